@@ -1,0 +1,1 @@
+"""A betting wallet: two HTTP contracts over one ledger that adds up."""
