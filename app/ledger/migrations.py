@@ -1,0 +1,117 @@
+"""The schema's history: where a database stands in it, and how to bring it to the newest.
+
+1. One run at a time: a session's advisory lock, waited for within bounds.
+2. A migration that meets a busy table waits a little and gives up, instead of making every
+   movement behind it wait too: `lock_timeout`. A migration that runs too long is cut off.
+3. Each migration is one transaction: the run may stop between two, never inside one.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+INI_FILE = Path(__file__).resolve().parents[2] / "alembic.ini"
+
+LOCK_KEY = 0x77616C6C6574
+"""The advisory lock's number: `wallet` in ASCII."""
+
+RUN_LOCK_WAIT = "60s"
+"""How long a run waits for another run: several replicas may start their migrations at once."""
+
+LOCK_TIMEOUT = "5s"
+"""How long a migration waits for a busy table; the movements behind it wait as long."""
+
+STATEMENT_TIMEOUT = "15min"
+"""How long one statement of a migration may take, unless the migration says otherwise."""
+
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+class MigrationBusyError(Exception):
+    """The migration met a lock that did not open in time; what was done is kept, run it again."""
+
+
+@asynccontextmanager
+async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
+    """Open a connection that holds the run's lock and has the time limits of migrations."""
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await _set(connection, "lock_timeout", RUN_LOCK_WAIT)
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
+            await _set(connection, "lock_timeout", LOCK_TIMEOUT)
+            await _set(connection, "statement_timeout", STATEMENT_TIMEOUT)
+            # These belong to the session; each migration begins a transaction of its own.
+            await connection.commit()
+            yield connection
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise MigrationBusyError(MigrationBusyError.__doc__) from error
+        raise
+    finally:
+        await engine.dispose()
+
+
+async def upgrade(url: str, revision: str = "head") -> None:
+    """Bring a database forward to a revision."""
+    async with prepared_connection(url) as connection:
+        await connection.run_sync(_run, command.upgrade, revision)
+
+
+async def downgrade(url: str, revision: str) -> None:
+    """Bring a database back to a revision."""
+    async with prepared_connection(url) as connection:
+        await connection.run_sync(_run, command.downgrade, revision)
+
+
+async def current_revision(url: str) -> str | None:
+    """Return where a database stands; None when it was never migrated."""
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_current_revision)
+    finally:
+        await engine.dispose()
+
+
+@cache
+def head_revision() -> str:
+    """Return the newest revision that this code knows."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise LookupError(f"There are no migrations beside {INI_FILE}.")
+    return head
+
+
+async def _set(connection: AsyncConnection, name: str, value: str) -> None:
+    """Set a setting for the whole session."""
+    await connection.execute(
+        text("SELECT set_config(:name, :value, false)"), {"name": name, "value": value}
+    )
+
+
+def _run(connection: Connection, run: Callable[[Config, str], None], revision: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    run(config, revision)
+
+
+def _current_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config() -> Config:
+    """Read the settings that lie beside the code, from whatever folder we were started in."""
+    if not INI_FILE.is_file():
+        raise LookupError(f"The migrations are not beside the code: {INI_FILE} is missing.")
+    return Config(INI_FILE)

@@ -1,0 +1,147 @@
+"""What every test may ask for: a database of its own, on a real PostgreSQL started for the run.
+
+The first test that wants a database starts the server, whichever worker it runs in; the other
+workers join it. One template is migrated once, and each `db` is a clone of it.
+"""
+
+import asyncio
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from app.ledger.migrations import upgrade
+from app.postgres import EmbeddedPostgres
+from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
+from app.postgres.locks import FileLock
+
+RUN_FOLDER = "TESTS_RUN_FOLDER"
+"""The variable that tells the workers where this run's files lie."""
+
+TEMPLATE = "wallet_template"
+WAIT_FOR_OTHER_WORKERS_SECONDS = 300
+
+# A slow machine is no failure, and a failure prints what repeats it.
+# `--hypothesis-profile=thorough` looks for longer.
+settings.register_profile("ordinary", deadline=None, print_blob=True)
+settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=3000)
+settings.load_profile("ordinary")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the run's folder, once, before there are workers; forget the caller's settings."""
+    for name in [name for name in os.environ if name.startswith("WALLET_")]:
+        del os.environ[name]
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="wallet-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the run's folder when all workers are gone."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(RUN_FOLDER), ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database with the newest schema, and the addresses of all who may use it."""
+
+    server: EmbeddedPostgres
+    name: str
+
+    @property
+    def service_url(self) -> str:
+        return self.server.url_for(SERVICE, self.name)
+
+    @property
+    def owner_url(self) -> str:
+        return self.server.url_for(OWNER, self.name)
+
+    @property
+    def ops_url(self) -> str:
+        return self.server.url_for(OPS, self.name)
+
+    @property
+    def superuser_url(self) -> str:
+        return self.server.url_for(SUPERUSER, self.name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The server of this run; nothing on it outlives the run, so nothing waits for the disk."""
+    server = EmbeddedPostgres.start_or_join(Path(os.environ[RUN_FOLDER]) / "data", fsync=False)
+    yield server
+    server.stop(wait_for_users_seconds=WAIT_FOR_OTHER_WORKERS_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    """The name of the migrated database that the others are clones of."""
+    with FileLock(postgres.data_dir / "template.lock") as lock:
+        assert lock.exclusive(60)
+        if sql(postgres, f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'") == "":
+            making = f"{TEMPLATE}_making"
+            sql(postgres, f"DROP DATABASE IF EXISTS {making}")
+            sql(postgres, f"CREATE DATABASE {making} OWNER {OWNER}")
+            migrate(postgres.url_for(OWNER, making))
+            sql(postgres, f"ALTER DATABASE {making} RENAME TO {TEMPLATE}")
+    return TEMPLATE
+
+
+@pytest.fixture
+def db(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
+    """A fresh database for one test."""
+    yield from clone(postgres, template)
+
+
+@pytest.fixture(scope="module")
+def module_db(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
+    """A fresh database for the tests of one file, which take care not to meet each other in it."""
+    yield from clone(postgres, template)
+
+
+@pytest.fixture
+def empty_db(postgres: EmbeddedPostgres) -> Iterator[Database]:
+    """A fresh database that no migration has seen."""
+    yield from clone(postgres, "template1")
+
+
+numbers = itertools.count(1)
+
+
+def clone(server: EmbeddedPostgres, template: str) -> Iterator[Database]:
+    """Make a database from a template, and drop it with whoever is still connected."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    name = f"test_{worker}_{next(numbers)}"
+    sql(server, f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER}")
+    yield Database(server, name)
+    sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def migrate(url: str) -> None:
+    """Migrate from outside any event loop a test may have."""
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(lambda: asyncio.run(upgrade(url))).result()
+
+
+def sql(server: EmbeddedPostgres, statement: str, database: str = SUPERUSER) -> str:
+    """Let psql say one statement as superuser, and return what came back."""
+    command = shlex.split(server.psql_command(SUPERUSER, database))
+    done = subprocess.run(
+        [*command, "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
