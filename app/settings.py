@@ -1,0 +1,352 @@
+"""Every knob of the wallet, typed: environment variables named WALLET_…; secrets have no default.
+
+Only `main`, `__main__` and the console read settings; everybody else receives what it needs.
+`load_settings` turns whatever is wrong into one sentence that names the variable and never quotes
+a value, since values may be secrets.
+"""
+
+import base64
+import binascii
+import difflib
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "WALLET_"
+
+AGENT_KEY_BYTES = 32
+"""A256GCM takes keys of 256 bits, no more and no less."""
+
+AGENT_KEYS_MAX = 2
+"""The key in use and, while it is being changed, the next one."""
+
+AGENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+CALLBACK_SOURCE = "callback"
+"""The word the journal has for the game side; an agent of that name would share its keys."""
+
+CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
+SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
+DATABASE_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
+
+DEMO_CALLBACK_KEY = "demo-callback-key-known-to-everybody"
+DEMO_AGENT_ID = "demo"
+DEMO_AGENT_KEY = base64.urlsafe_b64encode(b"a demo key that everybody knows!").decode().rstrip("=")
+
+
+class SettingsError(Exception):
+    """The settings are not understood."""
+
+
+def _words(value: object) -> object:
+    """Split a comma-separated list; blanks around its members do not count."""
+    if not isinstance(value, str):
+        return value
+    words = tuple(word.strip() for word in value.split(","))
+    if "" in words:
+        raise ValueError("must be a comma-separated list without empty members")
+    return words
+
+
+def _currencies(value: object) -> object:
+    """Read `BTC:8,USDT:6`: codes and their decimals."""
+    if not isinstance(value, str):
+        return value
+    scales: dict[str, int] = {}
+    for word in value.split(","):
+        match = CURRENCY.fullmatch(word.strip())
+        if match is None or match[1] in scales:
+            raise ValueError(
+                "must list each currency once, as code:decimals with 0 to 8 decimals, "
+                "for instance BTC:8,USDT:6"
+            )
+        scales[match[1]] = int(match[2])
+    return scales
+
+
+def _seconds(value: object) -> object:
+    """Read plain decimal seconds: no sign, no exponent."""
+    if isinstance(value, str) and not SECONDS.fullmatch(value.strip()):
+        raise ValueError("must be seconds, for instance 10 or 2.5")
+    return value
+
+
+def _agent_key(value: object) -> object:
+    """Read one base64url key; what is told about a wrong one does not quote it."""
+    if not isinstance(value, str):
+        raise ValueError("must give every key as base64url text")  # noqa: TRY004 — told as one
+    bare = value.rstrip("=")
+    try:
+        key = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != AGENT_KEY_BYTES or base64.urlsafe_b64encode(key).decode().rstrip("=") != bare:
+        raise ValueError("must give every key as 256 bits of base64url, which is 43 characters")
+    return key
+
+
+def _agents(value: object) -> object:
+    """Read JSON: agent id → list of keys, or → {"keys": […], "networks": […]}."""
+    if not isinstance(value, str):
+        return value
+    try:
+        agents = json.loads(value, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        agents = None
+    if not isinstance(agents, dict):
+        raise ValueError('must be a JSON object such as {"agent": ["base64url key"]}')  # noqa: TRY004
+    return {
+        name: {"keys": tuple(given)} if isinstance(given, list) else given
+        for name, given in agents.items()
+    }
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a JSON object that names a member twice."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name is given twice")
+    return members
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_words)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+AgentKey = Annotated[SecretBytes, BeforeValidator(_agent_key)]
+Seconds = Annotated[int, Field(ge=1, le=366 * 86400)]
+
+
+class Agent(BaseModel):
+    """One operator's platform: its keys, and the networks it may call from (none named: any)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    keys: Annotated[tuple[AgentKey, ...], Field(min_length=1, max_length=AGENT_KEYS_MAX)]
+    networks: tuple[Network, ...] = ()
+
+
+class Settings(BaseSettings):
+    """What the environment says; read once, at the start, and never changed."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        validate_default=False,
+    )
+
+    database_url: SecretStr | None = None
+    """Where the service finds its database; unset: the embedded PostgreSQL."""
+
+    owner_database_url: SecretStr | None = None
+    """The same database for `wallet migrate`, as the role that owns it; unset: as the service."""
+
+    data_dir: Path = Path(".wallet")
+    """Where the embedded PostgreSQL keeps its data."""
+
+    host: str = "127.0.0.1"
+    """The address the two contracts listen on."""
+
+    port: Port = 8080
+    """The port the two contracts listen on."""
+
+    private_host: str = "127.0.0.1"
+    """The address that metrics, health and the back office listen on."""
+
+    private_port: Port = 8081
+    """The port that metrics, health and the back office listen on."""
+
+    callback_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)]
+    """The keys that sign the callback API, comma-separated; several while one is being changed."""
+
+    agents: Annotated[Mapping[str, Agent], NoDecode, BeforeValidator(_agents)] = {}
+    """The transfer API's callers, as JSON: agent id → list of one or two base64url 256-bit keys, or
+    → {"keys": […], "networks": ["10.0.0.0/8"]}."""
+
+    duplicate_reply: Literal["conflict", "replay"] = "conflict"
+    """What a repeat of an accepted movement hears: code 409, or the first answer again."""
+
+    key_scope: Literal["transaction", "transaction_event"] = "transaction"
+    """What makes a movement the same: its transactionId, or that with eventType and direction."""
+
+    stake_order: Literal["real_first", "bonus_first"] = "real_first"
+    """Which pocket a stake is taken from first."""
+
+    sport_game_id: Annotated[int, Field(ge=0, lt=10**18)] | None = None
+    """The one gameId of all sports bets; unset: sport is not told apart."""
+
+    trusted_networks: Networks = ()
+    """The networks the callback API may be called from, comma-separated; unset: any."""
+
+    proxy_networks: Networks = ()
+    """The networks of our own TLS front, whose X-Forwarded-For is believed; unset: nobody's."""
+
+    deadline_seconds: Annotated[Decimal, BeforeValidator(_seconds), Field(gt=0, le=60)] = Decimal(
+        10
+    )
+    """How long a request may take; a movement not begun by then is dropped."""
+
+    token_life_seconds: Seconds = 86400
+    """How long a player's token lives."""
+
+    token_renewal: Literal["fixed", "sliding"] = "fixed"  # noqa: S105 — no secret, a choice
+    """Whether a token's life begins once, or anew each time it is used."""
+
+    currencies: Annotated[Mapping[str, int], NoDecode, BeforeValidator(_currencies)] = {}
+    """Currencies beside the contract's, as code:decimals, for instance BTC:8,USDT:6."""
+
+    limit_cooling_seconds: Annotated[int, Field(ge=0, le=366 * 86400)] = 86400
+    """How long a player waits until a raised limit holds; a lowered one holds at once."""
+
+    clock_window_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    """How far an agent's clock may be from ours."""
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many server processes share the port."""
+
+    lanes: Annotated[int, Field(ge=1, le=32)] = 2
+    """How many transactions of movements one process runs at once."""
+
+    pool_size: Annotated[int, Field(ge=2, le=100)] = 8
+    """How many database connections one process opens, its lanes' included."""
+
+    @property
+    def deadline(self) -> timedelta:
+        """The deadline as a duration."""
+        return timedelta(microseconds=int(self.deadline_seconds * 1_000_000))
+
+    @property
+    def demo(self) -> bool:
+        """Whether the keys are those that everybody knows."""
+        return DEMO_CALLBACK_KEY in {key.get_secret_value() for key in self.callback_keys}
+
+    @field_validator("database_url", "owner_database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        """Accept the usual spellings of the address, and keep the driver's."""
+        if value is None:
+            return None
+        scheme, separator, rest = value.get_secret_value().partition("://")
+        if scheme not in DATABASE_SCHEMES or not separator or not rest:
+            raise ValueError("must be an address such as postgresql://role:password@host/database")
+        return SecretStr(f"{DATABASE_SCHEMES[0]}://{rest}")
+
+    @field_validator("agents")
+    @classmethod
+    def _are_agents(cls, value: Mapping[str, Agent]) -> Mapping[str, Agent]:
+        """Hold the agents' names to what the journal can keep apart."""
+        for name in value:
+            if not AGENT_ID.fullmatch(name):
+                raise ValueError("must name agents by 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+            if name.lower() == CALLBACK_SOURCE:
+                raise ValueError(f"must not name an agent {CALLBACK_SOURCE}")
+        return value
+
+    @model_validator(mode="after")
+    def _pool_holds_the_lanes(self) -> Self:
+        """Leave a connection for those who only ask."""
+        if self.pool_size <= self.lanes:
+            raise ValueError("WALLET_POOL_SIZE must be larger than WALLET_LANES")
+        return self
+
+
+def load_settings(*, demo: bool = False) -> Settings:
+    """Read the environment; raise `SettingsError` with one sentence when it cannot be followed.
+
+    In a demo the keys are public, so it listens to this machine only, and keeps its own data.
+    """
+    unknown = [name for name in os.environ if name.upper().startswith(PREFIX)]
+    for name in sorted(unknown):
+        if name.upper() not in setting_names():
+            raise SettingsError(_unknown(name))
+    try:
+        settings = _demo_settings() if demo else Settings()
+    except ValidationError as error:
+        # The cause would carry the values.
+        raise SettingsError(_sentence(error.errors(include_url=False)[0])) from None
+    if demo:
+        _hold_the_demo_to_this_machine(settings)
+    elif settings.demo or _demo_agent_keys(settings):
+        raise SettingsError("The demo keys are known to everybody: they work with --demo only.")
+    return settings
+
+
+def setting_names() -> tuple[str, ...]:
+    """Return the name of each environment variable we know."""
+    return tuple(PREFIX + name.upper() for name in Settings.model_fields)
+
+
+def _demo_settings() -> Settings:
+    """Take everything but the keys from the environment."""
+    agent = Agent.model_validate({"keys": (DEMO_AGENT_KEY,)})
+    return Settings(callback_keys=(SecretStr(DEMO_CALLBACK_KEY),), agents={DEMO_AGENT_ID: agent})
+
+
+def _demo_agent_keys(settings: Settings) -> bool:
+    """Say whether an agent uses the key that everybody knows."""
+    known = base64.urlsafe_b64decode(DEMO_AGENT_KEY + "=")
+    return any(
+        key.get_secret_value() == known for agent in settings.agents.values() for key in agent.keys
+    )
+
+
+def _hold_the_demo_to_this_machine(settings: Settings) -> None:
+    """Refuse to show keys that everybody knows to anybody else, or to a database that matters."""
+    for name, host in (("HOST", settings.host), ("PRIVATE_HOST", settings.private_host)):
+        if not _is_loopback(host):
+            raise SettingsError(
+                f"{PREFIX}{name} must be a loopback address with --demo, whose keys are known to "
+                "everybody."
+            )
+    if settings.database_url is not None or settings.owner_database_url is not None:
+        raise SettingsError(
+            f"{PREFIX}DATABASE_URL must not be set with --demo, which keeps data of its own."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _unknown(name: str) -> str:
+    """Name the variable nobody knows, and the one that was perhaps meant."""
+    close = difflib.get_close_matches(name.upper(), setting_names(), n=1)
+    meant = f"; did you mean {close[0]}?" if close else "."
+    return f"{name} is not a setting of the wallet{meant}"
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Turn pydantic's finding into a sentence without the value."""
+    name = PREFIX + str(error["loc"][0]).upper() if error["loc"] else ""
+    if error["type"] == "missing" and len(error["loc"]) == 1:
+        return f"{name} is missing, and the wallet does not start without it."
+    said = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    said = said[0].lower() + said[1:] if name else said
+    return f"{name} {said}.".strip()
