@@ -93,6 +93,18 @@ def head_revision() -> str:
     return head
 
 
+def is_behind(revision: str | None) -> bool:
+    """Say whether a database at this revision lacks something this code needs.
+
+    A revision that this code does not know is a newer one: during a rolling upgrade the schema goes
+    first, and the replicas that still run the old code go on.
+    """
+    if revision is None:
+        return True
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision in known and revision != head_revision()
+
+
 async def _set(connection: AsyncConnection, name: str, value: str) -> None:
     """Set a setting for the whole session."""
     await connection.execute(

@@ -1,0 +1,198 @@
+"""Group commit: movements that arrive together leave together, one lane per player.
+
+A lone movement starts at once. What arrives while a lane's transaction is running waits and goes in the next one: one
+serializable transaction, one commit, then everybody is answered. Two transactions of this process never fight over a
+wallet, because a player belongs to one lane; other processes may, and then the wallet's lock and the retry decide.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from zlib import crc32
+
+import structlog
+
+from app.cashier.move_funds import move_funds
+from app.cashier.unanswered import note_unanswered
+from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
+from app.ledger.transaction import Ledger
+from app.wallet.decision import Posting, Receipt, Remembered
+from app.wallet.facts import Policy
+from app.wallet.journal import JournalEntry
+from app.wallet.movement import Movement
+
+logger: Final = structlog.get_logger("tellers")
+
+LANES: Final = 2
+BATCH_MAX: Final = 128
+"""Movements in one transaction: beyond this a batch gains nothing and delays its first."""
+
+BATCH_BYTES_MAX: Final = 1 << 20
+"""Free text in one transaction; a single movement brings at most 64 KiB."""
+
+QUEUE_MAX: Final = 2048
+"""Movements waiting in one lane; beyond it a caller hears "busy" at once, with nothing half-done."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A movement in the queue, and the caller who waits for its receipt."""
+
+    movement: Movement
+    receipt: asyncio.Future[Receipt]
+
+    @property
+    def has_caller(self) -> bool:
+        """Whether somebody still waits."""
+        return not self.receipt.done()
+
+    def answer(self, receipt: Receipt) -> bool:
+        """Hand the receipt over; False if nobody waits for it any more."""
+        if self.receipt.done():
+            return False
+        self.receipt.set_result(receipt)
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """Tell the caller that there is no receipt."""
+        if not self.receipt.done():
+            self.receipt.set_exception(error)
+
+
+class Queue:
+    """Tickets by player: everybody in turn, and each player's in the order of arrival."""
+
+    def __init__(self) -> None:
+        """Nobody waits."""
+        self._players: OrderedDict[str, deque[Ticket]] = OrderedDict()
+        self._length = 0
+
+    def __len__(self) -> int:
+        """How many tickets wait."""
+        return self._length
+
+    def append(self, ticket: Ticket) -> None:
+        """Put a ticket behind the others of its player."""
+        self._players.setdefault(ticket.movement.user_id, deque()).append(ticket)
+        self._length += 1
+
+    def take_batch(self, count_max: int, bytes_max: int) -> list[Ticket]:
+        """Take the next batch, one ticket of each player in turn, leaving out whose caller gave up."""
+        batch: list[Ticket] = []
+        size = 0
+        for ticket in self._in_turn():
+            if ticket.has_caller:
+                batch.append(ticket)
+                size += len(ticket.movement.extra_data or "")
+            if len(batch) >= count_max or size >= bytes_max:
+                break
+        return batch
+
+    def _in_turn(self) -> Iterator[Ticket]:
+        while self._players:
+            user_id, tickets = self._players.popitem(last=False)
+            ticket = tickets.popleft()
+            self._length -= 1
+            if tickets:
+                self._players[user_id] = tickets
+            yield ticket
+
+
+class Lane:
+    """One queue, and at most one transaction at a time."""
+
+    def __init__(self, ledger: Ledger, policy: Policy) -> None:
+        """A lane of the ledger under the operator's policy."""
+        self.queue = Queue()
+        self._ledger = ledger
+        self._policy = policy
+        self._task: asyncio.Task[None] | None = None
+
+    def submit(self, ticket: Ticket) -> None:
+        """Queue a ticket, and start serving if nobody is."""
+        if len(self.queue) >= QUEUE_MAX:
+            raise LedgerBusyError
+        self.queue.append(ticket)
+        if self._task is None:
+            self._task = asyncio.create_task(self._serve_all())
+
+    async def finish(self) -> None:
+        """Wait until everything that was taken is done."""
+        while self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def _serve_all(self) -> None:
+        try:
+            while batch := self.queue.take_batch(BATCH_MAX, BATCH_BYTES_MAX):
+                await self._serve(batch)
+        finally:
+            self._task = None
+
+    async def _serve(self, batch: list[Ticket]) -> None:
+        try:
+            receipts = await move_funds(
+                self._ledger, [ticket.movement for ticket in batch], self._policy
+            )
+        except LedgerError as error:
+            for ticket in batch:
+                ticket.fail(error)
+        except Exception as error:  # noqa: BLE001 - told to the caller, who logs it with its key
+            if len(batch) == 1:
+                batch[0].fail(error)
+                return
+            # Only the culprit may fail: everybody gets a transaction of his own.
+            for ticket in batch:
+                await self._serve([ticket])
+        else:
+            unheard = [
+                receipt.entry
+                for ticket, receipt in zip(batch, receipts, strict=True)
+                if not ticket.answer(receipt) and isinstance(receipt, (Posting, Remembered))
+            ]
+            if unheard:
+                await self._note(unheard)
+
+    async def _note(self, unheard: list[JournalEntry]) -> None:
+        """List for ops what was decided after its caller had been told that nobody knows."""
+        with suppress(LedgerError):
+            await note_unanswered(self._ledger, unheard)
+        for entry in unheard:
+            logger.warning(
+                "decided after its caller gave up", transaction_id=entry.key.transaction_id
+            )
+
+
+class Tellers:
+    """The lanes of this process."""
+
+    def __init__(self, ledger: Ledger, policy: Policy, *, lanes: int = LANES) -> None:
+        """Open the lanes; each takes a connection only while it serves."""
+        self._deadline = ledger.deadline
+        self._lanes = [Lane(ledger, policy) for _ in range(lanes)]
+        self._is_open = True
+
+    async def move(self, movement: Movement, *, deadline: timedelta | None = None) -> Receipt:
+        """Move funds, and return the receipt after its commit.
+
+        A movement not begun by the deadline is dropped for good; one begun is decided, and its outcome kept.
+        Raises DeadlineError, LedgerBusyError, LedgerAwayError.
+        """
+        if not self._is_open:
+            raise LedgerBusyError("the service is stopping")
+        lane = self._lanes[crc32(movement.user_id.encode()) % len(self._lanes)]
+        ticket = Ticket(movement, asyncio.get_running_loop().create_future())
+        lane.submit(ticket)
+        try:
+            async with asyncio.timeout((deadline or self._deadline).total_seconds()):
+                return await ticket.receipt
+        except TimeoutError as error:
+            raise DeadlineError from error
+
+    async def close(self) -> None:
+        """Accept nothing new, and finish what was taken."""
+        self._is_open = False
+        await asyncio.gather(*(lane.finish() for lane in self._lanes))

@@ -1,0 +1,1 @@
+"""Floor 2, what is remembered: all SQL, and nothing but SQL."""

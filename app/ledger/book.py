@@ -1,0 +1,337 @@
+"""The book: the ledger inside one open transaction. Wallet values in and out; rows stop here.
+
+The money road, by statement (a batch in which nobody is refused or repeated takes 1 and 4):
+
+1. `facts_for`   FACTS           wallets locked, sessions, rounds
+2.               HISTORIES       only for rounds in which something is to be undone
+3. `look_up`     ENTRIES_BY_KEY  only for keys found taken, or of movements about to be refused
+4. `record`      RECORD          keys, journal, wallets, rounds; KEYS_TAKEN only when one was
+5.               NOTE_REFUSALS   only for refusals that are no outcome
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.ledger import statements
+from app.ledger.rows import (
+    decision_of,
+    delivery_uuid,
+    entry_of,
+    limits_in_force,
+    minor,
+    reverses_text,
+    usage_of,
+)
+from app.wallet.balance import Pockets
+from app.wallet.decision import Decisions, Posting, Remembered, RoundChange
+from app.wallet.events import RULES, Part
+from app.wallet.facts import Facts, Wallet
+from app.wallet.journal import JournalEntry
+from app.wallet.money import Currency
+from app.wallet.movement import Key, Movement
+from app.wallet.rounds import Round, RoundKey, Tally
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+NEEDS_HISTORY = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
+"""Movements that undo others must see what there is to undo."""
+
+READS_ROUND = NEEDS_HISTORY | {Part.PAYMENT}
+"""A bet opens its round without looking: see `statements`."""
+
+
+class RefusalNote(NamedTuple):
+    """A refusal that is no outcome, or a repeat with other content: what the trail keeps of it."""
+
+    user_id: str
+    source: str
+    operation: str
+    transaction_id: str | None
+    event_id: str | None
+    event_type: str | None
+    direction: str | None
+    amount: str | None
+    refusal: str
+    reason: str
+    differs: str | None
+    asked: str | None
+    delivery: bytes
+    event_time: datetime
+
+
+class Book:
+    """Statements as named methods, on one connection inside one transaction."""
+
+    def __init__(self, connection: "Connection", clock: Callable[[], datetime] | None) -> None:
+        """`clock`: None means the database's own."""
+        self.connection = connection
+        self._clock = clock
+
+    def now_given(self) -> datetime | None:
+        """The clock's time, or None: the database shall use its own."""
+        return self._clock() if self._clock else None
+
+    async def facts_for(self, movements: Sequence[Movement], suspects: Iterable[Key]) -> Facts:
+        """Read what the batch must know, and lock its wallets. `suspects`: keys that may be taken."""
+        rows = await self.connection.fetch(
+            statements.FACTS,
+            [m.user_id for m in movements],
+            [m.token for m in movements],
+            [m.event_id for m in movements],
+            [m.rule.is_streamer for m in movements],
+            [m.rule.part in READS_ROUND for m in movements],
+            self.now_given(),
+        )
+        wallets: dict[str, Wallet] = {}
+        sessions: dict[tuple[int, bytes], datetime] = {}
+        rounds: dict[RoundKey, Round] = {}
+        for row in rows:
+            movement = movements[row["n"] - 1]
+            wallet = wallets.get(movement.user_id)
+            if wallet is None:
+                wallet = wallets[movement.user_id] = _wallet_of(row)
+            if movement.token is not None and row["expires_at"] is not None:
+                sessions[wallet.player_id, movement.token] = row["expires_at"]
+            if row["event_id"] is not None:
+                key = RoundKey(wallet.player_id, row["event_id"], row["is_streamer"])
+                if key not in rounds:
+                    rounds[key] = _round_of(row, wallet.currency)
+        now = rows[0]["ledger_now"] if rows else movements[0].received_at
+        facts = Facts(now, wallets, sessions, rounds, {}, frozenset())
+        await self._read_histories(movements, facts, rounds)
+        return await self.look_up(facts, suspects)
+
+    async def _read_histories(
+        self, movements: Sequence[Movement], facts: Facts, rounds: dict[RoundKey, Round]
+    ) -> None:
+        wanted = {
+            RoundKey(facts.wallets[m.user_id].player_id, m.event_id, m.rule.is_streamer)
+            for m in movements
+            if m.rule.part in NEEDS_HISTORY
+            and m.event_id is not None
+            and m.user_id in facts.wallets
+        } & rounds.keys()
+        if not wanted:
+            return
+        events = sorted({(key.player_id, key.event_id) for key in wanted})
+        rows = await self.connection.fetch(
+            statements.HISTORIES, [event[0] for event in events], [event[1] for event in events]
+        )
+        histories: dict[RoundKey, list[JournalEntry]] = {key: [] for key in wanted}
+        for row in rows:
+            entry = entry_of(row)
+            rule = RULES[entry.event_type]
+            key = RoundKey(entry.player_id, entry.event_id or "", rule.is_streamer)
+            if rule.part is not Part.NONE and key in histories:
+                histories[key].append(entry)
+        for key, history in histories.items():
+            rounds[key] = replace(rounds[key], history=tuple(history))
+
+    async def look_up(self, facts: Facts, keys: Iterable[Key]) -> Facts:
+        """Add to the facts whether these keys are in the journal, and what they are there."""
+        asked = list(keys)
+        if not asked:
+            return facts
+        taken = {entry.key: entry for entry in await self.entries_of(asked)}
+        return replace(
+            facts, taken={**facts.taken, **taken}, free=facts.free | set(asked) - taken.keys()
+        )
+
+    async def entries_of(self, keys: Sequence[Key]) -> list[JournalEntry]:
+        """The journal entries under these keys."""
+        columns = list(zip(*keys, strict=True))
+        rows = await self.connection.fetch(statements.ENTRIES_BY_KEY, *map(list, columns))
+        return [entry_of(row) for row in rows]
+
+    async def record(self, facts: Facts, decisions: Decisions) -> frozenset[Key]:
+        """Write what the decisions leave behind, and return the keys that were found taken.
+
+        If there are any, nothing of this may be committed: the batch is decided again, knowing them.
+        """
+        entries = [
+            outcome.entry
+            for outcome in decisions.outcomes
+            if isinstance(outcome, (Posting, Remembered))
+        ]
+        if not entries and not decisions.round_changes:
+            return frozenset()
+        journal = _columns([_journal_row(e) for e in entries], statements.JOURNAL_COLUMNS)
+        wallets = _columns(
+            [_wallet_row(facts.wallets[u], w) for u, w in decisions.wallets.items()],
+            statements.WALLET_COLUMNS,
+        )
+        rounds = _columns(
+            [
+                _round_row(key, change, decisions.now, is_known=key in facts.rounds)
+                for key, change in decisions.round_changes.items()
+            ],
+            statements.ROUND_COLUMNS,
+        )
+        counts = await self.connection.fetchrow(statements.RECORD, *journal, *wallets, *rounds)
+        if counts is None:
+            raise AssertionError("RECORD always answers")
+        if counts["keys"] < len(entries):
+            return await self._keys_taken(entries)
+        expected = (len(decisions.wallets), len(decisions.round_changes))
+        if (counts["moved"], counts["rounds"]) != expected:
+            raise AssertionError("a locked wallet or its round was not where its facts said")
+        return frozenset()
+
+    async def _keys_taken(self, entries: Sequence[JournalEntry]) -> frozenset[Key]:
+        rows = await self.connection.fetch(
+            statements.KEYS_TAKEN,
+            [e.key.source for e in entries],
+            [e.key.transaction_id for e in entries],
+            [e.key.facet for e in entries],
+            [e.player_id for e in entries],
+            [e.position for e in entries],
+        )
+        return frozenset(Key(*row) for row in rows)
+
+    async def note_refusals(self, notes: Sequence[RefusalNote]) -> None:
+        """Append to the trail of refusals."""
+        if notes:
+            columns = _columns(
+                [(*n[:12], delivery_uuid(n.delivery), n.event_time) for n in notes],
+                RefusalNote._fields,
+            )
+            await self.connection.execute(statements.NOTE_REFUSALS, *columns, self.now_given())
+
+    async def note_unanswered(self, entries: Sequence[JournalEntry]) -> None:
+        """List entries whose caller was told that their outcome is not known."""
+        await self.connection.execute(
+            statements.NOTE_UNANSWERED,
+            [e.player_id for e in entries],
+            [e.position for e in entries],
+            self.now_given(),
+        )
+
+    async def note_return(self, entries: Sequence[JournalEntry]) -> None:
+        """Take entries off that list: somebody asked for them again and was answered."""
+        if entries:
+            await self.connection.execute(
+                statements.NOTE_RETURN,
+                [e.player_id for e in entries],
+                [e.position for e in entries],
+                self.now_given(),
+            )
+
+    async def keep_notice(self, fields: Sequence[object]) -> None:
+        """Append a maintenance notice; `fields` in the order of the statement."""
+        await self.connection.execute(statements.KEEP_NOTICE, *fields)
+
+
+def _columns(rows: Sequence[tuple[object, ...]], names: Sequence[str]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in names]
+
+
+def _wallet_of(row: "asyncpg.Record") -> Wallet:
+    currency = Currency(row["currency"], row["scale"])
+    return Wallet(
+        player_id=row["player_id"],
+        agent=row["agent"],
+        currency=currency,
+        pockets=Pockets(minor(row["real"], currency), minor(row["bonus"], currency)),
+        version=row["version"],
+        position=row["position"],
+        chain=row["chain"],
+        is_blocked=row["is_blocked"],
+        limits=limits_in_force(row["limits"], row["ledger_now"]),
+        usage=usage_of(row, currency),
+        has_refused_aborts=row["has_refused_aborts"],
+    )
+
+
+def _round_of(row: "asyncpg.Record", currency: Currency) -> Round:
+    return Round(
+        tally=Tally(
+            bets_placed=row["bets_placed"],
+            bets_standing=row["bets_standing"],
+            stake_real=minor(row["stake_real"], currency),
+            stake_bonus=minor(row["stake_bonus"], currency),
+            staked=minor(row["staked"], currency),
+            paid=minor(row["paid"], currency),
+            taken_back=minor(row["taken_back"], currency),
+            cancels=row["cancels"],
+            remainder=minor(row["remainder"], currency),
+        ),
+        is_settled=row["settled"],
+        refused_aborts=frozenset(minor(text, currency) for text in row["refused_aborts"]),
+    )
+
+
+def _journal_row(entry: JournalEntry) -> tuple[object, ...]:
+    text = entry.currency.text
+    return (
+        entry.player_id,
+        entry.position,
+        entry.version,
+        *entry.key,
+        delivery_uuid(entry.delivery),
+        entry.event_type,
+        entry.direction,
+        decision_of(entry),
+        entry.currency.code,
+        entry.currency.scale,
+        text(entry.amount),
+        text(entry.before.real),
+        text(entry.before.bonus),
+        text(entry.delta.real),
+        text(entry.delta.bonus),
+        entry.contra,
+        entry.event_id,
+        entry.game_id,
+        entry.bonus_code,
+        entry.extra_data,
+        reverses_text(entry),
+        ",".join(entry.flags),
+        entry.event_time,
+        entry.ledger_time,
+        entry.chain,
+    )
+
+
+def _wallet_row(before: Wallet, after: Wallet) -> tuple[object, ...]:
+    text = after.currency.text
+    return (
+        after.player_id,
+        before.position,
+        text(after.pockets.real),
+        text(after.pockets.bonus),
+        after.version,
+        after.position,
+        after.chain,
+        after.usage.day,
+        *map(text, after.usage[1:]),
+        after.has_refused_aborts,
+    )
+
+
+def _round_row(
+    key: RoundKey, change: RoundChange, now: datetime, *, is_known: bool
+) -> tuple[object, ...]:
+    text, tally = change.currency.text, change.tally
+    return (
+        *key,
+        change.currency.code,
+        change.currency.scale,
+        change.game_id,
+        now,
+        change.is_settled,
+        tally.bets_placed,
+        tally.bets_standing,
+        text(tally.stake_real),
+        text(tally.stake_bonus),
+        text(tally.staked),
+        text(tally.paid),
+        text(tally.taken_back),
+        tally.cancels,
+        text(tally.remainder),
+        "{" + ",".join(map(text, change.refused_aborts)) + "}",
+        is_known,
+    )

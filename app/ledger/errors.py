@@ -1,0 +1,26 @@
+"""What can go wrong between us and the database. None of these is a decision about money.
+
+LedgerError
+├── LedgerAwayError    the database cannot be reached, or the fate of a commit is not known
+├── LedgerBusyError    too much is asked at once: a full queue, or attempts exhausted
+└── DeadlineError      the caller's time is over
+"""
+
+
+class LedgerError(Exception):
+    """The ledger could not answer."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class LedgerAwayError(LedgerError):
+    """The database cannot be reached; ask again under the same transaction id."""
+
+
+class LedgerBusyError(LedgerError):
+    """The ledger has too much to do; ask again under the same transaction id."""
+
+
+class DeadlineError(LedgerError):
+    """The deadline passed before the movement was decided; ask again under the same transaction id."""

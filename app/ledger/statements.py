@@ -1,0 +1,247 @@
+"""The statements of the money road, in plain SQL, so that whoever reads EXPLAIN finds them here word for word.
+
+Sets travel as arrays through `unnest`; amounts travel as text. Keys that may not be there are never read first: a missing
+key puts a predicate lock on the place where it would be, and every insert near it becomes a conflict.
+"""
+
+from typing import Final
+
+FACTS: Final = """
+SELECT asked.n, p.player_id, p.user_id, p.agent, p.currency, p.scale, p.limits,
+       coalesce($6::timestamptz, now()) AS ledger_now,
+       p.blocked OR coalesce(p.excluded_until > coalesce($6, now()), false) AS is_blocked,
+       w.real::text, w.bonus::text, w.version, w.position, w.chain, w.has_refused_aborts,
+       w.usage_day, w.stake_day::text, w.stake_week::text, w.stake_month::text,
+       w.loss_day::text, w.loss_week::text, w.loss_month::text,
+       s.expires_at,
+       r.event_id, r.is_streamer, r.settled, r.bets_placed, r.bets_standing,
+       r.stake_real::text, r.stake_bonus::text, r.staked::text, r.paid::text,
+       r.taken_back::text, r.cancels, r.remainder::text, r.refused_aborts::text[]
+FROM unnest($1::text[], $2::bytea[], $3::text[], $4::boolean[], $5::boolean[])
+     WITH ORDINALITY AS asked (user_id, token_hash, event_id, is_streamer, reads_round, n)
+JOIN players p ON p.user_id = asked.user_id
+JOIN wallets w ON w.player_id = p.player_id
+LEFT JOIN sessions s ON s.player_id = p.player_id AND s.token_hash = asked.token_hash
+LEFT JOIN rounds r ON r.player_id = p.player_id AND r.event_id = asked.event_id
+     AND r.is_streamer = asked.is_streamer AND (asked.reads_round OR w.has_refused_aborts)
+ORDER BY p.player_id, asked.n
+FOR NO KEY UPDATE OF w
+"""
+"""Everything a batch must know, wallets locked in the order of their players. FOR NO KEY UPDATE: exactly the lock
+that the later UPDATE takes."""
+
+_ENTRY_COLUMNS: Final = """
+    m.player_id, m.position, m.version, m.source, m.transaction_id, m.facet, m.delivery,
+    m.event_type, m.direction, m.decision, m.currency, m.scale, m.amount::text,
+    m.real_before::text, m.bonus_before::text, m.real_delta::text, m.bonus_delta::text,
+    m.contra, m.event_id, m.game_id, m.bonus_code, m.extra_data, m.reverses, m.flags,
+    m.event_time, m.ledger_time, m.chain
+"""
+
+ENTRIES_BY_KEY: Final = f"""
+SELECT {_ENTRY_COLUMNS}
+FROM unnest($1::text[], $2::text[], $3::text[]) AS asked (source, transaction_id, facet)
+JOIN transaction_keys k ON k.source = asked.source
+     AND k.transaction_id = asked.transaction_id AND k.facet = asked.facet
+JOIN movements m ON m.player_id = k.player_id AND m.position = k.position
+"""  # noqa: S608 - composed of constants
+
+HISTORIES: Final = f"""
+SELECT {_ENTRY_COLUMNS}
+FROM unnest($1::bigint[], $2::text[]) AS asked (player_id, event_id)
+JOIN movements m ON m.player_id = asked.player_id AND m.event_id = asked.event_id
+WHERE m.decision = 'ACCEPTED'
+ORDER BY m.player_id, m.position
+"""  # noqa: S608 - composed of constants
+
+KEYS_TAKEN: Final = """
+SELECT k.source, k.transaction_id, k.facet
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+     AS sent (source, transaction_id, facet, player_id, position)
+JOIN transaction_keys k ON k.source = sent.source
+     AND k.transaction_id = sent.transaction_id AND k.facet = sent.facet
+WHERE (k.player_id, k.position) <> (sent.player_id, sent.position)
+"""
+
+_JOURNAL: Final = {
+    "player_id": "bigint",
+    "position": "bigint",
+    "version": "bigint",
+    "source": "text",
+    "transaction_id": "text",
+    "facet": "text",
+    "delivery": "uuid",
+    "event_type": "text",
+    "direction": "text",
+    "decision": "text",
+    "currency": "text",
+    "scale": "smallint",
+    "amount": "text",
+    "real_before": "text",
+    "bonus_before": "text",
+    "real_delta": "text",
+    "bonus_delta": "text",
+    "contra": "text",
+    "event_id": "text",
+    "game_id": "bigint",
+    "bonus_code": "text",
+    "extra_data": "text",
+    "reverses": "text",
+    "flags": "text",
+    "event_time": "timestamptz",
+    "ledger_time": "timestamptz",
+    "chain": "bytea",
+}
+
+_WALLETS: Final = {
+    "player_id": "bigint",
+    "position_before": "bigint",
+    "real": "text",
+    "bonus": "text",
+    "version": "bigint",
+    "position": "bigint",
+    "chain": "bytea",
+    "usage_day": "integer",
+    "stake_day": "text",
+    "stake_week": "text",
+    "stake_month": "text",
+    "loss_day": "text",
+    "loss_week": "text",
+    "loss_month": "text",
+    "has_refused_aborts": "boolean",
+}
+
+_ROUNDS: Final = {
+    "player_id": "bigint",
+    "event_id": "text",
+    "is_streamer": "boolean",
+    "currency": "text",
+    "scale": "smallint",
+    "game_id": "bigint",
+    "at": "timestamptz",
+    "settled": "boolean",
+    "bets_placed": "integer",
+    "bets_standing": "integer",
+    "stake_real": "text",
+    "stake_bonus": "text",
+    "staked": "text",
+    "paid": "text",
+    "taken_back": "text",
+    "cancels": "integer",
+    "remainder": "text",
+    "refused_aborts": "text",
+    "is_known": "boolean",
+}
+
+JOURNAL_COLUMNS: Final = tuple(_JOURNAL)
+WALLET_COLUMNS: Final = tuple(_WALLETS)
+ROUND_COLUMNS: Final = tuple(_ROUNDS)
+"""The order in which `RECORD` takes its arrays: journal, wallets, rounds."""
+
+
+def _arrays(columns: dict[str, str], first: int) -> str:
+    return ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), first))
+
+
+RECORD: Final = f"""
+WITH journal ({", ".join(_JOURNAL)}) AS (
+    SELECT * FROM unnest({_arrays(_JOURNAL, 1)})
+), keys AS (
+    INSERT INTO transaction_keys (source, transaction_id, facet, player_id, position)
+    SELECT source, transaction_id, facet, player_id, position FROM journal
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+), posted AS (
+    INSERT INTO movements (
+        player_id, position, version, source, transaction_id, facet, delivery, event_type,
+        direction, decision, currency, scale, amount, real_before, bonus_before, real_delta,
+        bonus_delta, real_after, bonus_after, contra, event_id, game_id, bonus_code, extra_data,
+        reverses, flags, event_time, ledger_time, chain)
+    SELECT player_id, position, version, source, transaction_id, facet, delivery, event_type,
+        direction, decision, currency, scale, amount::numeric, real_before::numeric,
+        bonus_before::numeric, real_delta::numeric, bonus_delta::numeric,
+        real_before::numeric + real_delta::numeric, bonus_before::numeric + bonus_delta::numeric,
+        contra, event_id, game_id, bonus_code, extra_data, reverses, flags, event_time,
+        ledger_time, chain
+    FROM journal
+), moved AS (
+    UPDATE wallets w
+    SET real = n.real::numeric, bonus = n.bonus::numeric, version = n.version,
+        position = n.position, chain = n.chain, usage_day = n.usage_day,
+        stake_day = n.stake_day::numeric, stake_week = n.stake_week::numeric,
+        stake_month = n.stake_month::numeric, loss_day = n.loss_day::numeric,
+        loss_week = n.loss_week::numeric, loss_month = n.loss_month::numeric,
+        has_refused_aborts = n.has_refused_aborts
+    FROM unnest({_arrays(_WALLETS, 1 + len(_JOURNAL))}) AS n ({", ".join(_WALLETS)})
+    WHERE w.player_id = n.player_id AND w.position = n.position_before
+    RETURNING 1
+), changes ({", ".join(_ROUNDS)}) AS (
+    SELECT * FROM unnest({_arrays(_ROUNDS, 1 + len(_JOURNAL) + len(_WALLETS))})
+), opened AS (
+    INSERT INTO rounds AS r (
+        player_id, event_id, is_streamer, currency, scale, game_id, opened_at, last_at, settled,
+        bets_placed, bets_standing, stake_real, stake_bonus, staked, paid, taken_back, cancels,
+        remainder, refused_aborts)
+    SELECT player_id, event_id, is_streamer, currency, scale, game_id, at, at, settled,
+        bets_placed, bets_standing, stake_real::numeric, stake_bonus::numeric, staked::numeric,
+        paid::numeric, taken_back::numeric, cancels, remainder::numeric, refused_aborts::numeric[]
+    FROM changes WHERE NOT is_known
+    ON CONFLICT (player_id, event_id, is_streamer) DO UPDATE SET
+        last_at = excluded.last_at, settled = excluded.settled,
+        bets_placed = r.bets_placed + excluded.bets_placed,
+        bets_standing = r.bets_standing + excluded.bets_standing,
+        stake_real = r.stake_real + excluded.stake_real,
+        stake_bonus = r.stake_bonus + excluded.stake_bonus,
+        staked = r.staked + excluded.staked
+    RETURNING 1
+), continued AS (
+    UPDATE rounds r SET
+        last_at = c.at, settled = c.settled, bets_placed = r.bets_placed + c.bets_placed,
+        bets_standing = r.bets_standing + c.bets_standing,
+        stake_real = r.stake_real + c.stake_real::numeric,
+        stake_bonus = r.stake_bonus + c.stake_bonus::numeric,
+        staked = r.staked + c.staked::numeric, paid = r.paid + c.paid::numeric,
+        taken_back = r.taken_back + c.taken_back::numeric, cancels = r.cancels + c.cancels,
+        remainder = r.remainder + c.remainder::numeric,
+        refused_aborts = r.refused_aborts || c.refused_aborts::numeric[]
+    FROM changes c
+    WHERE c.is_known AND r.player_id = c.player_id AND r.event_id = c.event_id
+      AND r.is_streamer = c.is_streamer
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM keys) AS keys, (SELECT count(*) FROM moved) AS moved,
+       (SELECT count(*) FROM opened) + (SELECT count(*) FROM continued) AS rounds
+"""  # noqa: S608 - composed of constants
+"""All that a batch leaves behind, in one statement. A round that was not read is opened, or, by a further bet, added to:
+the only change that needs to know nothing of it."""
+
+NOTE_REFUSALS: Final = """
+INSERT INTO refusals (user_id, source, operation, transaction_id, event_id, event_type, direction,
+    amount, refusal, reason, differs, asked, delivery, event_time, ledger_time)
+SELECT user_id, source, operation, transaction_id, event_id, event_type, direction, amount,
+    refusal, reason, differs, asked, delivery, event_time, coalesce($15::timestamptz, now())
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[],
+    $14::timestamptz[])
+    AS n (user_id, source, operation, transaction_id, event_id, event_type, direction, amount,
+          refusal, reason, differs, asked, delivery, event_time)
+"""
+
+KEEP_NOTICE: Final = """
+INSERT INTO maintenance_notices (status, batch_id, game_ids, additions, brand_name, countries,
+    currencies, provider_ids, received_at, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+
+NOTE_UNANSWERED: Final = """
+INSERT INTO unanswered (player_id, position, told_at)
+SELECT player_id, position, coalesce($3::timestamptz, now())
+FROM unnest($1::bigint[], $2::bigint[]) AS n (player_id, position)
+ON CONFLICT DO NOTHING
+"""
+
+NOTE_RETURN: Final = """
+UPDATE unanswered u SET came_back_at = coalesce($3::timestamptz, now())
+FROM unnest($1::bigint[], $2::bigint[]) AS n (player_id, position)
+WHERE u.player_id = n.player_id AND u.position = n.position AND u.came_back_at IS NULL
+"""

@@ -1,0 +1,322 @@
+"""The tables, typed, with named constraints: every law of money is guarded here a second time.
+
+All amounts are NUMERIC(26, 8) in major units of the player's currency. The player leads every key of player data, so that
+the tables can be distributed by player; only a transaction key is global, and its uniqueness is a table of its own.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+from app.wallet.events import EventType
+from app.wallet.refusals import Refusal
+
+NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Constraint names are API: the book and the tests match on them."""
+
+metadata = MetaData(naming_convention=NAMING)
+
+AMOUNT: Final = Numeric(26, 8)
+SUM: Final = Numeric(38, 8)
+"""A sum over many movements may outgrow the largest single amount."""
+
+MOMENT: Final = TIMESTAMP(timezone=True)
+
+ID_LENGTH_MAX: Final = 250
+"""The contract's longest id."""
+
+
+_EVENT_TYPES: Final = ", ".join(f"'{kind}'" for kind in EventType)
+_DECISIONS: Final = ", ".join(
+    ["'ACCEPTED'", *(f"'{refusal.name}'" for refusal in Refusal if refusal.is_remembered)]
+)
+
+
+def _id_check(column: str) -> CheckConstraint:
+    return CheckConstraint(
+        f"char_length({column}) BETWEEN 1 AND {ID_LENGTH_MAX}", name=f"{column}_length"
+    )
+
+
+def _currency_columns() -> tuple[Column[str], Column[int]]:
+    return Column("currency", Text, nullable=False), Column("scale", SmallInteger, nullable=False)
+
+
+def _money(name: str, kind: Numeric[Any] = AMOUNT) -> Column[Any]:
+    """A column of money that starts at 0."""
+    return Column(name, kind, nullable=False, server_default=text("0"))
+
+
+players = Table(
+    "players",
+    metadata,
+    Column("player_id", BigInteger, Identity(always=True), nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    *_currency_columns(),
+    Column("nickname", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("email", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("blocked", Boolean, nullable=False, server_default=text("false")),
+    Column("excluded_until", MOMENT),
+    Column("limits", JSONB),
+    Column("created_at", MOMENT, nullable=False),
+    PrimaryKeyConstraint("player_id"),
+    CheckConstraint("scale BETWEEN 0 AND 8", name="scale"),
+    CheckConstraint("char_length(nickname) BETWEEN 3 AND 64", name="nickname_length"),
+    _id_check("user_id"),
+    Index("uq_players_user_id", "user_id", unique=True),
+)
+
+wallets = Table(
+    "wallets",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    _money("real"),
+    _money("bonus"),
+    Column("version", BigInteger, nullable=False, server_default=text("0")),
+    Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("chain", LargeBinary, nullable=False),
+    Column("usage_day", Integer, nullable=False, server_default=text("1")),
+    _money("stake_day", SUM),
+    _money("stake_week", SUM),
+    _money("stake_month", SUM),
+    _money("loss_day", SUM),
+    _money("loss_week", SUM),
+    _money("loss_month", SUM),
+    Column("has_refused_aborts", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("player_id"),
+    ForeignKeyConstraint(["player_id"], ["players.player_id"]),
+    CheckConstraint("real <> 'NaN' AND bonus <> 'NaN'", name="is_a_number"),
+    CheckConstraint("bonus >= 0", name="bonus_never_negative"),
+    CheckConstraint("version >= 0 AND position >= version", name="version"),
+    CheckConstraint("octet_length(chain) = 32", name="chain_length"),
+    # Every movement updates its wallet's row: room on the page keeps the update heap-only.
+    postgresql_with={"fillfactor": "50"},
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("issued_at", MOMENT, nullable=False),
+    Column("expires_at", MOMENT, nullable=False),
+    Column("life_seconds", BigInteger),
+    Column("origin", Text, nullable=False),
+    PrimaryKeyConstraint("player_id", "token_hash"),
+    ForeignKeyConstraint(["player_id"], ["players.player_id"]),
+    CheckConstraint("octet_length(token_hash) = 32", name="token_hash_length"),
+    CheckConstraint("origin IN ('transfer', 'callback', 'console', 'platform')", name="origin"),
+)
+
+# No foreign key to players: its check would lock the player's row once more for every new round, and the wallet's lock
+# is held already.
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("is_streamer", Boolean, nullable=False),
+    *_currency_columns(),
+    Column("game_id", BigInteger),
+    Column("opened_at", MOMENT, nullable=False),
+    Column("last_at", MOMENT, nullable=False),
+    Column("bets_placed", Integer, nullable=False),
+    Column("bets_standing", Integer, nullable=False),
+    _money("stake_real", SUM),
+    _money("stake_bonus", SUM),
+    _money("staked", SUM),
+    _money("paid", SUM),
+    _money("taken_back", SUM),
+    Column("cancels", Integer, nullable=False),
+    _money("remainder", SUM),
+    Column("settled", Boolean, nullable=False),
+    Column("refused_aborts", ARRAY(AMOUNT), nullable=False),
+    PrimaryKeyConstraint("player_id", "event_id", "is_streamer"),
+    _id_check("event_id"),
+    CheckConstraint("bets_standing BETWEEN 0 AND bets_placed", name="bets_standing"),
+    CheckConstraint("stake_real >= 0 AND stake_bonus >= 0", name="stakes_never_negative"),
+    CheckConstraint("stake_real + stake_bonus <= staked", name="stakes_within_staked"),
+    CheckConstraint("taken_back BETWEEN 0 AND paid", name="taken_back_within_paid"),
+    CheckConstraint("remainder >= 0 AND cancels >= 0", name="cancels"),
+    Index("ix_rounds_player_id_opened_at", "player_id", "opened_at"),
+    Index("ix_rounds_opened_at", "opened_at"),
+    postgresql_with={"fillfactor": "80"},
+)
+
+transaction_keys = Table(
+    "transaction_keys",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("facet", Text, nullable=False),
+    Column("player_id", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    PrimaryKeyConstraint("source", "transaction_id", "facet"),
+    _id_check("transaction_id"),
+)
+
+movements = Table(
+    "movements",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("facet", Text, nullable=False),
+    Column("delivery", Uuid, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    *_currency_columns(),
+    Column("amount", AMOUNT, nullable=False),
+    Column("real_before", AMOUNT, nullable=False),
+    Column("bonus_before", AMOUNT, nullable=False),
+    Column("real_delta", AMOUNT, nullable=False),
+    Column("bonus_delta", AMOUNT, nullable=False),
+    Column("real_after", AMOUNT, nullable=False),
+    Column("bonus_after", AMOUNT, nullable=False),
+    Column("contra", Text, nullable=False),
+    Column("event_id", Text),
+    Column("game_id", BigInteger),
+    Column("bonus_code", Text),
+    Column("extra_data", Text),
+    Column("reverses", Text, nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("event_time", MOMENT, nullable=False),
+    Column("ledger_time", MOMENT, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("player_id", "position"),
+    CheckConstraint("direction IN ('debit', 'credit')", name="direction"),
+    CheckConstraint("position >= 1 AND version BETWEEN 0 AND position", name="version"),
+    CheckConstraint("amount >= 0 AND amount <> 'NaN'", name="amount_not_negative"),
+    CheckConstraint(
+        "scale BETWEEN 0 AND 8 AND amount = trunc(amount, scale)"
+        " AND real_delta = trunc(real_delta, scale) AND bonus_delta = trunc(bonus_delta, scale)",
+        name="scale",
+    ),
+    CheckConstraint(
+        "real_before <> 'NaN' AND bonus_before <> 'NaN' AND real_after <> 'NaN'"
+        " AND bonus_after <> 'NaN'",
+        name="is_a_number",
+    ),
+    CheckConstraint(
+        "real_after = real_before + real_delta AND bonus_after = bonus_before + bonus_delta",
+        name="after_is_before_plus_delta",
+    ),
+    CheckConstraint(
+        "CASE WHEN decision <> 'ACCEPTED' THEN real_delta = 0 AND bonus_delta = 0"
+        " WHEN direction = 'credit' THEN real_delta + bonus_delta = amount"
+        " AND real_delta >= 0 AND bonus_delta >= 0"
+        " ELSE real_delta + bonus_delta = -amount AND real_delta <= 0 AND bonus_delta <= 0 END",
+        name="delta_is_amount",
+    ),
+    CheckConstraint(f"event_type IN ({_EVENT_TYPES})", name="event_type"),
+    CheckConstraint(f"decision IN ({_DECISIONS})", name="decision"),
+    CheckConstraint("bonus_after >= 0", name="bonus_never_negative"),
+    CheckConstraint(
+        "real_after >= least(real_before, 0) OR event_type = 'SportBetCancel'",
+        name="no_overdraft",
+    ),
+    CheckConstraint("octet_length(chain) = 32", name="chain_length"),
+    Index("ix_movements_player_id_event_id", "player_id", "event_id"),
+    Index("ix_movements_ledger_time", "ledger_time", postgresql_using="brin"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("refusal_id", BigInteger, Identity(always=True), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("transaction_id", Text),
+    Column("event_id", Text),
+    Column("event_type", Text),
+    Column("direction", Text),
+    Column("amount", Text),
+    Column("refusal", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("differs", Text),
+    Column("asked", Text),
+    Column("delivery", Uuid, nullable=False),
+    Column("event_time", MOMENT, nullable=False),
+    Column("ledger_time", MOMENT, nullable=False),
+    PrimaryKeyConstraint("user_id", "refusal_id"),
+    Index("ix_refusals_ledger_time", "ledger_time", postgresql_using="brin"),
+    Index("ix_refusals_transaction_id", "transaction_id"),
+)
+
+maintenance_notices = Table(
+    "maintenance_notices",
+    metadata,
+    Column("notice_id", BigInteger, Identity(always=True), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("batch_id", Text),
+    Column("game_ids", JSONB),
+    Column("additions", JSONB),
+    Column("brand_name", Text),
+    Column("countries", JSONB),
+    Column("currencies", JSONB),
+    Column("provider_ids", JSONB),
+    Column("body", Text, nullable=False),
+    Column("received_at", MOMENT, nullable=False),
+    PrimaryKeyConstraint("notice_id"),
+)
+
+unanswered = Table(
+    "unanswered",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("told_at", MOMENT, nullable=False),
+    Column("came_back_at", MOMENT),
+    PrimaryKeyConstraint("player_id", "position"),
+)
+
+ledger_settings = Table(
+    "ledger_settings",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    PrimaryKeyConstraint("name"),
+)
+
+APPEND_ONLY: Final = (
+    "movements",
+    "transaction_keys",
+    "refusals",
+    "maintenance_notices",
+    "ledger_settings",
+)
+"""Tables whose rows are never changed nor deleted: by trigger, and by privilege."""

@@ -1,0 +1,207 @@
+"""BEGIN, COMMIT, isolation and bounded retry live here and nowhere else.
+
+A piece of work is a function of the `Book`: the database may ask for it to be run again (SQLSTATE 40001 or 40P01, at any
+statement or at COMMIT), so it must not answer anybody before `serializable` has returned. A connection that dies says
+nothing about the commit: the work runs again too, and recognises by its delivery id what it wrote the first time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from random import SystemRandom
+from typing import Final, TypeVar
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.ledger.book import Book
+from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
+
+T = TypeVar("T")
+
+ATTEMPTS_MAX: Final = 100
+"""A bound for the retry loop; in practice the deadline ends it first."""
+
+WAIT_FIRST_MS: Final = 2
+WAIT_MAX_MS: Final = 250
+"""Between attempts: jittered, doubling, so that rivals do not meet again."""
+
+CONFLICTS: Final = frozenset({"40001", "40P01"})
+"""serialization_failure, deadlock_detected: run again."""
+
+AWAY_CLASSES: Final = frozenset({"08", "53", "57", "58"})
+"""Connection, resources, operator intervention, system error: the database is away for us."""
+
+AWAY_STATES: Final = frozenset({"25006", "25P03"})
+"""A server that only reads (a standby), a transaction ended for idling."""
+
+SESSION_SETTINGS: Final = {
+    # Every statement of the service goes by key. A sequential scan would put a predicate lock on the
+    # whole table and make conflicts of movements that have nothing in common.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "application_name": "wallet",
+    "timezone": "UTC",
+}
+
+_jitter: Final = SystemRandom()
+
+
+class RunAgainError(Exception):
+    """The work found that it must start from a new snapshot."""
+
+
+class Ledger:
+    """The database as the cashier knows it: a place where work happens in one transaction or not at all."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        deadline: timedelta = timedelta(seconds=10),
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """Prepare to connect; nothing is sent before the first work.
+
+        `deadline` bounds every piece of work. `clock` (UTC) replaces the database's own clock, which is one for
+        all replicas; it is for tests.
+        """
+        self.deadline = deadline
+        self._clock = clock
+        self._wait_seconds = deadline.total_seconds()
+        milliseconds = str(int(self._wait_seconds * 1000))
+        self._engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=self._wait_seconds,
+            pool_recycle=1800,
+            connect_args={
+                "timeout": self._wait_seconds,
+                "server_settings": SESSION_SETTINGS
+                | {
+                    "statement_timeout": milliseconds,
+                    "lock_timeout": milliseconds,
+                    "idle_in_transaction_session_timeout": milliseconds,
+                },
+            },
+        )
+
+    async def close(self) -> None:
+        """Give all connections back to the database."""
+        await self._engine.dispose()
+
+    async def serializable(
+        self,
+        work: Callable[[Book], Awaitable[T]],
+        *,
+        deadline: timedelta | None = None,
+        fate_unknown: Callable[[], None] | None = None,
+    ) -> T:
+        """Run the work in one SERIALIZABLE transaction, commit, and return its result.
+
+        `fate_unknown` is called before the work runs again after a lost connection: the attempt before may have
+        been committed. Raises DeadlineError, LedgerBusyError or LedgerAwayError; then the fate is not known either.
+        """
+        wait = deadline or self.deadline
+        return await self._bounded(work, "serializable", wait, fate_unknown or _nothing)
+
+    async def read_only(self, work: Callable[[Book], Awaitable[T]]) -> T:
+        """Run work that writes nothing on one consistent snapshot; no retry is ever asked of it."""
+        return await self._bounded(work, "repeatable_read", self.deadline, _nothing, readonly=True)
+
+    async def _bounded(
+        self,
+        work: Callable[[Book], Awaitable[T]],
+        isolation: str,
+        deadline: timedelta,
+        fate_unknown: Callable[[], None],
+        *,
+        readonly: bool = False,
+    ) -> T:
+        try:
+            async with asyncio.timeout(deadline.total_seconds()):
+                return await self._attempts(work, isolation, fate_unknown, readonly=readonly)
+        except TimeoutError as error:
+            raise DeadlineError from error
+
+    async def _attempts(
+        self,
+        work: Callable[[Book], Awaitable[T]],
+        isolation: str,
+        fate_unknown: Callable[[], None],
+        *,
+        readonly: bool,
+    ) -> T:
+        wait_ms = WAIT_FIRST_MS
+        away: Exception | None = None
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                async with self._engine.connect() as connection:
+                    return await self._attempt(connection, work, isolation, readonly=readonly)
+            except RunAgainError:
+                continue
+            except (PoolTimeoutError, TimeoutError) as error:
+                raise LedgerBusyError from error
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError, OSError) as error:
+                if is_away(error):
+                    away = error
+                    fate_unknown()
+                elif not is_conflict(error):
+                    raise
+            await asyncio.sleep(_jitter.uniform(0, wait_ms) / 1000)
+            wait_ms = min(wait_ms * 2, WAIT_MAX_MS)
+        if away is not None:
+            raise LedgerAwayError from away
+        raise LedgerBusyError
+
+    async def _attempt(
+        self,
+        connection: AsyncConnection,
+        work: Callable[[Book], Awaitable[T]],
+        isolation: str,
+        *,
+        readonly: bool,
+    ) -> T:
+        raw = (await connection.get_raw_connection()).driver_connection
+        if not isinstance(raw, asyncpg.Connection):
+            raise TypeError("the database URL must name the asyncpg driver")
+        try:
+            async with raw.transaction(isolation=isolation, readonly=readonly):  # type: ignore[arg-type]  # the stubs want the literal
+                return await work(Book(raw, self._clock))
+        except BaseException as error:
+            # Whatever is not a plain answer of the database leaves a connection nobody should trust.
+            if not isinstance(error, (asyncpg.PostgresError, RunAgainError)) or raw.is_closed():
+                await connection.invalidate()
+            raise
+
+
+def _nothing() -> None:
+    """Work that writes no movement has nothing to look for."""
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The SQLSTATE of a database error, however it was wrapped."""
+    if isinstance(error, DBAPIError):
+        return getattr(error.orig, "sqlstate", None)
+    return getattr(error, "sqlstate", None)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether the database asks for the work to be run again."""
+    return sqlstate(error) in CONFLICTS
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database, or the way to it, is gone for the moment."""
+    state = sqlstate(error)
+    if state is not None:
+        return state[:2] in AWAY_CLASSES or state in AWAY_STATES
+    return isinstance(error, (OSError, asyncpg.InterfaceError)) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )

@@ -1,0 +1,1 @@
+"""Floor 1, what is true: the money rules. Standard library only; no IO, no clock, no log, no random."""

@@ -1,0 +1,272 @@
+"""What may move money, and how: the contract's event table as data (callback contract, section 3).
+
+The rule is the row. A new event type is a new row; no handler asks which type it is looking at.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import Final
+
+
+class Direction(StrEnum):
+    """Which way the money goes, as the player's wallet sees it."""
+
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
+class EventType(StrEnum):
+    """Every kind of movement: the game side's fourteen, spelled as the contract does, and the cashier's four."""
+
+    BET_PLACING = "BetPlacing"
+    WIN = "Win"
+    LOSE = "Lose"
+    BET_PLACING_ABORT = "BetPlacingAbort"
+    BET_PAYED_ABORT = "BetPayedAbort"
+    SPORT_BET_CANCEL = "SportBetCancel"
+    TIP = "Tip"
+    PROMO_WIN = "PromoWin"
+    TECHNICAL_FIX = "technicalFix"
+    DROP_AND_WIN = "DropAndWin"
+    PROMO_STREAMERS_DEBIT = "PromoStreamersDebit"
+    PROMO_STREAMERS_CREDIT = "PromoStreamersCredit"
+    PROMO_STREAMERS_BET_PLACING_ABORT = "PromoStreamersBetPlacingAbort"
+    PROMO_STREAMERS_BET_PAYED_ABORT = "PromoStreamersBetPayedAbort"
+    DEPOSIT = "Deposit"
+    WITHDRAWAL = "Withdrawal"
+    BONUS_GRANT = "BonusGrant"
+    BONUS_REVOKE = "BonusRevoke"
+
+
+class Part(Enum):
+    """The part a movement plays in its round."""
+
+    BET = auto()
+    """opens or extends the event"""
+    PAYMENT = auto()
+    """needs a bet that stands, or an accepted SportBetCancel"""
+    ABORT = auto()
+    """gives a bet back"""
+    PAYMENT_ABORT = auto()
+    """takes a payment back"""
+    CANCEL = auto()
+    """re-opens a settled bet; never refused"""
+    NONE = auto()
+    """stands outside rounds"""
+
+
+class DebitFrom(Enum):
+    """Which pockets a debit is taken from."""
+
+    STAKE_ORDER = auto()
+    REAL = auto()
+    BONUS = auto()
+    AS_PAID = auto()
+    """in the parts in which the money once went there"""
+
+
+class CreditTo(Enum):
+    """Which pocket a credit goes to."""
+
+    REAL = auto()
+    BONUS = auto()
+    """bonus whole, even while there is a debt: grants only"""
+    BONUS_BY_CODE = auto()
+    """bonus with a bonusCode, else real"""
+    STAKES_OR_BONUS_BY_CODE = auto()
+    """bonus with a bonusCode, else in the proportion of the stakes that stand"""
+    STAKES = auto()
+    """in the proportion of the stakes that stand"""
+    AS_STAKED = auto()
+    """as the bet it gives back was split"""
+
+
+class HouseAccount(StrEnum):
+    """The other side of every posting; a house account is the sum of the journal, never a row."""
+
+    GAMES = "house:games"
+    STREAMERS = "house:streamers"
+    TIPS = "house:tips"
+    PROMOTIONS = "house:promotions"
+    CORRECTIONS = "house:corrections"
+    CASHIER = "house:cashier"
+    BONUSES = "house:bonuses"
+
+
+class LimitEffect(Enum):
+    """How a movement counts towards a player's limits."""
+
+    NONE = auto()
+    STAKE = auto()
+    """adds to stake and loss"""
+    TIP = auto()
+    """adds to loss only"""
+    PAYMENT = auto()
+    """a win lowers the loss, taking it back raises it"""
+    STAKE_RETURN = auto()
+    """frees stake and loss where the bet was placed"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the event table. Defaults are the commonest answer."""
+
+    directions: frozenset[Direction]
+    part: Part
+    contra: HouseAccount
+    zero_only: frozenset[Direction] = frozenset()
+    """directions that are tolerated with an amount of 0 only"""
+    debit_from: DebitFrom = DebitFrom.STAKE_ORDER
+    credit_to: CreditTo = CreditTo.REAL
+    may_overdraw: bool = False
+    is_play: bool = False
+    """a debit of play: needs a live token, is refused for a block, counts against limits"""
+    is_streamer: bool = False
+    is_cashier: bool = False
+    """asked by the operator's own platform through the transfer API"""
+    refused_when_blocked: bool = False
+    limit_effect: LimitEffect = LimitEffect.NONE
+
+
+_DEBIT: Final = frozenset({Direction.DEBIT})
+_CREDIT: Final = frozenset({Direction.CREDIT})
+_BOTH: Final = _DEBIT | _CREDIT
+
+RULES: Final[dict[EventType, Rule]] = {
+    EventType.BET_PLACING: Rule(
+        _DEBIT,
+        Part.BET,
+        HouseAccount.GAMES,
+        is_play=True,
+        refused_when_blocked=True,
+        limit_effect=LimitEffect.STAKE,
+    ),
+    EventType.WIN: Rule(
+        _CREDIT,
+        Part.PAYMENT,
+        HouseAccount.GAMES,
+        credit_to=CreditTo.STAKES_OR_BONUS_BY_CODE,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.LOSE: Rule(
+        _BOTH,
+        Part.PAYMENT,
+        HouseAccount.GAMES,
+        zero_only=_DEBIT,
+        credit_to=CreditTo.STAKES,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.BET_PLACING_ABORT: Rule(
+        _CREDIT,
+        Part.ABORT,
+        HouseAccount.GAMES,
+        credit_to=CreditTo.AS_STAKED,
+        limit_effect=LimitEffect.STAKE_RETURN,
+    ),
+    EventType.BET_PAYED_ABORT: Rule(
+        _DEBIT,
+        Part.PAYMENT_ABORT,
+        HouseAccount.GAMES,
+        debit_from=DebitFrom.AS_PAID,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.SPORT_BET_CANCEL: Rule(
+        _DEBIT,
+        Part.CANCEL,
+        HouseAccount.GAMES,
+        debit_from=DebitFrom.AS_PAID,
+        may_overdraw=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.TIP: Rule(
+        _DEBIT,
+        Part.NONE,
+        HouseAccount.TIPS,
+        debit_from=DebitFrom.REAL,
+        is_play=True,
+        refused_when_blocked=True,
+        limit_effect=LimitEffect.TIP,
+    ),
+    EventType.PROMO_WIN: Rule(
+        _BOTH,
+        Part.NONE,
+        HouseAccount.PROMOTIONS,
+        zero_only=_DEBIT,
+        credit_to=CreditTo.BONUS_BY_CODE,
+    ),
+    EventType.TECHNICAL_FIX: Rule(_BOTH, Part.NONE, HouseAccount.CORRECTIONS),
+    EventType.DROP_AND_WIN: Rule(
+        _BOTH,
+        Part.NONE,
+        HouseAccount.PROMOTIONS,
+        zero_only=_DEBIT,
+        credit_to=CreditTo.BONUS_BY_CODE,
+    ),
+    EventType.PROMO_STREAMERS_DEBIT: Rule(
+        _DEBIT,
+        Part.BET,
+        HouseAccount.STREAMERS,
+        is_play=True,
+        is_streamer=True,
+        refused_when_blocked=True,
+        limit_effect=LimitEffect.STAKE,
+    ),
+    EventType.PROMO_STREAMERS_CREDIT: Rule(
+        _CREDIT,
+        Part.PAYMENT,
+        HouseAccount.STREAMERS,
+        credit_to=CreditTo.STAKES,
+        is_streamer=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.PROMO_STREAMERS_BET_PLACING_ABORT: Rule(
+        _CREDIT,
+        Part.ABORT,
+        HouseAccount.STREAMERS,
+        credit_to=CreditTo.AS_STAKED,
+        is_streamer=True,
+        limit_effect=LimitEffect.STAKE_RETURN,
+    ),
+    EventType.PROMO_STREAMERS_BET_PAYED_ABORT: Rule(
+        _DEBIT,
+        Part.PAYMENT_ABORT,
+        HouseAccount.STREAMERS,
+        debit_from=DebitFrom.AS_PAID,
+        is_streamer=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.DEPOSIT: Rule(
+        _CREDIT, Part.NONE, HouseAccount.CASHIER, is_cashier=True, refused_when_blocked=True
+    ),
+    EventType.WITHDRAWAL: Rule(
+        _DEBIT, Part.NONE, HouseAccount.CASHIER, debit_from=DebitFrom.REAL, is_cashier=True
+    ),
+    EventType.BONUS_GRANT: Rule(
+        _CREDIT,
+        Part.NONE,
+        HouseAccount.BONUSES,
+        credit_to=CreditTo.BONUS,
+        is_cashier=True,
+        refused_when_blocked=True,
+    ),
+    EventType.BONUS_REVOKE: Rule(
+        _DEBIT,
+        Part.NONE,
+        HouseAccount.BONUSES,
+        debit_from=DebitFrom.BONUS,
+        is_cashier=True,
+        refused_when_blocked=True,
+    ),
+}
+
+if set(RULES) != set(EventType):
+    raise AssertionError("the event table must have a row for every event type")
+
+GAME_EVENT_TYPES: Final = frozenset(kind for kind, rule in RULES.items() if not rule.is_cashier)
+"""The fourteen that the callback API may name."""
+
+
+def is_allowed(event_type: EventType, direction: Direction, *, amount_is_zero: bool) -> bool:
+    """Whether the table has this event type in this direction; any other combination is a 400."""
+    rule = RULES[event_type]
+    return direction in rule.directions and (direction not in rule.zero_only or amount_is_zero)

@@ -1,0 +1,119 @@
+"""The journal entry: one decided movement for ever, and the hash that chains it to the one before.
+
+`canonical` is the entry's text, the same to the byte in every language: fixed fields joined by `|`, amounts in minor
+units, times in microseconds of the Unix epoch; every free text as `<characters>:<text>`, absent as `-`. The audit
+recomputes it in SQL from the row alone.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from app.wallet.balance import Pockets
+from app.wallet.events import Direction, EventType, HouseAccount
+from app.wallet.money import Currency, Minor
+from app.wallet.movement import Key
+from app.wallet.refusals import Refusal
+
+CHAIN_START: Final = bytes(32)
+"""What the first entry of a wallet is chained to."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Flag(StrEnum):
+    """What ops should see about an accepted movement."""
+
+    EVENT_UNKNOWN = "event_unknown"
+    """a SportBetCancel of an event without a bet"""
+    REMAINDER = "remainder"
+    """a SportBetCancel of more than the payments that stood"""
+    OTHER_GAME = "other_game"
+    """a SportBetCancel under another game id than the sportsbook's"""
+    ABORT_OVERTOOK = "abort_overtook"
+    """a bet of an amount for which an abort of the event was refused before"""
+
+
+class Reversal(NamedTuple):
+    """What a movement gave or took back: the entry's position in the same wallet, and the parts of it."""
+
+    position: int
+    real: Minor
+    bonus: Minor
+
+    @property
+    def parts(self) -> Pockets:
+        """The parts as pockets."""
+        return Pockets(self.real, self.bonus)
+
+
+class JournalEntry(NamedTuple):
+    """A decided movement: accepted, or refused for ever. Amounts in minor units of `currency`."""
+
+    player_id: int
+    position: int
+    """its place in the wallet's chain, from 1; remembered refusals are links too"""
+    version: int
+    """how many movements of the wallet were accepted, this one included"""
+    key: Key
+    delivery: bytes
+    event_type: EventType
+    direction: Direction
+    refusal: Refusal | None
+    amount: Minor
+    currency: Currency
+    before: Pockets
+    delta: Pockets
+    contra: HouseAccount
+    event_id: str | None
+    game_id: int | None
+    bonus_code: str | None
+    extra_data: str | None
+    reverses: tuple[Reversal, ...]
+    flags: tuple[Flag, ...]
+    event_time: datetime
+    """when the request arrived here"""
+    ledger_time: datetime
+    """when the movement was decided, by the ledger's clock"""
+    chain: bytes
+    """SHA-256 of the previous entry's chain and this entry's canonical text"""
+
+    @property
+    def after(self) -> Pockets:
+        """The pockets this movement left behind."""
+        return self.before.plus(self.delta)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether money moved (be it an amount of 0)."""
+        return self.refusal is None
+
+    def chained(self, previous: bytes) -> "JournalEntry":
+        """The same entry, linked to the one before it."""
+        return self._replace(chain=sha256(previous + self.canonical().encode()).digest())
+
+    def canonical(self) -> str:
+        """The entry's text for the hash chain (see the module's first lines)."""
+        decision = "ACCEPTED" if self.refusal is None else self.refusal.name
+        game_id = "-" if self.game_id is None else self.game_id
+        reverses = ",".join(f"{r.position}/{r.real}/{r.bonus}" for r in self.reverses)
+        return (
+            f"v1|{self.player_id}|{self.position}|{self.version}|{self.delivery.hex()}"
+            f"|{self.event_type}|{self.direction}|{decision}|{self.currency.code}|{self.currency.scale}"
+            f"|{self.amount}|{self.before.real}|{self.before.bonus}|{self.delta.real}|{self.delta.bonus}"
+            f"|{self.contra}|{game_id}|{reverses}|{','.join(self.flags)}"
+            f"|{microseconds(self.event_time)}|{microseconds(self.ledger_time)}"
+            f"|{_text(self.key.source)}|{_text(self.key.transaction_id)}|{_text(self.key.facet)}"
+            f"|{_text(self.event_id)}|{_text(self.bonus_code)}|{_text(self.extra_data)}"
+        )
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since the Unix epoch, exact."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def _text(value: str | None) -> str:
+    return "-" if value is None else f"{len(value)}:{value}"

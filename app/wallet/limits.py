@@ -1,0 +1,108 @@
+"""A player's limits and what he has used of them: stake per bet, stake and net loss per UTC day, week and month.
+
+Amounts are minor units of the player's currency; days are proleptic ordinals (`date.toordinal`), weeks begin on Monday.
+"""
+
+from datetime import date
+from typing import NamedTuple
+
+from app.wallet.money import Minor
+
+
+class Limits(NamedTuple):
+    """The limits in force; None means no limit."""
+
+    stake_bet: Minor | None = None
+    stake_day: Minor | None = None
+    stake_week: Minor | None = None
+    stake_month: Minor | None = None
+    loss_day: Minor | None = None
+    loss_week: Minor | None = None
+    loss_month: Minor | None = None
+
+
+NO_LIMITS = Limits()
+
+
+class Usage(NamedTuple):
+    """What was staked and lost (net of winnings) in the windows that contain `day`."""
+
+    day: int
+    stake_day: Minor = 0
+    stake_week: Minor = 0
+    stake_month: Minor = 0
+    loss_day: Minor = 0
+    loss_week: Minor = 0
+    loss_month: Minor = 0
+
+
+class Effect(NamedTuple):
+    """What one movement adds to the windows that contain the day it counts on."""
+
+    day: int
+    stake: Minor
+    loss: Minor
+
+
+def same_week(one: int, other: int) -> bool:
+    """Whether two days lie in one week, Monday to Sunday (ordinal 1 was a Monday)."""
+    return (one - 1) // 7 == (other - 1) // 7
+
+
+def same_month(one: int, other: int) -> bool:
+    """Whether two days lie in one calendar month."""
+    first, second = date.fromordinal(one), date.fromordinal(other)
+    return (first.year, first.month) == (second.year, second.month)
+
+
+def rolled(usage: Usage, today: int) -> Usage:
+    """The usage as it stands today: windows that have ended count from zero.
+
+    A clock that steps back never re-opens a window: the latest day seen stays the current one.
+    """
+    if today <= usage.day:
+        return usage
+    week = same_week(usage.day, today)
+    month = same_month(usage.day, today)
+    return Usage(
+        day=today,
+        stake_week=usage.stake_week if week else 0,
+        stake_month=usage.stake_month if month else 0,
+        loss_week=usage.loss_week if week else 0,
+        loss_month=usage.loss_month if month else 0,
+    )
+
+
+def counted(usage: Usage, effect: Effect) -> Usage:
+    """Add an effect to those current windows that contain its day."""
+    in_day = effect.day >= usage.day
+    in_week = in_day or same_week(effect.day, usage.day)
+    in_month = in_day or same_month(effect.day, usage.day)
+    return Usage(
+        usage.day,
+        usage.stake_day + effect.stake * in_day,
+        usage.stake_week + effect.stake * in_week,
+        usage.stake_month + effect.stake * in_month,
+        usage.loss_day + effect.loss * in_day,
+        usage.loss_week + effect.loss * in_week,
+        usage.loss_month + effect.loss * in_month,
+    )
+
+
+def exceeds(limits: Limits, usage: Usage, *, stake: Minor, loss: Minor) -> str | None:
+    """The name of the first limit that a debit of play would pass, or None. A debit of 0 passes none."""
+    if limits is NO_LIMITS or loss == 0:
+        return None
+    would_be = (
+        ("stake_bet", stake),
+        ("stake_day", usage.stake_day + stake),
+        ("stake_week", usage.stake_week + stake),
+        ("stake_month", usage.stake_month + stake),
+        ("loss_day", usage.loss_day + loss),
+        ("loss_week", usage.loss_week + loss),
+        ("loss_month", usage.loss_month + loss),
+    )
+    for (name, total), limit in zip(would_be, limits, strict=True):
+        if limit is not None and total > limit and (stake or name.startswith("loss")):
+            return name
+    return None

@@ -1,0 +1,81 @@
+"""Exact money: an amount is a whole number of its currency's minor units.
+
+Integers cannot lose a cent to a context, a rounding mode or an exponent, and a player has one currency for
+ever, so a player's amounts never meet another currency's. `Currency` alone knows how to read and print them.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+Minor: TypeAlias = int
+"""An amount in minor units of the player's currency: 10050 is 100.50 USD, 10050 JPY or 0.00010050 BTC."""
+
+AMOUNT_PATTERN: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?", re.ASCII)
+"""The text of an amount (callback contract, section 1): no sign, no exponent, nothing around it."""
+
+FIAT_SCALE_MAX: Final = 4
+"""ISO 4217 knows no finer currency; what is finer is a crypto currency."""
+
+CRYPTO_SCALE_MAX: Final = 8
+"""The journal's NUMERIC(26, 8) holds no finer amount."""
+
+FIAT_INTEGER_DIGITS: Final = 18
+CRYPTO_INTEGER_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A currency: its code and the number of decimals of its minor unit."""
+
+    code: str
+    scale: int
+
+    def minor(self, text: str) -> Minor | None:
+        """Read an amount that matches AMOUNT_PATTERN; None if it is finer than the minor unit.
+
+        Zeros beyond the scale are fine: `500.00` is 500 KRW.
+        """
+        whole, _, fraction = text.partition(".")
+        significant = fraction.rstrip("0")
+        if len(significant) > self.scale:
+            return None
+        return int(whole + significant.ljust(self.scale, "0"))
+
+    def text(self, amount: Minor) -> str:
+        """Print an amount in major units at the currency's scale: `-0.05`, `100.50`, `500`."""
+        if not self.scale:
+            return str(amount)
+        sign = "-" if amount < 0 else ""
+        digits = str(abs(amount)).rjust(self.scale + 1, "0")
+        return f"{sign}{digits[: -self.scale]}.{digits[-self.scale :]}"
+
+    @property
+    def maximum(self) -> Minor:
+        """The largest balance the contract can print: 18+2 digits of fiat, 12+8 of crypto."""
+        return _MAXIMA[self.scale]
+
+
+def _maximum(scale: int) -> Minor:
+    whole = FIAT_INTEGER_DIGITS if scale <= FIAT_SCALE_MAX else CRYPTO_INTEGER_DIGITS
+    return Minor(10 ** (whole + scale) - 1)
+
+
+_MAXIMA: Final = tuple(_maximum(scale) for scale in range(CRYPTO_SCALE_MAX + 1))
+
+ISO_CURRENCIES: Final = {
+    currency.code: currency
+    for currency in (
+        Currency("KRW", 0),
+        Currency("USD", 2),
+        Currency("JPY", 0),
+        Currency("CNY", 2),
+        Currency("PHP", 2),
+        Currency("HKD", 2),
+        Currency("THB", 2),
+        Currency("VND", 0),
+        Currency("BDT", 2),
+        Currency("INR", 2),
+    )
+}
+"""The currencies of the transfer contract, at ISO 4217's scale; more come by setting."""

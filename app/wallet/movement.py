@@ -1,0 +1,62 @@
+"""A movement: somebody's intent to move funds, as an edge understood it, and the key that makes it happen once."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from app.wallet.events import RULES, Direction, EventType, Rule
+
+
+class KeyScope(StrEnum):
+    """What a transaction id names (setting; callback contract, section 5)."""
+
+    TRANSACTION = "transaction"
+    TRANSACTION_EVENT = "transaction_event"
+
+
+class Key(NamedTuple):
+    """The idempotency key: unique in the ledger, kept as long as the ledger."""
+
+    source: str
+    """`callback`, or the id of the agent that asked through the transfer API"""
+    transaction_id: str
+    facet: str
+    """empty, or what tells apart movements that share a transaction id"""
+
+
+def facet_of(event_type: EventType, direction: Direction, scope: KeyScope) -> str:
+    """The facet of a game movement's key.
+
+    PromoWin's debit (legal at 0 only) has a facet in either scope, so that it never takes the id of its credit.
+    """
+    if scope is KeyScope.TRANSACTION_EVENT or (
+        event_type is EventType.PROMO_WIN and direction is Direction.DEBIT
+    ):
+        return f"{event_type}:{direction}"
+    return ""
+
+
+class Movement(NamedTuple):
+    """One request to move funds, understood but not yet decided."""
+
+    delivery: bytes
+    """16 random bytes that name this delivery: a repeat of the same transaction id is another delivery"""
+    key: Key
+    user_id: str
+    event_type: EventType
+    direction: Direction
+    amount: str
+    """major units as sent, matching AMOUNT_PATTERN; its scale is checked once the wallet is known"""
+    received_at: datetime
+    token: bytes | None = None
+    """SHA-256 of the session token; None for the cashier's movements, which carry none"""
+    event_id: str | None = None
+    game_id: int | None = None
+    bonus_code: str | None = None
+    extra_data: str | None = None
+    """as sent; it is not signed, so nothing in it may influence money"""
+
+    @property
+    def rule(self) -> Rule:
+        """The row of the event table this movement obeys."""
+        return RULES[self.event_type]

@@ -1,0 +1,37 @@
+"""The reasons not to move money, in order of precedence: the first that holds is the one that is told."""
+
+from enum import Enum
+from typing import Final
+
+
+class Refusal(Enum):
+    """Why a movement was refused. Declared in the order in which the checks are made."""
+
+    PLAYER_UNKNOWN = "no such player"
+    ACCOUNT_OF_ANOTHER_AGENT = "the account belongs to another agent"
+    AMOUNT_TOO_FINE = "the amount is finer than the currency's minor unit"
+    EVENT_TYPE_DIFFERS = "the transaction id was used for another event type or direction"
+    MOVEMENT_DIFFERS = "the transaction id was used with other content"
+    TOKEN_UNKNOWN = "token not found"  # noqa: S105 - words for people, not a secret
+    TOKEN_EXPIRED = "token expired"  # noqa: S105 - words for people, not a secret
+    PLAYER_BLOCKED = "the player is blocked"
+    NO_MATCHING_MOVEMENT = "no matching movement in this event"
+    ALREADY_GIVEN_BACK = "every bet of this event was given back already"
+    LIMIT_EXCEEDED = "a limit of the player would be exceeded"
+    INSUFFICIENT_FUNDS = "not enough money"
+    BALANCE_TOO_LARGE = "the balance would not fit the currency's digits"
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether it is an outcome: the transaction id hears it for ever, whatever happens afterwards."""
+        return self in _REMEMBERED
+
+
+_REMEMBERED: Final = frozenset(
+    {
+        Refusal.PLAYER_BLOCKED,
+        Refusal.ALREADY_GIVEN_BACK,
+        Refusal.LIMIT_EXCEEDED,
+        Refusal.INSUFFICIENT_FUNDS,
+    }
+)

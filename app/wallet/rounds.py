@@ -1,0 +1,266 @@
+"""What stands in a round: bets not given back, payments not taken back (callback contract, section 3, "What stands").
+
+An ordinary movement needs the round's tally only. The four event types that undo others (aborts and cancels) also need its
+history: the accepted entries of the round, oldest first. Streamer movements have a round of their own beside the
+ordinary one of the same event.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from app.wallet.balance import EMPTY, Pockets, share
+from app.wallet.events import RULES, Part
+from app.wallet.journal import JournalEntry, Reversal
+from app.wallet.limits import Effect
+from app.wallet.money import Minor
+from app.wallet.refusals import Refusal
+
+
+class RoundKey(NamedTuple):
+    """One player's event; streamer money apart."""
+
+    player_id: int
+    event_id: str
+    is_streamer: bool
+
+
+class Tally(NamedTuple):
+    """The sums of a round; every one of them only ever changes by adding, so changes of many movements add up."""
+
+    bets_placed: int = 0
+    bets_standing: int = 0
+    stake_real: Minor = 0
+    """stakes that stand, by pocket"""
+    stake_bonus: Minor = 0
+    staked: Minor = 0
+    """all bets ever placed"""
+    paid: Minor = 0
+    """all payments ever made"""
+    taken_back: Minor = 0
+    """of payments, by aborts and cancels"""
+    cancels: int = 0
+    """accepted SportBetCancels"""
+    remainder: Minor = 0
+    """what cancels took beyond the payments and aborts that stood"""
+
+    @property
+    def stakes(self) -> Pockets:
+        """The stakes that stand."""
+        return Pockets(self.stake_real, self.stake_bonus)
+
+    @property
+    def payments_standing(self) -> Minor:
+        """The payments that stand."""
+        return self.paid - self.taken_back
+
+    def plus(self, other: "Tally") -> "Tally":
+        """Add sum by sum."""
+        return Tally(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def minus(self, other: "Tally") -> "Tally":
+        """Subtract sum by sum."""
+        return Tally(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+NOTHING_YET = Tally()
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round as the decision sees it."""
+
+    tally: Tally = NOTHING_YET
+    is_settled: bool = False
+    """a Win or Lose came after the latest bet and SportBetCancel"""
+    refused_aborts: frozenset[Minor] = frozenset()
+    history: tuple[JournalEntry, ...] | None = None
+    """None: not read, because no movement at hand needs it"""
+
+
+@dataclass(slots=True)
+class StandingBet:
+    """A bet, and whether it stands."""
+
+    entry: JournalEntry
+    stands: bool = True
+
+    @property
+    def split(self) -> Pockets:
+        """What each pocket paid."""
+        return EMPTY.minus(self.entry.delta)
+
+
+@dataclass(slots=True)
+class StandingPayment:
+    """A payment, and what of it stands."""
+
+    position: int
+    parts: Pockets
+
+
+@dataclass(slots=True)
+class StandingAbort:
+    """An abort, the bet it gave back, and whether it was undone."""
+
+    entry: JournalEntry
+    bet: StandingBet
+    stands: bool = True
+
+
+@dataclass(slots=True)
+class Standing:
+    """Everything in a round that can be undone, oldest first."""
+
+    bets: list[StandingBet] = field(default_factory=list)
+    payments: list[StandingPayment] = field(default_factory=list)
+    aborts: list[StandingAbort] = field(default_factory=list)
+
+    @classmethod
+    def after(cls, history: tuple[JournalEntry, ...]) -> "Standing":
+        """Follow the round's accepted entries from the first to the last."""
+        standing = cls()
+        for entry in history:
+            standing.follow(entry)
+        return standing
+
+    def follow(self, entry: JournalEntry) -> None:
+        """Take one more entry into account."""
+        match RULES[entry.event_type].part:
+            case Part.BET:
+                self.bets.append(StandingBet(entry))
+            case Part.PAYMENT:
+                self.payments.append(StandingPayment(entry.position, entry.delta))
+            case Part.ABORT:
+                (reversal,) = entry.reverses
+                bet = next(b for b in self.bets if b.entry.position == reversal.position)
+                bet.stands = False
+                self.aborts.append(StandingAbort(entry, bet))
+            case Part.PAYMENT_ABORT | Part.CANCEL:
+                for reversal in entry.reverses:
+                    self._undo(reversal)
+            case Part.NONE:
+                pass
+
+    def _undo(self, reversal: Reversal) -> None:
+        for abort in self.aborts:
+            if abort.entry.position == reversal.position:
+                abort.stands, abort.bet.stands = False, True
+                return
+        payment = next(p for p in self.payments if p.position == reversal.position)
+        payment.parts = payment.parts.minus(reversal.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What an abort or a cancel undoes: which entries, in which parts, and how the round and the limits change."""
+
+    reverses: tuple[Reversal, ...]
+    parts: Pockets
+    change: Tally
+    effects: tuple[Effect, ...]
+
+
+def bet_to_give_back(
+    round_: Round, amount: Minor, transaction_id: str, *, by_transaction: bool
+) -> StandingBet | Refusal:
+    """The bet that an abort gives back.
+
+    `by_transaction`: a standing bet with the abort's own transaction id comes first, for exactly its amount.
+    """
+    tally = round_.tally
+    if tally.bets_placed == 0 or tally.payments_standing > 0:
+        return Refusal.NO_MATCHING_MOVEMENT
+    if tally.bets_standing == 0:
+        return Refusal.ALREADY_GIVEN_BACK
+    candidates = [
+        bet for bet in reversed(_standing(round_).bets) if bet.stands and bet.entry.amount == amount
+    ]
+    if by_transaction:
+        for bet in candidates:
+            if bet.entry.key.transaction_id == transaction_id:
+                return bet
+    return candidates[0] if candidates else Refusal.NO_MATCHING_MOVEMENT
+
+
+def give_back(bet: StandingBet) -> Undoing:
+    """Undo a bet: its stake no longer stands, and is freed where it was placed."""
+    split, amount = bet.split, bet.entry.amount
+    return Undoing(
+        reverses=(Reversal(bet.entry.position, split.real, split.bonus),),
+        parts=split,
+        change=Tally(bets_standing=-1, stake_real=-split.real, stake_bonus=-split.bonus),
+        effects=(Effect(_day(bet.entry), -amount, -amount),),
+    )
+
+
+def take_back_payment(round_: Round, amount: Minor, today: int) -> Undoing | Refusal:
+    """Undo a payment: the latest of which exactly the amount stands, else of which at least that much stands."""
+    if round_.tally.payments_standing == 0:
+        return Refusal.NO_MATCHING_MOVEMENT
+    payments = _payments_latest_first(round_)
+    payment = next(
+        (p for p in payments if p.parts.balance == amount),
+        next((p for p in payments if p.parts.balance >= amount), None),
+    )
+    if payment is None:
+        return Refusal.NO_MATCHING_MOVEMENT
+    parts = share(amount, payment.parts)
+    return Undoing(
+        reverses=(Reversal(payment.position, parts.real, parts.bonus),),
+        parts=parts,
+        change=Tally(taken_back=amount),
+        effects=(Effect(today, 0, amount),),
+    )
+
+
+def reopen(round_: Round, amount: Minor, today: int) -> Undoing:
+    """Undo what a SportBetCancel means: a payment of exactly the amount; else an abort of it; else payments, latest first."""
+    payments = _payments_latest_first(round_)
+    exact = next((p for p in payments if p.parts.balance == amount), None)
+    if exact is None:
+        for abort in reversed(_standing(round_).aborts):
+            if abort.stands and abort.entry.amount == amount:
+                return _undo_abort(abort)
+    reverses: list[Reversal] = []
+    parts, missing = EMPTY, amount
+    for payment in payments if exact is None else [exact]:
+        if missing == 0:
+            break
+        taken = min(missing, payment.parts.balance)
+        taken_parts = share(taken, payment.parts)
+        reverses.append(Reversal(payment.position, taken_parts.real, taken_parts.bonus))
+        parts = parts.plus(taken_parts)
+        missing -= taken
+    return Undoing(
+        reverses=tuple(reverses),
+        parts=parts,
+        change=Tally(taken_back=amount - missing, cancels=1, remainder=missing),
+        effects=(Effect(today, 0, amount),),
+    )
+
+
+def _undo_abort(abort: StandingAbort) -> Undoing:
+    split, amount = abort.bet.split, abort.entry.amount
+    parts = abort.entry.delta
+    return Undoing(
+        reverses=(Reversal(abort.entry.position, parts.real, parts.bonus),),
+        parts=parts,
+        change=Tally(bets_standing=1, stake_real=split.real, stake_bonus=split.bonus, cancels=1),
+        effects=(Effect(_day(abort.bet.entry), amount, amount),),
+    )
+
+
+def _standing(round_: Round) -> Standing:
+    if round_.history is None:
+        raise AssertionError(
+            "a movement that undoes another was decided without the round's history"
+        )
+    return Standing.after(round_.history)
+
+
+def _payments_latest_first(round_: Round) -> list[StandingPayment]:
+    return [p for p in reversed(_standing(round_).payments) if p.parts.balance > 0]
+
+
+def _day(entry: JournalEntry) -> int:
+    return entry.ledger_time.toordinal()
