@@ -1,0 +1,20 @@
+"""The aggregator, played: a second opinion on the wallet, asked over HTTP."""
+
+from app.simulator.play import simulate
+from app.simulator.progress import Bar, Progress, Silence
+from app.simulator.stage import Options, Stage, StagePlayer, new_run_id
+from app.simulator.verdict import Difference, PlayerVerdict, Verdict
+
+__all__ = [
+    "Bar",
+    "Difference",
+    "Options",
+    "PlayerVerdict",
+    "Progress",
+    "Silence",
+    "Stage",
+    "StagePlayer",
+    "Verdict",
+    "new_run_id",
+    "simulate",
+]
