@@ -12,11 +12,11 @@ import ipaddress
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -128,6 +128,8 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
+T = TypeVar("T")
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_words)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -144,8 +146,8 @@ class Agent(BaseModel):
     networks: tuple[Network, ...] = ()
 
 
-class Settings(BaseSettings):
-    """What the environment says; read once, at the start, and never changed."""
+class DatabaseSettings(BaseSettings):
+    """What a command needs that works on the database and serves nobody: no keys."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -165,6 +167,21 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path(".wallet")
     """Where the embedded PostgreSQL keeps its data."""
+
+    @field_validator("database_url", "owner_database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        """Accept the usual spellings of the address, and keep the driver's."""
+        if value is None:
+            return None
+        scheme, separator, rest = value.get_secret_value().partition("://")
+        if scheme not in DATABASE_SCHEMES or not separator or not rest:
+            raise ValueError("must be an address such as postgresql://role:password@host/database")
+        return SecretStr(f"{DATABASE_SCHEMES[0]}://{rest}")
+
+
+class Settings(DatabaseSettings):
+    """What the environment says; read once, at the start, and never changed."""
 
     host: str = "127.0.0.1"
     """The address the two contracts listen on."""
@@ -242,17 +259,6 @@ class Settings(BaseSettings):
         """Whether the keys are those that everybody knows."""
         return DEMO_CALLBACK_KEY in {key.get_secret_value() for key in self.callback_keys}
 
-    @field_validator("database_url", "owner_database_url")
-    @classmethod
-    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
-        """Accept the usual spellings of the address, and keep the driver's."""
-        if value is None:
-            return None
-        scheme, separator, rest = value.get_secret_value().partition("://")
-        if scheme not in DATABASE_SCHEMES or not separator or not rest:
-            raise ValueError("must be an address such as postgresql://role:password@host/database")
-        return SecretStr(f"{DATABASE_SCHEMES[0]}://{rest}")
-
     @field_validator("agents")
     @classmethod
     def _are_agents(cls, value: Mapping[str, Agent]) -> Mapping[str, Agent]:
@@ -277,15 +283,7 @@ def load_settings(*, demo: bool = False) -> Settings:
 
     In a demo the keys are public, so it listens to this machine only, and keeps its own data.
     """
-    unknown = [name for name in os.environ if name.upper().startswith(PREFIX)]
-    for name in sorted(unknown):
-        if name.upper() not in setting_names():
-            raise SettingsError(_unknown(name))
-    try:
-        settings = _demo_settings() if demo else Settings()
-    except ValidationError as error:
-        # The cause would carry the values.
-        raise SettingsError(_sentence(error.errors(include_url=False)[0])) from None
+    settings = _read(_demo_settings if demo else Settings)
     if demo:
         _hold_the_demo_to_this_machine(settings)
     elif settings.demo or _demo_agent_keys(settings):
@@ -293,9 +291,26 @@ def load_settings(*, demo: bool = False) -> Settings:
     return settings
 
 
+def load_database_settings() -> DatabaseSettings:
+    """Read only what leads to the database; the rest may be missing, but not misspelt."""
+    return _read(DatabaseSettings)
+
+
 def setting_names() -> tuple[str, ...]:
     """Return the name of each environment variable we know."""
     return tuple(PREFIX + name.upper() for name in Settings.model_fields)
+
+
+def _read(settings_of: Callable[[], T]) -> T:
+    """Read settings from the environment, and tell what is wrong with them in one sentence."""
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in setting_names():
+            raise SettingsError(_unknown(name))
+    try:
+        return settings_of()
+    except ValidationError as error:
+        # The cause would carry the values.
+        raise SettingsError(_sentence(error.errors(include_url=False)[0])) from None
 
 
 def _demo_settings() -> Settings:

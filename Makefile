@@ -1,0 +1,92 @@
+# The house's commands: `make help` lists them. Only make, git and Python 3.11 or newer are needed.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+LOCK := requirements/development.lock
+BIN := .venv/bin
+SOURCES := app migrations tests $(wildcard bench)
+WORKERS ?= 2
+
+# The first Python that runs and is new enough.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then echo $$python; break; fi; done)
+
+.PHONY: help
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- the environment -------------------------------------------------------------------------
+
+# Made anew when the lock changes, from hash-checked files only.
+.venv/.locked: $(LOCK)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found." >&2; exit 1; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
+		--no-build-isolation --editable .
+	@touch $@
+
+.PHONY: venv
+venv: .venv/.installed ## make the environment, .venv, from the lock
+
+# --- run -------------------------------------------------------------------------------------
+
+.PHONY: run
+run: venv ## the wallet with a demo operator, on 127.0.0.1:8080; Ctrl-C stops it
+	@exec $(BIN)/wallet serve --demo
+
+# --- check -----------------------------------------------------------------------------------
+
+.PHONY: test
+test: venv ## all tests, on a real PostgreSQL of their own (TESTS=… ARGS=… WORKERS=…)
+	$(BIN)/pytest -n $(WORKERS) $(ARGS) $(TESTS)
+
+.PHONY: format
+format: venv ## format the code, and mend what the linter can
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+.PHONY: lint
+lint: venv ## is it formatted, is it clean
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+.PHONY: types
+types: venv ## do the types hold
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: venv ## do imports only go down
+	$(BIN)/lint-imports
+
+.PHONY: check
+check: lint types imports test ## everything: format, lint, types, imports, tests
+
+# --- keep ------------------------------------------------------------------------------------
+
+# uv lives in a folder of its own: nobody needs it but who changes the dependencies.
+UV := build/uv/bin/uv
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+$(UV):
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet --disable-pip-version-check uv
+
+.PHONY: lock
+lock: $(UV) ## lock the dependencies anew (UPGRADE=1 takes the newest)
+	$(COMPILE) requirements/development.in -o requirements/development.lock
+	$(COMPILE) requirements/service.in -c requirements/development.lock -o requirements/service.lock
+	$(COMPILE) requirements/embedded.in -c requirements/development.lock -o requirements/embedded.lock
+
+.PHONY: clean
+clean: ## remove what tools leave behind; neither .venv nor the demo's data
+	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.venv/*' -exec rm -rf {} +

@@ -1,0 +1,84 @@
+"""The console's commands: `wallet …`, or `python -m app …`.
+
+A command reads its settings, does one thing, and says one sentence when it cannot: exit code 2 when
+the settings are at fault, 1 otherwise.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from app.ledger.migrations import MigrationBusyError, current_revision, upgrade
+from app.ops.database import open_database, reach
+from app.ops.errors import ConsoleError
+from app.ops.serve import serve as serve_until_stopped
+from app.ops.server import BuildApp, ServerFailedError
+from app.postgres import PostgresError
+from app.settings import SettingsError, load_database_settings, load_settings
+
+console = typer.Typer(
+    name="wallet",
+    help="A betting wallet: every cent accounted for, on a real ledger.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables would show secrets.
+    pretty_exceptions_enable=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the commands are handed by the place where the house is put together."""
+
+    build_app: BuildApp
+
+
+def run_console(house: House, arguments: list[str] | None = None) -> int:
+    """Carry out one command and return its exit code."""
+    try:
+        console(arguments, obj=house, standalone_mode=True)
+    except SettingsError as error:
+        return _complain(error, 2)
+    except (ConsoleError, PostgresError, MigrationBusyError, ServerFailedError) as error:
+        return _complain(error, 1)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+@console.command()
+def serve(
+    context: typer.Context,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="With a demo operator, its players and public keys.")
+    ] = False,
+) -> None:
+    """Serve the two contracts; with no database named, on an embedded PostgreSQL."""
+    settings = load_settings(demo=demo)
+    serve_until_stopped(settings, context.ensure_object(House).build_app, say)
+
+
+@console.command()
+def migrate() -> None:
+    """Bring the database's schema to the newest revision, as the role that owns it."""
+    with open_database(load_database_settings()) as database:
+        before = reach(current_revision(database.owner_url))
+        reach(upgrade(database.owner_url))
+        after = reach(current_revision(database.owner_url))
+    if before == after:
+        say(f"The schema already was the newest, {after}.")
+    else:
+        say(f"The schema went from {before or 'nothing'} to {after}.")
+
+
+def say(words: str) -> None:
+    """Say something to whoever sits at the console, at once, also through a pipe."""
+    print(words, flush=True)
+
+
+def _complain(error: Exception, exit_code: int) -> int:
+    """Say what went wrong, where complaints go."""
+    print(error, file=sys.stderr, flush=True)
+    return exit_code

@@ -1,0 +1,92 @@
+"""The server: uvicorn with a listening socket of our own, a bounded goodbye, and one word at start.
+
+1. The address is taken first, so that one in use is told in a sentence, before anything starts.
+2. One process serves, or several share the socket.
+3. Ctrl-C or SIGTERM: nothing new is accepted, what was begun is finished, within bounds.
+"""
+
+import functools
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from typing_extensions import override
+from uvicorn.supervisors import Multiprocess
+
+from app.ops.errors import AddressTakenError
+from app.settings import Settings
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted while a burst arrives."""
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than a caller's pool keeps an idle connection: the caller is the one who closes."""
+
+GOODBYE_SECONDS = 5
+"""What a shutdown may take beyond the deadline of the requests it waits for."""
+
+BuildApp = Callable[[Settings, str], object]
+"""Make the ASGI application for a database; a process of its own calls it by name."""
+
+
+class ServerFailedError(Exception):
+    """The server did not start; the log says why."""
+
+
+class AnnouncingServer(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+def take_address(host: str, port: int) -> socket.socket:
+    """Listen on an address; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or error
+        raise AddressTakenError(f"{host}:{port} cannot be listened on: {reason}.") from error
+
+
+def run_server(
+    settings: Settings,
+    database_url: str,
+    build_app: BuildApp,
+    listening: socket.socket,
+    announce: Callable[[], None],
+) -> None:
+    """Serve until somebody asks to stop; a signal is raised again when the goodbye is over."""
+    config = uvicorn.Config(
+        functools.partial(build_app, settings, database_url),
+        factory=True,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        workers=settings.workers,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.deadline_seconds) + GOODBYE_SECONDS,
+        # The contract's edges log what they decide; X-Forwarded-For is theirs to believe or not.
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_config=None,
+    )
+    if settings.workers > 1:
+        announce()
+        Multiprocess(config, [listening]).run()
+        return
+    server = AnnouncingServer(config, announce)
+    server.run([listening])
+    if not server.started:
+        raise ServerFailedError(ServerFailedError.__doc__)
