@@ -47,7 +47,10 @@ async def open_account(
     first_name: str | None = None,
     last_name: str | None = None,
 ) -> Opened:
-    """Open an account with an empty wallet. One that exists is returned as it is, and nothing changes."""
+    """Open an account with an empty wallet. One that exists is returned as it is.
+
+    And nothing changes.
+    """
     profile = {
         "user_id": user_id,
         "agent": agent,
@@ -78,9 +81,10 @@ async def find_account(ledger: Ledger, user_id: str) -> Player | Refusal:
 
 
 async def check_session(ledger: Ledger, user_id: str, token: bytes) -> Player | Refusal:
-    """The player whose live token this is; else PLAYER_UNKNOWN, TOKEN_UNKNOWN, TOKEN_EXPIRED, in this order.
+    """Find the player whose live token this is.
 
-    Whether a block matters is for the caller to say (callback contract, section 1).
+    Else PLAYER_UNKNOWN, TOKEN_UNKNOWN or TOKEN_EXPIRED, in this order. Whether a block matters is
+    for the caller to say (callback contract, section 1).
     """
 
     async def work(book: Book) -> Player | Refusal:

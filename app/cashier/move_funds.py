@@ -1,4 +1,4 @@
-"""The only code that moves money: a batch of movements in, their receipts out, one serializable transaction.
+"""The only code that moves money: a batch of movements in, receipts out, one transaction.
 
 It is a function of the book, not a `with` block, because the database may ask us to run it again.
 """
@@ -14,7 +14,10 @@ from app.wallet.facts import Facts, Policy
 from app.wallet.movement import Key, Movement
 
 LOOK_UPS_MAX = 3
-"""A look-up turns a refusal into a repeat and changes nothing else, so the second fold is the last one."""
+"""A look-up turns a refusal into a repeat and changes nothing else.
+
+So the second fold is the last one.
+"""
 
 
 async def move_funds(
@@ -27,8 +30,9 @@ async def move_funds(
 ) -> list[Receipt]:
     """Decide a batch and write what it leaves behind; the receipts come after the commit, in order.
 
-    `suspects` are keys that may be in the journal already (after a commit whose fate is unknown): they are read
-    before anything is decided. Raises DeadlineError, LedgerBusyError, LedgerAwayError.
+    `suspects` are keys that may be in the journal already (after a commit whose fate is unknown):
+    they are read before anything is decided. Raises DeadlineError, LedgerBusyError,
+    LedgerAwayError.
     """
     suspected = set(suspects)
 

@@ -1,8 +1,9 @@
 """Group commit: movements that arrive together leave together, one lane per player.
 
-A lone movement starts at once. What arrives while a lane's transaction is running waits and goes in the next one: one
-serializable transaction, one commit, then everybody is answered. Two transactions of this process never fight over a
-wallet, because a player belongs to one lane; other processes may, and then the wallet's lock and the retry decide.
+A lone movement starts at once. What arrives while a lane's transaction is running waits and goes
+in the next one: one serializable transaction, one commit, then everybody is answered. Two
+transactions of this process never fight over a wallet, because a player belongs to one lane;
+other processes may, and then the wallet's lock and the retry decide.
 """
 
 import asyncio
@@ -35,7 +36,10 @@ BATCH_BYTES_MAX: Final = 1 << 20
 """Free text in one transaction; a single movement brings at most 64 KiB."""
 
 QUEUE_MAX: Final = 2048
-"""Movements waiting in one lane; beyond it a caller hears "busy" at once, with nothing half-done."""
+"""Movements waiting in one lane; beyond it a caller hears "busy" at once.
+
+With nothing half-done.
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +85,10 @@ class Queue:
         self._length += 1
 
     def take_batch(self, count_max: int, bytes_max: int) -> list[Ticket]:
-        """Take the next batch, one ticket of each player in turn, leaving out whose caller gave up."""
+        """Take the next batch, one ticket of each player in turn.
+
+        Leaving out whose caller gave up.
+        """
         batch: list[Ticket] = []
         size = 0
         for ticket in self._in_turn():
@@ -178,8 +185,8 @@ class Tellers:
     async def move(self, movement: Movement, *, deadline: timedelta | None = None) -> Receipt:
         """Move funds, and return the receipt after its commit.
 
-        A movement not begun by the deadline is dropped for good; one begun is decided, and its outcome kept.
-        Raises DeadlineError, LedgerBusyError, LedgerAwayError.
+        A movement not begun by the deadline is dropped for good; one begun is decided, and its
+        outcome kept. Raises DeadlineError, LedgerBusyError, LedgerAwayError.
         """
         if not self._is_open:
             raise LedgerBusyError("the service is stopping")

@@ -8,7 +8,10 @@ from app.ledger.transaction import Ledger
 
 
 class RefusedRequest(NamedTuple):
-    """A signed request that was refused before it became a movement, or an enquiry that was refused."""
+    """A signed request that was refused before it became a movement.
+
+    Or an enquiry that was refused.
+    """
 
     delivery: bytes
     source: str

@@ -1,4 +1,7 @@
-"""Movements that were decided although their caller had been told 503: listed for ops until he comes back."""
+"""Movements that were decided although their caller had been told 503.
+
+Listed for ops until he comes back.
+"""
 
 from collections.abc import Sequence
 

@@ -77,7 +77,10 @@ class Book:
         return self._clock() if self._clock else None
 
     async def facts_for(self, movements: Sequence[Movement], suspects: Iterable[Key]) -> Facts:
-        """Read what the batch must know, and lock its wallets. `suspects`: keys that may be taken."""
+        """Read what the batch must know, and lock its wallets. `suspects`.
+
+        Keys that may be taken.
+        """
         rows = await self.connection.fetch(
             statements.FACTS,
             [m.user_id for m in movements],
@@ -151,7 +154,8 @@ class Book:
     async def record(self, facts: Facts, decisions: Decisions) -> frozenset[Key]:
         """Write what the decisions leave behind, and return the keys that were found taken.
 
-        If there are any, nothing of this may be committed: the batch is decided again, knowing them.
+        If there are any, nothing of this may be committed: the batch is decided again, knowing
+        them.
         """
         entries = [
             outcome.entry

@@ -23,4 +23,7 @@ class LedgerBusyError(LedgerError):
 
 
 class DeadlineError(LedgerError):
-    """The deadline passed before the movement was decided; ask again under the same transaction id."""
+    """The deadline passed before the movement was decided.
+
+    Ask again under the same transaction id.
+    """

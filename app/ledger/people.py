@@ -69,7 +69,10 @@ async def find_player(book: Book, user_id: str, token: bytes | None = None) -> P
 
 
 async def open_player(book: Book, profile: Mapping[str, str | None], currency: Currency) -> bool:
-    """Add a player with an empty wallet; False if the user id is there already, then nothing changes."""
+    """Add a player with an empty wallet; False if the user id is there already.
+
+    Then nothing changes.
+    """
     row = await book.connection.fetchrow(
         _OPEN,
         profile["user_id"],

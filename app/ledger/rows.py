@@ -1,4 +1,7 @@
-"""Between rows and wallet values: amounts travel as text, so that nothing in between can round them."""
+"""Between rows and wallet values: amounts travel as text.
+
+So that nothing in between can round them.
+"""
 
 import json
 from collections.abc import Mapping
@@ -87,9 +90,9 @@ def usage_of(row: "Row", currency: Currency) -> Usage:
 def limits_in_force(terms: str | None, now: datetime) -> Limits:
     """The limits that hold at `now`.
 
-    Each limit is kept in minor units (null: none), and beside it a raise that waits for the end of its
-    cooling-off period, in microseconds of the epoch:
-    `{"stake_day": {"amount": 1000, "later": 5000, "from": 1790000000000000}}`.
+    Each limit is kept in minor units (null: none), and beside it a raise that waits for the end
+    of its cooling-off period, in microseconds of the epoch: `{"stake_day": {"amount": 1000,
+    "later": 5000, "from": 1790000000000000}}`.
     """
     if not terms:
         return NO_LIMITS

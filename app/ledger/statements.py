@@ -1,7 +1,8 @@
-"""The statements of the money road, in plain SQL, so that whoever reads EXPLAIN finds them here word for word.
+"""The statements of the money road, in plain SQL, word for word as EXPLAIN and the logs show them.
 
-Sets travel as arrays through `unnest`; amounts travel as text. Keys that may not be there are never read first: a missing
-key puts a predicate lock on the place where it would be, and every insert near it becomes a conflict.
+Sets travel as arrays through `unnest`; amounts travel as text. Keys that may not be there are never
+read first: a missing key puts a predicate lock on the place where it would be, and every insert
+near it becomes a conflict.
 """
 
 from typing import Final
@@ -27,8 +28,9 @@ LEFT JOIN rounds r ON r.player_id = p.player_id AND r.event_id = asked.event_id
 ORDER BY p.player_id, asked.n
 FOR NO KEY UPDATE OF w
 """
-"""Everything a batch must know, wallets locked in the order of their players. FOR NO KEY UPDATE: exactly the lock
-that the later UPDATE takes."""
+"""Everything a batch must know, wallets locked in the order of their players.
+
+FOR NO KEY UPDATE: exactly the lock that the later UPDATE takes."""
 
 _ENTRY_COLUMNS: Final = """
     m.player_id, m.position, m.version, m.source, m.transaction_id, m.facet, m.delivery,
@@ -212,8 +214,10 @@ WITH journal ({", ".join(_JOURNAL)}) AS (
 SELECT (SELECT count(*) FROM keys) AS keys, (SELECT count(*) FROM moved) AS moved,
        (SELECT count(*) FROM opened) + (SELECT count(*) FROM continued) AS rounds
 """  # noqa: S608 - composed of constants
-"""All that a batch leaves behind, in one statement. A round that was not read is opened, or, by a further bet, added to:
-the only change that needs to know nothing of it."""
+"""All that a batch leaves behind, in one statement.
+
+A round that was not read is opened, or, by a further bet, added to: the only change that needs to
+know nothing of it."""
 
 NOTE_REFUSALS: Final = """
 INSERT INTO refusals (user_id, source, operation, transaction_id, event_id, event_type, direction,

@@ -1,7 +1,8 @@
 """The tables, typed, with named constraints: every law of money is guarded here a second time.
 
-All amounts are NUMERIC(26, 8) in major units of the player's currency. The player leads every key of player data, so that
-the tables can be distributed by player; only a transaction key is global, and its uniqueness is a table of its own.
+All amounts are NUMERIC(26, 8) in major units of the player's currency. The player leads every key
+of player data, so that the tables can be distributed by player; only a transaction key is global,
+and its uniqueness is a table of its own.
 """
 
 from typing import Any, Final
@@ -138,8 +139,8 @@ sessions = Table(
     CheckConstraint("origin IN ('transfer', 'callback', 'console', 'platform')", name="origin"),
 )
 
-# No foreign key to players: its check would lock the player's row once more for every new round, and the wallet's lock
-# is held already.
+# No foreign key to players: its check would lock the player's row once more for every new round,
+# and the wallet's lock is held already.
 rounds = Table(
     "rounds",
     metadata,

@@ -1,8 +1,9 @@
 """BEGIN, COMMIT, isolation and bounded retry live here and nowhere else.
 
-A piece of work is a function of the `Book`: the database may ask for it to be run again (SQLSTATE 40001 or 40P01, at any
-statement or at COMMIT), so it must not answer anybody before `serializable` has returned. A connection that dies says
-nothing about the commit: the work runs again too, and recognises by its delivery id what it wrote the first time.
+A piece of work is a function of the `Book`: the database may ask for it to be run again (SQLSTATE
+40001 or 40P01, at any statement or at COMMIT), so it must not answer anybody before
+`serializable` has returned. A connection that dies says nothing about the commit: the work runs
+again too, and recognises by its delivery id what it wrote the first time.
 """
 
 import asyncio
@@ -38,8 +39,8 @@ AWAY_STATES: Final = frozenset({"25006", "25P03"})
 """A server that only reads (a standby), a transaction ended for idling."""
 
 SESSION_SETTINGS: Final = {
-    # Every statement of the service goes by key. A sequential scan would put a predicate lock on the
-    # whole table and make conflicts of movements that have nothing in common.
+    # Every statement of the service goes by key. A sequential scan would put a predicate lock on
+    # the whole table and make conflicts of movements that have nothing in common.
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -56,7 +57,10 @@ class RunAgainError(Exception):
 
 
 class Ledger:
-    """The database as the cashier knows it: a place where work happens in one transaction or not at all."""
+    """The database as the cashier knows it.
+
+    A place where work happens in one transaction or not at all.
+    """
 
     def __init__(
         self,
@@ -68,8 +72,8 @@ class Ledger:
     ) -> None:
         """Prepare to connect; nothing is sent before the first work.
 
-        `deadline` bounds every piece of work. `clock` (UTC) replaces the database's own clock, which is one for
-        all replicas; it is for tests.
+        `deadline` bounds every piece of work. `clock` (UTC) replaces the database's own clock,
+        which is one for all replicas; it is for tests.
         """
         self.deadline = deadline
         self._clock = clock
@@ -105,8 +109,9 @@ class Ledger:
     ) -> T:
         """Run the work in one SERIALIZABLE transaction, commit, and return its result.
 
-        `fate_unknown` is called before the work runs again after a lost connection: the attempt before may have
-        been committed. Raises DeadlineError, LedgerBusyError or LedgerAwayError; then the fate is not known either.
+        `fate_unknown` is called before the work runs again after a lost connection: the attempt
+        before may have been committed. Raises DeadlineError, LedgerBusyError or LedgerAwayError;
+        then the fate is not known either.
         """
         wait = deadline or self.deadline
         return await self._bounded(work, "serializable", wait, fate_unknown or _nothing)
@@ -175,7 +180,8 @@ class Ledger:
             async with raw.transaction(isolation=isolation, readonly=readonly):  # type: ignore[arg-type]  # the stubs want the literal
                 return await work(Book(raw, self._clock))
         except BaseException as error:
-            # Whatever is not a plain answer of the database leaves a connection nobody should trust.
+            # Whatever is not a plain answer of the database leaves a connection nobody should
+            # trust.
             if not isinstance(error, (asyncpg.PostgresError, RunAgainError)) or raw.is_closed():
                 await connection.invalidate()
             raise

@@ -1,1 +1,4 @@
-"""Floor 1, what is true: the money rules. Standard library only; no IO, no clock, no log, no random."""
+"""Floor 1, what is true: the money rules. Standard library only; no IO, no clock, no log.
+
+No random.
+"""

@@ -1,7 +1,7 @@
 """The two pockets of a wallet, and every way money may leave or enter them.
 
-All amounts are minor units of the player's currency. `bonus` is never negative; `real` is negative only by a
-SportBetCancel (callback contract, section 3, "Pockets").
+All amounts are minor units of the player's currency. `bonus` is never negative; `real` is
+negative only by a SportBetCancel (callback contract, section 3, "Pockets").
 """
 
 from enum import StrEnum
@@ -41,7 +41,10 @@ class StakeOrder(StrEnum):
 
 
 def share(amount: Minor, parts: Pockets) -> Pockets:
-    """Split an amount in the proportion of `parts`: bonus rounded down, the rest real; no parts: all real."""
+    """Split an amount in the proportion of `parts`: bonus rounded down, the rest real.
+
+    No parts: all real.
+    """
     if parts.bonus == 0:
         return Pockets(amount, 0)
     bonus = amount * parts.bonus // parts.balance
@@ -51,8 +54,8 @@ def share(amount: Minor, parts: Pockets) -> Pockets:
 def stake_from(pockets: Pockets, amount: Minor, order: StakeOrder) -> Pockets | None:
     """What each pocket pays of a stake, or None: not enough.
 
-    Only pockets above zero pay, and never more than the balance shown, for a debt counts. A stake of 0 is
-    always funded.
+    Only pockets above zero pay, and never more than the balance shown, for a debt counts. A stake
+    of 0 is always funded.
     """
     if amount == 0:
         return EMPTY
@@ -81,8 +84,8 @@ def take_back(
 ) -> Pockets | None:
     """What each pocket pays when money given earlier is taken back; None: not enough.
 
-    First in the `parts` in which it once went there, then real, then bonus, never below zero; what is still
-    missing makes real negative where the movement may overdraw.
+    First in the `parts` in which it once went there, then real, then bonus, never below zero;
+    what is still missing makes real negative where the movement may overdraw.
     """
     if not may_overdraw and amount and amount > pockets.balance:
         return None
@@ -98,7 +101,10 @@ def take_back(
 
 
 def debt_first(pockets: Pockets, credit: Pockets) -> Pockets:
-    """Redirect bonus money of a credit to real, as far as real would still be below zero after it."""
+    """Redirect bonus money of a credit to real.
+
+    As far as real would still be below zero after it.
+    """
     debt = -(pockets.real + credit.real)
     if debt <= 0 or credit.bonus == 0:
         return credit

@@ -1,8 +1,9 @@
-"""The decision: movement and facts in, outcome out. Pure and total; a batch is decided by folding it in order.
+"""The decision: movement and facts in, outcome out; a batch is decided by folding it in order.
 
-The order of the checks is the contract's (callback contract, section 4). A key is not looked up before it matters:
-whoever is about to be refused must first know whether his key is taken (a retry of an all-in bet must hear that it was
-processed, never that money lacks); whoever is about to be accepted learns it from the insert itself.
+The order of the checks is the contract's (callback contract, section 4). A key is not looked up
+before it matters: whoever is about to be refused must first know whether his key is taken (a
+retry of an all-in bet must hear that it was processed, never that money lacks); whoever is about
+to be accepted learns it from the insert itself.
 """
 
 from collections.abc import Iterable
@@ -41,7 +42,10 @@ from app.wallet.rounds import (
 )
 
 REFUSED_ABORTS_MAX = 64
-"""How many different amounts of refused aborts a round remembers; they only flag the bet they overtook."""
+"""How many different amounts of refused aborts a round remembers.
+
+They only flag the bet they overtook.
+"""
 
 
 class Posting(NamedTuple):
@@ -68,7 +72,7 @@ class Replay(NamedTuple):
     currency: Currency
     """the asking player's"""
     differs: str | None
-    """the field in which the content differs from the entry's (a refusal is repeated all the same)"""
+    """the field whose content differs from the entry's (a refusal is repeated all the same)"""
 
 
 class Refused(NamedTuple):
@@ -105,7 +109,10 @@ class Plan(NamedTuple):
 
 @dataclass(slots=True)
 class Changes:
-    """What a fold has changed so far: the working copy of the facts, and the rounds' sums to add."""
+    """What a fold has changed so far: the working copy of the facts.
+
+    And the rounds' sums to add.
+    """
 
     wallets: dict[str, Wallet]
     rounds: dict[RoundKey, Round]
@@ -207,7 +214,10 @@ def _decide_repeat(
 def _difference(
     movement: Movement, amount: Minor, wallet: Wallet, entry: JournalEntry
 ) -> str | None:
-    """The contract's name of the first field whose content differs; what was not processed comes first."""
+    """The contract's name of the first field whose content differs.
+
+    What was not processed comes first.
+    """
     if movement.event_type is not entry.event_type:
         return "eventType"
     if movement.direction is not entry.direction:
@@ -284,7 +294,10 @@ def _round_key(movement: Movement, wallet: Wallet) -> RoundKey | None:
 def _undoing(
     movement: Movement, amount: Minor, round_: Round, policy: Policy, today: int
 ) -> Undoing | Refusal | None:
-    """Step 8, the event rules: what the movement undoes, None if nothing, or why it may not happen."""
+    """Step 8, the event rules: what the movement undoes, None if nothing.
+
+    Or why it may not happen.
+    """
     tally = round_.tally
     match movement.rule.part:
         case Part.PAYMENT:
@@ -469,7 +482,10 @@ _SETTLES = {Part.BET: False, Part.CANCEL: False, Part.PAYMENT: True}
 def _remember_refused_abort(
     movement: Movement, amount: Minor, refusal: Refusal, wallet: Wallet, changes: Changes
 ) -> None:
-    """Note an abort that found no bet: the bet it was meant for may still be on its way, and is flagged then."""
+    """Note an abort that found no bet: the bet it was meant for may still be on its way.
+
+    And is flagged then.
+    """
     if refusal not in {Refusal.NO_MATCHING_MOVEMENT, Refusal.ALREADY_GIVEN_BACK}:
         return
     key = _round_key(movement, wallet)

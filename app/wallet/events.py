@@ -16,7 +16,10 @@ class Direction(StrEnum):
 
 
 class EventType(StrEnum):
-    """Every kind of movement: the game side's fourteen, spelled as the contract does, and the cashier's four."""
+    """Every kind of movement: the game side's fourteen, spelled as the contract does.
+
+    And the cashier's four.
+    """
 
     BET_PLACING = "BetPlacing"
     WIN = "Win"

@@ -1,6 +1,10 @@
-"""Everything a decision may know. When a rule needs to know more, a field is added here and a read in the book."""
+"""Everything a decision may know. When a rule needs to know more.
 
-from collections.abc import Mapping, Set
+A field is added here and a read in the book.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -47,7 +51,7 @@ class Facts:
     """rounds that exist and were asked for"""
     taken: Mapping[Key, JournalEntry]
     """keys known to be in the journal, with what they are there"""
-    free: Set[Key]
+    free: AbstractSet[Key]
     """keys looked up and not found"""
 
 

@@ -1,8 +1,8 @@
 """The journal entry: one decided movement for ever, and the hash that chains it to the one before.
 
-`canonical` is the entry's text, the same to the byte in every language: fixed fields joined by `|`, amounts in minor
-units, times in microseconds of the Unix epoch; every free text as `<characters>:<text>`, absent as `-`. The audit
-recomputes it in SQL from the row alone.
+`canonical` is the entry's text, the same to the byte in every language: fixed fields joined by
+`|`, amounts in minor units, times in microseconds of the Unix epoch; every free text as
+`<characters>:<text>`, absent as `-`. The audit recomputes it in SQL from the row alone.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,10 @@ class Flag(StrEnum):
 
 
 class Reversal(NamedTuple):
-    """What a movement gave or took back: the entry's position in the same wallet, and the parts of it."""
+    """What a movement gave or took back: the entry's position in the same wallet.
+
+    And the parts of it.
+    """
 
     position: int
     real: Minor

@@ -1,6 +1,7 @@
-"""A player's limits and what he has used of them: stake per bet, stake and net loss per UTC day, week and month.
+"""A player's limits and what he has used of them, in UTC calendar windows.
 
-Amounts are minor units of the player's currency; days are proleptic ordinals (`date.toordinal`), weeks begin on Monday.
+Amounts are minor units of the player's currency; days are proleptic ordinals (`date.toordinal`),
+weeks begin on Monday.
 """
 
 from datetime import date
@@ -90,7 +91,10 @@ def counted(usage: Usage, effect: Effect) -> Usage:
 
 
 def exceeds(limits: Limits, usage: Usage, *, stake: Minor, loss: Minor) -> str | None:
-    """The name of the first limit that a debit of play would pass, or None. A debit of 0 passes none."""
+    """The name of the first limit that a debit of play would pass, or None.
+
+    A debit of 0 passes none.
+    """
     if limits is NO_LIMITS or loss == 0:
         return None
     would_be = (

@@ -1,7 +1,8 @@
 """Exact money: an amount is a whole number of its currency's minor units.
 
-Integers cannot lose a cent to a context, a rounding mode or an exponent, and a player has one currency for
-ever, so a player's amounts never meet another currency's. `Currency` alone knows how to read and print them.
+Integers cannot lose a cent to a context, a rounding mode or an exponent, and a player has one
+currency for ever, so a player's amounts never meet another currency's. `Currency` alone knows how
+to read and print them.
 """
 
 import re
@@ -9,7 +10,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 Minor: TypeAlias = int
-"""An amount in minor units of the player's currency: 10050 is 100.50 USD, 10050 JPY or 0.00010050 BTC."""
+"""An amount in minor units of the player's currency: 10050 is 100.50 USD.
+
+10050 JPY or 0.00010050 BTC.
+"""
 
 AMOUNT_PATTERN: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?", re.ASCII)
 """The text of an amount (callback contract, section 1): no sign, no exponent, nothing around it."""

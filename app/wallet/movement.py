@@ -1,4 +1,7 @@
-"""A movement: somebody's intent to move funds, as an edge understood it, and the key that makes it happen once."""
+"""A movement: somebody's intent to move funds, as an edge understood it.
+
+And the key that makes it happen once.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -27,7 +30,8 @@ class Key(NamedTuple):
 def facet_of(event_type: EventType, direction: Direction, scope: KeyScope) -> str:
     """The facet of a game movement's key.
 
-    PromoWin's debit (legal at 0 only) has a facet in either scope, so that it never takes the id of its credit.
+    PromoWin's debit (legal at 0 only) has a facet in either scope, so that it never takes the id
+    of its credit.
     """
     if scope is KeyScope.TRANSACTION_EVENT or (
         event_type is EventType.PROMO_WIN and direction is Direction.DEBIT
@@ -40,13 +44,19 @@ class Movement(NamedTuple):
     """One request to move funds, understood but not yet decided."""
 
     delivery: bytes
-    """16 random bytes that name this delivery: a repeat of the same transaction id is another delivery"""
+    """16 random bytes that name this delivery.
+
+    A repeat of the same transaction id is another delivery
+    """
     key: Key
     user_id: str
     event_type: EventType
     direction: Direction
     amount: str
-    """major units as sent, matching AMOUNT_PATTERN; its scale is checked once the wallet is known"""
+    """major units as sent, matching AMOUNT_PATTERN.
+
+    Its scale is checked once the wallet is known
+    """
     received_at: datetime
     token: bytes | None = None
     """SHA-256 of the session token; None for the cashier's movements, which carry none"""

@@ -1,4 +1,7 @@
-"""The reasons not to move money, in order of precedence: the first that holds is the one that is told."""
+"""The reasons not to move money, in order of precedence.
+
+The first that holds is the one that is told.
+"""
 
 from enum import Enum
 from typing import Final
@@ -23,7 +26,10 @@ class Refusal(Enum):
 
     @property
     def is_remembered(self) -> bool:
-        """Whether it is an outcome: the transaction id hears it for ever, whatever happens afterwards."""
+        """Whether it is an outcome: the transaction id hears it for ever.
+
+        Whatever happens afterwards.
+        """
         return self in _REMEMBERED
 
 

@@ -1,8 +1,10 @@
-"""What stands in a round: bets not given back, payments not taken back (callback contract, section 3, "What stands").
+"""What stands in a round: bets not given back, payments not taken back.
 
-An ordinary movement needs the round's tally only. The four event types that undo others (aborts and cancels) also need its
-history: the accepted entries of the round, oldest first. Streamer movements have a round of their own beside the
-ordinary one of the same event.
+Callback contract, section 3, "What stands".
+
+An ordinary movement needs the round's tally only. The four event types that undo others (aborts
+and cancels) also need its history: the accepted entries of the round, oldest first. Streamer
+movements have a round of their own beside the ordinary one of the same event.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +27,10 @@ class RoundKey(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """The sums of a round; every one of them only ever changes by adding, so changes of many movements add up."""
+    """The sums of a round; every one of them only ever changes by adding.
+
+    So changes of many movements add up.
+    """
 
     bets_placed: int = 0
     bets_standing: int = 0
@@ -152,7 +157,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """What an abort or a cancel undoes: which entries, in which parts, and how the round and the limits change."""
+    """What an abort or a cancel undoes: which entries, in which parts.
+
+    And how the round and the limits change.
+    """
 
     reverses: tuple[Reversal, ...]
     parts: Pockets
@@ -165,7 +173,8 @@ def bet_to_give_back(
 ) -> StandingBet | Refusal:
     """The bet that an abort gives back.
 
-    `by_transaction`: a standing bet with the abort's own transaction id comes first, for exactly its amount.
+    `by_transaction`: a standing bet with the abort's own transaction id comes first, for exactly
+    its amount.
     """
     tally = round_.tally
     if tally.bets_placed == 0 or tally.payments_standing > 0:
@@ -194,7 +203,10 @@ def give_back(bet: StandingBet) -> Undoing:
 
 
 def take_back_payment(round_: Round, amount: Minor, today: int) -> Undoing | Refusal:
-    """Undo a payment: the latest of which exactly the amount stands, else of which at least that much stands."""
+    """Undo a payment: the latest of which exactly the amount stands.
+
+    Else of which at least that much stands.
+    """
     if round_.tally.payments_standing == 0:
         return Refusal.NO_MATCHING_MOVEMENT
     payments = _payments_latest_first(round_)
@@ -214,7 +226,10 @@ def take_back_payment(round_: Round, amount: Minor, today: int) -> Undoing | Ref
 
 
 def reopen(round_: Round, amount: Minor, today: int) -> Undoing:
-    """Undo what a SportBetCancel means: a payment of exactly the amount; else an abort of it; else payments, latest first."""
+    """Undo what a SportBetCancel means: a payment of exactly the amount; else an abort of it.
+
+    Else payments, latest first.
+    """
     payments = _payments_latest_first(round_)
     exact = next((p for p in payments if p.parts.balance == amount), None)
     if exact is None:

@@ -1,4 +1,4 @@
-"""The ledger: players, wallets, sessions, rounds, the journal, the trail of refusals, and who may do what.
+"""The ledger: players, wallets, sessions, rounds, journal, trail, and who may do what.
 
 Revision: 20261120_ledger
 Follows: nothing
@@ -252,7 +252,7 @@ BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', missing);
             EXCEPTION WHEN insufficient_privilege THEN
                 RAISE EXCEPTION
-                    'the role % does not exist, and % may not create it: ask a superuser for CREATE ROLE %',
+                    'role % is missing and % may not create it: ask a superuser for CREATE ROLE %',
                     missing, current_user, missing;
             WHEN duplicate_object OR unique_violation THEN
                 NULL; -- another migration of the same cluster was faster
