@@ -1,0 +1,88 @@
+"""Is this database fit to keep money: its settings, our role on it, and what it remembers.
+
+Read once at the start, outside the money road.
+"""
+
+from typing import Final, NamedTuple
+
+from app.ledger.book import Book
+
+VERSION_MIN: Final = 150000
+"""PostgreSQL 15."""
+
+DURABLE: Final = ("fsync", "synchronous_commit", "full_page_writes")
+"""Settings without which a committed movement can be lost."""
+
+PREDICATE_LOCKS: Final = {
+    "max_pred_locks_per_transaction": 2048,
+    "max_pred_locks_per_page": 500,
+}
+"""Below these PostgreSQL promotes predicate locks early.
+
+And movements that share nothing abort each other.
+"""
+
+_SERVER: Final = """
+SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])
+"""
+
+_ROLE: Final = """
+SELECT r.rolname, r.rolsuper,
+       EXISTS (SELECT FROM pg_class c
+               WHERE c.oid = 'public.movements'::regclass
+                 AND pg_has_role(current_user, c.relowner, 'MEMBER')) AS is_owner,
+       has_table_privilege('public.movements', 'UPDATE')
+       OR has_table_privilege('public.movements', 'DELETE')
+       OR has_table_privilege('public.movements', 'TRUNCATE') AS may_change
+FROM pg_roles r WHERE r.rolname = current_user
+"""
+
+_REMEMBER: Final = """
+INSERT INTO ledger_settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING
+"""
+
+_REMEMBERED: Final = "SELECT value FROM ledger_settings WHERE name = $1"
+
+
+class Inspection(NamedTuple):
+    """What was found, as sentences for people."""
+
+    unsafe: tuple[str, ...]
+    """committed money could be lost"""
+    warnings: tuple[str, ...]
+    """slower, or less guarded, than it should be"""
+
+
+async def inspect(book: Book) -> Inspection:
+    """Look at the server's settings and at our own role."""
+    names = ["server_version_num", *DURABLE, *PREDICATE_LOCKS]
+    rows = await book.connection.fetch(_SERVER, names)
+    found = {row["name"]: row["setting"] for row in rows}
+    unsafe = [f"{name} is off on this server" for name in DURABLE if found.get(name) == "off"]
+    warnings = [
+        f"{name} is {found[name]} on this server; set it to at least {wanted}, or unrelated "
+        "movements will abort each other"
+        for name, wanted in PREDICATE_LOCKS.items()
+        if int(found[name]) < wanted
+    ]
+    if int(found["server_version_num"]) < VERSION_MIN:
+        unsafe.append("this server is older than PostgreSQL 15")
+    role = await book.connection.fetchrow(_ROLE)
+    if role is not None and role["rolsuper"]:
+        warnings.append(
+            f"the service is connected as the superuser {role['rolname']}: nothing guards the "
+            "journal from it; give it the role wallet_service"
+        )
+    elif role is not None and (role["is_owner"] or role["may_change"]):
+        warnings.append(
+            f"the service is connected as {role['rolname']}, who may change the journal; give it "
+            "the role wallet_service and keep the owner for `wallet migrate`"
+        )
+    return Inspection(tuple(unsafe), tuple(warnings))
+
+
+async def remember(book: Book, name: str, value: str) -> str:
+    """Remember a setting at the ledger's first start, and return what was remembered then."""
+    await book.connection.execute(_REMEMBER, name, value)
+    remembered: str = await book.connection.fetchval(_REMEMBERED, name)
+    return remembered
