@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -52,11 +53,15 @@ class Address:
 
 
 def choose_address(data_dir: Path, password: str, *, loopback: bool) -> Address:
-    """Choose a private socket folder that works; a loopback port where none does."""
+    """Choose a private socket folder that works; a loopback port where none does.
+
+    Called when no server is alive on this data, so whatever lies in the folder was left by a dead
+    one, whose number somebody else may have by now.
+    """
     if not loopback and hasattr(socket, "AF_UNIX"):
         beside = data_dir / "socket"
         for folder in (beside, _short_folder(data_dir)):
-            if len(os.fsencode(folder)) <= SOCKET_FOLDER_BYTES_MAX and _holds_a_socket(folder):
+            if _is_plain(folder) and _holds_a_socket(folder):
                 return Address(str(folder), PORT, password)
     return Address("127.0.0.1", _free_port(), password)
 
@@ -74,6 +79,15 @@ def _short_folder(data_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"wallet-{os.geteuid()}-{name}"
 
 
+def _is_plain(folder: Path) -> bool:
+    """Say whether the path is short enough, and free of what drivers take for their own signs.
+
+    A comma or a colon in it would be taken for a list of hosts, or for a port.
+    """
+    short = len(os.fsencode(folder)) <= SOCKET_FOLDER_BYTES_MAX
+    return short and re.fullmatch(r"[\w./ +@-]+", str(folder)) is not None
+
+
 def _holds_a_socket(folder: Path) -> bool:
     """Make the folder, private; say whether it is really ours and can hold a socket."""
     try:
@@ -83,6 +97,8 @@ def _holds_a_socket(folder: Path) -> bool:
             return False
         if os.geteuid() not in {0, made.st_uid}:
             return False
+        for left in folder.glob(".s.PGSQL.*"):
+            left.unlink()
         trial = folder / f"trial-{secrets.token_hex(2)}"
         with socket.socket(socket.AF_UNIX) as probe:
             probe.bind(str(trial))
