@@ -142,7 +142,7 @@ async def _seat(
         language="en",
     )
     await move_funds(ledger, [_deposit(player), _grant(player)], Policy())
-    issued = await issue_token(ledger, player.user_id, life, origin=DEMO_AGENT_ID)
+    issued = await issue_token(ledger, player.user_id, life, origin="console")
     found = await find_account(ledger, player.user_id)
     if isinstance(issued, Refusal) or isinstance(found, Refusal):
         raise ConsoleError(f"The demo's player {player.user_id} cannot be opened.")

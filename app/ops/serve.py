@@ -24,7 +24,8 @@ def serve(settings: Settings, build_app: BuildApp, say: Say) -> None:
             words = _demo(settings, database, listening) if settings.demo else _plain(listening)
             run_server(settings, database.service_url, build_app, listening, lambda: say(words))
     except KeyboardInterrupt:
-        say("Stopped.")
+        pass
+    say("Stopped.")
 
 
 def address_of(listening: socket.socket) -> str:
