@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from app.ledger.migrations import current_revision, head_revision, is_behind, upgrade
-from app.ledger.transaction import is_away
+from app.ledger.transaction import is_away, sqlstate
 from app.ops.errors import DatabaseAwayError, SchemaBehindError
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE
@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 WAIT_FOR_OTHERS_SECONDS = 5
 """A short command that started the server lets those who joined meanwhile finish."""
+
+NOT_LET_IN = ("28", "3D")
+"""The classes of SQLSTATE for a wrong role or password, and for a database that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,10 @@ def reach(work: Coroutine[object, object, T]) -> T:
     try:
         return asyncio.run(work)
     except Exception as error:
-        if is_away(error):
-            raise DatabaseAwayError(f"The database cannot be reached: {error}") from error
+        if is_away(error) or (sqlstate(error) or "").startswith(NOT_LET_IN):
+            # The driver's own words, without SQLAlchemy's frame around them.
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise DatabaseAwayError(f"The database cannot be reached: {reason}") from error
         raise
 
 

@@ -1,0 +1,74 @@
+"""The console as people use it: a process of its own, in a folder of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
+WALLET = [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "app"]
+
+
+def wallet(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [*WALLET, *arguments],
+        cwd=folder,
+        env={**ENVIRONMENT, **settings},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=50,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@dataclass
+class Serving:
+    """`wallet serve` in another process, until the block ends."""
+
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+
+    def __enter__(self) -> Self:
+        self.output = self.folder / "output"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*WALLET, "serve", *self.arguments],
+                cwd=self.folder,
+                env={**ENVIRONMENT, **self.settings, "WALLET_PORT": str(self.port)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        for _ in range(600):
+            if "listens on" in self.said() or self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        return self
+
+    def said(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Ask it to stop, the way a terminal does: every process of the group hears it."""
+        os.killpg(self.process.pid, number)
+        return self.process.wait(40)
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
