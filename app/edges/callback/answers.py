@@ -1,0 +1,165 @@
+"""The interpreter's way out: receipts in, bytes out (callback contract, sections 1, 4 and 5).
+
+An accepted movement's first answer, and a remembered refusal's, are pure functions of the journal
+entry, so that a replay is exact to the byte.
+"""
+
+from enum import StrEnum
+from typing import Final, NamedTuple, assert_never
+
+from app.cashier.accounts import IssuedToken
+from app.edges.wire import encode, number
+from app.ledger.people import Player
+from app.wallet.balance import Pockets
+from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.journal import JournalEntry
+from app.wallet.money import Currency
+from app.wallet.refusals import Refusal
+
+ACCEPTED: Final = 0
+"""In logs, what stands in the place of a code when all is well; the contract has none."""
+
+FORMAT: Final = 400
+"""Anything without a code of its own."""
+
+CODES: Final[dict[Refusal, int]] = {
+    Refusal.PLAYER_UNKNOWN: 404,
+    Refusal.ACCOUNT_OF_ANOTHER_AGENT: 400,  # Cannot happen on this door: it serves every agent.
+    Refusal.AMOUNT_TOO_FINE: 400,
+    Refusal.EVENT_TYPE_DIFFERS: 400,
+    Refusal.MOVEMENT_DIFFERS: 409,
+    Refusal.TOKEN_UNKNOWN: 417,
+    Refusal.TOKEN_EXPIRED: 410,
+    Refusal.PLAYER_BLOCKED: 405,
+    Refusal.NO_MATCHING_MOVEMENT: 406,
+    Refusal.ALREADY_GIVEN_BACK: 409,
+    Refusal.LIMIT_EXCEEDED: 456,
+    Refusal.INSUFFICIENT_FUNDS: 402,
+    Refusal.BALANCE_TOO_LARGE: 400,
+}
+assert set(CODES) == set(Refusal), "every refusal has a code"
+
+DUPLICATE: Final = 409
+
+CODES_WITH_BALANCE: Final = frozenset({402, 406, 409, 456})
+assert set(CODES.values()) > CODES_WITH_BALANCE
+
+WORDS: Final[dict[Refusal, str]] = {refusal: refusal.value for refusal in Refusal}
+DUPLICATE_WORDS: Final = "the transactionId was processed already"
+
+
+class DuplicateReply(StrEnum):
+    """What a repeat of an accepted movement hears (setting)."""
+
+    CONFLICT = "conflict"
+    """code 409 with the current balance"""
+    REPLAY = "replay"
+    """the first answer again, byte for byte"""
+
+
+class Answer(NamedTuple):
+    """What goes out: the HTTP status, the bytes, and what they say."""
+
+    status: int
+    body: bytes
+    code: int = ACCEPTED
+    """the contract's code, ACCEPTED when there is none"""
+    is_last: bool = False
+    """whether the connection must end, because the request did not"""
+
+
+DONE: Final = Answer(200, b'{"status":true}')
+
+
+def answer_to(receipt: Receipt, duplicate_reply: DuplicateReply) -> Answer:
+    """Say a receipt in the contract's way."""
+    match receipt:
+        case Posting(entry):
+            return balance_shown(entry.after, entry.currency)
+        case Remembered(entry, refusal):
+            return refused(refusal, entry.after, entry.currency)
+        case Replay():
+            return _repeated(receipt, duplicate_reply)
+        case Refused(refusal, pockets, currency):
+            return refused(refusal, pockets, currency)
+    assert_never(receipt)
+
+
+def first_answer(entry: JournalEntry) -> Answer:
+    """What was answered when this entry was written."""
+    if entry.refusal is None:
+        return balance_shown(entry.after, entry.currency)
+    return refused(entry.refusal, entry.after, entry.currency)
+
+
+def _repeated(replay: Replay, duplicate_reply: DuplicateReply) -> Answer:
+    entry = replay.entry
+    if replay.is_own or duplicate_reply is DuplicateReply.REPLAY:
+        return first_answer(entry)
+    if entry.refusal is None:
+        return _told(DUPLICATE, DUPLICATE_WORDS, replay.pockets, replay.currency)
+    return refused(entry.refusal, replay.pockets, replay.currency)
+
+
+def balance_shown(pockets: Pockets, currency: Currency) -> Answer:
+    """The balance after an accepted movement, or one that was asked for."""
+    balance = currency.text(pockets.balance)
+    real, bonus = currency.text(pockets.real), currency.text(pockets.bonus)
+    text = f'{{"status":true,"balance":{balance},"realBalance":{real},"bonusBalance":{bonus}}}'
+    return Answer(200, text.encode())
+
+
+def refused(
+    refusal: Refusal, pockets: Pockets | None = None, currency: Currency | None = None
+) -> Answer:
+    """Say a refusal under its code, with the balance where the code carries one and it is known."""
+    return _told(CODES[refusal], WORDS[refusal], pockets, currency)
+
+
+def not_understood(words: str, *, status: int = 200, is_last: bool = False) -> Answer:
+    """Say 400: what has no code of its own."""
+    return _told(FORMAT, words)._replace(status=status, is_last=is_last)
+
+
+def player_shown(player: Player) -> Answer:
+    """Say who plays, and what he has. What is not known of him is left out."""
+    currency, pockets = player.currency, player.pockets
+    members: dict[str, object] = {
+        "status": True,
+        "userId": player.user_id,
+        "balance": number(currency.text(pockets.balance)),
+        "realBalance": number(currency.text(pockets.real)),
+        "bonusBalance": number(currency.text(pockets.bonus)),
+        "nickname": player.nickname,
+        "currency": currency.code,
+        "language": player.language,
+    }
+    optional = {
+        "email": player.email,
+        "firstName": player.first_name,
+        "lastName": player.last_name,
+    }
+    members.update({name: value for name, value in optional.items() if value is not None})
+    return Answer(200, encode(members))
+
+
+def token_shown(issued: IssuedToken) -> Answer:
+    """Say a fresh token."""
+    player = issued.player
+    members = {
+        "status": True,
+        "userId": player.user_id,
+        "token": issued.token,
+        "balance": number(player.currency.text(player.pockets.balance)),
+    }
+    return Answer(200, encode(members))
+
+
+def _told(
+    code: int, words: str, pockets: Pockets | None = None, currency: Currency | None = None
+) -> Answer:
+    members: dict[str, object] = {"status": False}
+    if pockets is not None and currency is not None and code in CODES_WITH_BALANCE:
+        members["balance"] = number(currency.text(pockets.balance))
+    members["errors"] = {"code": code, "error": words}
+    return Answer(200, encode(members), code)

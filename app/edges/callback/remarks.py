@@ -1,0 +1,104 @@
+"""What the log hears of a request: ids, types and codes; never a token, a key or a signature.
+
+Two kinds of line are alarms, for somebody's money is not where he expects it: a credit that found
+nothing to belong to, and a transaction id that came back with other content.
+"""
+
+from typing import Final
+
+import structlog
+
+from app.edges.callback.answers import Answer
+from app.wallet.decision import Posting, Receipt, Refused, Replay
+from app.wallet.events import Direction
+from app.wallet.movement import Movement
+from app.wallet.refusals import Refusal
+
+logger: Final = structlog.get_logger("callback")
+
+
+def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
+    """Log one decided movement, and raise the alarms that belong to it."""
+    logger.info(
+        "movement",
+        transaction_id=movement.key.transaction_id,
+        event_type=movement.event_type,
+        direction=movement.direction,
+        amount=movement.amount,
+        user_id=movement.user_id,
+        event_id=movement.event_id,
+        code=answer.code,
+        receipt=type(receipt).__name__,
+        delivery=movement.delivery.hex(),
+    )
+    match receipt:
+        case Posting(entry):
+            if entry.flags:
+                _alarm("flagged", movement, flags=entry.flags)
+        case Refused(refusal) if (
+            refusal is Refusal.NO_MATCHING_MOVEMENT and movement.direction is Direction.CREDIT
+        ):
+            _alarm("credit without a matching movement", movement)
+        case Refused() | Replay():
+            if receipt.differs is not None:
+                _alarm("repeat with other content", movement, differs=receipt.differs)
+        case _:
+            pass
+
+
+def _alarm(words: str, movement: Movement, **facts: object) -> None:
+    logger.error(
+        "alarm",
+        alarm=words,
+        transaction_id=movement.key.transaction_id,
+        event_type=movement.event_type,
+        amount=movement.amount,
+        user_id=movement.user_id,
+        event_id=movement.event_id,
+        delivery=movement.delivery.hex(),
+        **facts,
+    )
+
+
+def outcome_unknown(movement: Movement, error: Exception) -> None:
+    """Log that a caller will be told to ask again."""
+    logger.error(
+        "outcome unknown",
+        transaction_id=movement.key.transaction_id,
+        event_type=movement.event_type,
+        user_id=movement.user_id,
+        delivery=movement.delivery.hex(),
+        error=type(error).__name__,
+    )
+
+
+def refused(operation: str, code: int, reason: str, user_id: str | None, delivery: bytes) -> None:
+    """Log a signed request that was refused outside the money transaction."""
+    logger.info(
+        "refused",
+        operation=operation,
+        code=code,
+        reason=reason,
+        user_id=user_id,
+        delivery=delivery.hex(),
+    )
+
+
+def not_admitted(operation: str, reason: str, peer: str | None) -> None:
+    """Log a stranger: the wrong network, or no signature of ours."""
+    logger.warning("security", operation=operation, reason=reason, peer=peer)
+
+
+def not_readable(operation: str, reason: str, peer: str | None) -> None:
+    """Log a request that could not be read, and was refused before its signature was looked at."""
+    logger.warning("unreadable", operation=operation, reason=reason, peer=peer)
+
+
+def unavailable(operation: str, error: Exception) -> None:
+    """Log that the ledger could not answer."""
+    logger.error("unavailable", operation=operation, error=type(error).__name__)
+
+
+def failed(operation: str, error: Exception) -> None:
+    """Log a fault of our own, with its traceback."""
+    logger.error("failed", operation=operation, error=type(error).__name__, exc_info=error)

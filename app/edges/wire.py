@@ -1,0 +1,239 @@
+"""What is on the wire, exactly: JSON both ways with every number as written, bodies with an end.
+
+In: `read_members` reads one JSON object from raw bytes. Numbers stay text, so that no digit is lost
+to a binary fraction and a signature can be computed over what was sent. Refused: a name given twice
+(at any depth), NaN and Infinity, text that PostgreSQL cannot hold (NUL, half a surrogate pair),
+nesting deeper than DEPTH_MAX, anything that is not UTF-8.
+Out: `encode` writes compact JSON; `number` makes a member of it that is printed without quotes.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+from starlette.types import Message, Receive
+
+BODY_BYTES_MAX: Final = 64 * 1024
+"""Callback contract, section 1: an oversized body is a 413. An ordinary bet has about 400 bytes."""
+
+DRAIN_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
+"""How much of an oversized body is read and thrown away, so that its sender hears the answer."""
+
+DEPTH_MAX: Final = 64
+"""How deep arrays and objects may nest: as deep as PHP's form fields (max_input_nesting_level)."""
+
+
+class WireError(Exception):
+    """What arrived cannot be read."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class BodyTooLargeError(WireError):
+    """The body is too large."""
+
+    def __init__(self, *, ended: bool) -> None:
+        super().__init__()
+        self.ended = ended
+        """whether the body was read to its end, so that the connection can be used again"""
+
+
+class BodyUnfinishedError(WireError):
+    """The body did not end before the deadline."""
+
+
+class CallerGoneError(WireError):
+    """The caller hung up before the body ended."""
+
+
+class NotUnderstoodError(WireError):
+    """The bytes are not in the promised encoding."""
+
+
+# --- bodies ----------------------------------------------------------------------------------
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Read a request's body from ASGI. Its deadline is the caller's: a body may never end.
+
+    Raises BodyTooLargeError beyond BODY_BYTES_MAX, CallerGoneError when the connection ends first.
+    """
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        if len(body) <= BODY_BYTES_MAX:
+            return body
+        raise BodyTooLargeError(ended=True)
+    return await _read_parts(message, receive)
+
+
+async def _read_parts(message: Message, receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        if message["type"] != "http.request":
+            raise CallerGoneError
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size <= BODY_BYTES_MAX:
+            parts.append(part)
+        elif size > DRAIN_BYTES_MAX:
+            raise BodyTooLargeError(ended=False)
+        more = message.get("more_body", False)
+        if more:
+            message = await receive()
+    if size > BODY_BYTES_MAX:
+        raise BodyTooLargeError(ended=True)
+    return b"".join(parts)
+
+
+# --- JSON in ---------------------------------------------------------------------------------
+
+
+class Number(str):
+    """A JSON number, exactly as written."""
+
+    __slots__ = ()
+
+
+JsonValue: TypeAlias = (
+    "str | Number | bool | list[JsonValue] | dict[str, JsonValue] | None"  # Number is a str, too
+)
+
+
+class Member(NamedTuple):
+    """A member of a JSON object: its value, and the very text it was written as."""
+
+    value: JsonValue
+    source: str
+
+
+def read_members(body: bytes) -> dict[str, Member]:
+    """Read one JSON object; raise NotUnderstoodError for anything else."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise NotUnderstoodError("the body is not UTF-8") from None
+    _check_depth(text)
+    try:
+        members = _object(text)
+    except (ValueError, IndexError, RecursionError):
+        # IndexError: the text ended in the middle.
+        raise NotUnderstoodError("the body is not a JSON object") from None
+    if "\\u" in text:
+        for name, member in members.items():
+            check_text(name)
+            _check_texts(member.value)
+    return members
+
+
+def check_text(text: str) -> None:
+    """Refuse text that PostgreSQL cannot hold: NUL, or half of a surrogate pair."""
+    if _UNSTORABLE.search(text):
+        raise NotUnderstoodError("NUL or half a surrogate pair in a text")
+
+
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
+
+
+def _pairs(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise NotUnderstoodError("a name is given twice in a JSON object")
+    return members
+
+
+def _constant(name: str) -> JsonValue:
+    raise NotUnderstoodError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_float=Number, parse_int=Number, parse_constant=_constant
+)
+
+
+def _object(text: str) -> dict[str, Member]:
+    """Read the outermost object by hand, so that each member's own text is known."""
+    at = _skip(text, 0)
+    _expect(text, at, "{")
+    at = _skip(text, at + 1)
+    members: dict[str, Member] = {}
+    more = text[at] != "}"
+    while more:
+        _expect(text, at, '"')
+        name, at = _value(text, at)
+        at = _skip(text, at)
+        _expect(text, at, ":")
+        start = _skip(text, at + 1)
+        value, end = _value(text, start)
+        if name in members:
+            raise NotUnderstoodError("a name is given twice in a JSON object")
+        members[name] = Member(value, text[start:end])
+        at = _skip(text, end)
+        more = text[at] == ","
+        if more:
+            at = _skip(text, at + 1)
+    _expect(text, at, "}")
+    if _skip(text, at + 1) != len(text):
+        raise ValueError
+    return members
+
+
+def _value(text: str, at: int) -> tuple[Any, int]:
+    return _DECODER.raw_decode(text, at)
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _expect(text: str, at: int, character: str) -> None:
+    if text[at] != character:
+        raise ValueError
+
+
+def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= DEPTH_MAX:
+        return
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        found = match[0]
+        depth += (found in "[{") - (found in "]}")
+        if depth > DEPTH_MAX:
+            raise NotUnderstoodError("the JSON is nested too deep")
+
+
+def _check_texts(value: JsonValue) -> None:
+    match value:
+        case str():
+            check_text(value)
+        case list():
+            for item in value:
+                _check_texts(item)
+        case dict():
+            for name, item in value.items():
+                check_text(name)
+                _check_texts(item)
+        case _:
+            pass
+
+
+# --- JSON out --------------------------------------------------------------------------------
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def number(text: str) -> msgspec.Raw:
+    """A number that is printed exactly so, without quotes."""
+    return msgspec.Raw(text.encode())
+
+
+def encode(value: Mapping[str, object] | list[object]) -> bytes:
+    """Write compact JSON."""
+    return _ENCODER.encode(value)

@@ -1,0 +1,1 @@
+"""Floor 1, what is noticed: logs. Knows nothing of money."""
