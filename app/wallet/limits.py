@@ -1,9 +1,11 @@
 """A player's limits and what he has used of them, in UTC calendar windows.
 
 Amounts are minor units of the player's currency; days are proleptic ordinals (`date.toordinal`),
-weeks begin on Monday.
+weeks begin on Monday. A limit that is lowered holds at once; one that is raised, or lifted, holds
+when its cooling-off period is over (transfer contract, section 2).
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -23,6 +25,60 @@ class Limits(NamedTuple):
 
 
 NO_LIMITS = Limits()
+
+
+class Term(NamedTuple):
+    """One limit as it was agreed: what holds, and a raise that waits for its time."""
+
+    amount: Minor | None = None
+    """None: no limit"""
+    later: Minor | None = None
+    """what holds from `starts_at` on; None: no limit then"""
+    starts_at: int | None = None
+    """in microseconds of the Unix epoch; None: nothing waits"""
+
+    def at(self, moment: int) -> Minor | None:
+        """The limit in force at a moment (microseconds of the Unix epoch)."""
+        has_come = self.starts_at is not None and self.starts_at <= moment
+        return self.later if has_come else self.amount
+
+    def waits_at(self, moment: int) -> bool:
+        """Whether a raise still waits at this moment."""
+        return self.starts_at is not None and self.starts_at > moment
+
+
+NO_TERM = Term()
+
+
+def changed(term: Term, wanted: Minor | None, *, now: int, cooling: int) -> Term:
+    """The term after somebody asked for `wanted` (None: no limit), times in microseconds.
+
+    What is not above the limit in force holds at once, and calls off a raise that waits. A raise
+    waits for the cooling-off period; asked for again, or for less of it, it does not wait longer.
+    """
+    current = term.at(now)
+    if not _is_above(wanted, current):
+        return Term(wanted)
+    if term.waits_at(now) and not _is_above(wanted, term.later):
+        return Term(current, wanted, term.starts_at)
+    return Term(current, wanted, now + cooling) if cooling else Term(wanted)
+
+
+def changed_terms(
+    terms: Mapping[str, Term], wanted: Mapping[str, Minor | None], *, now: int, cooling: int
+) -> dict[str, Term]:
+    """All of a player's terms after he asked for these; limits he did not name stay as they are."""
+    new = dict(terms)
+    for name, amount in wanted.items():
+        new[name] = changed(terms.get(name, NO_TERM), amount, now=now, cooling=cooling)
+    return {name: term for name, term in new.items() if term != NO_TERM}
+
+
+def _is_above(one: Minor | None, other: Minor | None) -> bool:
+    """Whether one limit allows more than the other; no limit allows most."""
+    if other is None:
+        return False
+    return one is None or one > other
 
 
 class Usage(NamedTuple):

@@ -1,0 +1,26 @@
+"""How a player's limits are kept: JSON in `players.limits`, as `rows.limits_in_force` reads it."""
+
+import json
+from collections.abc import Mapping
+
+from app.wallet.limits import Limits, Term
+
+
+def terms_of(text: str | None) -> dict[str, Term]:
+    """The terms as kept, amounts in minor units."""
+    kept = json.loads(text) if text else {}
+    return {
+        name: Term(kept[name]["amount"], kept[name].get("later"), kept[name].get("from"))
+        for name in Limits._fields
+        if name in kept
+    }
+
+
+def terms_text(terms: Mapping[str, Term]) -> str | None:
+    """The JSON to keep; None: the player has no limits."""
+    kept: dict[str, dict[str, int | None]] = {}
+    for name, term in terms.items():
+        kept[name] = {"amount": term.amount}
+        if term.starts_at is not None:
+            kept[name] |= {"later": term.later, "from": term.starts_at}
+    return json.dumps(kept) if kept else None
