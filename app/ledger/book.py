@@ -7,11 +7,13 @@ The money road, by statement (a batch in which nobody is refused or repeated tak
 3. `look_up`     ENTRIES_BY_KEY  only for keys found taken, or of movements about to be refused
 4. `record`      RECORD          keys, journal, wallets, rounds; KEYS_TAKEN only when one was
 5.               NOTE_REFUSALS   only for refusals that are no outcome
+
+RENEW_SESSIONS comes between, about once an hour for each token whose life is renewed by use.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.ledger import statements
@@ -32,6 +34,7 @@ from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
 from app.wallet.rounds import Round, RoundKey, Tally
+from app.wallet.sessions import renewed
 
 if TYPE_CHECKING:
     import asyncpg
@@ -92,6 +95,7 @@ class Book:
         )
         wallets: dict[str, Wallet] = {}
         sessions: dict[tuple[int, bytes], datetime] = {}
+        renewals: dict[tuple[int, bytes], datetime] = {}
         rounds: dict[RoundKey, Round] = {}
         for row in rows:
             movement = movements[row["n"] - 1]
@@ -100,6 +104,11 @@ class Book:
                 wallet = wallets[movement.user_id] = _wallet_of(row)
             if movement.token is not None and row["expires_at"] is not None:
                 sessions[wallet.player_id, movement.token] = row["expires_at"]
+                if row["life_seconds"] is not None:
+                    life = timedelta(seconds=row["life_seconds"])
+                    until = renewed(row["expires_at"], life, row["ledger_now"])
+                    if until is not None:
+                        renewals[wallet.player_id, movement.token] = until
             if row["event_id"] is not None:
                 key = RoundKey(wallet.player_id, row["event_id"], row["is_streamer"])
                 if key not in rounds:
@@ -107,7 +116,18 @@ class Book:
         now = rows[0]["ledger_now"] if rows else movements[0].received_at
         facts = Facts(now, wallets, sessions, rounds, {}, frozenset())
         await self._read_histories(movements, facts, rounds)
+        await self.renew_sessions(renewals)
         return await self.look_up(facts, suspects)
+
+    async def renew_sessions(self, renewals: Mapping[tuple[int, bytes], datetime]) -> None:
+        """Lengthen the lives of tokens that were used, by player id and token hash."""
+        if renewals:
+            await self.connection.execute(
+                statements.RENEW_SESSIONS,
+                [player_id for player_id, _ in renewals],
+                [token_hash for _, token_hash in renewals],
+                list(renewals.values()),
+            )
 
     async def _read_histories(
         self, movements: Sequence[Movement], facts: Facts, rounds: dict[RoundKey, Round]
@@ -169,9 +189,12 @@ class Book:
             [_wallet_row(facts.wallets[u], w) for u, w in decisions.wallets.items()],
             statements.WALLET_COLUMNS,
         )
+        agents = {wallet.player_id: wallet.agent for wallet in facts.wallets.values()}
         rounds = _columns(
             [
-                _round_row(key, change, decisions.now, is_known=key in facts.rounds)
+                _round_row(
+                    key, agents[key.player_id], change, decisions.now, is_known=key in facts.rounds
+                )
                 for key, change in decisions.round_changes.items()
             ],
             statements.ROUND_COLUMNS,
@@ -317,11 +340,12 @@ def _wallet_row(before: Wallet, after: Wallet) -> tuple[object, ...]:
 
 
 def _round_row(
-    key: RoundKey, change: RoundChange, now: datetime, *, is_known: bool
+    key: RoundKey, agent: str, change: RoundChange, now: datetime, *, is_known: bool
 ) -> tuple[object, ...]:
     text, tally = change.currency.text, change.tally
     return (
         *key,
+        agent,
         change.currency.code,
         change.currency.scale,
         change.game_id,

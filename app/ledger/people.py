@@ -32,11 +32,13 @@ class Player(NamedTuple):
     """the ledger's clock"""
     token_expires_at: datetime | None
     """of the token asked about; None: not this player's"""
+    token_life_seconds: int | None = None
+    """how long that token lives again when it is used; None: its life is fixed"""
 
 
 _PLAYER: Final = """
 SELECT p.player_id, p.user_id, p.agent, p.currency, p.scale, p.nickname, p.language, p.email,
-       p.first_name, p.last_name, w.real::text, w.bonus::text, s.expires_at,
+       p.first_name, p.last_name, w.real::text, w.bonus::text, s.expires_at, s.life_seconds,
        coalesce($3::timestamptz, now()) AS ledger_now,
        p.blocked OR coalesce(p.excluded_until > coalesce($3, now()), false) AS is_blocked
 FROM players p
@@ -61,11 +63,18 @@ INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, life_seconds
 VALUES ($1, $2, $3, $4, $5, $6)
 """
 
+_ADOPT: Final = """
+INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, life_seconds, origin)
+SELECT player_id, $2, coalesce($4::timestamptz, now()), $3, NULL, 'platform'
+FROM players WHERE user_id = $1
+ON CONFLICT DO NOTHING
+"""
+
 
 async def find_player(book: Book, user_id: str, token: bytes | None = None) -> Player | None:
     """The player, and when this token of his expires (if it is his)."""
     row = await book.connection.fetchrow(_PLAYER, user_id, token, book.now_given())
-    return None if row is None else _player_of(row)
+    return None if row is None else player_of(row)
 
 
 async def open_player(book: Book, profile: Mapping[str, str | None], currency: Currency) -> bool:
@@ -99,13 +108,25 @@ async def keep_session(
     life_seconds: int | None,
     origin: str,
 ) -> None:
-    """Keep a token's hash, for as long as the ledger."""
+    """Keep a token's hash, for as long as the ledger.
+
+    `life_seconds`: how long it lives again whenever it is used; None: its life is fixed.
+    """
     await book.connection.execute(
         _ISSUE, player_id, token_hash, issued_at, expires_at, life_seconds, origin
     )
 
 
-def _player_of(row: "asyncpg.Record") -> Player:
+async def adopt_session(book: Book, user_id: str, token_hash: bytes, expires_at: datetime) -> None:
+    """Keep the hash of a token that the operator's own platform signed, with its player.
+
+    Nothing changes when it is kept already, or when there is no such player.
+    """
+    await book.connection.execute(_ADOPT, user_id, token_hash, expires_at, book.now_given())
+
+
+def player_of(row: "asyncpg.Record") -> Player:
+    """A row of one of the statements about players, as the cashier knows it."""
     currency = Currency(row["currency"], row["scale"])
     return Player(
         player_id=row["player_id"],
@@ -121,4 +142,5 @@ def _player_of(row: "asyncpg.Record") -> Player:
         is_blocked=row["is_blocked"],
         now=row["ledger_now"],
         token_expires_at=row["expires_at"],
+        token_life_seconds=row["life_seconds"],
     )

@@ -14,7 +14,7 @@ SELECT asked.n, p.player_id, p.user_id, p.agent, p.currency, p.scale, p.limits,
        w.real::text, w.bonus::text, w.version, w.position, w.chain, w.has_refused_aborts,
        w.usage_day, w.stake_day::text, w.stake_week::text, w.stake_month::text,
        w.loss_day::text, w.loss_week::text, w.loss_month::text,
-       s.expires_at,
+       s.expires_at, s.life_seconds,
        r.event_id, r.is_streamer, r.settled, r.bets_placed, r.bets_standing,
        r.stake_real::text, r.stake_bonus::text, r.staked::text, r.paid::text,
        r.taken_back::text, r.cancels, r.remainder::text, r.refused_aborts::text[]
@@ -117,6 +117,7 @@ _ROUNDS: Final = {
     "player_id": "bigint",
     "event_id": "text",
     "is_streamer": "boolean",
+    "agent": "text",
     "currency": "text",
     "scale": "smallint",
     "game_id": "bigint",
@@ -181,10 +182,11 @@ WITH journal ({", ".join(_JOURNAL)}) AS (
     SELECT * FROM unnest({_arrays(_ROUNDS, 1 + len(_JOURNAL) + len(_WALLETS))})
 ), opened AS (
     INSERT INTO rounds AS r (
-        player_id, event_id, is_streamer, currency, scale, game_id, opened_at, last_at, settled,
+        player_id, event_id, is_streamer, agent, currency, scale, game_id, opened_at, last_at,
+        settled,
         bets_placed, bets_standing, stake_real, stake_bonus, staked, paid, taken_back, cancels,
         remainder, refused_aborts)
-    SELECT player_id, event_id, is_streamer, currency, scale, game_id, at, at, settled,
+    SELECT player_id, event_id, is_streamer, agent, currency, scale, game_id, at, at, settled,
         bets_placed, bets_standing, stake_real::numeric, stake_bonus::numeric, staked::numeric,
         paid::numeric, taken_back::numeric, cancels, remainder::numeric, refused_aborts::numeric[]
     FROM changes WHERE NOT is_known
@@ -229,6 +231,13 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
     $14::timestamptz[])
     AS n (user_id, source, operation, transaction_id, event_id, event_type, direction, amount,
           refusal, reason, differs, asked, delivery, event_time)
+"""
+
+RENEW_SESSIONS: Final = """
+UPDATE sessions s SET expires_at = n.expires_at
+FROM unnest($1::bigint[], $2::bytea[], $3::timestamptz[]) AS n (player_id, token_hash, expires_at)
+WHERE s.player_id = n.player_id AND s.token_hash = n.token_hash AND s.life_seconds IS NOT NULL
+  AND s.expires_at < n.expires_at
 """
 
 KEEP_NOTICE: Final = """

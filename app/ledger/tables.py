@@ -147,6 +147,7 @@ rounds = Table(
     Column("player_id", BigInteger, nullable=False),
     Column("event_id", Text, nullable=False),
     Column("is_streamer", Boolean, nullable=False),
+    Column("agent", Text, nullable=False),
     *_currency_columns(),
     Column("game_id", BigInteger),
     Column("opened_at", MOMENT, nullable=False),
@@ -170,7 +171,15 @@ rounds = Table(
     CheckConstraint("taken_back BETWEEN 0 AND paid", name="taken_back_within_paid"),
     CheckConstraint("remainder >= 0 AND cancels >= 0", name="cancels"),
     Index("ix_rounds_player_id_opened_at", "player_id", "opened_at"),
-    Index("ix_rounds_opened_at", "opened_at"),
+    # The player's agent stands here too: the history of a small agent must not have to look
+    # through the rounds of a large one.
+    Index("ix_rounds_agent_opened_at", "agent", "opened_at"),
+    Index(
+        "ix_rounds_ongoing",
+        "agent",
+        "opened_at",
+        postgresql_where=text("NOT settled"),
+    ),
     postgresql_with={"fillfactor": "80"},
 )
 
@@ -278,6 +287,23 @@ refusals = Table(
     Index("ix_refusals_transaction_id", "transaction_id"),
 )
 
+account_changes = Table(
+    "account_changes",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("change_id", BigInteger, Identity(always=True), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("delivery", Uuid, nullable=False),
+    Column("event_time", MOMENT, nullable=False),
+    Column("ledger_time", MOMENT, nullable=False),
+    PrimaryKeyConstraint("player_id", "change_id"),
+    ForeignKeyConstraint(["player_id"], ["players.player_id"]),
+    Index("ix_account_changes_ledger_time", "ledger_time", postgresql_using="brin"),
+)
+
 maintenance_notices = Table(
     "maintenance_notices",
     metadata,
@@ -317,6 +343,7 @@ APPEND_ONLY: Final = (
     "movements",
     "transaction_keys",
     "refusals",
+    "account_changes",
     "maintenance_notices",
     "ledger_settings",
 )

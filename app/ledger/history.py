@@ -1,0 +1,129 @@
+"""Rounds for the operator, page by page: newest first, by key, never by counting.
+
+A page begins after the last round of the page before: `opened_at`, and for rounds of one moment
+their key. Each scope has its index: one player's rounds, all of an agent's, and of these the ones
+not settled yet, which are few among many millions.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from app.ledger.book import Book
+from app.ledger.rows import minor
+from app.wallet.money import Currency, Minor
+
+
+class RoundState(StrEnum):
+    """Which rounds are asked for: the contract's history types."""
+
+    ALL = "ALL"
+    ENDED = "END"
+    ONGOING = "ING"
+
+
+class PageKey(NamedTuple):
+    """Where a page ends; the next one has what comes after, in the order of newest first."""
+
+    opened_at: datetime
+    player_id: int
+    event_id: str
+    is_streamer: bool
+
+
+class RoundSummary(NamedTuple):
+    """A round with a bet. Amounts in minor units of `currency`."""
+
+    key: PageKey
+    user_id: str
+    currency: Currency
+    game_id: int | None
+    is_ended: bool
+    bets: int
+    staked: Minor
+    """all its bets"""
+    won: Minor
+    """its payments, less what was taken back of them"""
+    returned: Minor
+    """the bets that were given back"""
+    overdrawn: Minor
+    """what SportBetCancels took beyond the payments that stood"""
+    last_at: datetime
+
+    @property
+    def net(self) -> Minor:
+        """What the player gained by it, negative: lost; the sum of its movements in the journal."""
+        return self.won + self.returned - self.staked - self.overdrawn
+
+
+_STATES: Final = {
+    RoundState.ALL: "",
+    RoundState.ENDED: "AND (r.settled OR r.bets_standing = 0)",
+    RoundState.ONGOING: "AND NOT r.settled AND r.bets_standing > 0",
+}
+
+_OF_AGENT: Final = "r.agent = $1"
+_OF_PLAYER: Final = """r.agent = $1
+  AND r.player_id = (SELECT player_id FROM players WHERE user_id = $8)"""
+
+
+def _statement(scope: str, state: RoundState) -> str:
+    return f"""
+SELECT r.player_id, r.event_id, r.is_streamer, p.user_id, r.currency, r.scale, r.game_id,
+       r.settled OR r.bets_standing = 0 AS is_ended, r.bets_placed, r.staked::text,
+       (r.paid - r.taken_back)::text AS won,
+       (r.staked - r.stake_real - r.stake_bonus)::text AS returned,
+       r.remainder::text, r.opened_at, r.last_at
+FROM rounds r
+JOIN players p ON p.player_id = r.player_id
+WHERE {scope}
+  AND r.opened_at >= $2
+  AND (r.opened_at, r.player_id, r.event_id, r.is_streamer) < ($3, $4, $5, $6)
+  AND r.bets_placed > 0
+  {_STATES[state]}
+ORDER BY r.opened_at DESC, r.player_id DESC, r.event_id DESC, r.is_streamer DESC
+LIMIT $7
+"""  # noqa: S608 - composed of constants
+
+
+ROUNDS_OF_AGENT: Final = {state: _statement(_OF_AGENT, state) for state in RoundState}
+ROUNDS_OF_PLAYER: Final = {state: _statement(_OF_PLAYER, state) for state in RoundState}
+
+
+async def find_rounds(
+    book: Book,
+    *,
+    agent: str,
+    state: RoundState,
+    user_id: str | None,
+    since: datetime,
+    before: PageKey,
+    count_max: int,
+) -> list[RoundSummary]:
+    """At most so many rounds opened at `since` or later, and before a place in the order."""
+    arguments = (agent, since, *before, count_max)
+    if user_id is None:
+        rows = await book.connection.fetch(ROUNDS_OF_AGENT[state], *arguments)
+    else:
+        rows = await book.connection.fetch(ROUNDS_OF_PLAYER[state], *arguments, user_id)
+    summaries = []
+    for row in rows:
+        currency = Currency(row["currency"], row["scale"])
+        summaries.append(
+            RoundSummary(
+                key=PageKey(
+                    row["opened_at"], row["player_id"], row["event_id"], row["is_streamer"]
+                ),
+                user_id=row["user_id"],
+                currency=currency,
+                game_id=row["game_id"],
+                is_ended=row["is_ended"],
+                bets=row["bets_placed"],
+                staked=minor(row["staked"], currency),
+                won=minor(row["won"], currency),
+                returned=minor(row["returned"], currency),
+                overdrawn=minor(row["remainder"], currency),
+                last_at=row["last_at"],
+            )
+        )
+    return summaries
