@@ -70,11 +70,21 @@ FROM players WHERE user_id = $1
 ON CONFLICT DO NOTHING
 """
 
+_USER_ID: Final = "SELECT user_id FROM players WHERE player_id = $1"
+
 
 async def find_player(book: Book, user_id: str, token: bytes | None = None) -> Player | None:
     """The player, and when this token of his expires (if it is his)."""
     row = await book.connection.fetchrow(_PLAYER, user_id, token, book.now_given())
     return None if row is None else player_of(row)
+
+
+async def user_id_of(book: Book, player_id: int) -> str:
+    """The operator's name for a player that the journal names."""
+    user_id = await book.connection.fetchval(_USER_ID, player_id)
+    if not isinstance(user_id, str):
+        raise AssertionError("a movement belongs to a player")  # noqa: TRY004 - not a wrong type
+    return user_id
 
 
 async def open_player(book: Book, profile: Mapping[str, str | None], currency: Currency) -> bool:

@@ -1,0 +1,137 @@
+"""What an operator settles about a player: block, self-exclusion, limits, language.
+
+A block and an exclusion refuse play, never money that comes back. A limit that is lowered holds at
+once; one that is raised holds after the cooling-off period (transfer contract, section 2).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from app.ledger.accounts import Account, ChangeNote, change_account, find_account, note_change
+from app.ledger.book import Book
+from app.ledger.transaction import Ledger
+from app.wallet.journal import MICROSECOND, microseconds
+from app.wallet.limits import Limits, changed_terms
+from app.wallet.money import Currency, Minor
+from app.wallet.refusals import Refusal
+
+LIMIT_NAMES: Final = Limits._fields
+"""stake_bet, stake_day … loss_month: the contract's names."""
+
+
+class Exclusion(NamedTuple):
+    """Until when a player has excluded himself; None: not, or not any longer."""
+
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """What shall change; what is None, or not named, stays as it is."""
+
+    is_suspended: bool | None = None
+    exclusion: Exclusion | None = None
+    limits: Mapping[str, str | None] = field(default_factory=dict)
+    """by name, major units as text matching AMOUNT_PATTERN; None: no limit"""
+    language: str | None = None
+
+
+async def show_account(
+    ledger: Ledger, user_id: str, *, agent: str | None = None
+) -> Account | Refusal:
+    """The account as it stands; with an `agent`, only if it is his."""
+
+    async def work(book: Book) -> Account | Refusal:
+        return _of_agent(await find_account(book, user_id), agent)
+
+    return await ledger.read_only(work)
+
+
+async def update_account(
+    ledger: Ledger,
+    user_id: str,
+    change: AccountChange,
+    *,
+    cooling: timedelta,
+    agent: str | None = None,
+    note: ChangeNote | None = None,
+) -> Account | Refusal:
+    """Change an account, keep who asked for it (`note`), and return it as it stands then.
+
+    PLAYER_UNKNOWN, ACCOUNT_OF_ANOTHER_AGENT (with an `agent`), AMOUNT_TOO_FINE (of a limit).
+    """
+
+    async def work(book: Book) -> Account | Refusal:
+        found = _of_agent(await find_account(book, user_id, for_change=True), agent)
+        if isinstance(found, Refusal):
+            return found
+        wanted = _limits_wanted(change.limits, found.player.currency)
+        if wanted is None:
+            return Refusal.AMOUNT_TOO_FINE
+        after = _after(found, change, wanted, cooling)
+        await change_account(book, after)
+        if note is not None:
+            await note_change(book, after.player.player_id, note, _outcome(after))
+        return after
+
+    return await ledger.serializable(work)
+
+
+def _of_agent(account: Account | None, agent: str | None) -> Account | Refusal:
+    if account is None:
+        return Refusal.PLAYER_UNKNOWN
+    if agent is not None and account.player.agent != agent:
+        return Refusal.ACCOUNT_OF_ANOTHER_AGENT
+    return account
+
+
+def _limits_wanted(
+    limits: Mapping[str, str | None], currency: Currency
+) -> dict[str, Minor | None] | None:
+    """The limits in minor units; None: one is too fine for the currency."""
+    wanted: dict[str, Minor | None] = {}
+    for name, text in limits.items():
+        amount = None if text is None else currency.minor(text)
+        if amount is None and text is not None:
+            return None
+        wanted[name] = amount
+    return wanted
+
+
+def _after(
+    account: Account,
+    change: AccountChange,
+    wanted: Mapping[str, Minor | None],
+    cooling: timedelta,
+) -> Account:
+    player = account.player
+    is_suspended = account.is_suspended if change.is_suspended is None else change.is_suspended
+    exclusion = change.exclusion or Exclusion(account.excluded_until)
+    is_excluded = exclusion.until is not None and exclusion.until > player.now
+    return Account(
+        player=player._replace(
+            language=change.language or player.language,
+            is_blocked=is_suspended or is_excluded,
+        ),
+        is_suspended=is_suspended,
+        excluded_until=exclusion.until,
+        terms=changed_terms(
+            account.terms, wanted, now=microseconds(player.now), cooling=cooling // MICROSECOND
+        ),
+    )
+
+
+def _outcome(account: Account) -> str:
+    """The account after a change, for the list of changes. Amounts in minor units."""
+    until = account.excluded_until
+    return json.dumps(
+        {
+            "status": "blocked" if account.is_suspended else "active",
+            "excluded_until": None if until is None else until.isoformat(),
+            "limits": {name: term._asdict() for name, term in account.terms.items()},
+            "language": account.player.language,
+        }
+    )
