@@ -143,10 +143,11 @@ class Book:
         round_ = self._rounds.get(place, Round())
         entry = self._entry(move, law, units, round_)
         if isinstance(entry, int):
-            answer = refused(entry, self.printed, key=key)
             # No money, and an abort with nothing left to give back, are outcomes for ever.
-            if entry in {402, 409}:
-                self._outcomes[key] = _outcome(entry, move, units, answer)
+            if entry not in {402, 409}:
+                return self._refused(entry)
+            answer = refused(entry, self.printed, key=key)
+            self._outcomes[key] = _outcome(entry, move, units, answer)
             return answer
         bound = largest_balance(self.scale)
         if max(abs(entry.after.real), abs(entry.after.balance), entry.after.bonus) > bound:

@@ -32,6 +32,7 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (taking_back.into_debt, 3),
     (taking_back.bonus_after_debt, 1),
     (taking_back.cancelled_over_payments, 2),
+    (taking_back.cancelled_exactly, 2),
     (taking_back.cancelled_unknown, 1),
     (taking_back.abort_undone, 2),
     (gifts.tipped, 2),

@@ -5,7 +5,7 @@
 3. Where the server replays, a repeat's bytes are those of the first answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -59,7 +59,7 @@ class Judge:
         self._doubtful: set[str] = set()
 
     def judge(
-        self, step: Step, delivered: Sequence[Delivered | None], secrets: Sequence[str]
+        self, step: Step, delivered: Sequence[Delivered | None], secrets: Collection[str]
     ) -> list[Answer | None]:
         """Compare a step's answers; the answers as read, None where there is nothing to read."""
         heard = []
@@ -154,7 +154,7 @@ class Judge:
         self._differences.add(Difference(self._whom.user_id, sent, expected, got))
 
 
-def _read(delivery: Delivery, delivered: Delivered, secrets: Sequence[str]) -> _Heard:
+def _read(delivery: Delivery, delivered: Delivered, secrets: Collection[str]) -> _Heard:
     try:
         return _Heard(delivery, delivered, read_answer(delivered.reply))
     except UnreadableError as error:

@@ -38,6 +38,8 @@ class _Run:
         self.places = asyncio.Semaphore(options.concurrency)
         self.differences = Differences(options.differences_max)
         self.events_played = 0
+        #: Tokens and key, so that no difference shows one by accident.
+        self.secrets: set[str] = set()
         self._ends_ns = (
             None
             if options.deadline_seconds is None
@@ -71,6 +73,7 @@ class _Player:
             nobody_id=f"nobody-{run_id}",
             tokens=self._tokens,
         )
+        run.secrets.update(self._tokens.values(), (stage.callback_key,))
         self._judge = Judge(
             Whom(self._player.user_id, self._player.currency),
             run.differences,
@@ -123,7 +126,7 @@ class _Player:
             delivered = [await deliver(letters[0])]
         else:
             delivered = await asyncio.gather(*map(deliver, letters))
-        answers = self._judge.judge(step, delivered, self._secrets())
+        answers = self._judge.judge(step, delivered, self._run.secrets)
         self.sound = self.sound and None not in delivered
         self._count(delivered, answers)
         content = step.deliveries[0].content
@@ -149,11 +152,10 @@ class _Player:
             return
         if question.method == "sessionCheck" and (token := answer.text("newToken")):
             self._tokens[Token.LIVE] = token
+            self._run.secrets.add(token)
         if question.method == "getUserToken" and (token := answer.text("token")):
             self._tokens[Token.FRESH] = token
-
-    def _secrets(self) -> tuple[str, ...]:
-        return (*self._tokens.values(), self._desk.callback_key)
+            self._run.secrets.add(token)
 
 
 def _balances(answer: Answer) -> Printed | None:

@@ -178,6 +178,30 @@ class Seat:
             lacking = least - self.balance + self.small()
             yield self.say(self.move("technicalFix", self.new_event(), lacking))
 
+    def fill_both(self, least: int = 0) -> Iterator[Step]:
+        """Bring both pockets above zero and so much, so that money goes two ways."""
+        real = max(0, least - self.book.pockets.real) + self.small()
+        yield self.say(self.move("technicalFix", self.new_event(), real))
+        gift = self.dice.between(self.coin, 30 * self.coin) + least
+        yield self.say(self.move("DropAndWin", self.new_event(), gift, bonus_code="both"))
+
+    def mixed_stake(self) -> int:
+        """Draw a stake that empties one pocket and takes a part of the other."""
+        pockets = self.book.pockets
+        real_first = self.book.manners.stake_order == "real_first"
+        first, second = (
+            (pockets.real, pockets.bonus) if real_first else (pockets.bonus, pockets.real)
+        )
+        return max(first, 0) + self.dice.between(1, max(second - 1, 1))
+
+    def empty_first_pocket(self) -> Iterator[Step]:
+        """Lose what the pocket holds that stakes are taken from first."""
+        event, pockets = self.new_event(), self.book.pockets
+        real_first = self.book.manners.stake_order == "real_first"
+        first = pockets.real if real_first else pockets.bonus
+        yield self.say(self.move("BetPlacing", event, max(first, 0)))
+        yield self.say(self.move("Lose", event, 0, token=Token.EXPIRED))
+
     def _expect(self, content: Content) -> Expected:
         match content:
             case Move():

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+from app.simulator.moves import Token
 from app.simulator.seat import Seat, Step
+
+# Gifts and corrections ask for no live session.
+_TOKENS = (Token.LIVE, Token.EXPIRED)
 
 
 def tipped(seat: Seat) -> Iterator[Step]:
@@ -20,17 +24,25 @@ def promoted(seat: Seat) -> Iterator[Step]:
     event, shared = seat.new_event(), seat.new_id()
     opening = seat.move("PromoWin", event, 0, direction="debit", transaction_id=shared)
     code = seat.dice.pick((None, "", "tournament-7"))
-    credit = seat.move("PromoWin", event, seat.small(), transaction_id=shared, bonus_code=code)
+    credit = seat.move(
+        "PromoWin",
+        event,
+        seat.small(),
+        transaction_id=shared,
+        bonus_code=code,
+        token=seat.dice.pick(_TOKENS),
+    )
     for move in (opening, credit, opening, credit):
         yield seat.say(move)
     yield seat.say(seat.move("PromoWin", event, 1, direction="debit"))
 
 
 def corrected(seat: Seat) -> Iterator[Step]:
-    """Corrections both ways, and one that cannot be paid."""
-    event = seat.new_event()
-    yield seat.say(seat.move("technicalFix", event, seat.small(), bonus_code="not-for-a-fix"))
-    yield seat.say(seat.move("technicalFix", event, seat.stake(), direction="debit"))
+    """Corrections both ways, whatever the token's age, and one that cannot be paid."""
+    event, token = seat.new_event(), seat.dice.pick(_TOKENS)
+    fix = seat.move("technicalFix", event, seat.small(), bonus_code="not-for-a-fix", token=token)
+    yield seat.say(fix)
+    yield seat.say(seat.move("technicalFix", event, seat.stake(), direction="debit", token=token))
     beyond = seat.balance + 1
     yield seat.say(seat.move("technicalFix", event, beyond, direction="debit"))
 
@@ -39,8 +51,9 @@ def dropped(seat: Seat) -> Iterator[Step]:
     """Drops and wins, to real or to bonus."""
     event = seat.new_event()
     code = "drop" if seat.dice.chance(50) else None
-    yield seat.say(seat.move("DropAndWin", event, seat.small(), bonus_code=code))
-    yield seat.say(seat.move("DropAndWin", event, 0, direction="debit"))
+    token = seat.dice.pick(_TOKENS)
+    yield seat.say(seat.move("DropAndWin", event, seat.small(), bonus_code=code, token=token))
+    yield seat.say(seat.move("DropAndWin", event, 0, direction="debit", token=token))
     yield seat.say(seat.move("DropAndWin", event, 2, direction="debit"))
 
 

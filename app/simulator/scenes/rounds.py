@@ -77,6 +77,7 @@ def zeros(seat: Seat) -> Iterator[Step]:
     yield seat.say(seat.move("BetPayedAbort", event, 0, amount="0"))
     yield seat.say(seat.move("BetPlacingAbort", event, 0, amount="0.0"))
     yield seat.say(seat.move("SportBetCancel", event, 0))
+    yield seat.say(seat.move("Lose", event, 0, direction="debit"))
     yield seat.say(seat.move("Lose", event, 0))
     for event_type in ("Tip", "PromoWin", "DropAndWin", "technicalFix"):
         yield seat.say(seat.move(event_type, tip, 0))
@@ -85,8 +86,9 @@ def zeros(seat: Seat) -> Iterator[Step]:
 
 def streamed(seat: Seat) -> Iterator[Step]:
     """Streamer bets and credits keep apart from ordinary ones, even in the same event."""
+    yield from seat.fill_both()
     event = seat.new_event()
-    stake, paid = seat.stake(), seat.small()
+    stake, paid = seat.mixed_stake(), seat.small()
     yield seat.say(seat.move("PromoStreamersDebit", event, stake))
     yield seat.say(seat.move("Win", event, paid))
     yield seat.say(seat.move("BetPlacingAbort", event, stake))
@@ -102,11 +104,13 @@ def streamed_alone(seat: Seat) -> Iterator[Step]:
     """A streamer credit needs no bet; a streamer abort finds no ordinary one."""
     event = seat.new_event()
     stake = seat.stake()
-    yield seat.say(seat.move("PromoStreamersCredit", event, seat.small()))
+    paid, expired = seat.small(), Token.EXPIRED
+    yield seat.say(seat.move("PromoStreamersCredit", event, paid, token=expired))
+    yield seat.say(seat.move("PromoStreamersBetPayedAbort", event, paid, token=expired))
     yield seat.say(seat.move("BetPlacing", event, stake))
-    yield seat.say(seat.move("PromoStreamersBetPlacingAbort", event, stake))
+    yield seat.say(seat.move("PromoStreamersBetPlacingAbort", event, stake, token=expired))
     yield seat.say(seat.move("Win", event, seat.payout(stake)))
-    yield seat.say(seat.move("PromoStreamersDebit", event, seat.stake(), token=Token.EXPIRED))
+    yield seat.say(seat.move("PromoStreamersDebit", event, seat.stake(), token=expired))
 
 
 def late(seat: Seat) -> Iterator[Step]:

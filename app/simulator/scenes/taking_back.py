@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.simulator.moves import Event
+from app.simulator.moves import Event, Token
 from app.simulator.seat import Seat, Step
 
 
@@ -36,12 +36,15 @@ def given_back(seat: Seat) -> Iterator[Step]:
 
 def one_of_several_given_back(seat: Seat) -> Iterator[Step]:
     """An abort names no bet: of several it gives back the latest of its amount."""
+    yield from seat.fill_both()
     event = seat.new_event()
-    stakes = [seat.stake() for _ in range(2)]
+    pockets = seat.book.pockets
+    stakes = [min(seat.small(), pockets.real, pockets.bonus), seat.small() + 1]
     stakes.append(stakes[0])
     for stake in stakes:
         yield seat.say(seat.move("BetPlacing", event, stake))
-        yield from seat.fund(stakes[0])
+        yield from seat.empty_first_pocket()
+        yield from seat.fund(2 * max(stakes))
     yield seat.say(seat.move("BetPlacingAbort", event, stakes[0]))
     yield seat.say(seat.move("Win", event, seat.small()))
     yield seat.say(seat.move("BetPlacingAbort", event, stakes[1]))
@@ -49,11 +52,14 @@ def one_of_several_given_back(seat: Seat) -> Iterator[Step]:
 
 def aborted_under_its_own_id(seat: Seat) -> Iterator[Step]:
     """A supplier aborts with the bet's own id: that very bet, where the ids may be shared."""
+    yield from seat.fill_both()
     event = seat.new_event()
-    stake = min(seat.small(), seat.balance // 3)
+    pockets = seat.book.pockets
+    stake = min(seat.small(), pockets.real, pockets.bonus)
     first = seat.move("BetPlacing", event, stake)
     yield seat.say(first)
-    yield from seat.fund(50 * seat.coin)
+    yield from seat.empty_first_pocket()
+    # Of the same amount, but from the other pocket: which one is given back can be seen.
     yield seat.say(seat.move("BetPlacing", event, stake))
     own = first.transaction_id
     yield seat.say(seat.move("BetPlacingAbort", event, stake, transaction_id=own))
@@ -73,7 +79,8 @@ def paid_then_given_back(seat: Seat) -> Iterator[Step]:
 
 def taken_back_in_parts(seat: Seat) -> Iterator[Step]:
     """Parts of payments are taken back, first where exactly the amount stands."""
-    event, stake = seat.new_event(sport=True), seat.stake()
+    yield from seat.fill_both()
+    event, stake = seat.new_event(sport=True), seat.mixed_stake()
     payments = [seat.small() + 2 for _ in range(3)]
     yield seat.say(seat.move("BetPlacing", event, stake))
     for paid in payments:
@@ -126,11 +133,12 @@ def into_debt(seat: Seat) -> Iterator[Step]:
     yield seat.ask("getBalance")
     yield seat.say(seat.move("BetPlacing", event, 1))
     yield seat.say(seat.move("Tip", event, 1))
+    yield seat.say(seat.move("Tip", event, 0))
     yield seat.say(seat.move("technicalFix", event, 1, direction="debit"))
     yield seat.say(seat.move("BetPlacing", event, 0))
     yield seat.say(seat.move("PromoWin", seat.new_event(), 3, bonus_code="to-the-debt"))
     yield seat.say(seat.move("Win", event, seat.payout(paid), bonus_code=code))
-    yield seat.say(seat.move("SportBetCancel", event, 5))
+    yield seat.say(seat.move("SportBetCancel", event, 5, token=Token.EXPIRED))
     yield seat.say(seat.move("Win", event, paid))
 
 
@@ -161,6 +169,19 @@ def cancelled_over_payments(seat: Seat) -> Iterator[Step]:
     yield seat.say(seat.move("Win", event, sum(payments)))
 
 
+def cancelled_exactly(seat: Seat) -> Iterator[Step]:
+    """A cancel takes back the payment of its very amount, whatever was paid after it."""
+    yield from seat.fill_both()
+    event = seat.new_event(sport=True)
+    yield seat.say(seat.move("BetPlacing", event, seat.mixed_stake()))
+    paid = seat.small() + 1
+    codes = ("exactly", None) if seat.dice.chance(50) else (None, "exactly")
+    yield seat.say(seat.move("Win", event, paid, bonus_code=codes[0]))
+    yield seat.say(seat.move("Win", event, paid + seat.small(), bonus_code=codes[1]))
+    yield seat.say(seat.move("SportBetCancel", event, paid))
+    yield seat.say(seat.move("Win", event, paid))
+
+
 def cancelled_unknown(seat: Seat) -> Iterator[Step]:
     """A cancel of an event nobody knows is debited all the same, and may then be won."""
     event = seat.new_event(sport=True)
@@ -172,17 +193,29 @@ def cancelled_unknown(seat: Seat) -> Iterator[Step]:
 
 def abort_undone(seat: Seat) -> Iterator[Step]:
     """A cancel undoes an abort of its amount: the bet stands again and may be won."""
-    event, stake = seat.new_event(sport=True), seat.stake()
-    yield seat.say(seat.move("BetPlacing", event, stake))
-    if seat.dice.chance(40):
+    if seat.balance > 200 * seat.coin:
         yield from _spend_all(seat)
-        yield seat.say(seat.move("SportBetCancel", seat.new_event(sport=True), 3))
+    yield from seat.fill_both()
+    event, stake = seat.new_event(sport=True), seat.mixed_stake()
+    yield seat.say(seat.move("BetPlacing", event, stake))
+    if seat.dice.chance(50):
+        # In debt the abort's money goes otherwise than the stake came.
+        yield from _spend_all(seat)
+        yield seat.say(seat.move("SportBetCancel", seat.new_event(sport=True), stake))
     yield seat.say(seat.move("BetPlacingAbort", event, stake))
     too_late = seat.move("BetPlacingAbort", event, stake)
     yield seat.say(too_late)
+    yield from seat.fill_both(stake)
     yield seat.say(seat.move("SportBetCancel", event, stake))
     yield seat.say(too_late)
-    if seat.dice.chance(50):
-        yield seat.say(seat.move("BetPlacingAbort", event, stake))
-        yield seat.say(seat.move("SportBetCancel", event, stake))
+    match seat.dice.between(1, 3):
+        case 1:
+            yield seat.say(seat.move("BetPlacingAbort", event, stake))
+            yield seat.say(seat.move("SportBetCancel", event, stake))
+        case 2:
+            # No abort is left to undo: the whole amount is a remainder.
+            yield from seat.fill_both(stake)
+            yield seat.say(seat.move("SportBetCancel", event, stake))
+        case _:
+            pass
     yield seat.say(seat.move("Win", event, seat.payout(stake)))
