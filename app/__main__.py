@@ -3,19 +3,19 @@
 import sys
 
 from app.ops.cli import House, run_console
-from app.settings import Settings
+from app.ops.server import BuildApp
 
 
-def build_app(settings: Settings, database_url: str) -> object:
-    """Build the server's application; imported when somebody serves, since it takes a while."""
-    from app.main import build_app as build  # noqa: PLC0415 — other commands start faster
+def application() -> BuildApp:
+    """Return the builder of the server's application, which takes a while to import."""
+    from app.main import build_app  # noqa: PLC0415 — the other commands start faster
 
-    return build(settings, database_url)
+    return build_app
 
 
 def main() -> None:
     """Run one command."""
-    sys.exit(run_console(House(build_app)))
+    sys.exit(run_console(House(application)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ the settings are at fault, 1 otherwise.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -32,7 +33,8 @@ console = typer.Typer(
 class House:
     """What the commands are handed by the place where the house is put together."""
 
-    build_app: BuildApp
+    application: Callable[[], BuildApp]
+    """Returns what builds the server's application; asked only by who serves."""
 
 
 def run_console(house: House, arguments: list[str] | None = None) -> int:
@@ -57,7 +59,7 @@ def serve(
 ) -> None:
     """Serve the two contracts; with no database named, on an embedded PostgreSQL."""
     settings = load_settings(demo=demo)
-    serve_until_stopped(settings, context.ensure_object(House).build_app, say)
+    serve_until_stopped(settings, context.ensure_object(House).application(), say)
 
 
 @console.command()

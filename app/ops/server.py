@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import uvicorn
 from typing_extensions import override
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app.ops.errors import AddressTakenError
@@ -26,11 +27,11 @@ GOODBYE_SECONDS = 5
 """What a shutdown may take beyond the deadline of the requests it waits for."""
 
 BuildApp = Callable[[Settings, str], object]
-"""Make the ASGI application for a database; a process of its own calls it by name."""
+"""Make the ASGI application for a database; other processes find it by its module and name."""
 
 
 class ServerFailedError(Exception):
-    """The server did not start; the log says why."""
+    """The server did not start; its log, above, says why."""
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -84,9 +85,19 @@ def run_server(
     )
     if settings.workers > 1:
         announce()
-        Multiprocess(config, [listening]).run()
-        return
-    server = AnnouncingServer(config, announce)
-    server.run([listening])
-    if not server.started:
+        several = Multiprocess(config, [listening])
+        several.run()
+        failed = any(process.exitcode == STARTUP_FAILURE for process in several.processes)
+    else:
+        failed = _run_one(AnnouncingServer(config, announce), listening)
+    if failed:
         raise ServerFailedError(ServerFailedError.__doc__)
+
+
+def _run_one(server: uvicorn.Server, listening: socket.socket) -> bool:
+    """Serve in this process; say whether it failed to start."""
+    try:
+        server.run([listening])
+    except SystemExit as end:
+        return end.code == STARTUP_FAILURE
+    return not server.started

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.postgres import EmbeddedPostgres
+from app.postgres.cluster import OWNER, SERVICE
 from tests.conftest import Database
 from tests.ops.console import Serving, wallet
 
@@ -100,7 +102,27 @@ def test_serve_without_a_named_database_migrates_its_own(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_serve_on_a_named_database_starts_no_other(
+def test_serve_on_a_named_database_starts_no_other(tmp_path: Path, workers: str) -> None:
+    # The wallet serves no database that may lose what it committed, so this one keeps it.
+    with EmbeddedPostgres.start_or_join(tmp_path / "named") as named:
+        settings = {
+            "WALLET_CALLBACK_KEYS": "a-key",
+            "WALLET_DATABASE_URL": named.url_for(SERVICE),
+            "WALLET_OWNER_DATABASE_URL": named.url_for(OWNER),
+            "WALLET_WORKERS": workers,
+        }
+        assert wallet(tmp_path, "migrate", **settings).returncode == 0
+        with Serving(tmp_path, settings=settings) as serving:
+            url = f"http://127.0.0.1:{serving.port}/getBalance"
+            assert httpx.get(url, timeout=20).status_code == 200
+            assert serving.stop() == 0
+            assert serving.said().endswith("Stopped.\n")
+            assert "Traceback" not in serving.said()
+    assert not (tmp_path / ".wallet").exists()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_database_that_may_forget_is_not_served(
     tmp_path: Path, db: Database, workers: str
 ) -> None:
     settings = {
@@ -109,8 +131,6 @@ def test_serve_on_a_named_database_starts_no_other(
         "WALLET_WORKERS": workers,
     }
     with Serving(tmp_path, settings=settings) as serving:
-        url = f"http://127.0.0.1:{serving.port}/getBalance"
-        assert httpx.get(url, timeout=20).status_code == 200
-        assert serving.stop() == 0
-        assert "Traceback" not in serving.said()
-    assert not (tmp_path / ".wallet").exists()
+        assert serving.process.wait(30) == 1
+        assert "fsync" in serving.said()
+        assert serving.said().endswith("The server did not start; its log, above, says why.\n")
