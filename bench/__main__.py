@@ -1,0 +1,182 @@
+"""`make bench`: the service beside its opponents, on one PostgreSQL, by turns; medians in a table.
+
+1. A PostgreSQL of the bench's own is started, durable; its databases are made where they lack.
+2. Every server is started once; idle ones cost nothing.
+3. Each contender is warmed up, then all run by turns, as many rounds as asked.
+4. The medians are printed as a table for people, and written as JSON where asked.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+
+from bench.contenders import Closed, Contender, Function, Paced, Sample, TpcB
+from bench.place import (
+    LARGE,
+    LARGE_MOVEMENTS,
+    LARGE_PLAYERS,
+    SMALL,
+    SMALL_PLAYERS,
+    TPCB,
+    Place,
+    ToolMissingError,
+    check_tools,
+    open_place,
+    opponent,
+    wallet,
+)
+from bench.table import machine, show
+
+SPREAD = "wallet-64"
+"""The row that the others are measured against."""
+
+WARM_UP_SECONDS = 2
+
+ROWS = {
+    "wallet-1": "the wallet, a lone request at a time",
+    "wallet-16": "the wallet, 16 connections",
+    SPREAD: "the wallet, 64 connections",
+    "wallet-256": "the wallet, 256 connections",
+    "wallet-paced": "the wallet, open loop at half of its rate, 64 connections",
+    "wallet-hot": "the wallet, one hot player, 64 connections",
+    "wallet-two": "the wallet, two processes, 64 connections",
+    "wallet-large": "the wallet, 5 million movements, 64 connections",
+    "tpcb": "(a) pgbench, TPC-B-like, 32 clients",
+    "function": "(b) pgbench, one SQL function call, 32 clients",
+    "function-1": "(b) with one client",
+    "function-large": "(b) among 5 million movements",
+    "orm-serializable": "(c) FastAPI and ORM, SERIALIZABLE, 64 connections",
+    "orm-locked": "(d) FastAPI and ORM, READ COMMITTED, 64 connections",
+}
+QUICK = (SPREAD, "wallet-1", "tpcb", "function", "orm-locked")
+
+
+def main() -> int:
+    """Run the bench as asked."""
+    asked = _arguments()
+    console = Console(stderr=True, highlight=False)
+    try:
+        check_tools()
+    except ToolMissingError as error:
+        console.print(str(error))
+        return 1
+    names = asked.rows.split(",") if asked.rows else list(QUICK if asked.quick else ROWS)
+    samples: dict[str, list[Sample]] = {name: [] for name in names}
+    with open_place() as place:
+        prepare(place, names, console)
+        with contenders(place, names, samples) as ready:
+            for contender in ready:
+                console.print(f"warming up: {ROWS[contender.name]}")
+                samples[contender.name].append(contender.run(WARM_UP_SECONDS))
+            for name in names:
+                if name != SPREAD:
+                    samples[name].clear()
+            for turn in range(asked.rounds):
+                for contender in ready:
+                    sample = contender.run(asked.seconds)
+                    if turn == 0 and contender.name == SPREAD:
+                        samples[SPREAD].clear()
+                    samples[contender.name].append(sample)
+                    console.print(
+                        f"{turn + 1}/{asked.rounds} {contender.name}: {sample.rate:,.0f}/s"
+                    )
+        facts = machine(place)
+    results = {name: medians(taken) for name, taken in samples.items()}
+    show(Console(), facts, ROWS, results, ratios_only=asked.quick)
+    if asked.json:
+        rows = {name: result._asdict() for name, result in results.items()}
+        every = {name: [sample._asdict() for sample in taken] for name, taken in samples.items()}
+        told = {"machine": facts, "medians": rows, "samples": every}
+        Path(asked.json).write_text(json.dumps(told, indent=2) + "\n")
+    return 0
+
+
+def prepare(place: Place, names: list[str], console: Console) -> None:
+    """Make the databases that are needed."""
+    place.make(SMALL, SMALL_PLAYERS, 1)
+    if any(name.endswith("-large") for name in names) and not place.has(LARGE):
+        console.print("making 5 million movements, once; this takes a few minutes")
+        place.make(LARGE, LARGE_PLAYERS, LARGE_MOVEMENTS)
+    if "tpcb" in names and not place.has(TPCB):
+        console.print("making pgbench's tables, once")
+        place.make_tpcb()
+
+
+@contextmanager
+def contenders(
+    place: Place, names: list[str], samples: dict[str, list[Sample]]
+) -> Iterator[list[Contender]]:
+    """Start the servers that the rows need, and say who takes part."""
+
+    def half() -> float:
+        return median(sample.rate for sample in samples[SPREAD]) / 2
+
+    with ExitStack() as stack:
+        ready: list[Contender] = []
+        if any(name.startswith("wallet-") for name in names):
+            one = stack.enter_context(wallet(place, SMALL, 1))
+            ready += [
+                Closed(name, place, SMALL, one.pids, one.port, connections, players)
+                for name, connections, players in (
+                    (SPREAD, 64, SMALL_PLAYERS),
+                    ("wallet-1", 1, SMALL_PLAYERS),
+                    ("wallet-16", 16, SMALL_PLAYERS),
+                    ("wallet-256", 256, SMALL_PLAYERS),
+                    ("wallet-hot", 64, 1),
+                )
+                if name in names
+            ]
+        if "wallet-paced" in names:
+            ready.append(
+                Paced("wallet-paced", place, SMALL, one.pids, one.port, 64, SMALL_PLAYERS, half)
+            )
+        if "wallet-two" in names:
+            two = stack.enter_context(wallet(place, SMALL, 2))
+            ready.append(Closed("wallet-two", place, SMALL, two.pids, two.port, 64, SMALL_PLAYERS))
+        if "wallet-large" in names:
+            large = stack.enter_context(wallet(place, LARGE, 1))
+            ready.append(
+                Closed("wallet-large", place, LARGE, large.pids, large.port, 64, LARGE_PLAYERS)
+            )
+        for name, isolation in (
+            ("orm-serializable", "SERIALIZABLE"),
+            ("orm-locked", "READ COMMITTED"),
+        ):
+            if name in names:
+                other = stack.enter_context(opponent(place, isolation))
+                ready.append(Closed(name, place, SMALL, other.pids, other.port, 64, SMALL_PLAYERS))
+        if "tpcb" in names:
+            ready.append(TpcB("tpcb", place, TPCB))
+        if "function" in names:
+            ready.append(Function("function", place, SMALL))
+        if "function-1" in names:
+            ready.append(Function("function-1", place, SMALL, clients=1))
+        if "function-large" in names:
+            ready.append(Function("function-large", place, LARGE))
+        yield ready
+
+
+def medians(samples: list[Sample]) -> Sample:
+    """The median of every column by itself."""
+    columns = zip(*samples, strict=True)
+    return Sample(*(None if None in column else median(column) for column in columns))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rows, about a minute")
+    parser.add_argument("--rows", help=f"only these, comma-separated: {', '.join(ROWS)}")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each runs")
+    parser.add_argument("--seconds", type=int, default=5, help="how long each run is")
+    parser.add_argument("--json", help="a file for the figures")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
