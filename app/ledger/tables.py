@@ -261,6 +261,21 @@ movements = Table(
     CheckConstraint("octet_length(chain) = 32", name="chain_length"),
     Index("ix_movements_player_id_event_id", "player_id", "event_id"),
     Index("ix_movements_ledger_time", "ledger_time", postgresql_using="brin"),
+    # The day on which a movement counts in every report.
+    Index(
+        "ix_movements_ledger_day",
+        text("((ledger_time AT TIME ZONE 'UTC')::date)"),
+        postgresql_using="brin",
+    ),
+    # What operations look for; ordinary movements are not in it.
+    Index(
+        "ix_movements_remarkable",
+        "ledger_time",
+        postgresql_where=text(
+            "decision <> 'ACCEPTED' OR flags <> ''"
+            " OR event_type IN ('SportBetCancel', 'technicalFix')"
+        ),
+    ),
 )
 
 refusals = Table(
