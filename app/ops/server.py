@@ -6,13 +6,17 @@
 """
 
 import functools
+import signal
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from typing_extensions import override
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from app.ops.errors import AddressTakenError
 from app.settings import Settings
@@ -25,6 +29,8 @@ KEEP_ALIVE_SECONDS = 75
 
 GOODBYE_SECONDS = 5
 """What a shutdown may take beyond the deadline of the requests it waits for."""
+
+POLL_SECONDS = 0.05
 
 BuildApp = Callable[[Settings, str], object]
 """Make the ASGI application for a database; other processes find it by its module and name."""
@@ -46,6 +52,50 @@ class AnnouncingServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._announce()
+
+
+class Workers(Multiprocess):
+    """Several processes on one socket: they say once that they are ready, and end together.
+
+    Ctrl-C in a terminal reaches every process of its group. The workers do not listen to it: they
+    hear from us, by SIGTERM, when it is time.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, listening: socket.socket, announce: Callable[[], None]
+    ) -> None:
+        super().__init__(config, [listening])
+        self._announce = announce
+
+    @override
+    def init_processes(self) -> None:
+        with _without_interrupts():
+            super().init_processes()
+        if all(self._is_ready(process) for process in self.processes):
+            self._announce()
+
+    @override
+    def keep_subprocess_alive(self) -> None:
+        with _without_interrupts():
+            super().keep_subprocess_alive()
+
+    def _is_ready(self, process: Process) -> bool:
+        """Wait until a worker serves, has failed, or nobody wants it any more."""
+        while process.process.is_alive() and not self.signal_queue:
+            if process.is_ready(timeout=1):
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold SIGINT back; a process started meanwhile never hears it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def take_address(host: str, port: int) -> socket.socket:
@@ -84,8 +134,7 @@ def run_server(
         log_config=None,
     )
     if settings.workers > 1:
-        announce()
-        several = Multiprocess(config, [listening])
+        several = Workers(config, listening, announce)
         several.run()
         failed = any(process.exitcode == STARTUP_FAILURE for process in several.processes)
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
-WALLET = [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "app"]
+WALLET = [sys.executable, "-W", "error::ResourceWarning", "-m", "app"]
 
 
 def wallet(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
