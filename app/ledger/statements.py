@@ -8,7 +8,7 @@ near it becomes a conflict.
 from typing import Final
 
 FACTS: Final = """
-SELECT asked.n, p.player_id, p.user_id, p.agent, p.currency, p.scale, p.limits,
+SELECT asked.n, p.player_id, p.user_id, p.agent, p.currency, p.scale, p.limits::text,
        coalesce($6::timestamptz, now()) AS ledger_now,
        p.blocked OR coalesce(p.excluded_until > coalesce($6, now()), false) AS is_blocked,
        w.real::text, w.bonus::text, w.version, w.position, w.chain, w.has_refused_aborts,
