@@ -5,6 +5,7 @@
 3. Where the server replays, a repeat's bytes are those of the first answer.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -16,6 +17,8 @@ from app.simulator.moves import Content, Delivery, Move, Notice, Question, Style
 from app.simulator.seat import Step
 from app.simulator.verdict import Difference
 
+# Differences of one player kept word for word: what comes after the first is mostly its echo.
+_KEPT_PER_PLAYER_MAX = 5
 # Bytes of an unreadable answer that a difference shows.
 _SHOWN_BYTES = 200
 # First answers whose bytes are kept, per player: as many as his book remembers.
@@ -29,11 +32,14 @@ class Differences:
         self._kept_max = kept_max
         self.kept: list[Difference] = []
         self.total = 0
+        self.of_player: Counter[str] = Counter()
 
     def add(self, difference: Difference) -> None:
         """Note a difference."""
         self.total += 1
-        if len(self.kept) < self._kept_max:
+        self.of_player[difference.user_id] += 1
+        echoes = self.of_player[difference.user_id] > _KEPT_PER_PLAYER_MAX
+        if len(self.kept) < self._kept_max and not echoes:
             self.kept.append(difference)
 
 
@@ -200,5 +206,7 @@ def _described(content: Content, style: Style) -> str:
         words.append("an unknown player")
     if content.flaw is not None:
         words.append(content.flaw.replace("_", " "))
-    words.append(f"{style.encoding if isinstance(content, Move) else 'query'} {style}")
+    if isinstance(content, Move):
+        words.append(f"as {style.encoding}")
+    words.append(f"extraData {style.extra_data}, unknown fields {style.stranger}")
     return ", ".join(words)

@@ -177,7 +177,7 @@ def _json_strangers(stranger: int) -> list[_Field]:
         (_Field("zone", "Åland/🎰"),),
         (_Field("live", "1", "true"), _Field("dead", "", "false"), _Field("gone", "", "null")),
         (_Field("tags", "Array", '["a", "b"]'),),
-        (_Field("client.version", "1.20", "1.20"),),
+        (_Field("odds", "1.20", "1.20"), _Field("max", "-1e3", "-1e3")),
         (_Field("device", "Array", '{"os": "x"}'),),
     )
     return list(variants[stranger % len(variants)])

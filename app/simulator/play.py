@@ -15,13 +15,16 @@ from app.simulator.expected import Printed
 from app.simulator.http import Address, Client
 from app.simulator.judge import Differences, Judge
 from app.simulator.letter import Desk, write_letter
-from app.simulator.moves import Question, Token
+from app.simulator.moves import Move, Question, Token
 from app.simulator.progress import Progress
 from app.simulator.script import Script, write_scripts
 from app.simulator.seat import Step
 from app.simulator.stage import Options, Stage, StagePlayer
 from app.simulator.verdict import PlayerVerdict, Verdict
 
+# A player of whom so many answers differ plays no further: his books and the wallet have parted,
+# and each move would be another echo of it.
+_DIFFERENCES_PER_PLAYER_MAX = 20
 # Deliveries that leave together: none waits for a connection behind its own kind.
 _TOGETHER_MAX = 10
 _NANOSECONDS_PER_MS = 1_000_000
@@ -62,7 +65,8 @@ class _Player:
 
     def __init__(self, run: _Run, script: Script, stage: Stage, number: int, run_id: str) -> None:
         self.script = script
-        #: False once a request stayed without any answer: his books are then only a guess.
+        #: False once a move stayed without any answer, or too many answers differed: his books are
+        #: then only a guess.
         self.sound = True
         self._run = run
         self._player = stage.players[number]
@@ -127,9 +131,12 @@ class _Player:
         else:
             delivered = await asyncio.gather(*map(deliver, letters))
         answers = self._judge.judge(step, delivered, self._run.secrets)
-        self.sound = self.sound and None not in delivered
-        self._count(delivered, answers)
+        echoes = self._run.differences.of_player[self._player.user_id]
         content = step.deliveries[0].content
+        lost = isinstance(content, Move) and None in delivered
+        if lost or echoes > _DIFFERENCES_PER_PLAYER_MAX:
+            self.sound = False
+        self._count(delivered, answers)
         if isinstance(content, Question) and answers and answers[0] is not None:
             self._learn(content, answers[0])
         return answers

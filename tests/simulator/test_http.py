@@ -62,8 +62,10 @@ async def test_a_request_is_printed_as_http() -> None:
             Reply(200, b"ok"),
         ),
         (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b"1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n",
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n"
+            ),
             Reply(200, b"ok"),
         ),
     ],
