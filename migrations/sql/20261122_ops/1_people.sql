@@ -86,7 +86,8 @@ SELECT p.user_id,
        p.currency,
        round(terms.in_force, p.scale) AS in_force,
        round(u.used, p.scale) AS used,
-       round(greatest(terms.in_force - greatest(u.used, 0), 0), p.scale) AS remaining,
+       round(CASE WHEN u.used IS NOT NULL
+                  THEN greatest(terms.in_force - greatest(u.used, 0), 0) END, p.scale) AS remaining,
        round(terms.later, p.scale) AS changes_to,
        terms.changes_at
 FROM public.players p

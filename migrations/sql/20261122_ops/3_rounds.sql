@@ -5,7 +5,7 @@ SELECT p.user_id,
        r.game_id,
        r.currency,
        CASE
-           WHEN r.bets_placed = 0 AND r.cancels = 0 THEN 'no bet'
+           WHEN r.bets_placed = 0 THEN 'no bet'
            WHEN r.settled THEN 'settled'
            WHEN r.bets_standing > 0 AND r.cancels > 0 THEN 're-opened'
            WHEN r.bets_standing > 0 THEN 'open'
@@ -33,7 +33,7 @@ COMMENT ON COLUMN ops.rounds.is_streamer IS 'Whether it is played with streamer 
 COMMENT ON COLUMN ops.rounds.game_id IS 'The game of the first movement';
 COMMENT ON COLUMN ops.rounds.currency IS 'The player''s currency';
 COMMENT ON COLUMN ops.rounds.status IS
-    'open: a bet waits for its result; re-opened: it waits again, after a SportBetCancel; settled: a payment (a Lose of 0 too) came after the latest bet and SportBetCancel; given back: no bet stands; no bet: only a refused abort so far';
+    'open: a bet waits for its result; re-opened: it waits again, after a SportBetCancel; settled: a payment (a Lose of 0 too) came after the latest bet and SportBetCancel; given back: no bet stands; no bet: only refused aborts or SportBetCancels so far';
 COMMENT ON COLUMN ops.rounds.opened_at IS 'When its first movement came';
 COMMENT ON COLUMN ops.rounds.last_at IS 'When its latest movement came';
 COMMENT ON COLUMN ops.rounds.bets_placed IS 'How many bets, ever';

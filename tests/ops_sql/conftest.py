@@ -1,0 +1,68 @@
+"""The story's database, and psql as operations use it: signed in as wallet_ops."""
+
+import asyncio
+import shlex
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.postgres import EmbeddedPostgres
+from app.postgres.cluster import OPS
+from tests.cashier.conftest import till as till_fixture
+from tests.conftest import Database, clone
+from tests.ops_sql.story import Storyteller
+
+till = till_fixture
+
+
+class Psql:
+    """Operations' own window on one database."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def run(self, statement: str, *, role: str = OPS, options: str = "") -> tuple[int, str]:
+        """Return psql's exit code, and what it printed on both ways."""
+        command = shlex.split(self.db.server.psql_command(role, self.db.name) + " " + options)
+        done = subprocess.run(
+            [*command, "-X", "-v", "ON_ERROR_STOP=1"],
+            input=f"SET TIME ZONE 'UTC';\n{statement}",
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=30,
+        )
+        return done.returncode, done.stdout.removeprefix("SET\n") + done.stderr
+
+    def says(self, statement: str) -> str:
+        """Return what psql prints, as it prints it."""
+        code, printed = self.run(statement)
+        assert code == 0, printed
+        return printed.strip("\n")
+
+    def rows(self, statement: str, *, role: str = OPS) -> list[tuple[str, ...]]:
+        """Return the rows, every value as text; null is empty."""
+        code, printed = self.run(statement, role=role, options="-A -t -F '\x1f'")
+        assert code == 0, printed
+        return [tuple(line.split("\x1f")) for line in printed.splitlines() if line]
+
+
+@pytest.fixture(scope="session")
+def told(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
+    """The database in which the story was played; nobody changes it."""
+    for db in clone(postgres, template):
+        tell(db.service_url)
+        yield db
+
+
+def tell(url: str) -> None:
+    """Play the story from outside any event loop a test may have."""
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(lambda: asyncio.run(Storyteller(url).tell())).result()
+
+
+@pytest.fixture
+def psql(told: Database) -> Psql:
+    return Psql(told)

@@ -1,0 +1,98 @@
+"""Operations see the documented views and nothing else."""
+
+import pytest
+
+from app.postgres.cluster import SUPERUSER
+from app.wallet.events import EventType
+from app.wallet.journal import Flag
+from app.wallet.refusals import Refusal
+from tests.conftest import Database
+from tests.ops_sql.conftest import Psql
+
+COMMENTS = """
+SELECT c.relname, coalesce(a.attname, ''), coalesce(col_description(c.oid, a.attnum), '')
+FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+WHERE c.relnamespace = 'ops'::regnamespace
+UNION ALL
+SELECT c.relname, '', coalesce(obj_description(c.oid, 'pg_class'), '')
+FROM pg_class c WHERE c.relnamespace = 'ops'::regnamespace
+"""
+
+MAY = """
+SELECT c.relnamespace::regnamespace || '.' || c.relname,
+       string_agg(p, ',' ORDER BY p)
+FROM pg_class c
+CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS p
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    AND c.relnamespace::regnamespace::text NOT LIKE 'pg\\_%'
+    AND has_table_privilege('wallet_ops', c.oid, p)
+GROUP BY 1 ORDER BY 1
+"""
+
+
+def test_every_view_and_every_column_says_what_it_is(psql: Psql) -> None:
+    comments = psql.rows(COMMENTS)
+    assert len(comments) > 200
+    assert [row[:2] for row in comments if len(row[2]) < 5] == []
+
+
+def test_operations_may_read_the_views_and_nothing_else(psql: Psql) -> None:
+    views = psql.rows("SELECT 'ops.' || viewname FROM pg_views WHERE schemaname = 'ops' ORDER BY 1")
+    assert len(views) > 20
+    assert psql.rows(MAY, role=SUPERUSER) == [(view, "SELECT") for (view,) in views]
+
+
+def test_there_is_nothing_but_views_in_the_schema(psql: Psql) -> None:
+    kinds = psql.rows(
+        "SELECT DISTINCT relkind FROM pg_class WHERE relnamespace = 'ops'::regnamespace"
+    )
+    assert kinds == [("v",)]
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "SELECT * FROM public.movements",
+        "SELECT * FROM public.sessions",
+        "SELECT * FROM public.alembic_version",
+        "SET default_transaction_read_only = off; UPDATE public.wallets SET real = 0",
+        "SET default_transaction_read_only = off; DELETE FROM ops.maintenance_notices",
+        "SET default_transaction_read_only = off; CREATE TABLE public.mine (a int)",
+    ],
+)
+def test_what_operations_try_beyond_is_refused(told: Database, attempt: str) -> None:
+    code, said = Psql(told).run(attempt)
+    assert code != 0
+    assert "permission denied" in said, said
+
+
+def test_operations_are_read_only_by_default(psql: Psql) -> None:
+    assert psql.rows("SHOW default_transaction_read_only") == [("on",)]
+
+
+def test_no_view_shows_a_token_or_its_hash(psql: Psql) -> None:
+    columns = psql.rows(
+        "SELECT attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " WHERE c.relnamespace = 'ops'::regnamespace"
+    )
+    assert not [name for (name,) in columns if "token" in name or "hash" in name]
+
+
+def test_views_have_words_for_whatever_the_wallet_can_decide(psql: Psql) -> None:
+    """A new event type, reason or flag must reach the views: they are text of their own."""
+    definitions = "\n".join(
+        row[0]
+        for row in psql.rows(
+            "SELECT replace(pg_get_viewdef(oid), E'\\n', ' ') FROM pg_class"
+            " WHERE relnamespace = 'ops'::regnamespace"
+        )
+    )
+    for kind in EventType:
+        assert f"'{kind}'" in definitions, kind
+    for refusal in Refusal:
+        if refusal.is_remembered:
+            assert f"'{refusal.name}'::text THEN '{refusal.value}'" in definitions, refusal
+    for flag in Flag:
+        assert f"%{flag}%" in definitions, flag

@@ -1,0 +1,27 @@
+"""`docs/ops.md` is true: every question is asked again, as operations ask it."""
+
+import re
+
+import pytest
+
+from tests.ops_sql.conftest import Psql
+from tests.ops_sql.questions import PAGE, Question, questions
+
+ASKED = questions()
+
+
+def test_there_are_twenty_questions_in_order() -> None:
+    assert [question.number for question in ASKED] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("question", ASKED, ids=lambda q: f"{q.number:02}")
+def test_the_answer_is_still_the_answer(psql: Psql, question: Question) -> None:
+    printed = "\n".join(line.rstrip() for line in psql.says(question.statement).splitlines())
+    assert printed == question.answer, question.words
+
+
+def test_every_view_is_on_the_page(psql: Psql) -> None:
+    views = {row[0] for row in psql.rows("SELECT viewname FROM pg_views WHERE schemaname = 'ops'")}
+    named = set(re.findall(r"\bops\.([a-z_]+)", PAGE.read_text(encoding="utf-8")))
+    assert views <= named
+    assert named - views <= {"md"}
