@@ -43,7 +43,7 @@ def test_refusals_for_ever_and_for_now_stand_in_one_list(psql: Psql) -> None:
 
 
 def test_rounds_stand_as_they_are(psql: Psql) -> None:
-    rows = {event: how for event, how in psql.rows("SELECT event_id, status FROM ops.rounds")}
+    rows = {row[0]: row[1] for row in psql.rows("SELECT event_id, status FROM ops.rounds")}
     assert rows == {
         "round-1": "settled",
         "round-2": "settled",
