@@ -19,11 +19,17 @@ from app.edges.callback.auth import Gate
 from app.edges.callback.desk import Choices, Desk
 from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.routes import Door, MoveFundsApp, callback_router, response_of
+from app.edges.transfer import routes as transfer
+from app.edges.transfer.desk import Choices as TransferChoices
+from app.edges.transfer.desk import Desk as TransferDesk
+from app.edges.transfer.envelope import Agent, Envelopes
+from app.edges.transfer.routes import transfer_router
 from app.ledger.transaction import Ledger
 from app.settings import Settings
 from app.telemetry.logs import configure_logs
 from app.wallet.balance import StakeOrder
 from app.wallet.facts import Policy
+from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import KeyScope
 
 logger: Final = structlog.get_logger("main")
@@ -81,8 +87,34 @@ def build_app(
         redirect_slashes=False,
     )
     app.include_router(callback_router(door))
+    app.include_router(transfer_router(_transfer_door(settings, ledger, tellers, clock or _now)))
     app.add_exception_handler(HTTPException, _in_the_contracts_shape)
     return MoveFundsApp(app, door)
+
+
+def _transfer_door(
+    settings: Settings, ledger: Ledger, tellers: Tellers, clock: Clock
+) -> transfer.Door:
+    """Where the operator's own platform comes in."""
+    by_setting = {code: Currency(code, scale) for code, scale in settings.currencies.items()}
+    choices = TransferChoices(
+        currencies={**ISO_CURRENCIES, **by_setting},
+        token_life=timedelta(seconds=settings.token_life_seconds),
+        token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
+        limit_cooling=timedelta(seconds=settings.limit_cooling_seconds),
+    )
+    agents = {
+        name: Agent(tuple(key.get_secret_value() for key in agent.keys), agent.networks)
+        for name, agent in settings.agents.items()
+    }
+    return transfer.Door(
+        ledger,
+        TransferDesk(ledger, tellers, choices),
+        Envelopes(agents, proxies=settings.proxy_networks),
+        deadline=settings.deadline,
+        window=timedelta(seconds=settings.clock_window_seconds),
+        clock=clock,
+    )
 
 
 async def _opened(

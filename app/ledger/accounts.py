@@ -52,7 +52,7 @@ _ACCOUNT_LOCKED: Final = _ACCOUNT + "FOR NO KEY UPDATE OF p"
 """The lock that the UPDATE takes: of two changes of one account, the second sees the first."""
 
 _CHANGE: Final = """
-UPDATE players SET blocked = $2, excluded_until = $3, limits = $4::jsonb, language = $5
+UPDATE players SET blocked = $2, excluded_until = $3, limits = $4::text::jsonb, language = $5
 WHERE player_id = $1
 """
 

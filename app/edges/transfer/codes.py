@@ -1,0 +1,82 @@
+"""The contract's codes (transfer contract, section 3), their words, and their HTTP statuses."""
+
+from enum import IntEnum
+from typing import Final
+
+from app.wallet.refusals import Refusal
+
+
+class Code(IntEnum):
+    """What an answer says in one number; the provider's numbers, our names."""
+
+    DONE = 0
+    ERROR = 1
+    MISSING = 2
+    KEY = 3
+    FORMAT = 4
+    EXPIRED = 5
+    AGENT = 6
+    BLOCKED = 9
+    VALUE = 100
+    DENIED = 101
+    BALANCE = 102
+    AWAY = 103
+
+
+WORDS: Final = {
+    Code.DONE: "successful request",
+    Code.ERROR: "error occurred",
+    Code.MISSING: "missing data",
+    Code.KEY: "invalid key",
+    Code.FORMAT: "data format error",
+    Code.EXPIRED: "expired request",
+    Code.AGENT: "invalid agent",
+    Code.BLOCKED: "blocked user",
+    Code.VALUE: "data value error",
+    Code.DENIED: "permission denied",
+    Code.BALANCE: "insufficient balance",
+    Code.AWAY: "integration failure",
+}
+"""The provider's meanings, word for word; what exactly was wrong stands in `data`."""
+
+assert set(WORDS) == set(Code), "every code has its words"
+
+_DONE: Final = 200
+_REFUSED: Final = 202
+_INTERNAL: Final = 500
+
+HTTP_STATUSES: Final = {
+    code: _DONE if code is Code.DONE else _INTERNAL if code in {Code.ERROR, Code.AWAY} else _REFUSED
+    for code in Code
+}
+
+CODES: Final[dict[Refusal, Code]] = {
+    Refusal.PLAYER_UNKNOWN: Code.VALUE,
+    Refusal.ACCOUNT_OF_ANOTHER_AGENT: Code.DENIED,
+    Refusal.AMOUNT_TOO_FINE: Code.VALUE,
+    Refusal.EVENT_TYPE_DIFFERS: Code.VALUE,
+    Refusal.MOVEMENT_DIFFERS: Code.VALUE,
+    Refusal.PLAYER_BLOCKED: Code.BLOCKED,
+    Refusal.INSUFFICIENT_FUNDS: Code.BALANCE,
+    Refusal.BALANCE_TOO_LARGE: Code.VALUE,
+    # The game side's, which cannot happen on this door: its movements carry no token, belong to no
+    # round, and are no play.
+    Refusal.TOKEN_UNKNOWN: Code.ERROR,
+    Refusal.TOKEN_EXPIRED: Code.ERROR,
+    Refusal.NO_MATCHING_MOVEMENT: Code.ERROR,
+    Refusal.ALREADY_GIVEN_BACK: Code.ERROR,
+    Refusal.LIMIT_EXCEEDED: Code.ERROR,
+}
+assert set(CODES) == set(Refusal), "every refusal has a code"
+
+
+class RefusedError(Exception):
+    """The request is refused under a code, before the ledger was asked."""
+
+    def __init__(self, code: Code, reason: str, field: str | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        """for people; never quotes a value, for values may be secrets"""
+        self.field = field
+        """the field that is at fault, if it is one"""

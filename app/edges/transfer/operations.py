@@ -1,0 +1,69 @@
+"""The operations' forms: which fields each has (transfer contract, section 2)."""
+
+from typing import Final
+
+from app.edges.transfer.forms import Field, Form, Kind
+
+_USER: Final = Field(Kind.TEXT, "the player, by the operator's own name: 1 to 250 characters")
+_TRANSACTION: Final = Field(
+    Kind.TEXT, "1 to 250 characters, the agent's own and never used for anything else"
+)
+_AMOUNT: Final = Field(Kind.AMOUNT, "more than 0, in major units, not finer than the currency")
+_REASON: Final = Field(Kind.TEXT, "why, for the books: 1 to 1000 characters")
+_LANGUAGE: Final = "a language tag such as en or en-US"
+
+
+def _optional(kind: Kind, what: str, *, may_be_null: bool = False) -> Field:
+    return Field(kind, what, is_required=False, may_be_null=may_be_null)
+
+
+_MOVEMENT: Final[Form] = {
+    "user_id": _USER,
+    "transaction_id": _TRANSACTION,
+    "amount": _AMOUNT,
+}
+
+FORMS: Final[dict[str, Form]] = {
+    "account/init": {
+        "user_id": _USER,
+        "currency": Field(Kind.TEXT, "ISO 4217, or one that came by setting; for ever"),
+        "nickname": Field(Kind.TEXT, "3 to 64 characters"),
+        "language": Field(Kind.TEXT, _LANGUAGE),
+        "email": _optional(Kind.TEXT, "at most 250 characters"),
+        "first_name": _optional(Kind.TEXT, "at most 250 characters"),
+        "last_name": _optional(Kind.TEXT, "at most 250 characters"),
+    },
+    "account/deposit": _MOVEMENT,
+    "account/withdraw": _MOVEMENT,
+    "account/balance": {"user_id": _USER},
+    "account/session": {
+        "user_id": _USER,
+        "ttl_seconds": _optional(
+            Kind.INTEGER, "how long the token lives, from 1; its use does not lengthen that"
+        ),
+    },
+    "account/update": {
+        "user_id": _USER,
+        "status": _optional(Kind.TEXT, "active or blocked"),
+        "excluded_until": _optional(
+            Kind.MOMENT, "until when the player excludes himself; null: no longer", may_be_null=True
+        ),
+        "limits": _optional(
+            Kind.OBJECT,
+            "stake_bet, stake_day, stake_week, stake_month, loss_day, loss_week, loss_month: "
+            "amounts, or null for no limit",
+        ),
+        "language": _optional(Kind.TEXT, _LANGUAGE),
+    },
+    "bonus/grant": {**_MOVEMENT, "reason": _REASON},
+    "bonus/revoke": {**_MOVEMENT, "reason": _REASON},
+    "transaction/check": {"transaction_id": _TRANSACTION},
+    "history": {
+        "type": Field(Kind.TEXT, "ALL, END (ended) or ING (ongoing)"),
+        "user_id": _optional(Kind.TEXT, "one player's rounds only"),
+        "from": _optional(Kind.MOMENT, "rounds opened then or later"),
+        "to": _optional(Kind.MOMENT, "rounds opened before"),
+        "cursor": _optional(Kind.TEXT, "`next_cursor` of the page before"),
+        "limit": _optional(Kind.INTEGER, "rounds a page, 1 to 1000, else 100"),
+    },
+}

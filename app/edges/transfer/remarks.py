@@ -1,0 +1,54 @@
+"""What the log hears of a request: ids, operations and codes; never a token, a key or an envelope.
+
+An alarm is raised for a transaction id that came back with other content: the operator's books and
+ours may differ there.
+"""
+
+from typing import Final
+
+import structlog
+
+from app.edges.transfer.answers import Answer
+from app.wallet.decision import Receipt, Refused
+from app.wallet.movement import Movement
+
+logger: Final = structlog.get_logger("transfer")
+
+
+def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
+    """Log one decided movement, and raise the alarm that may belong to it."""
+    facts = {
+        "agent": movement.key.source,
+        "transaction_id": movement.key.transaction_id,
+        "event_type": movement.event_type,
+        "amount": movement.amount,
+        "user_id": movement.user_id,
+        "delivery": movement.delivery.hex(),
+    }
+    logger.info("movement", code=answer.code, receipt=type(receipt).__name__, **facts)
+    if isinstance(receipt, Refused) and receipt.differs is not None:
+        logger.error("alarm", alarm="repeat with other content", differs=receipt.differs, **facts)
+
+
+def answered(operation: str, agent: str, answer: Answer, delivery: bytes) -> None:
+    """Log a request of a known agent, and what it was told."""
+    logger.info(
+        "request", operation=operation, agent=agent, code=answer.code, delivery=delivery.hex()
+    )
+
+
+def not_admitted(operation: str, code: int, reason: str, peer: str | None) -> None:
+    """Log a request whose agent is not known: no envelope, no key of ours."""
+    logger.warning("security", operation=operation, code=code, reason=reason, peer=peer)
+
+
+def unavailable(operation: str, agent: str | None, error: Exception) -> None:
+    """Log that the ledger could not answer."""
+    logger.error("unavailable", operation=operation, agent=agent, error=type(error).__name__)
+
+
+def failed(operation: str, agent: str | None, error: Exception) -> None:
+    """Log a fault of our own, with its traceback."""
+    logger.error(
+        "failed", operation=operation, agent=agent, error=type(error).__name__, exc_info=error
+    )
