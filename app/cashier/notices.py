@@ -24,11 +24,15 @@ class Notice(NamedTuple):
     """the JSON text as sent"""
 
 
+AS_JSON = frozenset({"game_ids", "additions", "countries", "currencies", "provider_ids"})
+"""Kept as JSON, whatever its type: `additions` may be a text as well as an object."""
+
+
 async def keep_notice(ledger: Ledger, notice: Notice) -> None:
     """Keep a notice for ever."""
     fields = [
-        value if isinstance(value, (str, datetime)) or value is None else json.dumps(value)
-        for value in notice
+        json.dumps(value) if name in AS_JSON and value is not None else value
+        for name, value in notice._asdict().items()
     ]
 
     async def work(book: Book) -> None:

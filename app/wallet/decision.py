@@ -302,7 +302,8 @@ def _undoing(
     match movement.rule.part:
         case Part.PAYMENT:
             has_match = tally.bets_standing > 0 or tally.cancels > 0
-            return None if has_match else Refusal.NO_MATCHING_MOVEMENT
+            may_pay = has_match or not movement.rule.needs_bet
+            return None if may_pay else Refusal.NO_MATCHING_MOVEMENT
         case Part.ABORT:
             bet = bet_to_give_back(
                 round_,

@@ -47,7 +47,7 @@ class Part(Enum):
     BET = auto()
     """opens or extends the event"""
     PAYMENT = auto()
-    """needs a bet that stands, or an accepted SportBetCancel"""
+    """pays out; may need a bet that stands, or an accepted SportBetCancel"""
     ABORT = auto()
     """gives a bet back"""
     PAYMENT_ABORT = auto()
@@ -117,6 +117,8 @@ class Rule:
     directions: frozenset[Direction]
     part: Part
     contra: HouseAccount
+    needs_bet: bool = False
+    """a payment that needs a bet that stands in the event, or an accepted SportBetCancel"""
     zero_only: frozenset[Direction] = frozenset()
     """directions that are tolerated with an amount of 0 only"""
     debit_from: DebitFrom = DebitFrom.STAKE_ORDER
@@ -148,6 +150,7 @@ RULES: Final[dict[EventType, Rule]] = {
         _CREDIT,
         Part.PAYMENT,
         HouseAccount.GAMES,
+        needs_bet=True,
         credit_to=CreditTo.STAKES_OR_BONUS_BY_CODE,
         limit_effect=LimitEffect.PAYMENT,
     ),
@@ -155,6 +158,7 @@ RULES: Final[dict[EventType, Rule]] = {
         _BOTH,
         Part.PAYMENT,
         HouseAccount.GAMES,
+        needs_bet=True,
         zero_only=_DEBIT,
         credit_to=CreditTo.STAKES,
         limit_effect=LimitEffect.PAYMENT,
