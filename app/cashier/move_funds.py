@@ -94,7 +94,7 @@ def _note(movement: Movement, receipt: Refused | Replay) -> RefusalNote:
     return RefusalNote(
         user_id=movement.user_id,
         source=movement.key.source,
-        operation="moveFunds",
+        operation=movement.event_type if movement.rule.is_cashier else "moveFunds",
         transaction_id=movement.key.transaction_id,
         event_id=movement.event_id,
         event_type=movement.event_type,
