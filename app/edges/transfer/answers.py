@@ -239,6 +239,7 @@ def read_cursor(text: str) -> PageKey:
             _is_whole(at)
             and _is_whole(player_id)
             and isinstance(event_id, str)
+            and not isinstance(event_id, Number)
             and isinstance(is_streamer, bool)
         ):
             opened_at = EPOCH + int(str(at)) * MICROSECOND

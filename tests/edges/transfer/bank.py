@@ -143,7 +143,7 @@ class Bank:
         listening = socket.create_server(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]  # ASGI, typed once more
+            app,
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -208,8 +208,9 @@ class Bank:
         plaintext = text.replace("IAT", str(self.iat())).encode()
         return self.send(operation, jwe(plaintext, agent, KEYS[agent][0]))
 
-    def ask(self, operation: str, /, *, agent: str = AGENT, **fields: object) -> Reply:
-        """Ask for an operation as a good client would."""
+    def ask(self, operation: str, /, **fields: Any) -> Reply:  # noqa: ANN401 - any JSON
+        """Ask for an operation as a good client would; `agent` is who asks."""
+        agent = fields.pop("agent", AGENT)
         named = {"iat": self.iat(), **fields}
         if "since" in named:
             named["from"] = named.pop("since")
