@@ -7,10 +7,11 @@ other processes may, and then the wallet's lock and the retry decide.
 """
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 from zlib import crc32
@@ -18,6 +19,7 @@ from zlib import crc32
 import structlog
 
 from app.cashier.move_funds import move_funds
+from app.cashier.takings import Takings, Waiting
 from app.cashier.unanswered import note_unanswered
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
@@ -48,6 +50,7 @@ class Ticket:
 
     movement: Movement
     receipt: asyncio.Future[Receipt]
+    queued_at: int = field(default_factory=time.perf_counter_ns)
 
     @property
     def has_caller(self) -> bool:
@@ -78,6 +81,10 @@ class Queue:
     def __len__(self) -> int:
         """How many tickets wait."""
         return self._length
+
+    def oldest(self) -> int | None:
+        """When the ticket that has waited longest was queued; None: nobody waits."""
+        return min((tickets[0].queued_at for tickets in self._players.values()), default=None)
 
     def append(self, ticket: Ticket) -> None:
         """Put a ticket behind the others of its player."""
@@ -112,11 +119,12 @@ class Queue:
 class Lane:
     """One queue, and at most one transaction at a time."""
 
-    def __init__(self, ledger: Ledger, policy: Policy) -> None:
+    def __init__(self, ledger: Ledger, policy: Policy, takings: Takings) -> None:
         """A lane of the ledger under the operator's policy."""
         self.queue = Queue()
         self._ledger = ledger
         self._policy = policy
+        self._takings = takings
         self._task: asyncio.Task[None] | None = None
 
     def submit(self, ticket: Ticket) -> None:
@@ -139,16 +147,25 @@ class Lane:
         finally:
             self._task = None
 
+    def waiting(self) -> Waiting:
+        """Who waits in this lane, and how long the first of them has."""
+        oldest = self.queue.oldest()
+        waited = 0 if oldest is None else time.perf_counter_ns() - oldest
+        return Waiting(len(self.queue), waited)
+
     async def _serve(self, batch: list[Ticket]) -> None:
+        movements = [ticket.movement for ticket in batch]
+        takings, began = self._takings, time.perf_counter_ns()
+        takings.waits.add(began - batch[0].queued_at)
         try:
-            receipts = await move_funds(
-                self._ledger, [ticket.movement for ticket in batch], self._policy
-            )
+            receipts = await move_funds(self._ledger, movements, self._policy)
         except LedgerError as error:
+            takings.failures[type(error).__name__] += len(batch)
             for ticket in batch:
                 ticket.fail(error)
         except Exception as error:  # noqa: BLE001 - told to the caller, who logs it with its key
             if len(batch) == 1:
+                takings.failures[type(error).__name__] += 1
                 batch[0].fail(error)
                 return
             # Only the culprit may fail: everybody gets a transaction of his own.
@@ -160,7 +177,11 @@ class Lane:
                 for ticket, receipt in zip(batch, receipts, strict=True)
                 if not ticket.answer(receipt) and isinstance(receipt, (Posting, Remembered))
             ]
+            takings.batches.add(len(batch))
+            takings.transactions.add(time.perf_counter_ns() - began)
+            takings.count(movements, receipts)
             if unheard:
+                takings.unheard += len(unheard)
                 await self._note(unheard)
 
     async def _note(self, unheard: list[JournalEntry]) -> None:
@@ -179,8 +200,13 @@ class Tellers:
     def __init__(self, ledger: Ledger, policy: Policy, *, lanes: int = LANES) -> None:
         """Open the lanes; each takes a connection only while it serves."""
         self._deadline = ledger.deadline
-        self._lanes = [Lane(ledger, policy) for _ in range(lanes)]
+        self.takings = Takings()
+        self._lanes = [Lane(ledger, policy, self.takings) for _ in range(lanes)]
         self._is_open = True
+
+    def waiting(self) -> list[Waiting]:
+        """Who waits, lane by lane."""
+        return [lane.waiting() for lane in self._lanes]
 
     async def move(self, movement: Movement, *, deadline: timedelta | None = None) -> Receipt:
         """Move funds, and return the receipt after its commit.

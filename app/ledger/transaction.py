@@ -7,15 +7,17 @@ again too, and recognises by its delivery id what it wrote the first time.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from random import SystemRandom
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from app.ledger.book import Book
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
@@ -56,6 +58,14 @@ class RunAgainError(Exception):
     """The work found that it must start from a new snapshot."""
 
 
+class PoolUse(NamedTuple):
+    """The connections of this process at this moment."""
+
+    busy: int
+    idle: int
+    most: int
+
+
 class Ledger:
     """The database as the cashier knows it.
 
@@ -76,6 +86,8 @@ class Ledger:
         which is one for all replicas; it is for tests.
         """
         self.deadline = deadline
+        self.retries: Counter[str] = Counter()
+        """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
         self._wait_seconds = deadline.total_seconds()
         milliseconds = str(int(self._wait_seconds * 1000))
@@ -95,6 +107,13 @@ class Ledger:
                 },
             },
         )
+
+    def pool_use(self) -> PoolUse:
+        """Count the connections that work, those that wait for work, and how many there may be."""
+        pool = self._engine.pool
+        if not isinstance(pool, QueuePool):
+            raise TypeError("connections are kept in a pool")
+        return PoolUse(pool.checkedout(), pool.checkedin(), pool.size())
 
     async def close(self) -> None:
         """Give all connections back to the database."""
@@ -150,6 +169,7 @@ class Ledger:
                 async with self._engine.connect() as connection:
                     return await self._attempt(connection, work, isolation, readonly=readonly)
             except RunAgainError:
+                self.retries["key taken"] += 1
                 continue
             except (PoolTimeoutError, TimeoutError) as error:
                 raise LedgerBusyError from error
@@ -159,6 +179,7 @@ class Ledger:
                     fate_unknown()
                 elif not is_conflict(error):
                     raise
+                self.retries[sqlstate(error) or type(error).__name__] += 1
             await asyncio.sleep(_jitter.uniform(0, wait_ms) / 1000)
             wait_ms = min(wait_ms * 2, WAIT_MAX_MS)
         if away is not None:

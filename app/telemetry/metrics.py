@@ -1,0 +1,101 @@
+"""Numbers: plain counters that cost an addition each, and the families that show them at a scrape.
+
+Whoever does the work keeps its own counters as attributes; nothing is looked up, locked or
+formatted before somebody asks. Times are whole nanoseconds until they are shown.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+NANOSECONDS: Final = 10**9
+
+TIME_BOUNDS: Final = tuple(
+    milliseconds * 10**6
+    for milliseconds in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+)
+"""From an idle server's answer to the deadline, in nanoseconds."""
+
+Labels = tuple[str, ...]
+
+
+class Spread:
+    """How values spread over fixed bounds: a count for each, and the sum of all."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[int, ...] = TIME_BOUNDS) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0
+
+    def add(self, value: int) -> None:
+        """Count one value; a value on a bound belongs below it."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+class Requests:
+    """What an edge answered: by method, event type and code, and how long it took."""
+
+    __slots__ = ("answered", "gone", "latency", "not_admitted")
+
+    def __init__(self, methods: Iterable[str]) -> None:
+        self.answered: Counter[Labels] = Counter()
+        """method, event type (empty where none was understood), code"""
+        self.latency = {method: Spread() for method in methods}
+        self.not_admitted: Counter[str] = Counter()
+        """signature, network, key, agent: what kept a stranger out"""
+        self.gone = 0
+        """callers who hung up before their answer"""
+
+    def count(self, method: str, event_type: str, code: str, nanoseconds: int) -> None:
+        """Count one answer."""
+        self.answered[method, event_type, code] += 1
+        self.latency[method].add(nanoseconds)
+
+
+def counted(name: str, words: str, label: str, counts: Mapping[str, int]) -> Metric:
+    """Show counters with one label."""
+    return counted_by(name, words, (label,), {(key,): n for key, n in counts.items()})
+
+
+def counted_by(
+    name: str, words: str, labels: Labels, counts: Mapping[Labels, int], *, per: int = 1
+) -> Metric:
+    """Show counters with their labels, divided by `per`."""
+    family = CounterMetricFamily(name, words, labels=labels)
+    # A copy: an answer may come in between.
+    for key, count in sorted(dict(counts).items()):
+        family.add_metric(key, count / per)
+    return family
+
+
+def gauged(name: str, words: str, label: str, values: Mapping[str, int], *, per: int = 1) -> Metric:
+    """Show what is now, with one label."""
+    family = GaugeMetricFamily(name, words, labels=(label,))
+    for key, value in values.items():
+        family.add_metric((key,), value / per)
+    return family
+
+
+def spread(
+    name: str, words: str, label: str, spreads: Mapping[str, Spread], *, per: int = NANOSECONDS
+) -> Metric:
+    """Show spreads as histograms, divided by `per`: seconds, from nanoseconds."""
+    family = HistogramMetricFamily(name, words, labels=(label,))
+    for key, values in spreads.items():
+        buckets, sum_so_far = [], 0
+        for bound, count in zip((*values.bounds, None), values.counts, strict=True):
+            sum_so_far += count
+            buckets.append(("+Inf" if bound is None else str(bound / per), sum_so_far))
+        family.add_metric((key,), buckets, sum_value=values.total / per)
+    return family
