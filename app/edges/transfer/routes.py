@@ -29,7 +29,13 @@ from app.edges.transfer.desk import DecidedError, Desk, Request, answer_to_refus
 from app.edges.transfer.envelope import Envelopes, Opened, seal
 from app.edges.transfer.forms import Fields, asked_of, check_age, id_of, read_plaintext
 from app.edges.transfer.operations import FORMS
-from app.edges.wire import BodyTooLargeError, CallerGoneError, Member, read_body
+from app.edges.wire import (
+    BodyTooLargeError,
+    BodyUnfinishedError,
+    CallerGoneError,
+    Member,
+    read_body,
+)
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
 
@@ -64,28 +70,32 @@ class Door:
 
     async def answer(self, operation: str, request: HttpRequest) -> Response:
         """Answer one request; raise CallerGoneError if nobody waits for the answer."""
-        time = _Time(self._deadline)
-        received_at = self._clock()
+        watch, received_at = _Stopwatch(), self._clock()
         peer = request.client.host if request.client else None
         try:
-            opened = self._envelopes.open(await _body(request, time))
+            opened = self._envelopes.open(await _body(request, self._deadline))
+            arrival = _Arrival(
+                operation,
+                opened,
+                peer,
+                _forwarded_for(request),
+                os.urandom(DELIVERY_BYTES),
+                received_at,
+                watch,
+            )
+            answer = await self._answer_agent(arrival)
+            if _accepts_jose(request):
+                sealed = answer._replace(body=seal(answer.body, opened.agent, opened.key))
+                return _response(sealed, JOSE)
+            return _response(answer)
         except RefusedError as error:
             remarks.not_admitted(operation, error.code, error.reason, peer)
             return _response(refused(error, is_last=isinstance(error, _UnfinishedError)))
-        arrival = _Arrival(
-            operation,
-            opened,
-            peer,
-            _forwarded_for(request),
-            os.urandom(DELIVERY_BYTES),
-            received_at,
-            time,
-        )
-        answer = await self._answer_agent(arrival)
-        if _accepts_jose(request):
-            sealed = answer._replace(body=seal(answer.body, opened.agent, opened.key))
-            return _response(sealed, JOSE)
-        return _response(answer)
+        except CallerGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the outermost door: told as the contract says
+            remarks.failed(operation, None, error)
+            return _response(said(Code.ERROR, {}))
 
     async def _answer_agent(self, arrival: "_Arrival") -> Answer:
         """Answer somebody we know; whatever goes wrong is told in a code."""
@@ -117,7 +127,7 @@ class Door:
                     asked_of(members, form),
                     arrival.delivery,
                     arrival.received_at,
-                    arrival.time.left,
+                    self._deadline - arrival.watch.elapsed,
                 )
             )
         except RefusedError as error:
@@ -150,21 +160,17 @@ class Door:
         )
 
 
-class _Time:
-    """How long a request may still take."""
+class _Stopwatch:
+    """Runs from the moment a request arrived."""
 
-    def __init__(self, deadline: timedelta) -> None:
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ends_at = self._loop.time() + deadline.total_seconds()
+        self._started = self._loop.time()
 
     @property
-    def left(self) -> timedelta:
-        """Until the deadline."""
-        return timedelta(seconds=self._ends_at - self._loop.time())
-
-    def limit(self) -> asyncio.Timeout:
-        """A block that ends at the deadline with TimeoutError."""
-        return asyncio.timeout_at(self._ends_at)
+    def elapsed(self) -> timedelta:
+        """How long the request has been here."""
+        return timedelta(seconds=self._loop.time() - self._started)
 
 
 class _Arrival(NamedTuple):
@@ -177,22 +183,21 @@ class _Arrival(NamedTuple):
     delivery: bytes
     """16 random bytes that name it"""
     received_at: datetime
-    time: _Time
+    watch: _Stopwatch
 
 
 class _UnfinishedError(RefusedError):
     """The body has no end that we would wait for."""
 
 
-async def _body(request: HttpRequest, time: _Time) -> bytes:
+async def _body(request: HttpRequest, time_left: timedelta) -> bytes:
     try:
-        async with time.limit():
-            return await read_body(request.receive)
-    except TimeoutError:
-        raise _UnfinishedError(Code.FORMAT, "the body did not end in time") from None
+        return await read_body(request.receive, time_left)
+    except BodyUnfinishedError as error:
+        raise _UnfinishedError(Code.FORMAT, str(error)) from None
     except BodyTooLargeError as error:
         kind = RefusedError if error.ended else _UnfinishedError
-        raise kind(Code.FORMAT, "the body is too large") from None
+        raise kind(Code.FORMAT, str(error)) from None
 
 
 def _forwarded_for(request: HttpRequest) -> bytes | None:
