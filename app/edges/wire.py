@@ -7,19 +7,24 @@ nesting deeper than DEPTH_MAX, anything that is not UTF-8.
 Out: `encode` writes compact JSON; `number` makes a member of it that is printed without quotes.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from starlette.types import Message, Receive
+from starlette.types import Receive
 
 BODY_BYTES_MAX: Final = 64 * 1024
 """Callback contract, section 1: an oversized body is a 413. An ordinary bet has about 400 bytes."""
 
-DRAIN_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
-"""How much of an oversized body is read and thrown away, so that its sender hears the answer."""
+DRAIN_BYTES_MAX: Final = 1024 * BODY_BYTES_MAX
+"""How much of an oversized body is read and thrown away, so that its sender hears the answer.
+
+Who is cut off while he still sends may never read what we say.
+"""
 
 DEPTH_MAX: Final = 64
 """How deep arrays and objects may nest: as deep as PHP's form fields (max_input_nesting_level)."""
@@ -56,38 +61,31 @@ class NotUnderstoodError(WireError):
 # --- bodies ----------------------------------------------------------------------------------
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Read a request's body from ASGI. Its deadline is the caller's: a body may never end.
+async def read_body(receive: Receive, time_left: timedelta | None = None) -> bytes:
+    """Read a request's body from ASGI, within the time that is left (None: the caller's concern).
 
-    Raises BodyTooLargeError beyond BODY_BYTES_MAX, CallerGoneError when the connection ends first.
+    Raises BodyTooLargeError beyond BODY_BYTES_MAX, BodyUnfinishedError when it does not end in
+    time, CallerGoneError when the connection ends first.
     """
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        if len(body) <= BODY_BYTES_MAX:
-            return body
-        raise BodyTooLargeError(ended=True)
-    return await _read_parts(message, receive)
-
-
-async def _read_parts(message: Message, receive: Receive) -> bytes:
     parts: list[bytes] = []
     size, more = 0, True
-    while more:
-        if message["type"] != "http.request":
-            raise CallerGoneError
-        part: bytes = message.get("body", b"")
-        size += len(part)
+    try:
+        async with asyncio.timeout(None if time_left is None else time_left.total_seconds()):
+            while more and size <= DRAIN_BYTES_MAX:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise CallerGoneError
+                part: bytes = message.get("body", b"")
+                size += len(part)
+                if size <= BODY_BYTES_MAX:
+                    parts.append(part)
+                more = message.get("more_body", False)
+    except TimeoutError:
         if size <= BODY_BYTES_MAX:
-            parts.append(part)
-        elif size > DRAIN_BYTES_MAX:
-            raise BodyTooLargeError(ended=False)
-        more = message.get("more_body", False)
-        if more:
-            message = await receive()
+            raise BodyUnfinishedError from None
     if size > BODY_BYTES_MAX:
-        raise BodyTooLargeError(ended=True)
-    return b"".join(parts)
+        raise BodyTooLargeError(ended=not more)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 # --- JSON in ---------------------------------------------------------------------------------

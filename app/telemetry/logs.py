@@ -62,7 +62,11 @@ def _processors(*, is_terminal: bool) -> list[structlog.typing.Processor]:
 
 
 def _as_json(_logger: WrappedLogger, level: str, event: EventDict) -> ProcessorReturnValue:
-    line: dict[str, object] = {"at": datetime.now(UTC), "level": level}
+    line: dict[str, object] = {
+        "at": datetime.now(UTC),
+        "level": level,
+        "event": event.pop("event", None),
+    }
     line.update(event)
     return _ENCODER.encode(line)
 

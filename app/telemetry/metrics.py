@@ -7,7 +7,7 @@ formatted before somebody asks. Times are whole nanoseconds until they are shown
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -24,7 +24,8 @@ TIME_BOUNDS: Final = tuple(
 )
 """From an idle server's answer to the deadline, in nanoseconds."""
 
-Labels = tuple[str, ...]
+Names: TypeAlias = tuple[str, ...]
+Values: TypeAlias = tuple[str | int, ...]
 
 
 class Spread:
@@ -44,58 +45,65 @@ class Spread:
 
 
 class Requests:
-    """What an edge answered: by method, event type and code, and how long it took."""
+    """What an edge answered, how long it took, and whom it did not let in."""
 
     __slots__ = ("answered", "gone", "latency", "not_admitted")
 
     def __init__(self, methods: Iterable[str]) -> None:
-        self.answered: Counter[Labels] = Counter()
-        """method, event type (empty where none was understood), code"""
+        self.answered: Counter[tuple[str, str, int, int]] = Counter()
+        """method, event type (empty where none was understood), code (0: done), HTTP status"""
         self.latency = {method: Spread() for method in methods}
         self.not_admitted: Counter[str] = Counter()
-        """signature, network, key, agent: what kept a stranger out"""
+        """by what kept a stranger out"""
         self.gone = 0
         """callers who hung up before their answer"""
 
-    def count(self, method: str, event_type: str, code: str, nanoseconds: int) -> None:
-        """Count one answer."""
-        self.answered[method, event_type, code] += 1
-        self.latency[method].add(nanoseconds)
+    def count(self, method: str, event_type: str, code: int, status: int, taken: int) -> None:
+        """Count one answer, which took this many nanoseconds."""
+        self.answered[method, event_type, code, status] += 1
+        self.latency[method].add(taken)
 
 
-def counted(name: str, words: str, label: str, counts: Mapping[str, int]) -> Metric:
-    """Show counters with one label."""
-    return counted_by(name, words, (label,), {(key,): n for key, n in counts.items()})
-
-
-def counted_by(
-    name: str, words: str, labels: Labels, counts: Mapping[Labels, int], *, per: int = 1
+def counted(
+    name: str, words: str, labels: Names, counts: Mapping[Values, int], *, per: int = 1
 ) -> Metric:
-    """Show counters with their labels, divided by `per`."""
+    """Show counters, divided by `per`."""
     family = CounterMetricFamily(name, words, labels=labels)
     # A copy: an answer may come in between.
     for key, count in sorted(dict(counts).items()):
-        family.add_metric(key, count / per)
+        family.add_metric(tuple(map(str, key)), count / per)
     return family
 
 
-def gauged(name: str, words: str, label: str, values: Mapping[str, int], *, per: int = 1) -> Metric:
-    """Show what is now, with one label."""
-    family = GaugeMetricFamily(name, words, labels=(label,))
+def gauged(
+    name: str, words: str, labels: Names, values: Mapping[Values, int], *, per: int = 1
+) -> Metric:
+    """Show what is now, divided by `per`."""
+    family = GaugeMetricFamily(name, words, labels=labels)
     for key, value in values.items():
-        family.add_metric((key,), value / per)
+        family.add_metric(tuple(map(str, key)), value / per)
     return family
 
 
 def spread(
-    name: str, words: str, label: str, spreads: Mapping[str, Spread], *, per: int = NANOSECONDS
+    name: str,
+    words: str,
+    labels: Names,
+    spreads: Mapping[Values, Spread],
+    *,
+    per: int = NANOSECONDS,
 ) -> Metric:
     """Show spreads as histograms, divided by `per`: seconds, from nanoseconds."""
-    family = HistogramMetricFamily(name, words, labels=(label,))
+    family = HistogramMetricFamily(name, words, labels=labels)
     for key, values in spreads.items():
         buckets, sum_so_far = [], 0
         for bound, count in zip((*values.bounds, None), values.counts, strict=True):
             sum_so_far += count
             buckets.append(("+Inf" if bound is None else str(bound / per), sum_so_far))
-        family.add_metric((key,), buckets, sum_value=values.total / per)
+        family.add_metric(tuple(map(str, key)), buckets, sum_value=values.total / per)
     return family
+
+
+def by_one(counts: Mapping[str, int]) -> dict[Values, int]:
+    """Counters with one label, as the families want them."""
+    return {(key,): count for key, count in dict(counts).items()}

@@ -1,27 +1,17 @@
 r"""The gate: a stranger stops here, before anything is believed (callback contract, section 2).
 
-1. The caller's network, where a list of them is set. Behind our own front the caller is the last
-   of X-Forwarded-For that is not the front itself; from anybody else that header is not believed.
+1. The caller's network, where a list of them is set.
 2. The signature: SHA-256 over PHP's JSON of the sorted fields, followed by one of the keys.
 """
 
 import hmac
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-)
 from json.encoder import encode_basestring_ascii
-from typing import Final, TypeAlias
+from typing import Final
 
 from app.edges.callback.errors import SignatureError, StrangerError
-
-Network: TypeAlias = IPv4Network | IPv6Network
-Address: TypeAlias = IPv4Address | IPv6Address
+from app.edges.networks import Network, caller_address, is_within
 
 NO_FIELDS: Final[Mapping[str, str]] = {}
 """Signed as `[]`: PHP's JSON of an empty array."""
@@ -50,17 +40,8 @@ class Gate:
         """Raise StrangerError unless the caller's network is trusted."""
         if not self._trusted:
             return
-        address = self.caller(peer, forwarded_for)
-        if address is None or not _is_within(address, self._trusted):
+        if not is_within(caller_address(peer, forwarded_for, self._proxies), self._trusted):
             raise StrangerError
-
-    def caller(self, peer: str | None, forwarded_for: bytes | None) -> Address | None:
-        """Who calls: the peer, or whom our own front says it is. None: it cannot be told."""
-        address = _address(peer)
-        hops = (forwarded_for or b"").decode("latin-1").split(",") if forwarded_for else []
-        while hops and address is not None and _is_within(address, self._proxies):
-            address = _address(hops.pop())
-        return address
 
     def check_signature(self, texts: Mapping[str, str], signature: bytes | None) -> None:
         """Raise SignatureError unless the signature fits the fields under one of the keys."""
@@ -93,22 +74,3 @@ def _quoted(text: str) -> str:
         parts = (encode_basestring_ascii(part)[1:-1] for part in text.split(_DELETE))
         return f'"{_DELETE.join(parts)}"'
     return encode_basestring_ascii(text)
-
-
-def _address(text: str | None) -> Address | None:
-    """Read an address, with or without a port; an IPv4 address inside IPv6 is the IPv4 address."""
-    host = (text or "").strip()
-    if host.startswith("["):
-        host = host[1:].partition("]")[0]
-    elif host.count(":") == 1:
-        host = host.partition(":")[0]
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
-
-
-def _is_within(address: Address, networks: Iterable[Network]) -> bool:
-    return any(address in network for network in networks)

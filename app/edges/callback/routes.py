@@ -57,7 +57,7 @@ class Door:
     def __init__(self, desk: Desk, *, deadline: timedelta, clock: Clock) -> None:
         """`clock`: when a request arrived, UTC."""
         self.desk = desk
-        self._deadline_seconds = deadline.total_seconds()
+        self._deadline = deadline
         self._clock = clock
 
     async def answer(
@@ -91,7 +91,7 @@ class Door:
         self, method: Method, scope: Scope, receive: Receive, peer: str | None
     ) -> Answer:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._deadline_seconds
+        started = loop.time()
         received_at = self._clock()
         content_type = signature = forwarded_for = None
         for name, value in scope["headers"]:
@@ -104,11 +104,7 @@ class Door:
         self.desk.gate.check_caller(peer, forwarded_for)
         body = b""
         if scope["method"] == "POST":
-            try:
-                async with asyncio.timeout_at(deadline):
-                    body = await read_body(receive)
-            except TimeoutError:
-                raise BodyUnfinishedError from None
+            body = await read_body(receive, self._deadline)
         return await method(
             Request(
                 body,
@@ -116,7 +112,7 @@ class Door:
                 content_type,
                 signature,
                 received_at,
-                timedelta(seconds=deadline - loop.time()),
+                self._deadline - timedelta(seconds=loop.time() - started),
             )
         )
 

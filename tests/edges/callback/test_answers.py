@@ -188,33 +188,31 @@ def test_what_has_no_code_of_its_own_is_400() -> None:
     assert answer.body == b'{"status":false,"errors":{"code":400,"error":"amount is missing"}}'
 
 
-def player(**changes: object) -> Player:
-    plain = Player(
-        player_id=1,
-        user_id="4878",
-        agent="house",
-        currency=USD,
-        pockets=Pockets(12400155, 45),
-        nickname='Jos"é',
-        language="en",
-        email=None,
-        first_name=None,
-        last_name=None,
-        is_blocked=False,
-        now=NOW,
-        token_expires_at=None,
-    )
-    return plain._replace(**changes)
+PLAYER = Player(
+    player_id=1,
+    user_id="4878",
+    agent="house",
+    currency=USD,
+    pockets=Pockets(12400155, 45),
+    nickname='Jos"é',
+    language="en",
+    email=None,
+    first_name=None,
+    last_name=None,
+    is_blocked=False,
+    now=NOW,
+    token_expires_at=None,
+)
 
 
 def test_a_player_is_shown_without_what_is_not_known_of_him() -> None:
-    assert player_shown(player()).body.decode() == (
+    assert player_shown(PLAYER).body.decode() == (
         '{"status":true,"userId":"4878","balance":124002.00,"realBalance":124001.55,'
         '"bonusBalance":0.45,"nickname":"Jos\\"é","currency":"USD","language":"en"}'
     )
-    known = player(email="j@example.org", first_name="J", last_name="B")
+    known = PLAYER._replace(email="j@example.org", first_name="J", last_name="B")
     assert json.loads(player_shown(known).body) == {
-        **json.loads(player_shown(player()).body),
+        **json.loads(player_shown(PLAYER).body),
         "email": "j@example.org",
         "firstName": "J",
         "lastName": "B",
@@ -222,7 +220,7 @@ def test_a_player_is_shown_without_what_is_not_known_of_him() -> None:
 
 
 def test_a_token_is_shown_with_the_balance() -> None:
-    issued = IssuedToken("fresh", NOW + timedelta(days=1), player())
+    issued = IssuedToken("fresh", NOW + timedelta(days=1), PLAYER)
     assert token_shown(issued).body == (
         b'{"status":true,"userId":"4878","token":"fresh","balance":124002.00}'
     )

@@ -1,0 +1,337 @@
+"""A wallet that is served on a real port, and the aggregator who calls it: signed, over HTTP.
+
+The signing here shares nothing with the server's.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
+
+import asyncpg
+import httpx
+import uvicorn
+
+from app.cashier.accounts import issue_token, open_account
+from app.cashier.move_funds import move_funds
+from app.ledger.transaction import Ledger
+from app.main import build_app
+from app.settings import Settings
+from app.wallet.decision import Posting
+from app.wallet.events import Direction, EventType
+from app.wallet.facts import Policy
+from app.wallet.money import ISO_CURRENCIES, Currency
+from app.wallet.movement import Key, Movement
+from app.wallet.refusals import Refusal
+from tests.conftest import Database
+
+T = TypeVar("T")
+
+KEY = "unit-test-key"
+NEXT_KEY = "next-key"
+AGENT = "house"
+BTC = Currency("BTC", 8)
+CURRENCIES = {**ISO_CURRENCIES, "BTC": BTC}
+
+numbers = itertools.count(1)
+
+
+def unique(word: str) -> str:
+    """Make an id that no other test has."""
+    return f"{word}-{next(numbers)}"
+
+
+def sign(fields: Mapping[str, str], key: str = KEY) -> str:
+    """Sign as the contract's section 2 says, without extraData."""
+    signed = {name: fields[name] for name in sorted(fields) if name != "extraData"}
+    text = json.dumps(signed, separators=(",", ":")).replace("/", "\\/") if signed else "[]"
+    return hashlib.sha256((text + key).encode()).hexdigest()
+
+
+class Reply(NamedTuple):
+    """What came back; numbers as they were written."""
+
+    status: int
+    body: bytes
+    headers: httpx.Headers
+
+    @property
+    def said(self) -> dict[str, Any]:
+        said = json.loads(self.body, parse_float=str, parse_int=str)
+        assert isinstance(said, dict)
+        return said
+
+    @property
+    def code(self) -> int:
+        """The contract's code, 0 when all is well."""
+        said = self.said
+        assert said["status"] is ("errors" not in said)
+        return int(said["errors"]["code"]) if "errors" in said else 0
+
+    @property
+    def words(self) -> str:
+        return str(self.said["errors"]["error"])
+
+    @property
+    def balance(self) -> str | None:
+        balance = self.said.get("balance")
+        assert balance is None or isinstance(balance, str)
+        return balance
+
+    @property
+    def pockets(self) -> tuple[str, str]:
+        return self.said["realBalance"], self.said["bonusBalance"]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A player with a live token."""
+
+    user_id: str
+    token: str
+
+
+class House:
+    """The served wallet, its back door for set-up, and a signed way in."""
+
+    def __init__(self, database: Database, **settings: object) -> None:
+        self.database = database
+        self.settings = Settings.model_validate({"callback_keys": f"{KEY},{NEXT_KEY}", **settings})
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    # --- the house's life ---------------------------------------------------------------------
+
+    def open(self) -> None:
+        self._thread.start()
+        app = build_app(self.settings, self.database.service_url, require_durability=False)
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.port = listening.getsockname()[1]
+        config = uvicorn.Config(
+            app,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+        )
+        self._server = uvicorn.Server(config)
+        self._serving = asyncio.run_coroutine_threadsafe(
+            self._server.serve(sockets=[listening]), self._loop
+        )
+        self._ledger = Ledger(self.database.service_url, pool_size=2)
+        self.run(self._until_started())
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
+            timeout=30,
+            limits=httpx.Limits(max_connections=40, max_keepalive_connections=40),
+        )
+
+    def close(self) -> None:
+        self.client.close()
+        self._server.should_exit = True
+        self._serving.result(timeout=20)
+        self.run(self._ledger.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _until_started(self) -> None:
+        while not self._server.started:
+            assert not self._serving.done(), self._serving.exception()
+            await asyncio.sleep(0.01)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something in the server's loop, by the back door."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+
+    def sql(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """Look into the database, or arrange it, as superuser."""
+
+        async def work() -> list[asyncpg.Record]:
+            url = self.database.superuser_url.replace("+asyncpg", "")
+            connection = await asyncpg.connect(url)
+            try:
+                return await connection.fetch(statement, *values)
+            finally:
+                await connection.close()
+
+        return self.run(work())
+
+    # --- players --------------------------------------------------------------------------------
+
+    def seat(
+        self,
+        real: str = "0",
+        bonus: str = "0",
+        *,
+        currency: str = "USD",
+        user_id: str | None = None,
+        life: timedelta = timedelta(hours=1),
+        **profile: str,
+    ) -> Seat:
+        """Open an account, pay in, and issue a token."""
+        user_id = user_id or unique("player")
+        self.run(self._open(user_id, CURRENCIES[currency], profile))
+        for event_type, amount in ((EventType.DEPOSIT, real), (EventType.BONUS_GRANT, bonus)):
+            if amount != "0":
+                self.pay(user_id, event_type, Direction.CREDIT, amount)
+        return Seat(user_id, self.token(user_id, life))
+
+    async def _open(self, user_id: str, currency: Currency, profile: Mapping[str, str]) -> None:
+        await open_account(
+            self._ledger,
+            user_id=user_id,
+            agent=AGENT,
+            currency=currency,
+            nickname=profile.get("nickname", f"nick-{user_id}"[:64]),
+            language=profile.get("language", "en"),
+            email=profile.get("email"),
+            first_name=profile.get("first_name"),
+            last_name=profile.get("last_name"),
+        )
+
+    def pay(self, user_id: str, event_type: EventType, way: Direction, amount: str) -> None:
+        """Move money at the operator's cashier."""
+        movement = Movement(
+            delivery=os.urandom(16),
+            key=Key(AGENT, unique("pay"), ""),
+            user_id=user_id,
+            event_type=event_type,
+            direction=way,
+            amount=amount,
+            received_at=datetime.now(UTC),
+        )
+        (receipt,) = self.run(move_funds(self._ledger, [movement], Policy()))
+        assert isinstance(receipt, Posting), receipt
+
+    def deposit(self, seat: Seat, amount: str) -> None:
+        self.pay(seat.user_id, EventType.DEPOSIT, Direction.CREDIT, amount)
+
+    def token(self, user_id: str, life: timedelta = timedelta(hours=1)) -> str:
+        """Issue a token; a life below zero has ended already."""
+        issued = self.run(issue_token(self._ledger, user_id, life))
+        assert not isinstance(issued, Refusal)
+        return issued.token
+
+    def expired(self, seat: Seat) -> str:
+        return self.token(seat.user_id, timedelta(seconds=-1))
+
+    def block(self, seat: Seat) -> None:
+        self.sql("UPDATE players SET blocked = true WHERE user_id = $1", seat.user_id)
+
+    def limit(self, seat: Seat, name: str, minor: int) -> None:
+        limits = json.dumps({name: {"amount": minor}})
+        self.sql("UPDATE players SET limits = $2 WHERE user_id = $1", seat.user_id, limits)
+
+    def journal(self, seat: Seat) -> list[asyncpg.Record]:
+        """What the journal has of the game side's movements of a player."""
+        return self.sql(
+            "SELECT m.* FROM movements m JOIN players p USING (player_id)"
+            " WHERE p.user_id = $1 AND m.source = 'callback' ORDER BY position",
+            seat.user_id,
+        )
+
+    def refusals(self, seat: Seat) -> list[asyncpg.Record]:
+        """What the trail of refusals has of a player."""
+        return self.sql(
+            "SELECT * FROM refusals WHERE user_id = $1 ORDER BY refusal_id", seat.user_id
+        )
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send exactly this."""
+        url = f"{path}?{query}" if query else path
+        response = self.client.request(method, url, content=body, headers=headers)
+        return Reply(response.status_code, response.content, response.headers)
+
+    def get(self, path: str, *, key: str = KEY, **fields: str) -> Reply:
+        """Ask a question, signed."""
+        headers = {"Hash-Authorization": sign(fields, key)}
+        return self.call("GET", path, query=urlencode(fields), headers=headers)
+
+    def form(self, fields: Mapping[str, str], *, key: str = KEY, path: str = "/moveFunds") -> Reply:
+        """Send a form, signed."""
+        headers = {
+            "Hash-Authorization": sign(fields, key),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        return self.call("POST", path, body=urlencode(fields).encode(), headers=headers)
+
+    def json(
+        self, text: str, signed: Mapping[str, str], *, key: str = KEY, path: str = "/moveFunds"
+    ) -> Reply:
+        """Send JSON as written; `signed`: its members as text."""
+        headers = {"Hash-Authorization": sign(signed, key), "Content-Type": "application/json"}
+        return self.call("POST", path, body=text.encode(), headers=headers)
+
+    def fields(self, seat: Seat, event_type: str, amount: str, **changes: str) -> dict[str, str]:
+        """Make the fields of a movement in the event type's usual direction."""
+        fields = {
+            "token": seat.token,
+            "userId": seat.user_id,
+            "gameId": "1037566",
+            "extraData": "{}",
+            "eventId": "event-1",
+            "direction": "debit" if event_type in DEBITS else "credit",
+            "transactionId": unique("tx"),
+            "eventType": event_type,
+            "amount": amount,
+        }
+        return {**fields, **changes}
+
+    def move(self, seat: Seat, event_type: str, amount: str, **changes: str) -> Reply:
+        """Move funds."""
+        return self.form(self.fields(seat, event_type, amount, **changes))
+
+    def balance(self, seat: Seat) -> tuple[str, str]:
+        """The pockets, as getBalance tells them."""
+        return self.get("/getBalance", token=seat.token, userId=seat.user_id).pockets
+
+
+DEBITS = {
+    *("BetPlacing", "BetPayedAbort", "SportBetCancel", "Tip", "technicalFix"),
+    *("PromoStreamersDebit", "PromoStreamersBetPayedAbort"),
+}
+
+
+@contextlib.contextmanager
+def open_house(database: Database, **settings: object) -> Iterator[House]:
+    """Serve a database until the block ends."""
+    house = House(database, **settings)
+    house.open()
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+def at_once(calls: list[Callable[[], Reply]]) -> list[Reply]:
+    """Make all calls at the same moment, each from a thread of its own."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Reply]) -> Reply:
+        start.wait(timeout=10)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as executor:
+        return list(executor.map(run, calls))
