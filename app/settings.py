@@ -51,6 +51,7 @@ DATABASE_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 DEMO_CALLBACK_KEY = "demo-callback-key-known-to-everybody"
 DEMO_AGENT_ID = "demo"
 DEMO_AGENT_KEY = base64.urlsafe_b64encode(b"a demo key that everybody knows!").decode().rstrip("=")
+_DEMO_CHOICES = {"currencies": {"BTC": 8}}
 
 
 class SettingsError(Exception):
@@ -278,6 +279,13 @@ class Settings(DatabaseSettings):
         return self
 
 
+class ConsoleSettings(Settings):
+    """The same for commands that serve nobody: they do without keys that they do not use."""
+
+    callback_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)] = ()
+    """The keys of the callback API, if there are any."""
+
+
 def load_settings(*, demo: bool = False) -> Settings:
     """Read the environment; raise `SettingsError` with one sentence when it cannot be followed.
 
@@ -294,6 +302,17 @@ def load_settings(*, demo: bool = False) -> Settings:
 def load_database_settings() -> DatabaseSettings:
     """Read only what leads to the database; the rest may be missing, but not misspelt."""
     return _read(DatabaseSettings)
+
+
+def load_console_settings() -> Settings:
+    """Read what a command needs that works beside a server, and requires no key.
+
+    Where neither keys nor a database are named, only the demo could serve: then it is the demo's.
+    """
+    settings = _read(ConsoleSettings)
+    if not settings.callback_keys and not settings.agents and settings.database_url is None:
+        return _read(_demo_settings)
+    return settings
 
 
 def setting_names() -> tuple[str, ...]:
@@ -314,9 +333,12 @@ def _read(settings_of: Callable[[], T]) -> T:
 
 
 def _demo_settings() -> Settings:
-    """Take everything but the keys from the environment."""
+    """Take everything but the keys from the environment; if no currencies are named, Bitcoin."""
     agent = Agent.model_validate({"keys": (DEMO_AGENT_KEY,)})
-    return Settings(callback_keys=(SecretStr(DEMO_CALLBACK_KEY),), agents={DEMO_AGENT_ID: agent})
+    settings = Settings(
+        callback_keys=(SecretStr(DEMO_CALLBACK_KEY),), agents={DEMO_AGENT_ID: agent}
+    )
+    return settings if settings.currencies else settings.model_copy(update=_DEMO_CHOICES)
 
 
 def _demo_agent_keys(settings: Settings) -> bool:

@@ -14,6 +14,7 @@ from app.settings import (
     DEMO_CALLBACK_KEY,
     Settings,
     SettingsError,
+    load_console_settings,
     load_settings,
     setting_names,
 )
@@ -204,6 +205,38 @@ def test_the_demo_needs_no_secret_and_has_known_keys(monkeypatch: pytest.MonkeyP
     assert settings.demo
     assert [key.get_secret_value() for key in settings.callback_keys] == [DEMO_CALLBACK_KEY]
     assert list(settings.agents) == [DEMO_AGENT_ID]
+    assert settings.currencies == {"BTC": 8}
+
+
+def test_currencies_that_are_named_are_the_demos_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WALLET_CURRENCIES", "USDT:6")
+    assert load_settings(demo=True).currencies == {"USDT": 6}
+
+
+def test_where_nothing_is_named_the_console_works_for_the_demo(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("WALLET_CALLBACK_KEYS")
+    assert load_console_settings() == load_settings(demo=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WALLET_CALLBACK_KEYS", SECRET),
+        ("WALLET_AGENTS", json.dumps({"casino": [KEY]})),
+        ("WALLET_DATABASE_URL", "postgresql://role@host/wallet"),
+    ],
+)
+def test_where_a_key_or_a_database_is_named_the_console_knows_no_demo(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.delenv("WALLET_CALLBACK_KEYS")
+    monkeypatch.setenv(name, value)
+    settings = load_console_settings()
+    assert not settings.demo
+    assert DEMO_AGENT_ID not in settings.agents
+    assert settings.currencies == {}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

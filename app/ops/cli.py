@@ -4,7 +4,6 @@ A command reads its settings, does one thing, and says one sentence when it cann
 the settings are at fault, 1 otherwise.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,10 +11,13 @@ from typing import Annotated
 import typer
 
 from app.ledger.migrations import MigrationBusyError, current_revision, upgrade
+from app.ops.audit import audit_command
 from app.ops.database import open_database, reach
 from app.ops.errors import ConsoleError
+from app.ops.printer import complain, say
 from app.ops.serve import serve as serve_until_stopped
 from app.ops.server import BuildApp, ServerFailedError
+from app.ops.simulate import simulate_command
 from app.postgres import PostgresError
 from app.settings import SettingsError, load_database_settings, load_settings
 
@@ -75,12 +77,11 @@ def migrate() -> None:
         say(f"The schema went from {before or 'nothing'} to {after}.")
 
 
-def say(words: str) -> None:
-    """Say something to whoever sits at the console, at once, also through a pipe."""
-    print(words, flush=True)
+console.command("simulate")(simulate_command)
+console.command("audit")(audit_command)
 
 
 def _complain(error: Exception, exit_code: int) -> int:
     """Say what went wrong, where complaints go."""
-    print(error, file=sys.stderr, flush=True)
+    complain(error)
     return exit_code

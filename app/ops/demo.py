@@ -43,7 +43,7 @@ PLAYERS = (
     DemoPlayer("carol", "Carol", "BTC", "0.50000000", "0.01000000"),
     DemoPlayer("dave", "Dave", "KRW", "1000000", "100000"),
 )
-"""Scales of two, none and eight decimals; carol plays where WALLET_CURRENCIES names BTC."""
+"""Scales of two, none and eight decimals; carol plays unless WALLET_CURRENCIES leaves BTC out."""
 
 GAME_ID = "1037566"
 STAKE = "25.50"
