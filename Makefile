@@ -85,6 +85,7 @@ lock: $(UV) ## lock the dependencies anew (UPGRADE=1 takes the newest)
 	$(COMPILE) requirements/development.in -o requirements/development.lock
 	$(COMPILE) requirements/service.in -c requirements/development.lock -o requirements/service.lock
 	$(COMPILE) requirements/embedded.in -c requirements/development.lock -o requirements/embedded.lock
+	$(COMPILE) requirements/tracing.in -c requirements/development.lock -o requirements/tracing.lock
 
 .PHONY: clean
 clean: ## remove what tools leave behind; neither .venv nor the demo's data
