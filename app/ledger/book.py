@@ -112,7 +112,7 @@ class Book:
             if row["event_id"] is not None:
                 key = RoundKey(wallet.player_id, row["event_id"], row["is_streamer"])
                 if key not in rounds:
-                    rounds[key] = _round_of(row, wallet.currency)
+                    rounds[key] = round_of(row, wallet.currency)
         now = rows[0]["ledger_now"] if rows else movements[0].received_at
         facts = Facts(now, wallets, sessions, rounds, {}, frozenset())
         await self._read_histories(movements, facts, rounds)
@@ -274,7 +274,8 @@ def _wallet_of(row: "asyncpg.Record") -> Wallet:
     )
 
 
-def _round_of(row: "asyncpg.Record", currency: Currency) -> Round:
+def round_of(row: "asyncpg.Record", currency: Currency) -> Round:
+    """A row of `rounds`, amounts as text, as the decision knows it; without its history."""
     return Round(
         tally=Tally(
             bets_placed=row["bets_placed"],

@@ -32,7 +32,7 @@ FOR NO KEY UPDATE OF w
 
 FOR NO KEY UPDATE: exactly the lock that the later UPDATE takes."""
 
-_ENTRY_COLUMNS: Final = """
+ENTRY_COLUMNS: Final = """
     m.player_id, m.position, m.version, m.source, m.transaction_id, m.facet, m.delivery,
     m.event_type, m.direction, m.decision, m.currency, m.scale, m.amount::text,
     m.real_before::text, m.bonus_before::text, m.real_delta::text, m.bonus_delta::text,
@@ -41,7 +41,7 @@ _ENTRY_COLUMNS: Final = """
 """
 
 ENTRIES_BY_KEY: Final = f"""
-SELECT {_ENTRY_COLUMNS}
+SELECT {ENTRY_COLUMNS}
 FROM unnest($1::text[], $2::text[], $3::text[]) AS asked (source, transaction_id, facet)
 JOIN transaction_keys k ON k.source = asked.source
      AND k.transaction_id = asked.transaction_id AND k.facet = asked.facet
@@ -49,7 +49,7 @@ JOIN movements m ON m.player_id = k.player_id AND m.position = k.position
 """  # noqa: S608 - composed of constants
 
 HISTORIES: Final = f"""
-SELECT {_ENTRY_COLUMNS}
+SELECT {ENTRY_COLUMNS}
 FROM unnest($1::bigint[], $2::text[]) AS asked (player_id, event_id)
 JOIN movements m ON m.player_id = asked.player_id AND m.event_id = asked.event_id
 WHERE m.decision = 'ACCEPTED'
