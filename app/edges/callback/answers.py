@@ -66,6 +66,8 @@ class Answer(NamedTuple):
     """the contract's code, ACCEPTED when there is none"""
     is_last: bool = False
     """whether the connection must end, because the request did not"""
+    event_type: str = ""
+    """of the movement it answers, for the numbers"""
 
 
 DONE: Final = Answer(200, b'{"status":true}')

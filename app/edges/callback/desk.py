@@ -99,7 +99,7 @@ class Desk:
             raise
         answer = answer_to(receipt, self._choices.duplicate_reply)
         remarks.decided(movement, receipt, answer)
-        return answer
+        return answer._replace(event_type=movement.event_type)
 
     async def session_check(self, request: Request) -> Answer:
         """`/sessionCheck`: is this token good? A blocked player's is not."""

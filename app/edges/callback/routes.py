@@ -13,6 +13,7 @@ documentation describes.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -35,6 +36,7 @@ from app.edges.wire import (
     read_body,
 )
 from app.ledger.errors import LedgerError
+from app.telemetry.metrics import Requests
 
 NOT_SIGNED_WORDS: Final = "Request not validate"
 """The aggregator's own words (documented)."""
@@ -43,6 +45,8 @@ ASK_AGAIN_WORDS: Final = "the outcome is not known, ask again"
 
 Method: TypeAlias = Callable[[Request], Awaitable[Answer]]
 Clock: TypeAlias = Callable[[], datetime]
+
+METHODS: Final = tuple(described.operation_id for described in openapi.OPERATIONS.values())
 
 JSON_HEADERS: Final = (
     (b"content-type", b"application/json"),
@@ -57,6 +61,7 @@ class Door:
     def __init__(self, desk: Desk, *, deadline: timedelta, clock: Clock) -> None:
         """`clock`: when a request arrived, UTC."""
         self.desk = desk
+        self.requests = Requests(METHODS)
         self._deadline = deadline
         self._clock = clock
 
@@ -64,12 +69,27 @@ class Door:
         self, operation: str, method: Method, scope: Scope, receive: Receive
     ) -> Answer:
         """Answer one request; raise CallerGoneError if nobody waits for the answer."""
+        began, requests = time.perf_counter_ns(), self.requests
+        try:
+            answer = await self._answer_or_apologise(operation, method, scope, receive)
+        except CallerGoneError:
+            requests.gone += 1
+            raise
+        taken = time.perf_counter_ns() - began
+        requests.count(operation, answer.event_type, answer.code, answer.status, taken)
+        return answer
+
+    async def _answer_or_apologise(
+        self, operation: str, method: Method, scope: Scope, receive: Receive
+    ) -> Answer:
         peer = scope["client"][0] if scope.get("client") else None
         try:
             return await self._answer(method, scope, receive, peer)
         except (StrangerError, SignatureError) as error:
+            is_stranger = isinstance(error, StrangerError)
+            self.requests.not_admitted["network" if is_stranger else "signature"] += 1
             remarks.not_admitted(operation, str(error), peer)
-            return not_understood(NOT_SIGNED_WORDS, is_last=isinstance(error, StrangerError))
+            return not_understood(NOT_SIGNED_WORDS, is_last=is_stranger)
         except EncodingError as error:
             remarks.not_readable(operation, str(error), peer)
             return not_understood(str(error))

@@ -11,6 +11,7 @@
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
@@ -38,6 +39,7 @@ from app.edges.wire import (
 )
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
+from app.telemetry.metrics import Requests
 
 PREFIX: Final = "/transfer/v1"
 JOSE: Final = "application/jose"
@@ -67,9 +69,21 @@ class Door:
         self._deadline = deadline
         self._window = window
         self._clock = clock
+        self.requests = Requests(FORMS)
 
     async def answer(self, operation: str, request: HttpRequest) -> Response:
         """Answer one request; raise CallerGoneError if nobody waits for the answer."""
+        began = time.perf_counter_ns()
+        try:
+            code, response = await self._respond(operation, request)
+        except CallerGoneError:
+            self.requests.gone += 1
+            raise
+        taken = time.perf_counter_ns() - began
+        self.requests.count(operation, "", code, response.status_code, taken)
+        return response
+
+    async def _respond(self, operation: str, request: HttpRequest) -> tuple[Code, Response]:
         watch, received_at = _Stopwatch(), self._clock()
         peer = request.client.host if request.client else None
         try:
@@ -86,16 +100,18 @@ class Door:
             answer = await self._answer_agent(arrival)
             if _accepts_jose(request):
                 sealed = answer._replace(body=seal(answer.body, opened.agent, opened.key))
-                return _response(sealed, JOSE)
-            return _response(answer)
+                return answer.code, _response(sealed, JOSE)
+            return answer.code, _response(answer)
         except RefusedError as error:
             remarks.not_admitted(operation, error.code, error.reason, peer)
-            return _response(refused(error, is_last=isinstance(error, _UnfinishedError)))
+            self.requests.not_admitted[error.code.name.lower()] += 1
+            is_last = isinstance(error, _UnfinishedError)
+            return error.code, _response(refused(error, is_last=is_last))
         except CallerGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the outermost door: told as the contract says
             remarks.failed(operation, None, error)
-            return _response(said(Code.ERROR, {}))
+            return Code.ERROR, _response(said(Code.ERROR, {}))
 
     async def _answer_agent(self, arrival: "_Arrival") -> Answer:
         """Answer somebody we know; whatever goes wrong is told in a code."""
