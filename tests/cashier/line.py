@@ -1,0 +1,159 @@
+"""A TCP line to the database that can be cut at the worst moments."""
+
+import asyncio
+from enum import Enum, auto
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMIT = b"COMMIT;"
+"""What the driver sends, as text."""
+
+
+class AtCommit(Enum):
+    """What becomes of the line when a COMMIT comes along."""
+
+    CUT_BEFORE = auto()
+    """the server never hears it"""
+    CUT_AFTER = auto()
+    """the server commits, and its answer is lost"""
+    SILENCE_AFTER = auto()
+    """the server commits, its answer is lost, and nobody is told"""
+
+
+class Line:
+    """Forwards bytes between a client and the database, as long as it is told to."""
+
+    def __init__(self, url: str) -> None:
+        """A line to the database at this address."""
+        parts = urlsplit(url)
+        where = parse_qs(parts.query)
+        host, port = where.get("host", [parts.hostname or ""])[0], where.get("port")
+        self._host = host
+        self._port = int(port[0]) if port else parts.port or 5432
+        self._url = parts
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.at_commit: list[AtCommit] = []
+        self.is_silent = False
+        """swallow everything, as a network does that drops packets"""
+        self.is_down = False
+        """hang up on whoever calls"""
+        self.keeps_open = False
+        """do not tell the client that the server has hung up"""
+        self.on_commit: Callable[[], None] = lambda: None
+        self.commits = 0
+
+    @property
+    def url(self) -> str:
+        """The address at which the database seems to be."""
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        password = self._url.password or "none"
+        return (
+            f"{self._url.scheme}://{self._url.username}:{password}@127.0.0.1:{port}{self._url.path}"
+        )
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._answer_call, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.cut()
+
+    def cut(self) -> None:
+        """Cut everybody who talks."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    def come_back(self) -> None:
+        """Take calls again."""
+        self.is_down = False
+
+    async def _answer_call(
+        self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._writers.add(to_client)
+        if self.is_down:
+            to_client.transport.abort()
+            return
+        if self._host.startswith("/"):
+            path = f"{self._host}/.s.PGSQL.{self._port}"
+            server, to_server = await asyncio.open_unix_connection(path)
+        else:
+            server, to_server = await asyncio.open_connection(self._host, self._port)
+        self._writers.add(to_server)
+        call = Call(self, client, to_client, server, to_server)
+        await asyncio.gather(call.hear_client(), call.hear_server())
+
+
+class Call:
+    """One connection through the line."""
+
+    def __init__(
+        self,
+        line: Line,
+        client: asyncio.StreamReader,
+        to_client: asyncio.StreamWriter,
+        server: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
+    ) -> None:
+        """Two ends of one call."""
+        self._line = line
+        self._client, self._to_client = client, to_client
+        self._server, self._to_server = server, to_server
+        self._last_answer: AtCommit | None = None
+        self._is_silent = False
+
+    async def hear_client(self) -> None:
+        try:
+            while data := await self._client.read(1 << 16):
+                if self._line.is_silent or self._is_silent:
+                    continue
+                if COMMIT in data:
+                    self._line.commits += 1
+                    self._line.on_commit()
+                    fate = self._line.at_commit.pop(0) if self._line.at_commit else None
+                    if fate is AtCommit.CUT_BEFORE:
+                        break
+                    self._last_answer = fate
+                self._to_server.write(data)
+        except ConnectionError:
+            pass
+        self.hang_up()
+
+    async def hear_server(self) -> None:
+        try:
+            while data := await self._server.read(1 << 16):
+                if self._last_answer is AtCommit.CUT_AFTER:
+                    break
+                if self._last_answer is AtCommit.SILENCE_AFTER:
+                    self._is_silent = True
+                if not (self._line.is_silent or self._is_silent):
+                    self._to_client.write(data)
+        except ConnectionError:
+            pass
+        if not self._line.keeps_open:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        self._to_server.close()
+        self._to_client.transport.abort()

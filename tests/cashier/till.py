@@ -1,0 +1,166 @@
+"""A ledger with helpers that read like the contract."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+from app.cashier.accounts import IssuedToken, issue_token, open_account, token_hash
+from app.cashier.move_funds import move_funds
+from app.ledger.transaction import Ledger
+from app.wallet.balance import Pockets
+from app.wallet.decision import Receipt
+from app.wallet.events import RULES, Direction, EventType
+from app.wallet.facts import Policy
+from app.wallet.money import ISO_CURRENCIES
+from app.wallet.movement import Key, Movement, facet_of
+
+AGENT = "house"
+numbers = itertools.count(1)
+
+
+@dataclass
+class Till:
+    """Players, and movements written as the contract names them."""
+
+    ledger: Ledger
+    superuser_url: str
+    policy: Policy = field(default_factory=Policy)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def player(
+        self, user_id: str, real: str = "0", bonus: str = "0", currency: str = "USD"
+    ) -> str:
+        await open_account(
+            self.ledger,
+            user_id=user_id,
+            agent=AGENT,
+            currency=ISO_CURRENCIES[currency],
+            nickname=f"nick-{user_id}",
+            language="en",
+        )
+        issued = await issue_token(self.ledger, user_id, timedelta(hours=1))
+        assert isinstance(issued, IssuedToken)
+        self.tokens[user_id] = issued.token
+        if real != "0":
+            await self.move(self.movement(user_id, "Deposit", "credit", real))
+        if bonus != "0":
+            await self.move(self.movement(user_id, "BonusGrant", "credit", bonus))
+        return user_id
+
+    async def players(self, count: int, real: str = "0") -> list[str]:
+        """Many players at once."""
+        names = [f"player-{next(numbers)}" for _ in range(count)]
+        for name in names:
+            await self.player(name)
+        if real != "0":
+            await self.move(*(self.movement(name, "Deposit", "credit", real) for name in names))
+        return names
+
+    def movement(
+        self,
+        user_id: str,
+        event_type: str,
+        direction: str,
+        amount: str,
+        *,
+        transaction_id: str | None = None,
+        event_id: str = "event-1",
+        token: str | None = None,
+        bonus_code: str | None = None,
+        extra_data: str = "{}",
+    ) -> Movement:
+        kind, way = EventType(event_type), Direction(direction)
+        is_game = not RULES[kind].is_cashier
+        return Movement(
+            delivery=os.urandom(16),
+            key=Key(
+                "callback" if is_game else AGENT,
+                transaction_id or f"t{next(numbers)}",
+                facet_of(kind, way, self.policy.key_scope) if is_game else "",
+            ),
+            user_id=user_id,
+            event_type=kind,
+            direction=way,
+            amount=amount,
+            received_at=datetime.now(UTC),
+            token=token_hash(token or self.tokens.get(user_id, "?")) if is_game else None,
+            event_id=event_id if is_game else None,
+            game_id=1 if is_game else None,
+            bonus_code=bonus_code,
+            extra_data=extra_data if is_game else None,
+        )
+
+    def bet(self, user_id: str = "anna", amount: str = "10", **more: str) -> Movement:
+        return self.movement(user_id, "BetPlacing", "debit", amount, **more)
+
+    async def move(self, *movements: Movement) -> list[Receipt]:
+        return await move_funds(self.ledger, movements, self.policy)
+
+    async def one(self, movement: Movement) -> Receipt:
+        (receipt,) = await self.move(movement)
+        return receipt
+
+    async def rows(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        """Ask the database itself, past the code under test."""
+        connection = await connect(self.superuser_url)
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            await connection.close()
+
+    async def pockets(self, user_id: str = "anna") -> Pockets:
+        """What lies in the wallet's row, in cents."""
+        (row,) = await self.rows(
+            "SELECT (real * 100)::bigint, (bonus * 100)::bigint"
+            " FROM wallets JOIN players USING (player_id) WHERE user_id = $1",
+            user_id,
+        )
+        return Pockets(*row)
+
+    async def count(self, table: str, where: str = "true") -> int:
+        (row,) = await self.rows(f"SELECT count(*) FROM {table} WHERE {where}")
+        counted: int = row[0]
+        return counted
+
+    async def is_sound(self) -> None:
+        """Wallets stand where their journals left them, and every movement has its one key."""
+        adrift = await self.rows(
+            """
+            SELECT w.player_id FROM wallets w
+            LEFT JOIN LATERAL (
+                SELECT sum(real_delta) AS real, sum(bonus_delta) AS bonus, max(position) AS last,
+                       count(*) AS entries, count(*) FILTER (WHERE decision = 'ACCEPTED') AS version
+                FROM movements m WHERE m.player_id = w.player_id
+            ) m ON true
+            WHERE (w.real, w.bonus, w.position, w.version)
+                  IS DISTINCT FROM (coalesce(m.real, 0), coalesce(m.bonus, 0),
+                                    coalesce(m.last, 0), m.version)
+               OR m.entries <> w.position
+            """
+        )
+        assert adrift == []
+        unkeyed = await self.rows(
+            """
+            SELECT * FROM movements m FULL JOIN transaction_keys k
+            USING (player_id, position, source, transaction_id, facet)
+            WHERE m.delivery IS NULL OR NOT EXISTS (
+                SELECT FROM transaction_keys o WHERE (o.source, o.transaction_id, o.facet)
+                    = (k.source, k.transaction_id, k.facet))
+            """
+        )
+        assert unkeyed == []
+
+
+async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of the test's own."""
+    return await asyncpg.connect(url.replace("+asyncpg", ""), timeout=10)
+
+
+async def soon(condition: asyncio.Event, seconds: int = 5) -> None:
+    """Wait for something that is about to happen."""
+    await asyncio.wait_for(condition.wait(), seconds)

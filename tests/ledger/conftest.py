@@ -1,0 +1,5 @@
+"""The cashier's till, and a line to the database that can be cut."""
+
+from tests.cashier.conftest import far_till, line, till
+
+__all__ = ["far_till", "line", "till"]

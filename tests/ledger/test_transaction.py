@@ -1,0 +1,412 @@
+"""BEGIN, COMMIT, bounded retry: what the database may do to us, done to us."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from app.ledger import transaction
+from app.ledger.book import Book
+from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, LedgerError
+from app.ledger.transaction import Ledger
+from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
+from tests.cashier.line import AtCommit, Line
+from tests.cashier.till import Till, connect, soon
+from tests.conftest import Database
+
+Work = Callable[[Book], Awaitable[int]]
+GRACE_SECONDS = 2.5
+"""The driver says goodbye for up to two seconds on a line that has fallen silent."""
+
+OPEN = """
+SELECT pid, state, query FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'wallet'
+  AND (state <> 'idle' OR backend_xid IS NOT NULL)
+"""
+
+
+@pytest.fixture
+async def ledger(db: Database) -> AsyncIterator[Ledger]:
+    ledger = Ledger(db.service_url, pool_size=2, deadline=timedelta(seconds=5))
+    yield ledger
+    await ledger.close()
+
+
+def failing(sqlstate: str, times: int) -> tuple[Work, list[int]]:
+    """Work that meets this error of the real database, so many times."""
+    attempts: list[int] = []
+
+    async def work(book: Book) -> int:
+        attempts.append(len(attempts))
+        if len(attempts) <= times:
+            await book.connection.execute(
+                f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$"
+            )
+        return len(attempts)
+
+    return work, attempts
+
+
+async def seen(db: Database, query: str = OPEN) -> list[asyncpg.Record]:
+    """What another session sees, once the dust has settled."""
+    watcher = await connect(db.superuser_url)
+    try:
+        rows = await watcher.fetch(query)
+        for _ in range(40):
+            if not rows:
+                break
+            await asyncio.sleep(0.05)
+            rows = await watcher.fetch(query)
+        return list(rows)
+    finally:
+        await watcher.close()
+
+
+async def test_work_is_serializable_and_an_enquiry_only_reads(ledger: Ledger) -> None:
+    async def isolation(book: Book) -> tuple[str, ...]:
+        row = await book.connection.fetchrow(
+            "SELECT current_setting('transaction_isolation'),"
+            " current_setting('transaction_read_only')"
+        )
+        assert row is not None
+        return tuple(row)
+
+    assert await ledger.serializable(isolation) == ("serializable", "off")
+    assert await ledger.read_only(isolation) == ("repeatable read", "on")
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+async def test_a_conflict_is_run_again(ledger: Ledger, sqlstate: str) -> None:
+    work, attempts = failing(sqlstate, 3)
+    assert await ledger.serializable(work) == 4
+    assert len(attempts) == 4
+
+
+async def test_a_conflict_at_commit_is_run_again(ledger: Ledger, db: Database) -> None:
+    """Write skew: each counts the other's kind before it adds its own."""
+    owner = await connect(db.superuser_url)
+    await owner.execute("CREATE TABLE skew (kind int); GRANT ALL ON skew TO wallet_service")
+    await owner.close()
+    both_have_read, runs = asyncio.Barrier(2), [0, 0]
+
+    def of(kind: int) -> Work:
+        async def work(book: Book) -> int:
+            runs[kind] += 1
+            others = await book.connection.fetchval(
+                "SELECT count(*) FROM skew WHERE kind <> $1", kind
+            )
+            if runs[kind] == 1:
+                await both_have_read.wait()
+            await book.connection.execute("INSERT INTO skew VALUES ($1)", kind)
+            return int(others)
+
+        return work
+
+    saw = await asyncio.gather(ledger.serializable(of(0)), ledger.serializable(of(1)))
+    assert sorted(saw) == [0, 1], "one of them came first"
+    assert sorted(runs) == [1, 2]
+
+
+async def test_a_deadlock_is_run_again(till: Till, ledger: Ledger) -> None:
+    await till.players(2)
+    both_hold, runs = asyncio.Barrier(2), [0, 0]
+
+    def of(mine: int, first: int, second: int) -> Work:
+        async def work(book: Book) -> int:
+            runs[mine] += 1
+            lock = "UPDATE wallets SET version = version WHERE player_id = $1"
+            await book.connection.execute(lock, first)
+            if runs[mine] == 1:
+                await both_hold.wait()
+            await book.connection.execute(lock, second)
+            return mine
+
+        return work
+
+    rows = await till.rows("SELECT player_id FROM wallets ORDER BY 1")
+    one, other = (row[0] for row in rows)
+    await asyncio.gather(
+        ledger.serializable(of(0, one, other)), ledger.serializable(of(1, other, one))
+    )
+    assert sum(runs) == 3
+
+
+async def test_attempts_are_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 6)
+    work, attempts = failing("40001", 1000)
+    with pytest.raises(LedgerBusyError):
+        await ledger.serializable(work)
+    assert len(attempts) == 6
+
+
+async def test_attempts_end_with_the_deadline(ledger: Ledger) -> None:
+    work, attempts = failing("40001", 10_000)
+    began = time.monotonic()
+    with pytest.raises(DeadlineError):
+        await ledger.serializable(work, deadline=timedelta(seconds=0.4))
+    assert time.monotonic() - began < 0.4 + GRACE_SECONDS
+    assert len(attempts) > 1
+
+
+@pytest.mark.parametrize("sqlstate", ["22012", "23505", "23514", "42P01", "P0001"])
+async def test_any_other_error_is_told_at_once(ledger: Ledger, sqlstate: str) -> None:
+    work, attempts = failing(sqlstate, 1000)
+    with pytest.raises(asyncpg.PostgresError):
+        await ledger.serializable(work)
+    assert len(attempts) == 1
+
+
+async def test_an_error_of_our_own_rolls_back(ledger: Ledger, till: Till) -> None:
+    async def work(book: Book) -> int:
+        await book.connection.execute("INSERT INTO ledger_settings VALUES ('a', 'b')")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await ledger.serializable(work)
+    assert await till.count("ledger_settings", "name = 'a'") == 0
+
+
+async def test_a_deadline_leaves_no_open_transaction(ledger: Ledger, db: Database) -> None:
+    async def work(book: Book) -> int:
+        await book.connection.execute("INSERT INTO ledger_settings VALUES ('a', 'b')")
+        await book.connection.execute("SELECT pg_sleep(20)")
+        return 0
+
+    began = time.monotonic()
+    with pytest.raises(DeadlineError):
+        await ledger.serializable(work, deadline=timedelta(seconds=0.3))
+    assert time.monotonic() - began < 0.3 + GRACE_SECONDS
+    assert await seen(db) == []
+    assert await seen(db, "SELECT * FROM ledger_settings WHERE name = 'a'") == []
+
+
+async def test_cancellation_at_any_moment_leaks_neither_transactions_nor_connections(
+    till: Till, db: Database
+) -> None:
+    names = await till.players(3, "100")
+    ledger = Ledger(db.service_url, pool_size=2)
+    other = Till(ledger, db.superuser_url, tokens=till.tokens)
+    for milliseconds in range(30):
+        tasks = [asyncio.create_task(other.one(other.bet(name, "0.01"))) for name in names]
+        await asyncio.sleep(milliseconds / 3000)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert await seen(db) == []
+    done = await asyncio.gather(*(other.one(other.bet(name, "0.01")) for name in names))
+    assert all(isinstance(receipt, Posting) for receipt in done)
+    assert len(await till.rows("SELECT FROM pg_stat_activity WHERE application_name = 'wallet'"))
+    await ledger.close()
+    await till.is_sound()
+
+
+async def test_a_connection_killed_in_the_middle_is_replaced_and_the_fate_asked_for(
+    ledger: Ledger, db: Database
+) -> None:
+    killer = await connect(db.superuser_url)
+    asked: list[int] = []
+    runs: list[int] = []
+
+    async def work(book: Book) -> int:
+        runs.append(len(runs))
+        pid = await book.connection.fetchval("SELECT pg_backend_pid()")
+        if len(runs) <= 2:
+            await killer.execute("SELECT pg_terminate_backend($1)", pid)
+        return int(await book.connection.fetchval("SELECT 7"))
+
+    def fate_unknown() -> None:
+        asked.append(len(runs))
+
+    assert await ledger.serializable(work, fate_unknown=fate_unknown) == 7
+    assert asked == [1, 2]
+    await killer.close()
+
+
+@pytest.mark.parametrize("at", ["the next BEGIN", "the next statement", "COMMIT"])
+async def test_the_servers_last_word_is_a_death_even_before_the_line_closes(
+    till: Till, far_till: Till, line: Line, at: str
+) -> None:
+    """The FATAL message is read, the end of the stream is not: the driver is out of step."""
+    line.keeps_open = True
+    deaths = 0
+
+    async def die(pid: int) -> None:
+        nonlocal deaths
+        deaths += 1
+        await till.rows("SELECT pg_terminate_backend($1)", pid)
+        await asyncio.sleep(0.1)
+
+    async def work(book: Book) -> int:
+        pid = int(await book.connection.fetchval("SELECT pg_backend_pid()"))
+        if at != "the next BEGIN" and not deaths:
+            await die(pid)
+        return pid if at == "COMMIT" else int(await book.connection.fetchval("SELECT 7"))
+
+    async def pid_of(book: Book) -> int:
+        return int(await book.connection.fetchval("SELECT pg_backend_pid()"))
+
+    try:
+        if at == "the next BEGIN":
+            await die(await far_till.ledger.serializable(pid_of))
+        assert await far_till.ledger.serializable(work)
+    finally:
+        line.keeps_open = False
+        line.cut()
+
+
+async def test_closing_takes_no_longer_than_the_deadline_on_a_line_that_fell_silent(
+    till: Till, far_till: Till, line: Line
+) -> None:
+    await till.player("anna", "100")
+    far_till.tokens = till.tokens
+    await far_till.one(far_till.bet())
+    line.is_silent = True
+    try:
+        await asyncio.wait_for(far_till.ledger.close(), 1.5 + GRACE_SECONDS)
+    finally:
+        line.is_silent = False
+        line.cut()
+
+
+async def test_a_pool_of_dead_connections_is_noticed_and_costs_nobody_an_error(
+    ledger: Ledger, db: Database
+) -> None:
+    work, _ = failing("40001", 0)
+    await asyncio.gather(ledger.serializable(work), ledger.serializable(work))
+    killer = await connect(db.superuser_url)
+    await killer.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wallet'"
+    )
+    await killer.close()
+    assert await ledger.serializable(work)
+    assert await ledger.read_only(work)
+
+
+async def test_nobody_there_is_told_within_the_deadline() -> None:
+    ledger = Ledger(
+        "postgresql+asyncpg://wallet_service:x@127.0.0.1:1/nowhere", deadline=timedelta(seconds=0.5)
+    )
+    work, attempts = failing("40001", 0)
+    began = time.monotonic()
+    with pytest.raises((LedgerAwayError, DeadlineError)):
+        await ledger.serializable(work)
+    assert time.monotonic() - began < 0.5 + GRACE_SECONDS
+    assert attempts == []
+    await ledger.close()
+
+
+async def test_a_database_that_comes_back_in_time_was_never_away(
+    till: Till, far_till: Till, line: Line
+) -> None:
+    await till.player("anna", "100")
+    far_till.tokens = till.tokens
+    line.is_down = True
+    asyncio.get_running_loop().call_later(0.3, line.come_back)
+    assert isinstance(await far_till.one(far_till.bet()), Posting)
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+async def test_a_line_that_falls_silent_is_told_within_the_deadline(
+    till: Till, far_till: Till, line: Line, *, is_connected: bool
+) -> None:
+    await till.player("anna", "100")
+    far_till.tokens = till.tokens
+    if is_connected:
+        await far_till.one(far_till.bet())
+    line.is_silent = True
+    began = time.monotonic()
+    with pytest.raises(LedgerError):
+        await far_till.one(far_till.bet())
+    assert time.monotonic() - began < 1.5 + GRACE_SECONDS
+
+
+async def test_a_full_pool_is_told_within_the_deadline(db: Database) -> None:
+    ledger = Ledger(db.service_url, pool_size=1)
+    is_in, may_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(_book: Book) -> int:
+        is_in.set()
+        await may_go.wait()
+        return 1
+
+    holder = asyncio.create_task(ledger.serializable(hold))
+    await soon(is_in)
+    work, _ = failing("40001", 0)
+    with pytest.raises(LedgerError):
+        await ledger.serializable(work, deadline=timedelta(seconds=0.3))
+    may_go.set()
+    assert await holder == 1
+    assert await ledger.serializable(work)
+    await ledger.close()
+
+
+class TestDeathAtCommit:
+    """The line dies with the COMMIT: nobody knows on which side of it."""
+
+    async def moved(self, till: Till, far_till: Till, line: Line, fate: AtCommit) -> list[Receipt]:
+        await till.player("anna", "100")
+        far_till.tokens = till.tokens
+        bet, other = far_till.bet(), far_till.bet(amount="5")
+        line.at_commit = [fate]
+        return await far_till.move(
+            bet,
+            far_till.bet(amount="1000"),
+            bet._replace(delivery=bytes(16)),
+            far_till.movement("anna", "Win", "credit", "1", event_id="unknown"),
+            other,
+        )
+
+    async def test_before_it_reached_the_server_the_work_is_done_once(
+        self, till: Till, far_till: Till, line: Line
+    ) -> None:
+        receipts = await self.moved(till, far_till, line, AtCommit.CUT_BEFORE)
+        kinds = [type(receipt) for receipt in receipts]
+        assert kinds == [Posting, Remembered, Replay, Refused, Posting]
+        assert line.commits == 2
+        assert await till.pockets() == (8500, 0)
+        await till.is_sound()
+
+    async def test_after_it_reached_the_server_a_delivery_recognises_its_own(
+        self, till: Till, far_till: Till, line: Line
+    ) -> None:
+        receipts = await self.moved(till, far_till, line, AtCommit.CUT_AFTER)
+        kinds = [type(receipt) for receipt in receipts]
+        assert kinds == [Replay, Replay, Replay, Refused, Replay]
+        own = [isinstance(receipt, Replay) and receipt.is_own for receipt in receipts]
+        assert own == [True, True, False, False, True]
+        assert line.commits == 2
+        assert await till.pockets() == (8500, 0)
+        assert await till.count("movements") == 4
+        await till.is_sound()
+
+    async def test_again_and_again(self, till: Till, far_till: Till, line: Line) -> None:
+        await till.player("anna", "100")
+        far_till.tokens = till.tokens
+        line.at_commit = [AtCommit.CUT_BEFORE, AtCommit.CUT_AFTER, AtCommit.CUT_AFTER]
+        receipt = await far_till.one(far_till.bet())
+        assert isinstance(receipt, Replay)
+        assert receipt.is_own
+        assert await till.pockets() == (9000, 0)
+
+    async def test_told_too_late_it_is_found_by_the_next_delivery(
+        self, till: Till, far_till: Till, line: Line
+    ) -> None:
+        await till.player("anna", "100")
+        far_till.tokens = till.tokens
+        line.at_commit = [AtCommit.SILENCE_AFTER]
+        bet = far_till.bet()
+        with pytest.raises(LedgerError):
+            await far_till.one(bet)
+        receipt = await far_till.one(bet._replace(delivery=bytes(16)))
+        assert isinstance(receipt, Replay)
+        assert not receipt.is_own
+        assert await till.pockets() == (9000, 0)
+
+    async def test_an_account_is_opened_once(self, till: Till, far_till: Till, line: Line) -> None:
+        line.at_commit = [AtCommit.CUT_AFTER]
+        await far_till.player("anna", "100")
+        assert await till.count("players") == 1
+        assert await till.pockets() == (10000, 0)
