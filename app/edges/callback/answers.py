@@ -41,7 +41,7 @@ assert set(CODES) == set(Refusal), "every refusal has a code"
 
 DUPLICATE: Final = 409
 
-CODES_WITH_BALANCE: Final = frozenset({402, 406, 409, 456})
+CODES_WITH_BALANCE: Final = frozenset({402, 406, 409})
 assert set(CODES.values()) > CODES_WITH_BALANCE
 
 WORDS: Final[dict[Refusal, str]] = {refusal: refusal.value for refusal in Refusal}
