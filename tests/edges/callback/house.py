@@ -115,8 +115,14 @@ class House:
     def open(self) -> None:
         self._thread.start()
         app = build_app(self.settings, self.database.service_url, require_durability=False)
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.port = listening.getsockname()[1]
+        self._ledger = Ledger(self.database.service_url, pool_size=2)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
+            timeout=30,
+            limits=httpx.Limits(max_connections=40, max_keepalive_connections=40),
+        )
         config = uvicorn.Config(
             app,
             lifespan="on",
@@ -126,29 +132,27 @@ class House:
             timeout_graceful_shutdown=5,
         )
         self._server = uvicorn.Server(config)
-        self._serving = asyncio.run_coroutine_threadsafe(
-            self._server.serve(sockets=[listening]), self._loop
-        )
-        self._ledger = Ledger(self.database.service_url, pool_size=2)
+        self._serving = asyncio.run_coroutine_threadsafe(self._serve(), self._loop)
         self.run(self._until_started())
-        self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}",
-            timeout=30,
-            limits=httpx.Limits(max_connections=40, max_keepalive_connections=40),
-        )
 
     def close(self) -> None:
         self.client.close()
         self._server.should_exit = True
         self._serving.result(timeout=20)
+        self._listening.close()
         self.run(self._ledger.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
+    async def _serve(self) -> None:
+        # The way uvicorn says that a start failed.
+        with contextlib.suppress(SystemExit):
+            await self._server.serve(sockets=[self._listening])
+
     async def _until_started(self) -> None:
         while not self._server.started:
-            assert not self._serving.done(), self._serving.exception()
+            assert not self._serving.done(), "the server did not start"
             await asyncio.sleep(0.01)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -318,8 +322,8 @@ DEBITS = {
 def open_house(database: Database, **settings: object) -> Iterator[House]:
     """Serve a database until the block ends."""
     house = House(database, **settings)
-    house.open()
     try:
+        house.open()
         yield house
     finally:
         house.close()

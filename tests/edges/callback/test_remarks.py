@@ -1,0 +1,117 @@
+"""What the log hears: one line for each decided movement, alarms, and never a secret."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.edges.callback.house import KEY, NEXT_KEY, House, Reply, Seat
+
+Line = dict[str, Any]
+
+
+def heard(call: Callable[[], Reply]) -> list[Line]:
+    with capture_logs() as lines:
+        call()
+    return list(lines)
+
+
+@pytest.fixture
+def seat(house: House) -> Seat:
+    return house.seat("90.00")
+
+
+def test_a_decided_movement_is_one_line(house: House, seat: Seat) -> None:
+    fields = house.fields(seat, "BetPlacing", "10.00")
+    (line,) = heard(lambda: house.form(fields))
+    assert line.pop("delivery") == house.journal(seat)[0]["delivery"].hex
+    assert line == {
+        "event": "movement",
+        "log_level": "info",
+        "transaction_id": fields["transactionId"],
+        "event_type": "BetPlacing",
+        "direction": "debit",
+        "amount": "10.00",
+        "user_id": seat.user_id,
+        "event_id": "event-1",
+        "code": 0,
+        "receipt": "Posting",
+    }
+
+
+def test_a_406_on_a_credit_is_an_alarm(house: House, seat: Seat) -> None:
+    lines = heard(lambda: house.move(seat, "Win", "10.00"))
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("movement", "info"),
+        ("alarm", "error"),
+    ]
+    assert lines[1]["alarm"] == "credit without a matching movement"
+    assert lines[1]["amount"] == "10.00"
+
+
+def test_a_406_on_a_debit_is_none(house: House, seat: Seat) -> None:
+    assert len(heard(lambda: house.move(seat, "BetPayedAbort", "10.00"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"), [({"amount": "9.00"}, "amount"), ({"eventType": "Tip"}, "eventType")]
+)
+def test_a_repeat_with_other_content_is_an_alarm_that_names_the_field(
+    house: House, seat: Seat, changes: dict[str, str], field: str
+) -> None:
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    house.form(bet)
+    lines = heard(lambda: house.form({**bet, **changes}))
+    assert lines[1]["alarm"] == "repeat with other content"
+    assert lines[1]["differs"] == field
+    # Of a refused movement, too.
+    refused = house.fields(seat, "BetPlacing", "500.00")
+    house.form(refused)
+    assert heard(lambda: house.form({**refused, **changes}))[1]["differs"] == field
+
+
+def test_a_plain_repeat_is_none(house: House, seat: Seat) -> None:
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    house.form(bet)
+    (line,) = heard(lambda: house.form(bet))
+    assert (line["code"], line["receipt"]) == (409, "Replay")
+
+
+def test_a_flagged_movement_is_an_alarm(house: House, seat: Seat) -> None:
+    lines = heard(lambda: house.move(seat, "SportBetCancel", "10.00"))
+    assert lines[1]["flags"] == ("event_unknown", "remainder")
+
+
+def test_a_stranger_is_a_security_line(house: House, seat: Seat) -> None:
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    (line,) = heard(lambda: house.form(bet, key="another"))
+    assert line == {
+        "event": "security",
+        "log_level": "warning",
+        "operation": "moveFunds",
+        "reason": "The signature does not fit any of our keys.",
+        "peer": "127.0.0.1",
+    }
+
+
+def test_no_line_has_a_token_a_key_or_a_signature(house: House, seat: Seat) -> None:
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    asked = {"token": seat.token, "userId": seat.user_id}
+    calls: list[Callable[[], Reply]] = [
+        lambda: house.form(bet),
+        lambda: house.form(bet),
+        lambda: house.form({**bet, "amount": "x"}),
+        lambda: house.form({**bet, "amount": "1"}),
+        lambda: house.form(bet, key="another"),
+        lambda: house.get("/sessionCheck", **asked),
+        lambda: house.get("/sessionCheck", **{**asked, "userId": "nobody"}),
+        lambda: house.get("/sessionCheck", **{**asked, "userId": "\n"}),
+        lambda: house.call("POST", "/moveFunds", body=f"token={seat.token}&a=%ff".encode()),
+        lambda: house.call("GET", "/moveFunds", query=f"token={seat.token}"),
+    ]
+    written = "".join(json.dumps(heard(call), default=str) for call in calls)
+    assert seat.user_id in written
+    for secret in (seat.token, KEY, NEXT_KEY):
+        assert secret not in written

@@ -1,0 +1,141 @@
+"""When the outcome is not known: 503 in the contract's shape, and the retry finds the truth."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import pytest
+
+from tests.edges.callback.house import House, Reply, Seat
+
+ASK_AGAIN = "the outcome is not known, ask again"
+
+
+@pytest.fixture(scope="module")
+def choices() -> dict[str, object]:
+    return {"deadline_seconds": "0.5"}
+
+
+def is_ask_again(reply: Reply) -> bool:
+    return (reply.status, reply.code, reply.balance, reply.words) == (503, 400, None, ASK_AGAIN)
+
+
+@pytest.fixture
+def seat(house: House) -> Seat:
+    return house.seat("90.00")
+
+
+@contextmanager
+def database_away(house: House) -> Iterator[None]:
+    """The database lets nobody in, and has thrown out who was there."""
+    name = house.database.name
+    house.sql(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+    house.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = $1 AND pid <> pg_backend_pid()",
+        name,
+    )
+    try:
+        yield
+    finally:
+        house.sql(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+
+
+@pytest.fixture
+def away(house: House, seat: Seat) -> Iterator[None]:
+    assert seat
+    with database_away(house):
+        yield
+
+
+def test_a_movement_hears_503_while_the_database_is_away_and_moves_once_after(
+    house: House, seat: Seat
+) -> None:
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    with database_away(house):
+        assert is_ask_again(house.form(bet))
+    time.sleep(0.6)
+    assert house.form(bet).code in {0, 409}
+    assert house.balance(seat) == ("80.00", "0.00")
+    assert len(house.journal(seat)) == 1
+
+
+@pytest.mark.usefixtures("away")
+def test_questions_and_notices_hear_503_too(house: House, seat: Seat) -> None:
+    for path in ["/sessionCheck", "/playerDetails", "/getBalance"]:
+        assert is_ask_again(house.get(path, token=seat.token, userId=seat.user_id))
+    assert is_ask_again(house.get("/getUserToken", userId=seat.user_id))
+    assert is_ask_again(house.json('{"status":"test"}', {}, path="/notification/maintenance"))
+
+
+@pytest.mark.usefixtures("away")
+def test_what_cannot_be_traced_is_not_refused(house: House, seat: Seat) -> None:
+    assert is_ask_again(house.move(seat, "BetPlacing", "1e3"))
+
+
+@pytest.mark.usefixtures("away")
+def test_a_stranger_is_refused_without_the_ledger(house: House, seat: Seat) -> None:
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    assert house.form(bet, key="another").words == "Request not validate"
+
+
+def test_a_wallet_that_is_held_until_the_deadline_is_503_and_the_retry_is_told_the_truth(
+    house: House, seat: Seat
+) -> None:
+    bet = house.fields(seat, "BetPlacing", "10.00")
+
+    async def hold() -> Reply:
+        url = house.database.superuser_url.replace("+asyncpg", "")
+        connection = await asyncpg.connect(url)
+        try:
+            async with connection.transaction():
+                await connection.execute(
+                    "SELECT 1 FROM wallets JOIN players USING (player_id)"
+                    " WHERE user_id = $1 FOR UPDATE OF wallets",
+                    seat.user_id,
+                )
+                return await asyncio.to_thread(house.form, bet)
+        finally:
+            await connection.close()
+
+    assert is_ask_again(house.run(hold()))
+    time.sleep(0.2)
+    assert house.form(bet).code in {0, 409}
+    assert house.balance(seat) == ("80.00", "0.00")
+    assert len(house.journal(seat)) == 1
+
+
+def raw(house: House, request: bytes, *, wait_seconds: int = 5) -> bytes:
+    """Send bytes, and read until the server has nothing more to say."""
+    with socket.create_connection(("127.0.0.1", house.port), timeout=wait_seconds) as connection:
+        connection.sendall(request)
+        said = b""
+        while part := connection.recv(65536):
+            said += part
+    return said
+
+
+@pytest.mark.parametrize("path", ["/moveFunds", "/notification/maintenance"])
+def test_a_body_that_never_ends_is_cut_off_at_the_deadline(house: House, path: str) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
+    started = time.monotonic()
+    said = raw(house, head + b"token=")
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert said.endswith(b'"error":"the outcome is not known, ask again"}}')
+    assert time.monotonic() - started < 4
+
+
+def test_an_endless_oversized_body_is_413_at_the_deadline(house: House) -> None:
+    head = b"POST /moveFunds HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n"
+    assert raw(house, head + b"x" * 70_000).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("path", ["/moveFunds", "/notification/maintenance"])
+def test_a_caller_who_hangs_up_harms_nobody(house: House, seat: Seat, path: str) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ntoken=".encode()
+    with socket.create_connection(("127.0.0.1", house.port)) as connection:
+        connection.sendall(head)
+    assert house.move(seat, "BetPlacing", "10.00").balance == "80.00"
