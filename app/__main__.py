@@ -8,9 +8,9 @@ from app.ops.server import BuildApp
 
 def application() -> BuildApp:
     """Return the builder of the server's application, which takes a while to import."""
-    from app.main import build_app  # noqa: PLC0415 — the other commands start faster
+    from app.main import build_serving_app  # noqa: PLC0415 — the other commands start faster
 
-    return build_app
+    return build_serving_app
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """The composition root: settings → ledger, tellers, keys, routers → one ASGI application."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,20 +14,27 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from app.cashier.opening import LedgerUnfitError, open_for_business
+from app.cashier.readiness import why_not_ready
 from app.cashier.tellers import Tellers
+from app.cashier.traced import TracedTellers
 from app.edges.callback.answers import DuplicateReply, not_understood
 from app.edges.callback.auth import Gate
 from app.edges.callback.desk import Choices, Desk
 from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.routes import Door, MoveFundsApp, callback_router, response_of
+from app.edges.numbers import Numbers
+from app.edges.probes import Readiness, probes_app
 from app.edges.transfer import routes as transfer
 from app.edges.transfer.desk import Choices as TransferChoices
 from app.edges.transfer.desk import Desk as TransferDesk
 from app.edges.transfer.envelope import Agent, Envelopes
 from app.edges.transfer.routes import transfer_router
 from app.ledger.transaction import Ledger
+from app.ops.errors import AddressTakenError
+from app.ops.private import private_server
 from app.settings import Settings
 from app.telemetry.logs import configure_logs
+from app.telemetry.traces import Traces, TracesUnavailableError, traces_wanted
 from app.wallet.balance import StakeOrder
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES, Currency
@@ -43,9 +51,11 @@ def build_app(
     *,
     clock: Clock | None = None,
     require_durability: bool = True,
+    private_port: bool = False,
 ) -> ASGIApp:
     """Put the house together. Nothing is sent to the database before the server starts it.
 
+    `private_port`: serve probes and numbers beside it, as every process of `wallet serve` does.
     `clock` (UTC) replaces the database's clock and ours, and `require_durability=False` serves from
     a database that may lose what it committed: both are for tests.
     """
@@ -55,7 +65,12 @@ def build_app(
     ledger = Ledger(
         database_url, pool_size=settings.pool_size, deadline=settings.deadline, clock=clock
     )
-    tellers = Tellers(ledger, policy, lanes=settings.lanes)
+    traces = _traces_if_wanted()
+    tellers = (
+        TracedTellers(ledger, policy, traces, lanes=settings.lanes)
+        if traces
+        else Tellers(ledger, policy, lanes=settings.lanes)
+    )
     gate = Gate(
         [key.get_secret_value() for key in settings.callback_keys],
         trusted=settings.trusted_networks,
@@ -69,15 +84,29 @@ def build_app(
     desk = Desk(ledger, tellers, gate, choices)
     door = Door(desk, deadline=settings.deadline, clock=clock or _now)
 
+    transfer_door = _transfer_door(settings, ledger, tellers, clock or _now)
+    numbers = Numbers(
+        ledger, tellers, {"callback": door.requests, "transfer": transfer_door.requests}
+    )
+    readiness = Readiness(lambda: why_not_ready(ledger))
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        try:
-            for warning in await _opened(ledger, key_scope, require_durability=require_durability):
-                logger.warning("database", warning=warning)
-            yield
-        finally:
-            await tellers.close()
-            await ledger.close()
+        async with AsyncExitStack() as beside:
+            try:
+                for warning in await _opened(
+                    ledger, key_scope, require_durability=require_durability
+                ):
+                    logger.warning("database", warning=warning)
+                if private_port:
+                    await _open_private_port(beside, settings, probes_app(readiness, numbers))
+                yield
+            finally:
+                readiness.is_stopping = True
+                await tellers.close()
+                await ledger.close()
+                if traces is not None:
+                    await asyncio.to_thread(traces.end)
 
     app = FastAPI(
         title="Wallet",
@@ -85,11 +114,39 @@ def build_app(
         description=INTRODUCTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        # The framework's own traces would carry the query, and with it the players' tokens.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(callback_router(door))
-    app.include_router(transfer_router(_transfer_door(settings, ledger, tellers, clock or _now)))
+    app.include_router(transfer_router(transfer_door))
     app.add_exception_handler(HTTPException, _in_the_contracts_shape)
-    return MoveFundsApp(app, door)
+    served = MoveFundsApp(app, door)
+    return traces.around(served) if traces else served
+
+
+def build_serving_app(settings: Settings, database_url: str) -> ASGIApp:
+    """Put the house together for a process of `wallet serve`: with its private port."""
+    return build_app(settings, database_url, private_port=True)
+
+
+def _traces_if_wanted() -> Traces | None:
+    """Collect traces where OpenTelemetry's variables ask for it; the wallet serves without them."""
+    if not traces_wanted():
+        return None
+    try:
+        return Traces.begin()
+    except TracesUnavailableError as error:
+        logger.warning("traces", warning=str(error))
+        return None
+
+
+async def _open_private_port(beside: AsyncExitStack, settings: Settings, probes: ASGIApp) -> None:
+    serving = private_server(probes, settings.private_host, settings.private_port, settings.workers)
+    try:
+        await beside.enter_async_context(serving)
+    except AddressTakenError as error:
+        logger.critical("not served", reason=str(error))
+        raise
 
 
 def _transfer_door(

@@ -86,3 +86,9 @@ async def remember(book: Book, name: str, value: str) -> str:
     await book.connection.execute(_REMEMBER, name, value)
     remembered: str = await book.connection.fetchval(_REMEMBERED, name)
     return remembered
+
+
+async def takes_writes(book: Book) -> bool:
+    """Whether this server takes what we write; a standby does not."""
+    is_standby: bool = await book.connection.fetchval("SELECT pg_is_in_recovery()")
+    return not is_standby

@@ -48,7 +48,12 @@ class Serving:
             self.process = subprocess.Popen(
                 [*WALLET, "serve", *self.arguments],
                 cwd=self.folder,
-                env={**ENVIRONMENT, **self.settings, "WALLET_PORT": str(self.port)},
+                env={
+                    **ENVIRONMENT,
+                    "WALLET_PRIVATE_PORT": "0",
+                    **self.settings,
+                    "WALLET_PORT": str(self.port),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

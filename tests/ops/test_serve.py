@@ -95,7 +95,8 @@ def test_an_address_in_use_is_told_before_anything_starts(tmp_path: Path) -> Non
 
 def test_serve_without_a_named_database_migrates_its_own(tmp_path: Path) -> None:
     with Serving(tmp_path, settings={"WALLET_CALLBACK_KEYS": "a-key"}) as serving:
-        assert serving.said() == f"The wallet listens on http://127.0.0.1:{serving.port}\n"
+        assert serving.said().endswith(f"The wallet listens on http://127.0.0.1:{serving.port}\n")
+        assert "private port" in serving.said()
         joined = wallet(tmp_path, "migrate")
         assert joined.stdout.startswith("The schema already was the newest")
         assert serving.stop() == 0
