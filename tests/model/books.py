@@ -1,0 +1,177 @@
+"""The naive model's books: what a player has, bet, was paid and was given back.
+
+Written from the two contracts alone, with plain values and no cleverness; nothing of the wallet
+itself is imported. Amounts are whole numbers of the currency's smallest unit.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+SCALES = {
+    **dict.fromkeys(("USD", "CNY", "PHP", "HKD", "THB", "BDT", "INR"), 2),
+    **dict.fromkeys(("KRW", "JPY", "VND"), 0),
+    "BTC": 8,
+}
+CRYPTO = {"BTC"}
+AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
+
+LIMITS = (
+    *("stake_bet", "stake_day", "stake_week", "stake_month"),
+    *("loss_day", "loss_week", "loss_month"),
+)
+
+
+def units(text: str, scale: int) -> int | None:
+    """Count an amount in smallest units; None if it is finer than that."""
+    whole, _, fraction = text.partition(".")
+    if fraction[scale:].strip("0"):
+        return None
+    return int(whole + fraction[:scale].ljust(scale, "0"))
+
+
+def largest(currency: str) -> int:
+    """What no balance may exceed, either way."""
+    digits = 12 if currency in CRYPTO else 18
+    return int("9" * (digits + SCALES[currency]))
+
+
+@dataclass
+class Bet:
+    transaction_id: str
+    amount: int
+    real: int
+    bonus: int
+    placed_at: datetime
+    stands: bool = True
+
+
+@dataclass
+class Payment:
+    """A payment above 0; `real` and `bonus`: what of it still stands."""
+
+    real: int
+    bonus: int
+
+    @property
+    def stands(self) -> int:
+        return self.real + self.bonus
+
+
+@dataclass
+class GivenBack:
+    """An abort: its bet, and what each pocket really got."""
+
+    bet: Bet
+    real: int
+    bonus: int
+    undone: bool = False
+
+
+@dataclass
+class Round:
+    """One event of one player; ordinary and streamer rounds are apart."""
+
+    event_id: str
+    bets: list[Bet] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
+    given_back: list[GivenBack] = field(default_factory=list)
+    overdrawn: int = 0
+    """what SportBetCancels took beyond the payments that stood"""
+    cancelled: bool = False
+    """whether there was a SportBetCancel"""
+    settled: bool = False
+    """whether a Win or Lose came after the latest bet and SportBetCancel"""
+
+    @property
+    def standing(self) -> list[Bet]:
+        return [bet for bet in self.bets if bet.stands]
+
+    @property
+    def paid(self) -> list[Payment]:
+        return [payment for payment in self.payments if payment.stands]
+
+
+@dataclass
+class Player:
+    user_id: str
+    agent: str
+    currency: str
+    nickname: str
+    language: str
+    real: int = 0
+    bonus: int = 0
+    suspended: bool = False
+    excluded_until: datetime | None = None
+    limits: dict[str, int] = field(default_factory=dict)
+    rounds: dict[tuple[str, bool], Round] = field(default_factory=dict)
+    """by event and whether it is a streamer's"""
+    losses: list[tuple[datetime, int]] = field(default_factory=list)
+    """tips, less what was won, plus what was taken back; bets are counted by themselves"""
+
+    @property
+    def scale(self) -> int:
+        return SCALES[self.currency]
+
+    @property
+    def balance(self) -> int:
+        return self.real + self.bonus
+
+    def blocked(self, now: datetime) -> bool:
+        return self.suspended or (self.excluded_until is not None and self.excluded_until > now)
+
+    def round(self, event_id: str, *, streamer: bool) -> Round:
+        return self.rounds.setdefault((event_id, streamer), Round(event_id))
+
+    # --- limits -------------------------------------------------------------------------------
+
+    def staked(self, begin: datetime, end: datetime) -> int:
+        return sum(
+            bet.amount
+            for round_ in self.rounds.values()
+            for bet in round_.standing
+            if begin <= bet.placed_at < end
+        )
+
+    def lost(self, begin: datetime, end: datetime) -> int:
+        return self.staked(begin, end) + sum(
+            amount for at, amount in self.losses if begin <= at < end
+        )
+
+    def exceeds(self, amount: int, now: datetime, *, is_stake: bool) -> bool:
+        """Say whether playing for this amount breaks one of the player's limits."""
+        limits = self.limits
+        if amount == 0:
+            return False
+        if is_stake and "stake_bet" in limits and amount > limits["stake_bet"]:
+            return True
+        for name, (begin, end) in windows(now).items():
+            stake, loss = limits.get(f"stake_{name}"), limits.get(f"loss_{name}")
+            if is_stake and stake is not None and self.staked(begin, end) + amount > stake:
+                return True
+            if loss is not None and self.lost(begin, end) + amount > loss:
+                return True
+        return False
+
+
+def windows(now: datetime) -> dict[str, tuple[datetime, datetime]]:
+    """Return the day, the week (from Monday) and the month that a moment lies in, UTC."""
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    week = day - timedelta(days=day.weekday())
+    month = day.replace(day=1)
+    return {
+        "day": (day, day + timedelta(days=1)),
+        "week": (week, week + timedelta(days=7)),
+        "month": (month, (month + timedelta(days=32)).replace(day=1)),
+    }
+
+
+@dataclass
+class Remembered:
+    """What a transaction id was used for, and the answer it got."""
+
+    content: dict[str, Any]
+    code: int
+    first: bytes | None = None
+    """the first answer's bytes, filled in by whoever saw them"""

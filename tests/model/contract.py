@@ -1,0 +1,492 @@
+"""The naive model of both contracts: what must be answered, said by plain rules.
+
+A second opinion, written from the contracts' text with dictionaries and lists. It imports nothing
+of the wallet, decides nothing fast, and knows nothing of databases. `Model` is one operator's
+wallet; `now` is always given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.model.books import (
+    AMOUNT,
+    SCALES,
+    Bet,
+    GivenBack,
+    Payment,
+    Player,
+    Remembered,
+    Round,
+    largest,
+    units,
+)
+
+TABLE = {
+    "BetPlacing": {"debit"},
+    "Win": {"credit"},
+    "Lose": {"credit", "debit at 0"},
+    "BetPlacingAbort": {"credit"},
+    "BetPayedAbort": {"debit"},
+    "SportBetCancel": {"debit"},
+    "Tip": {"debit"},
+    "PromoWin": {"credit", "debit at 0"},
+    "technicalFix": {"credit", "debit"},
+    "DropAndWin": {"credit", "debit at 0"},
+    "PromoStreamersDebit": {"debit"},
+    "PromoStreamersCredit": {"credit"},
+    "PromoStreamersBetPlacingAbort": {"credit"},
+    "PromoStreamersBetPayedAbort": {"debit"},
+}
+PLAY = {"BetPlacing", "Tip", "PromoStreamersDebit"}
+BETS = {"BetPlacing", "PromoStreamersDebit"}
+PAYMENTS = {"Win", "Lose", "PromoStreamersCredit"}
+ABORTS = {"BetPlacingAbort", "PromoStreamersBetPlacingAbort"}
+TAKE_BACKS = {"BetPayedAbort", "PromoStreamersBetPayedAbort"}
+OF_ROUNDS = BETS | PAYMENTS | ABORTS | TAKE_BACKS | {"SportBetCancel"}
+TO_BONUS = {"Win", "PromoWin", "DropAndWin"}
+WITH_BALANCE = {402, 406, 409}
+DONE, CONFLICT = 0, 409
+
+
+@dataclass
+class Expected:
+    """What the answer must say; None: nothing is expected of it."""
+
+    code: int
+    player: Player | None = None
+    """whose balances it must show"""
+    data: dict[str, Any] | None = None
+    is_repeat_of: Remembered | None = None
+    """whose first answer it must be, byte for byte"""
+    is_first_of: Remembered | None = None
+    """whose first answer it is"""
+
+
+@dataclass
+class Pots:
+    """What a movement adds to each pocket."""
+
+    real: int = 0
+    bonus: int = 0
+
+
+class Refused(Exception):  # noqa: N818 — an answer, not an error
+    """The contract's code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(str(code))
+        self.code = code
+
+
+class Model:
+    """One wallet, as both contracts describe it."""
+
+    def __init__(
+        self,
+        *,
+        key_scope: str = "transaction",
+        duplicate_reply: str = "conflict",
+        stake_order: str = "real_first",
+        token_life: timedelta = timedelta(days=1),
+    ) -> None:
+        self.by_event_too = key_scope == "transaction_event"
+        self.replays = duplicate_reply == "replay"
+        self.bonus_first = stake_order == "bonus_first"
+        self.token_life = token_life
+        self.players: dict[str, Player] = {}
+        self.tokens: dict[str, tuple[str, datetime]] = {}
+        self.callback: dict[tuple[str, ...], Remembered] = {}
+        self.transfer: dict[tuple[str, str], Remembered] = {}
+
+    # --- the callback API's questions ---------------------------------------------------------
+
+    def ask(self, method: str, user_id: str, token: str, now: datetime) -> Expected:
+        """sessionCheck, playerDetails, getBalance."""
+        player = self.players.get(user_id)
+        if player is None:
+            return Expected(404)
+        try:
+            self._check_token(user_id, token, now, live=True)
+        except Refused as refused:
+            return Expected(refused.code)
+        if method == "sessionCheck":
+            return Expected(405 if player.blocked(now) else DONE)
+        details = {}
+        if method == "playerDetails":
+            details = {
+                "userId": user_id,
+                "nickname": player.nickname,
+                "currency": player.currency,
+                "language": player.language,
+            }
+        return Expected(DONE, player, details)
+
+    def get_user_token(self, user_id: str) -> Expected:
+        player = self.players.get(user_id)
+        return Expected(404) if player is None else Expected(DONE, player, {"userId": user_id})
+
+    def keep_token(self, user_id: str, token: str, expires_at: datetime) -> None:
+        """Take note of a token that the wallet issued."""
+        self.tokens[token] = (user_id, expires_at)
+
+    def _check_token(self, user_id: str, token: str, now: datetime, *, live: bool) -> None:
+        owner, expires_at = self.tokens.get(token, (None, now))
+        if owner != user_id:
+            raise Refused(417)
+        if live and expires_at <= now:
+            raise Refused(410)
+
+    # --- moveFunds ----------------------------------------------------------------------------
+
+    def move_funds(self, fields: Mapping[str, str], now: datetime) -> Expected:
+        """Answer as the contract's section 4 orders the checks."""
+        kind, direction = fields["eventType"], fields["direction"]
+        if not AMOUNT.fullmatch(fields["amount"]):
+            return Expected(400)
+        is_zero = not fields["amount"].strip("0.")
+        allowed = TABLE.get(kind, set())
+        if direction not in allowed and not (is_zero and f"{direction} at 0" in allowed):
+            return Expected(400)
+        player = self.players.get(fields["userId"])
+        if player is None:
+            return Expected(404)
+        amount = units(fields["amount"], player.scale)
+        if amount is None:
+            return Expected(400)
+        content = {
+            "event_type": kind,
+            "direction": direction,
+            "user_id": player.user_id,
+            "event_id": fields["eventId"],
+            "amount": amount * 10 ** (8 - player.scale),
+        }
+        key = self._key(fields["transactionId"], kind, direction)
+        known = self.callback.get(key)
+        if known is not None:
+            return self._repeat(known, content, player)
+        try:
+            self._decide(fields, player, amount, now)
+        except Refused as refused:
+            code = refused.code
+            expected = Expected(code, player if code in WITH_BALANCE else None)
+            if code in {402, 456, 405} or (code == CONFLICT and kind in ABORTS):
+                self.callback[key] = expected.is_first_of = Remembered(content, code)
+            return expected
+        self.callback[key] = first = Remembered(content, DONE)
+        return Expected(DONE, player, is_first_of=first)
+
+    def _key(self, transaction_id: str, kind: str, direction: str) -> tuple[str, ...]:
+        if self.by_event_too or (kind, direction) == ("PromoWin", "debit"):
+            return transaction_id, kind, direction
+        return (transaction_id,)
+
+    def _repeat(self, known: Remembered, content: dict[str, Any], player: Player) -> Expected:
+        if known.code != DONE:
+            if self.replays:
+                return Expected(known.code, is_repeat_of=known)
+            return Expected(known.code, player if known.code in WITH_BALANCE else None)
+        if any(known.content[name] != content[name] for name in ("event_type", "direction")):
+            return Expected(400)
+        if known.content == content and self.replays:
+            return Expected(DONE, is_repeat_of=known)
+        return Expected(CONFLICT, player)
+
+    def _decide(
+        self, fields: Mapping[str, str], player: Player, amount: int, now: datetime
+    ) -> None:
+        kind, event_id = fields["eventType"], fields["eventId"]
+        self._check_token(player.user_id, fields["token"], now, live=kind in PLAY)
+        if kind in PLAY and player.blocked(now):
+            raise Refused(405)
+        streamer = kind.startswith("PromoStreamers")
+        found = player.rounds.get((event_id, streamer)) or Round(event_id)
+        if kind in {"Win", "Lose"} and not (found.standing or found.cancelled):
+            raise Refused(406)
+        if kind in PLAY and player.exceeds(amount, now, is_stake=kind in BETS):
+            # Limits and funds come after the event's rules, and play has none of those.
+            raise Refused(456)
+        own_id = fields["transactionId"] if self.by_event_too else None
+        if kind in BETS:
+            pots = self._stake(player, amount)
+            bet = Bet(fields["transactionId"], amount, -pots.real, -pots.bonus, now)
+            found.bets.append(bet)
+            found.settled = False
+        elif kind in PAYMENTS:
+            in_bonus = kind == "Win" and _has_bonus_code(fields)
+            pots = self._pay(player, found, amount, in_bonus=in_bonus)
+            if amount:
+                found.payments.append(Payment(pots.real, pots.bonus))
+                player.losses.append((now, -amount))
+            found.settled = found.settled or kind in {"Win", "Lose"}
+        elif kind in ABORTS:
+            bet = _bet_to_give_back(found, amount, own_id)
+            pots = _credit(player, bet.real, bet.bonus)
+            bet.stands = False
+            found.given_back.append(GivenBack(bet, pots.real, pots.bonus))
+        elif kind in TAKE_BACKS:
+            pots = _take_back(player, found, amount, now)
+        elif kind == "SportBetCancel":
+            pots = _cancel(player, found, amount, now)
+            found.cancelled, found.settled = True, False
+        elif kind == "Tip":
+            if amount > max(player.real, 0):
+                raise Refused(402)
+            pots = _post(player, -amount, 0)
+            player.losses.append((now, amount))
+        elif fields["direction"] == "debit":
+            pots = self._stake(player, amount)
+        else:
+            in_bonus = kind in TO_BONUS and _has_bonus_code(fields)
+            pots = _credit(player, 0, amount) if in_bonus else _credit(player, amount, 0)
+        if kind in OF_ROUNDS:
+            player.rounds[event_id, streamer] = found
+
+    # --- the transfer API ---------------------------------------------------------------------
+
+    def init(self, agent: str, fields: Mapping[str, str]) -> Expected:
+        if fields["currency"] not in SCALES:
+            return Expected(100)
+        player = self.players.get(fields["user_id"])
+        created = player is None
+        if player is None:
+            words = (fields[name] for name in ("user_id", "currency", "nickname", "language"))
+            user_id, currency, nickname, language = words
+            player = Player(user_id, agent, currency, nickname, language)
+            self.players[user_id] = player
+        if player.agent != agent:
+            return Expected(101)
+        if player.currency != fields["currency"]:
+            return Expected(100)
+        return Expected(DONE, player, {"created": created, "currency": player.currency})
+
+    def account(self, agent: str, user_id: str) -> Player | Expected:
+        player = self.players.get(user_id)
+        if player is None:
+            return Expected(100)
+        return player if player.agent == agent else Expected(101)
+
+    def balance(self, agent: str, user_id: str) -> Expected:
+        player = self.account(agent, user_id)
+        if isinstance(player, Expected):
+            return player
+        return Expected(DONE, player, {"currency": player.currency})
+
+    def session(self, agent: str, user_id: str, now: datetime) -> Expected:
+        player = self.account(agent, user_id)
+        if isinstance(player, Expected):
+            return player
+        return Expected(9 if player.blocked(now) else DONE)
+
+    def update(self, agent: str, user_id: str, changes: Mapping[str, Any]) -> Expected:
+        """Change status, exclusion (a moment or None) and limits (texts; None lifts one)."""
+        player = self.account(agent, user_id)
+        if isinstance(player, Expected):
+            return player
+        limits = {
+            name: None if text is None else units(text, player.scale)
+            for name, text in changes.get("limits", {}).items()
+        }
+        if any(limits[name] is None and text for name, text in changes.get("limits", {}).items()):
+            return Expected(100)
+        if "status" in changes:
+            player.suspended = changes["status"] == "blocked"
+        if "excluded_until" in changes:
+            player.excluded_until = changes["excluded_until"]
+        for name, amount in limits.items():
+            if amount is None:
+                player.limits.pop(name, None)
+            else:
+                player.limits[name] = amount
+        player.language = changes.get("language", player.language)
+        return Expected(DONE, player)
+
+    def money(
+        self, agent: str, operation: str, fields: Mapping[str, str], now: datetime
+    ) -> Expected:
+        """Deposit, withdraw, grant or revoke: section 4."""
+        if not AMOUNT.fullmatch(fields["amount"]) or not fields["amount"].strip("0."):
+            return Expected(100)
+        player = self.account(agent, fields["user_id"])
+        if isinstance(player, Expected):
+            return player
+        amount = units(fields["amount"], player.scale)
+        if amount is None:
+            return Expected(100)
+        content = {"operation": operation, "user_id": player.user_id, "amount": amount}
+        key = agent, fields["transaction_id"]
+        known = self.transfer.get(key)
+        if known is not None:
+            same = known.content == content
+            return Expected(known.code, is_repeat_of=known) if same else Expected(100)
+        try:
+            self._move(player, operation, amount, now)
+        except Refused as refused:
+            if refused.code == 400:
+                return Expected(100)
+            self.transfer[key] = first = Remembered(content, refused.code)
+            return Expected(refused.code, is_first_of=first)
+        self.transfer[key] = first = Remembered(content, DONE)
+        return Expected(DONE, player, {"amount": fields["amount"]}, is_first_of=first)
+
+    @staticmethod
+    def _move(player: Player, operation: str, amount: int, now: datetime) -> None:
+        if operation in {"account/deposit", "bonus/grant", "bonus/revoke"} and player.blocked(now):
+            raise Refused(9)
+        if operation == "account/deposit":
+            _post(player, amount, 0)
+        elif operation == "bonus/grant":
+            _post(player, 0, amount)
+        elif operation == "account/withdraw":
+            if amount > max(player.real, 0):
+                raise Refused(102)
+            _post(player, -amount, 0)
+        else:
+            if amount > player.bonus:
+                raise Refused(102)
+            _post(player, 0, -amount)
+
+    def check(self, agent: str, transaction_id: str) -> tuple[str, Remembered | None]:
+        """transaction/check: the status, and the first answer."""
+        known = self.transfer.get((agent, transaction_id))
+        if known is None:
+            return "unknown", None
+        return ("completed" if known.code == DONE else "refused"), known
+
+    def history(self, user_id: str, kind: str) -> dict[tuple[str, bool], tuple[Any, ...]]:
+        """Tell of each event with a bet: stakes, wins, returns, net, and END or ING."""
+        told = {}
+        for key, found in self.players[user_id].rounds.items():
+            ended = "END" if found.settled or not found.standing else "ING"
+            if found.bets and kind in {"ALL", ended}:
+                stakes = sum(bet.amount for bet in found.bets)
+                returns = stakes - sum(bet.amount for bet in found.standing)
+                wins = sum(payment.stands for payment in found.payments)
+                net = wins + returns - stakes - found.overdrawn
+                told[key] = stakes, wins, returns, net, ended
+        return told
+
+    # --- pockets ------------------------------------------------------------------------------
+
+    def _stake(self, player: Player, amount: int) -> Pots:
+        """Take from pockets above zero, never more than the balance shown."""
+        if amount > max(player.balance, 0):
+            raise Refused(402)
+        if self.bonus_first:
+            from_bonus = min(amount, player.bonus)
+        else:
+            from_bonus = amount - min(amount, max(player.real, 0))
+        return _post(player, from_bonus - amount, -from_bonus)
+
+    def _pay(self, player: Player, found: Round, amount: int, *, in_bonus: bool) -> Pots:
+        """Pay to bonus, or in the proportion of the stakes that stand."""
+        if in_bonus:
+            return _credit(player, 0, amount)
+        staked = sum(bet.amount for bet in found.standing)
+        bonus = amount * sum(bet.bonus for bet in found.standing) // staked if staked else 0
+        return _credit(player, amount - bonus, bonus)
+
+
+def _has_bonus_code(fields: Mapping[str, str]) -> bool:
+    return bool(fields.get("bonusCode", "").strip())
+
+
+def _post(player: Player, real: int, bonus: int) -> Pots:
+    """Move the pockets, unless a balance would become too large either way."""
+    after = player.real + real, player.bonus + bonus
+    if max(abs(after[0]), abs(after[1]), abs(sum(after))) > largest(player.currency):
+        raise Refused(400)
+    player.real, player.bonus = after
+    return Pots(real, bonus)
+
+
+def _credit(player: Player, real: int, bonus: int) -> Pots:
+    """Pay a debt first: bonus becomes real as far as real would still be below zero."""
+    debt = min(bonus, max(-(player.real + real), 0))
+    return _post(player, real + debt, bonus - debt)
+
+
+def _draw(player: Player, real: int, bonus: int) -> tuple[Pots, int]:
+    """Draw on the pockets in these parts, then on real, then on bonus; tell what is missing."""
+    amount = real + bonus
+    from_bonus = min(bonus, player.bonus)
+    from_real = min(real, max(player.real, 0))
+    from_real += min(amount - from_real - from_bonus, max(player.real, 0) - from_real)
+    from_bonus += min(amount - from_real - from_bonus, player.bonus - from_bonus)
+    return Pots(-from_real, -from_bonus), amount - from_real - from_bonus
+
+
+def _bet_to_give_back(found: Round, amount: int, own_id: str | None) -> Bet:
+    """Find the bet that an abort gives back; an abort names none."""
+    if not found.bets or found.paid:
+        raise Refused(406)
+    if not found.standing:
+        raise Refused(CONFLICT)
+    fitting = [bet for bet in found.standing if bet.amount == amount]
+    if not fitting:
+        raise Refused(406)
+    own = [bet for bet in fitting if bet.transaction_id == own_id]
+    return (own or fitting)[-1]
+
+
+def _take_back(player: Player, found: Round, amount: int, now: datetime) -> Pots:
+    """BetPayedAbort: take one payment back, or a part of it."""
+    fitting = [payment for payment in found.paid if payment.stands == amount]
+    fitting = fitting or [payment for payment in found.paid if payment.stands >= amount]
+    if not fitting:
+        raise Refused(406)
+    if amount > max(player.balance, 0):
+        raise Refused(402)
+    payment = fitting[-1]
+    bonus = _bonus_part(payment, amount)
+    pots, missing = _draw(player, amount - bonus, bonus)
+    if missing:
+        raise Refused(402)
+    _post(player, pots.real, pots.bonus)
+    _reduce(payment, amount)
+    player.losses.append((now, amount))
+    return pots
+
+
+def _cancel(player: Player, found: Round, amount: int, now: datetime) -> Pots:
+    """SportBetCancel: succeeds, even where a debt comes of it."""
+    exact = [payment for payment in found.paid if payment.stands == amount]
+    aborts = [abort for abort in found.given_back if abort.bet.amount == amount]
+    aborts = [abort for abort in aborts if not abort.undone]
+    shares: list[tuple[Payment, int]] = []
+    rest = amount
+    bonus = 0
+    undone = None
+    if exact:
+        shares, rest = [(exact[-1], amount)], 0
+    elif aborts:
+        undone, rest = aborts[-1], 0
+        bonus = undone.bonus
+    else:
+        for payment in reversed(found.paid):
+            shares.append((payment, min(rest, payment.stands)))
+            rest -= shares[-1][1]
+    bonus += sum(_bonus_part(payment, share) for payment, share in shares)
+    pots, missing = _draw(player, amount - bonus, bonus)
+    pots.real -= missing
+    _post(player, pots.real, pots.bonus)
+    for payment, share in shares:
+        _reduce(payment, share)
+    found.overdrawn += rest
+    if undone:
+        undone.undone = undone.bet.stands = True
+    else:
+        player.losses.append((now, amount))
+    return pots
+
+
+def _bonus_part(payment: Payment, amount: int) -> int:
+    return amount * payment.bonus // payment.stands
+
+
+def _reduce(payment: Payment, amount: int) -> None:
+    """Let less of a payment stand."""
+    bonus = _bonus_part(payment, amount)
+    payment.real -= amount - bonus
+    payment.bonus -= bonus
