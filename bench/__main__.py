@@ -88,7 +88,13 @@ def main() -> int:
                     )
         facts = machine(place)
     results = {name: medians(taken) for name, taken in samples.items()}
-    show(Console(), facts, ROWS, results, ratios_only=asked.quick)
+    show(
+        Console(width=None if sys.stdout.isatty() else 160),
+        facts,
+        ROWS,
+        results,
+        ratios_only=asked.quick,
+    )
     if asked.json:
         rows = {name: result._asdict() for name, result in results.items()}
         every = {name: [sample._asdict() for sample in taken] for name, taken in samples.items()}

@@ -70,7 +70,7 @@ class Place:
 
     def ask(self, database: str, question: str) -> str:
         """One statement as superuser, one answer."""
-        return self.psql(database, "-c", question)
+        return self.psql(database, "-c", question).strip()
 
     def has(self, database: str) -> bool:
         """Whether the database is there."""

@@ -62,9 +62,9 @@ def show(
     """Print the table (unless only the ratios are wanted) and the ratios."""
     console.print(" · ".join(facts.values()), highlight=False)
     if not ratios_only:
-        table = Table("row", *COLUMNS)
+        table = Table("", *COLUMNS)
         for column in table.columns[1:]:
-            column.justify, column.no_wrap = "right", True
+            column.justify = "right"
         for name, result in results.items():
             table.add_row(titles[name], *_cells(result))
         console.print(table)

@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from app.ledger import statements
 from app.ledger.rows import (
-    decision_of,
+    as_json,
     delivery_uuid,
     entry_of,
+    journal_row,
     limits_in_force,
     minor,
-    reverses_text,
+    round_row,
     usage_of,
+    wallet_row,
 )
 from app.wallet.balance import Pockets
-from app.wallet.decision import Decisions, Posting, Remembered, RoundChange
+from app.wallet.decision import Decisions, Posting, Remembered
 from app.wallet.events import RULES, Part
 from app.wallet.facts import Facts, Wallet
 from app.wallet.journal import JournalEntry
@@ -184,22 +186,17 @@ class Book:
         ]
         if not entries and not decisions.round_changes:
             return frozenset()
-        journal = _columns([_journal_row(e) for e in entries], statements.JOURNAL_COLUMNS)
-        wallets = _columns(
-            [_wallet_row(facts.wallets[u], w) for u, w in decisions.wallets.items()],
-            statements.WALLET_COLUMNS,
-        )
-        agents = {wallet.player_id: wallet.agent for wallet in facts.wallets.values()}
-        rounds = _columns(
-            [
-                _round_row(
-                    key, agents[key.player_id], change, decisions.now, is_known=key in facts.rounds
-                )
+        before, known, now = facts.wallets, facts.rounds, decisions.now
+        agents = {wallet.player_id: wallet.agent for wallet in before.values()}
+        counts = await self.connection.fetchrow(
+            statements.RECORD,
+            as_json(journal_row(entry) for entry in entries),
+            as_json(wallet_row(before[u], after) for u, after in decisions.wallets.items()),
+            as_json(
+                round_row(key, agents[key.player_id], change, now, is_known=key in known)
                 for key, change in decisions.round_changes.items()
-            ],
-            statements.ROUND_COLUMNS,
+            ),
         )
-        counts = await self.connection.fetchrow(statements.RECORD, *journal, *wallets, *rounds)
         if counts is None:
             raise AssertionError("RECORD always answers")
         if counts["keys"] < len(entries):
@@ -290,77 +287,4 @@ def round_of(row: "asyncpg.Record", currency: Currency) -> Round:
         ),
         is_settled=row["settled"],
         refused_aborts=frozenset(minor(text, currency) for text in row["refused_aborts"]),
-    )
-
-
-def _journal_row(entry: JournalEntry) -> tuple[object, ...]:
-    text = entry.currency.text
-    return (
-        entry.player_id,
-        entry.position,
-        entry.version,
-        *entry.key,
-        delivery_uuid(entry.delivery),
-        entry.event_type,
-        entry.direction,
-        decision_of(entry),
-        entry.currency.code,
-        entry.currency.scale,
-        text(entry.amount),
-        text(entry.before.real),
-        text(entry.before.bonus),
-        text(entry.delta.real),
-        text(entry.delta.bonus),
-        entry.contra,
-        entry.event_id,
-        entry.game_id,
-        entry.bonus_code,
-        entry.extra_data,
-        reverses_text(entry),
-        ",".join(entry.flags),
-        entry.event_time,
-        entry.ledger_time,
-        entry.chain,
-    )
-
-
-def _wallet_row(before: Wallet, after: Wallet) -> tuple[object, ...]:
-    text = after.currency.text
-    return (
-        after.player_id,
-        before.position,
-        text(after.pockets.real),
-        text(after.pockets.bonus),
-        after.version,
-        after.position,
-        after.chain,
-        after.usage.day,
-        *map(text, after.usage[1:]),
-        after.has_refused_aborts,
-    )
-
-
-def _round_row(
-    key: RoundKey, agent: str, change: RoundChange, now: datetime, *, is_known: bool
-) -> tuple[object, ...]:
-    text, tally = change.currency.text, change.tally
-    return (
-        *key,
-        agent,
-        change.currency.code,
-        change.currency.scale,
-        change.game_id,
-        now,
-        change.is_settled,
-        tally.bets_placed,
-        tally.bets_standing,
-        text(tally.stake_real),
-        text(tally.stake_bonus),
-        text(tally.staked),
-        text(tally.paid),
-        text(tally.taken_back),
-        tally.cancels,
-        text(tally.remainder),
-        "{" + ",".join(map(text, change.refused_aborts)) + "}",
-        is_known,
     )

@@ -1,21 +1,27 @@
 """Between rows and wallet values: amounts travel as text.
 
-So that nothing in between can round them.
+So that nothing in between can round them: into the database as minor units with the currency's
+exponent (`-1050e-2`), which NUMERIC reads exactly and which costs less than printing them.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import msgspec
+
 from app.wallet.balance import Pockets
+from app.wallet.decision import RoundChange
 from app.wallet.events import Direction, EventType, HouseAccount
+from app.wallet.facts import Wallet
 from app.wallet.journal import Flag, JournalEntry, Reversal, microseconds
 from app.wallet.limits import NO_LIMITS, Limits, Usage
 from app.wallet.money import Currency, Minor
 from app.wallet.movement import Key
 from app.wallet.refusals import Refusal
+from app.wallet.rounds import RoundKey
 
 ACCEPTED: Final = "ACCEPTED"
 """The decision of a movement that was posted; any other decision is the name of a Refusal."""
@@ -29,6 +35,178 @@ if TYPE_CHECKING:
     Row = asyncpg.Record
 
 
+class JournalRow(msgspec.Struct, gc=False):
+    """A new row of `movements` and of `transaction_keys`, named as RECORD reads it."""
+
+    player_id: int
+    position: int
+    version: int
+    source: str
+    transaction_id: str
+    facet: str
+    delivery: str
+    event_type: str
+    direction: str
+    decision: str
+    currency: str
+    scale: int
+    amount: str
+    real_before: str
+    bonus_before: str
+    real_delta: str
+    bonus_delta: str
+    contra: str
+    event_id: str | None
+    game_id: int | None
+    bonus_code: str | None
+    extra_data: str | None
+    reverses: str
+    flags: str
+    event_time: datetime
+    ledger_time: datetime
+    chain: bytes
+
+
+class WalletRow(msgspec.Struct, gc=False):
+    """What becomes of a row of `wallets`, named as RECORD reads it."""
+
+    player_id: int
+    position_before: int
+    real: str
+    bonus: str
+    version: int
+    position: int
+    chain: bytes
+    usage_day: int
+    stake_day: str
+    stake_week: str
+    stake_month: str
+    loss_day: str
+    loss_week: str
+    loss_month: str
+    has_refused_aborts: bool
+
+
+class RoundRow(msgspec.Struct, gc=False):
+    """What is added to a row of `rounds`, named as RECORD reads it."""
+
+    player_id: int
+    event_id: str
+    is_streamer: bool
+    agent: str
+    currency: str
+    scale: int
+    game_id: int | None
+    at: datetime
+    settled: bool
+    bets_placed: int
+    bets_standing: int
+    stake_real: str
+    stake_bonus: str
+    staked: str
+    paid: str
+    taken_back: str
+    cancels: int
+    remainder: str
+    refused_aborts: str
+    is_known: bool
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def as_json(rows: Iterable[msgspec.Struct]) -> str:
+    """The rows as one JSON text; bytes become base64."""
+    return _ENCODER.encode(list(rows)).decode()
+
+
+def journal_row(entry: JournalEntry) -> JournalRow:
+    """The row of a new entry."""
+    currency, key, before, delta = entry.currency, entry.key, entry.before, entry.delta
+    unit = _UNITS[currency.scale]
+    return JournalRow(
+        entry.player_id,
+        entry.position,
+        entry.version,
+        key.source,
+        key.transaction_id,
+        key.facet,
+        entry.delivery.hex(),
+        entry.event_type,
+        entry.direction,
+        decision_of(entry),
+        currency.code,
+        currency.scale,
+        f"{entry.amount}{unit}",
+        f"{before.real}{unit}",
+        f"{before.bonus}{unit}",
+        f"{delta.real}{unit}",
+        f"{delta.bonus}{unit}",
+        entry.contra,
+        entry.event_id,
+        entry.game_id,
+        entry.bonus_code,
+        entry.extra_data,
+        reverses_text(entry) if entry.reverses else "",
+        ",".join(entry.flags) if entry.flags else "",
+        entry.event_time,
+        entry.ledger_time,
+        entry.chain,
+    )
+
+
+def wallet_row(before: Wallet, after: Wallet) -> WalletRow:
+    """The row of a wallet that moved."""
+    unit, usage = _UNITS[after.currency.scale], after.usage
+    return WalletRow(
+        after.player_id,
+        before.position,
+        f"{after.pockets.real}{unit}",
+        f"{after.pockets.bonus}{unit}",
+        after.version,
+        after.position,
+        after.chain,
+        usage.day,
+        f"{usage.stake_day}{unit}",
+        f"{usage.stake_week}{unit}",
+        f"{usage.stake_month}{unit}",
+        f"{usage.loss_day}{unit}",
+        f"{usage.loss_week}{unit}",
+        f"{usage.loss_month}{unit}",
+        after.has_refused_aborts,
+    )
+
+
+def round_row(
+    key: RoundKey, agent: str, change: RoundChange, now: datetime, *, is_known: bool
+) -> RoundRow:
+    """The row of what a batch adds to a round."""
+    tally, currency = change.tally, change.currency
+    unit = _UNITS[currency.scale]
+    return RoundRow(
+        key.player_id,
+        key.event_id,
+        key.is_streamer,
+        agent,
+        currency.code,
+        currency.scale,
+        change.game_id,
+        now,
+        change.is_settled,
+        tally.bets_placed,
+        tally.bets_standing,
+        f"{tally.stake_real}{unit}",
+        f"{tally.stake_bonus}{unit}",
+        f"{tally.staked}{unit}",
+        f"{tally.paid}{unit}",
+        f"{tally.taken_back}{unit}",
+        tally.cancels,
+        f"{tally.remainder}{unit}",
+        "{" + ",".join(f"{amount}{unit}" for amount in change.refused_aborts) + "}",
+        is_known,
+    )
+
+
 def minor(text: str, currency: Currency) -> Minor:
     """An amount as the database prints it, in minor units."""
     return int(text.replace(".", "")) // _DIVISORS[currency.scale]
@@ -37,6 +215,8 @@ def minor(text: str, currency: Currency) -> Minor:
 _DIVISORS: Final[tuple[int, ...]] = tuple(
     10 ** (COLUMN_SCALE - scale) for scale in range(COLUMN_SCALE + 1)
 )
+_UNITS: Final = tuple(f"e-{scale}" for scale in range(COLUMN_SCALE + 1))
+"""What follows a number of minor units, by scale."""
 
 
 def decision_of(entry: JournalEntry) -> str:

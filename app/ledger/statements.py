@@ -1,8 +1,9 @@
 """The statements of the money road, in plain SQL, word for word as EXPLAIN and the logs show them.
 
-Sets travel as arrays through `unnest`; amounts travel as text. Keys that may not be there are never
-read first: a missing key puts a predicate lock on the place where it would be, and every insert
-near it becomes a conflict.
+Questions travel as arrays through `unnest`, and what is to be written as one JSON text a table: the
+driver looks at every element of an array, which costs more than PostgreSQL's reading of the JSON.
+Amounts travel as text. Keys that may not be there are never read first: a missing key puts a
+predicate lock on the place where it would be, and every insert near it becomes a conflict.
 """
 
 from typing import Final
@@ -22,15 +23,23 @@ FROM unnest($1::text[], $2::bytea[], $3::text[], $4::boolean[], $5::boolean[])
      WITH ORDINALITY AS asked (user_id, token_hash, event_id, is_streamer, reads_round, n)
 JOIN players p ON p.user_id = asked.user_id
 JOIN wallets w ON w.player_id = p.player_id
-LEFT JOIN sessions s ON s.player_id = p.player_id AND s.token_hash = asked.token_hash
-LEFT JOIN rounds r ON r.player_id = p.player_id AND r.event_id = asked.event_id
-     AND r.is_streamer = asked.is_streamer AND (asked.reads_round OR w.has_refused_aborts)
+LEFT JOIN LATERAL (
+    SELECT * FROM sessions
+    WHERE player_id = p.player_id AND token_hash = asked.token_hash LIMIT 1
+) s ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM rounds
+    WHERE player_id = p.player_id AND event_id = asked.event_id
+      AND is_streamer = asked.is_streamer AND (asked.reads_round OR w.has_refused_aborts) LIMIT 1
+) r ON true
 ORDER BY p.player_id, asked.n
 FOR NO KEY UPDATE OF w
 """
 """Everything a batch must know, wallets locked in the order of their players.
 
-FOR NO KEY UPDATE: exactly the lock that the later UPDATE takes."""
+FOR NO KEY UPDATE: exactly the lock that the later UPDATE takes. LATERAL with LIMIT 1: looked up by
+the whole key, once for each movement; as plain joins the planner may read all the sessions or all
+the rounds of a player, and lock them, as long as the statistics say that he has few."""
 
 ENTRY_COLUMNS: Final = """
     m.player_id, m.position, m.version, m.source, m.transaction_id, m.facet, m.delivery,
@@ -65,90 +74,32 @@ JOIN transaction_keys k ON k.source = sent.source
 WHERE (k.player_id, k.position) <> (sent.player_id, sent.position)
 """
 
-_JOURNAL: Final = {
-    "player_id": "bigint",
-    "position": "bigint",
-    "version": "bigint",
-    "source": "text",
-    "transaction_id": "text",
-    "facet": "text",
-    "delivery": "uuid",
-    "event_type": "text",
-    "direction": "text",
-    "decision": "text",
-    "currency": "text",
-    "scale": "smallint",
-    "amount": "text",
-    "real_before": "text",
-    "bonus_before": "text",
-    "real_delta": "text",
-    "bonus_delta": "text",
-    "contra": "text",
-    "event_id": "text",
-    "game_id": "bigint",
-    "bonus_code": "text",
-    "extra_data": "text",
-    "reverses": "text",
-    "flags": "text",
-    "event_time": "timestamptz",
-    "ledger_time": "timestamptz",
-    "chain": "bytea",
-}
+_JOURNAL: Final = """
+    player_id bigint, position bigint, version bigint, source text, transaction_id text, facet text,
+    delivery uuid, event_type text, direction text, decision text, currency text, scale smallint,
+    amount numeric, real_before numeric, bonus_before numeric, real_delta numeric,
+    bonus_delta numeric, contra text, event_id text, game_id bigint, bonus_code text,
+    extra_data text, reverses text, flags text, event_time timestamptz, ledger_time timestamptz,
+    chain text
+"""
 
-_WALLETS: Final = {
-    "player_id": "bigint",
-    "position_before": "bigint",
-    "real": "text",
-    "bonus": "text",
-    "version": "bigint",
-    "position": "bigint",
-    "chain": "bytea",
-    "usage_day": "integer",
-    "stake_day": "text",
-    "stake_week": "text",
-    "stake_month": "text",
-    "loss_day": "text",
-    "loss_week": "text",
-    "loss_month": "text",
-    "has_refused_aborts": "boolean",
-}
+_WALLETS: Final = """
+    player_id bigint, position_before bigint, real numeric, bonus numeric, version bigint,
+    position bigint, chain text, usage_day integer, stake_day numeric, stake_week numeric,
+    stake_month numeric, loss_day numeric, loss_week numeric, loss_month numeric,
+    has_refused_aborts boolean
+"""
 
-_ROUNDS: Final = {
-    "player_id": "bigint",
-    "event_id": "text",
-    "is_streamer": "boolean",
-    "agent": "text",
-    "currency": "text",
-    "scale": "smallint",
-    "game_id": "bigint",
-    "at": "timestamptz",
-    "settled": "boolean",
-    "bets_placed": "integer",
-    "bets_standing": "integer",
-    "stake_real": "text",
-    "stake_bonus": "text",
-    "staked": "text",
-    "paid": "text",
-    "taken_back": "text",
-    "cancels": "integer",
-    "remainder": "text",
-    "refused_aborts": "text",
-    "is_known": "boolean",
-}
-
-JOURNAL_COLUMNS: Final = tuple(_JOURNAL)
-WALLET_COLUMNS: Final = tuple(_WALLETS)
-ROUND_COLUMNS: Final = tuple(_ROUNDS)
-"""The order in which `RECORD` takes its arrays: journal, wallets, rounds."""
-
-
-def _arrays(columns: dict[str, str], first: int) -> str:
-    return ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), first))
-
+_ROUNDS: Final = """
+    player_id bigint, event_id text, is_streamer boolean, agent text, currency text, scale smallint,
+    game_id bigint, at timestamptz, settled boolean, bets_placed integer, bets_standing integer,
+    stake_real numeric, stake_bonus numeric, staked numeric, paid numeric, taken_back numeric,
+    cancels integer, remainder numeric, refused_aborts text, is_known boolean
+"""
 
 RECORD: Final = f"""
-WITH journal ({", ".join(_JOURNAL)}) AS (
-    SELECT * FROM unnest({_arrays(_JOURNAL, 1)})
+WITH journal AS (
+    SELECT * FROM json_to_recordset($1::text::json) AS _ ({_JOURNAL})
 ), keys AS (
     INSERT INTO transaction_keys (source, transaction_id, facet, player_id, position)
     SELECT source, transaction_id, facet, player_id, position FROM journal
@@ -161,34 +112,31 @@ WITH journal ({", ".join(_JOURNAL)}) AS (
         bonus_delta, real_after, bonus_after, contra, event_id, game_id, bonus_code, extra_data,
         reverses, flags, event_time, ledger_time, chain)
     SELECT player_id, position, version, source, transaction_id, facet, delivery, event_type,
-        direction, decision, currency, scale, amount::numeric, real_before::numeric,
-        bonus_before::numeric, real_delta::numeric, bonus_delta::numeric,
-        real_before::numeric + real_delta::numeric, bonus_before::numeric + bonus_delta::numeric,
-        contra, event_id, game_id, bonus_code, extra_data, reverses, flags, event_time,
-        ledger_time, chain
+        direction, decision, currency, scale, amount, real_before, bonus_before, real_delta,
+        bonus_delta, real_before + real_delta, bonus_before + bonus_delta, contra, event_id,
+        game_id, bonus_code, extra_data, reverses, flags, event_time, ledger_time,
+        decode(chain, 'base64')
     FROM journal
 ), moved AS (
     UPDATE wallets w
-    SET real = n.real::numeric, bonus = n.bonus::numeric, version = n.version,
-        position = n.position, chain = n.chain, usage_day = n.usage_day,
-        stake_day = n.stake_day::numeric, stake_week = n.stake_week::numeric,
-        stake_month = n.stake_month::numeric, loss_day = n.loss_day::numeric,
-        loss_week = n.loss_week::numeric, loss_month = n.loss_month::numeric,
+    SET real = n.real, bonus = n.bonus, version = n.version, position = n.position,
+        chain = decode(n.chain, 'base64'), usage_day = n.usage_day, stake_day = n.stake_day,
+        stake_week = n.stake_week, stake_month = n.stake_month, loss_day = n.loss_day,
+        loss_week = n.loss_week, loss_month = n.loss_month,
         has_refused_aborts = n.has_refused_aborts
-    FROM unnest({_arrays(_WALLETS, 1 + len(_JOURNAL))}) AS n ({", ".join(_WALLETS)})
+    FROM json_to_recordset($2::text::json) AS n ({_WALLETS})
     WHERE w.player_id = n.player_id AND w.position = n.position_before
     RETURNING 1
-), changes ({", ".join(_ROUNDS)}) AS (
-    SELECT * FROM unnest({_arrays(_ROUNDS, 1 + len(_JOURNAL) + len(_WALLETS))})
+), changes AS (
+    SELECT * FROM json_to_recordset($3::text::json) AS _ ({_ROUNDS})
 ), opened AS (
     INSERT INTO rounds AS r (
         player_id, event_id, is_streamer, agent, currency, scale, game_id, opened_at, last_at,
-        settled,
-        bets_placed, bets_standing, stake_real, stake_bonus, staked, paid, taken_back, cancels,
-        remainder, refused_aborts)
+        settled, bets_placed, bets_standing, stake_real, stake_bonus, staked, paid, taken_back,
+        cancels, remainder, refused_aborts)
     SELECT player_id, event_id, is_streamer, agent, currency, scale, game_id, at, at, settled,
-        bets_placed, bets_standing, stake_real::numeric, stake_bonus::numeric, staked::numeric,
-        paid::numeric, taken_back::numeric, cancels, remainder::numeric, refused_aborts::numeric[]
+        bets_placed, bets_standing, stake_real, stake_bonus, staked, paid, taken_back, cancels,
+        remainder, refused_aborts::numeric[]
     FROM changes WHERE NOT is_known
     ON CONFLICT (player_id, event_id, is_streamer) DO UPDATE SET
         last_at = excluded.last_at, settled = excluded.settled,
@@ -202,11 +150,11 @@ WITH journal ({", ".join(_JOURNAL)}) AS (
     UPDATE rounds r SET
         last_at = c.at, settled = c.settled, bets_placed = r.bets_placed + c.bets_placed,
         bets_standing = r.bets_standing + c.bets_standing,
-        stake_real = r.stake_real + c.stake_real::numeric,
-        stake_bonus = r.stake_bonus + c.stake_bonus::numeric,
-        staked = r.staked + c.staked::numeric, paid = r.paid + c.paid::numeric,
-        taken_back = r.taken_back + c.taken_back::numeric, cancels = r.cancels + c.cancels,
-        remainder = r.remainder + c.remainder::numeric,
+        stake_real = r.stake_real + c.stake_real,
+        stake_bonus = r.stake_bonus + c.stake_bonus,
+        staked = r.staked + c.staked, paid = r.paid + c.paid,
+        taken_back = r.taken_back + c.taken_back, cancels = r.cancels + c.cancels,
+        remainder = r.remainder + c.remainder,
         refused_aborts = r.refused_aborts || c.refused_aborts::numeric[]
     FROM changes c
     WHERE c.is_known AND r.player_id = c.player_id AND r.event_id = c.event_id

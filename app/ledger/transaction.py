@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from random import SystemRandom
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from app.ledger.book import Book
+from app.ledger.connections import Connections, Kept, PoolUse
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
 
 T = TypeVar("T")
@@ -46,24 +46,21 @@ SESSION_SETTINGS: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    # A plan is made once for each connection: making one anew costs more than a lone movement.
+    "plan_cache_mode": "force_generic_plan",
     "jit": "off",
     "application_name": "wallet",
     "timezone": "UTC",
 }
+
+SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
+SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
 _jitter: Final = SystemRandom()
 
 
 class RunAgainError(Exception):
     """The work found that it must start from a new snapshot."""
-
-
-class PoolUse(NamedTuple):
-    """The connections of this process at this moment."""
-
-    busy: int
-    idle: int
-    most: int
 
 
 class Ledger:
@@ -91,12 +88,9 @@ class Ledger:
         self._clock = clock
         self._wait_seconds = deadline.total_seconds()
         milliseconds = str(int(self._wait_seconds * 1000))
-        self._engine: AsyncEngine = create_async_engine(
+        engine = create_async_engine(
             url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=self._wait_seconds,
-            pool_recycle=1800,
+            poolclass=NullPool,
             connect_args={
                 "timeout": self._wait_seconds,
                 "server_settings": SESSION_SETTINGS
@@ -107,17 +101,15 @@ class Ledger:
                 },
             },
         )
+        self._connections = Connections(engine, pool_size)
 
     def pool_use(self) -> PoolUse:
         """Count the connections that work, those that wait for work, and how many there may be."""
-        pool = self._engine.pool
-        if not isinstance(pool, QueuePool):
-            raise TypeError("connections are kept in a pool")
-        return PoolUse(pool.checkedout(), pool.checkedin(), pool.size())
+        return self._connections.use()
 
     async def close(self) -> None:
         """Give all connections back to the database."""
-        await self._engine.dispose()
+        await self._connections.close()
 
     async def serializable(
         self,
@@ -133,45 +125,40 @@ class Ledger:
         then the fate is not known either.
         """
         wait = deadline or self.deadline
-        return await self._bounded(work, "serializable", wait, fate_unknown or _nothing)
+        return await self._bounded(work, SERIALIZABLE, wait, fate_unknown or _nothing)
 
     async def read_only(self, work: Callable[[Book], Awaitable[T]]) -> T:
         """Run work that writes nothing on one consistent snapshot; no retry is ever asked of it."""
-        return await self._bounded(work, "repeatable_read", self.deadline, _nothing, readonly=True)
+        return await self._bounded(work, SNAPSHOT, self.deadline, _nothing)
 
     async def _bounded(
         self,
         work: Callable[[Book], Awaitable[T]],
-        isolation: str,
+        begin: str,
         deadline: timedelta,
         fate_unknown: Callable[[], None],
-        *,
-        readonly: bool = False,
     ) -> T:
         try:
             async with asyncio.timeout(deadline.total_seconds()):
-                return await self._attempts(work, isolation, fate_unknown, readonly=readonly)
+                return await self._attempts(work, begin, fate_unknown)
         except TimeoutError as error:
             raise DeadlineError from error
 
     async def _attempts(
         self,
         work: Callable[[Book], Awaitable[T]],
-        isolation: str,
+        begin: str,
         fate_unknown: Callable[[], None],
-        *,
-        readonly: bool,
     ) -> T:
         wait_ms = WAIT_FIRST_MS
         away: Exception | None = None
         for _ in range(ATTEMPTS_MAX):
             try:
-                async with self._engine.connect() as connection:
-                    return await self._attempt(connection, work, isolation, readonly=readonly)
+                return await self._attempt(work, begin)
             except RunAgainError:
                 self.retries["key taken"] += 1
                 continue
-            except (PoolTimeoutError, TimeoutError) as error:
+            except TimeoutError as error:
                 raise LedgerBusyError from error
             except (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError, OSError) as error:
                 if is_away(error):
@@ -186,26 +173,33 @@ class Ledger:
             raise LedgerAwayError from away
         raise LedgerBusyError
 
-    async def _attempt(
-        self,
-        connection: AsyncConnection,
-        work: Callable[[Book], Awaitable[T]],
-        isolation: str,
-        *,
-        readonly: bool,
-    ) -> T:
-        raw = (await connection.get_raw_connection()).driver_connection
-        if not isinstance(raw, asyncpg.Connection):
-            raise TypeError("the database URL must name the asyncpg driver")
+    async def _attempt(self, work: Callable[[Book], Awaitable[T]], begin: str) -> T:
+        kept = await self._connections.take()
+        raw = kept.raw
         try:
-            async with raw.transaction(isolation=isolation, readonly=readonly):  # type: ignore[arg-type]  # the stubs want the literal
-                return await work(Book(raw, self._clock))
-        except BaseException as error:
+            await raw.execute(begin)
+            done = await work(Book(raw, self._clock))
+            await raw.execute("COMMIT;")
+        except (asyncpg.PostgresError, RunAgainError):
+            await self._roll_back(kept)
+            raise
+        except BaseException:
             # Whatever is not a plain answer of the database leaves a connection nobody should
             # trust.
-            if not isinstance(error, (asyncpg.PostgresError, RunAgainError)) or raw.is_closed():
-                await connection.invalidate()
+            self._connections.drop(kept)
             raise
+        self._connections.give_back(kept)
+        return done
+
+    async def _roll_back(self, kept: Kept) -> None:
+        """End a transaction that failed; its connection is good if it can still say so."""
+        try:
+            if not kept.raw.is_closed() and kept.raw.is_in_transaction():
+                await kept.raw.execute("ROLLBACK;")
+        except BaseException:
+            self._connections.drop(kept)
+            raise
+        self._connections.give_back(kept)
 
 
 def _nothing() -> None:
