@@ -8,25 +8,27 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from app.cashier.audit import Findings, audit
-from app.ops.database import open_database, reach
+from app.cashier.audit import Breach, Findings, audit
+from app.ops.database import reach, ready_database
+from app.ops.printer import AsJson, print_json, rows_table, screen
 from app.settings import load_database_settings
 
 EXIT_BROKEN = 1
 
 Since = Annotated[
     datetime | None,
-    typer.Option(help="Only what was touched from then on (UTC).", formats=["%Y-%m-%dT%H:%M:%S"]),
+    typer.Option(
+        help="Only what was touched from then on (UTC).",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"],
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def audit_command(since: Since = None, as_json: AsJson = False) -> None:
     """Check every law of the ledger; exit code 1 and the offenders if one is broken."""
     begin = since.replace(tzinfo=UTC) if since else None
-    with open_database(load_database_settings()) as database, _bar() as bar:
+    with ready_database(load_database_settings()) as database, _bar() as bar:
         task = bar.add_task("auditing", total=None)
         findings = reach(
             audit(
@@ -36,7 +38,7 @@ def audit_command(since: Since = None, as_json: AsJson = False) -> None:
             )
         )
     if as_json:
-        print(json.dumps(_as_dict(findings), default=_plain))
+        print_json(json.loads(json.dumps(_as_dict(findings), default=_plain)))
     else:
         _show(findings)
     if not findings.is_clean:
@@ -45,13 +47,15 @@ def audit_command(since: Since = None, as_json: AsJson = False) -> None:
 
 def _bar() -> Progress:
     """A bar on the terminal's error stream; nothing where nobody watches."""
+    watched = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=watched,
         transient=True,
+        disable=not watched.is_terminal,
     )
 
 
@@ -73,15 +77,16 @@ def _plain(value: object) -> str:
 
 
 def _show(findings: Findings) -> None:
-    console = Console()
     looked_at = (
         f"{findings.invariants} laws, {findings.players} players, {findings.movements} movements"
     )
     if findings.is_clean:
-        console.print(f"[green]clean[/]: {looked_at}")
+        screen().print(f"[green]clean[/]: {looked_at}")
         return
-    table = Table("law", "offender", title=f"{len(findings.breaches)} breaches ({looked_at})")
-    for breach in findings.breaches:
-        offender = ", ".join(f"{name} {_plain(value)}" for name, value in breach.offender.items())
-        table.add_row(breach.law, offender)
-    console.print(table)
+    rows = ((breach.law, _offender(breach)) for breach in findings.breaches)
+    title = f"{len(findings.breaches)} breaches ({looked_at})"
+    screen().print(rows_table(title, ("law", "offender"), rows))
+
+
+def _offender(breach: Breach) -> str:
+    return ", ".join(f"{name} {_plain(value)}" for name, value in breach.offender.items())

@@ -11,13 +11,19 @@ from typing import Annotated
 import typer
 
 from app.ledger.migrations import MigrationBusyError, current_revision, upgrade
+from app.ops.agents import agents
 from app.ops.audit import audit_command
 from app.ops.database import open_database, reach
 from app.ops.errors import ConsoleError
+from app.ops.funds import deposit, grant, revoke, withdraw
+from app.ops.look import movements, rounds
+from app.ops.people import players
 from app.ops.printer import complain, say
 from app.ops.serve import serve as serve_until_stopped
 from app.ops.server import BuildApp, ServerFailedError
 from app.ops.simulate import simulate_command
+from app.ops.tokens import tokens
+from app.ops.transfer import transfer
 from app.postgres import PostgresError
 from app.settings import SettingsError, load_database_settings, load_settings
 
@@ -79,6 +85,16 @@ def migrate() -> None:
 
 console.command("simulate")(simulate_command)
 console.command("audit")(audit_command)
+console.add_typer(players)
+console.add_typer(tokens)
+console.command("deposit")(deposit)
+console.command("withdraw")(withdraw)
+console.command("grant")(grant)
+console.command("revoke")(revoke)
+console.add_typer(movements)
+console.add_typer(rounds)
+console.add_typer(agents)
+console.command("transfer")(transfer)
 
 
 def _complain(error: Exception, exit_code: int) -> int:

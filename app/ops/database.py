@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.ledger.errors import LedgerError
 from app.ledger.migrations import current_revision, head_revision, is_behind, upgrade
 from app.ledger.transaction import is_away, sqlstate
 from app.ops.errors import DatabaseAwayError, SchemaBehindError
@@ -65,6 +66,8 @@ def reach(work: Coroutine[object, object, T]) -> T:
     """Do something on a database, outside any event loop; one that is away is a sentence."""
     try:
         return asyncio.run(work)
+    except LedgerError as error:
+        raise DatabaseAwayError(f"The database does not answer: {error}") from error
     except Exception as error:
         if is_away(error) or (sqlstate(error) or "").startswith(NOT_LET_IN):
             # The driver's own words, without SQLAlchemy's frame around them.

@@ -58,10 +58,11 @@ class Seated(NamedTuple):
 
 def open_demo(settings: Settings, database: Database, address: str) -> str:
     """Open the demo's players, and return what a newcomer needs to know."""
-    return demo_banner(reach(_seat_players(settings, database)), database, address)
+    numbers = f"http://{settings.private_host}:{settings.private_port}/metrics"
+    return demo_banner(reach(_seat_players(settings, database)), database, address, numbers)
 
 
-def demo_banner(players: list[Seated], database: Database, address: str) -> str:
+def demo_banner(players: list[Seated], database: Database, address: str, numbers: str) -> str:
     """Say where everything is, with a signed request that is ready to be pasted."""
     lines = [
         "",
@@ -76,6 +77,7 @@ def demo_banner(players: list[Seated], database: Database, address: str) -> str:
         f"Callback key: {DEMO_CALLBACK_KEY}",
         f"Agent {DEMO_AGENT_ID}, key: {DEMO_AGENT_KEY}",
         f"API pages:    {address}/docs",
+        f"Numbers:      {numbers}",
     ]
     if database.embedded is not None:
         lines += [

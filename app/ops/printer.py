@@ -6,22 +6,24 @@ Amounts are printed as exact texts; a program that reads them as floats does so 
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 WIDTH_WITHOUT_TERMINAL = 240
 """Into a file or a pipe nothing is cut off at the eightieth column."""
 
 
-def screen() -> Console:
-    """Standard output: as wide as the terminal, or wide enough where there is none."""
+def screen(*, error: bool = False) -> Console:
+    """Standard output or error: as wide as the terminal, or wide enough where there is none."""
+    is_terminal = (sys.stderr if error else sys.stdout).isatty()
     return Console(
-        highlight=False,
-        soft_wrap=not sys.stdout.isatty(),
-        width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL,
+        stderr=error, highlight=False, width=None if is_terminal else WIDTH_WITHOUT_TERMINAL
     )
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from app.ops.database import reach, ready_database
 from app.ops.errors import ConsoleError
-from app.ops.printer import say, screen
+from app.ops.printer import AsJson, say, screen
 from app.ops.stage import seat_players
 from app.settings import DEMO_CALLBACK_KEY, Settings, load_console_settings
 from app.simulator import (
@@ -50,7 +50,6 @@ DuplicateReply: TypeAlias = Literal["conflict", "replay"]
 StakeOrder: TypeAlias = Literal["real_first", "bonus_first"]
 KeyScope: TypeAlias = Literal["transaction", "transaction_event"]
 AS_SET: Final = "The server's; else the setting of the same name says it."
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def simulate_command(
