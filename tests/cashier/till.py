@@ -40,7 +40,7 @@ class Till:
             user_id=user_id,
             agent=AGENT,
             currency=ISO_CURRENCIES[currency],
-            nickname=f"nick-{user_id}",
+            nickname=f"nick-{user_id}"[:64],
             language="en",
         )
         issued = await issue_token(self.ledger, user_id, timedelta(hours=1))
@@ -111,6 +111,16 @@ class Till:
         try:
             return await connection.fetch(query, *arguments)
         finally:
+            await connection.close()
+
+    async def rows_after(self, script: str, query: str) -> Sequence[asyncpg.Record]:
+        """What the database would say after this, which does not last."""
+        connection = await connect(self.superuser_url)
+        try:
+            await connection.execute(script)
+            return await connection.fetch(query)
+        finally:
+            await connection.execute("ROLLBACK")
             await connection.close()
 
     async def pockets(self, user_id: str = "anna") -> Pockets:
