@@ -18,6 +18,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -119,6 +121,30 @@ def _agents(value: object) -> object:
         name: {"keys": tuple(given)} if isinstance(given, list) else given
         for name, given in agents.items()
     }
+
+
+def _platform_keys(value: object) -> object:
+    """Read a JWK set: public keys on P-256 (ES256) or Ed25519 (EdDSA)."""
+    if not isinstance(value, str):
+        return value
+    try:
+        keys = json.loads(value, object_pairs_hook=_once)["keys"]
+        return tuple(_public_jwk(key) for key in keys)
+    except (ValueError, RecursionError, TypeError, KeyError, JoseError):
+        raise ValueError(
+            'must be a JWK set, {"keys": […]}, of public keys on P-256 or Ed25519'
+        ) from None
+
+
+def _public_jwk(key: Mapping[str, str]) -> dict[str, str]:
+    """Hold one key to what the platform's tokens may be signed with; a private one is refused."""
+    names = {"EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}[key["kty"]]
+    members: dict[str, str | list[str]] = {name: key[name] for name in names}
+    if members["crv"] not in {"P-256", "Ed25519"} or "d" in key:
+        raise ValueError
+    # A point that is not on the curve is found here.
+    _ = (ECKey if key["kty"] == "EC" else OKPKey).import_key(members).public_key
+    return {name: str(key[name]) for name in (*names, "kid") if name in key}
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -232,6 +258,18 @@ class Settings(DatabaseSettings):
     token_renewal: Literal["fixed", "sliding"] = "fixed"  # noqa: S105 — no secret, a choice
     """Whether a token's life begins once, or anew each time it is used."""
 
+    platform_issuer: Annotated[str, Field(min_length=1)] | None = None
+    """Who signs players' tokens on the operator's own platform (JWT `iss`); unset: nobody does."""
+
+    platform_audience: Annotated[str, Field(min_length=1)] | None = None
+    """For whom those tokens are signed (JWT `aud`)."""
+
+    platform_keys: Annotated[
+        tuple[Mapping[str, str], ...], NoDecode, BeforeValidator(_platform_keys)
+    ] = ()
+    """What those tokens are verified with: a JWK set of public keys, P-256 (ES256) or Ed25519
+    (EdDSA), each with a `kid` while one is being changed."""
+
     currencies: Annotated[Mapping[str, int], NoDecode, BeforeValidator(_currencies)] = {}
     """Currencies beside the contract's, as code:decimals, for instance BTC:8,USDT:6."""
 
@@ -270,6 +308,17 @@ class Settings(DatabaseSettings):
             if name.lower() == CALLBACK_SOURCE:
                 raise ValueError(f"must not name an agent {CALLBACK_SOURCE}")
         return value
+
+    @model_validator(mode="after")
+    def _platform_is_whole(self) -> Self:
+        """Verify the platform's tokens in full, or have none."""
+        parts = (self.platform_issuer, self.platform_audience, self.platform_keys)
+        if any(parts) and not all(parts):
+            raise ValueError(
+                "WALLET_PLATFORM_ISSUER, WALLET_PLATFORM_AUDIENCE and WALLET_PLATFORM_KEYS "
+                "must be set together"
+            )
+        return self
 
     @model_validator(mode="after")
     def _pool_holds_the_lanes(self) -> Self:

@@ -176,6 +176,73 @@ def test_the_lanes_leave_a_connection_for_enquiries(monkeypatch: pytest.MonkeyPa
     assert sentence == "WALLET_POOL_SIZE must be larger than WALLET_LANES."
 
 
+def platform_key(**changes: object) -> dict[str, object]:
+    """A public key on Ed25519 (RFC 8037, appendix A)."""
+    key: dict[str, object] = {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "kid": "2026",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    }
+    key.update(changes)
+    return {name: value for name, value in key.items() if value is not None}
+
+
+def test_the_platform_signs_with_public_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WALLET_PLATFORM_ISSUER", "https://platform.example.test")
+    monkeypatch.setenv("WALLET_PLATFORM_AUDIENCE", "wallet")
+    monkeypatch.setenv("WALLET_PLATFORM_KEYS", json.dumps({"keys": [platform_key(use="sig")]}))
+    assert load_settings().platform_keys == (platform_key(),)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "",
+        "x",
+        "[]",
+        "{}",
+        '{"keys": 5}',
+        '{"keys": [5]}',
+        '{"keys": [], "keys": []}',
+        *(
+            json.dumps({"keys": [platform_key(**changes)]})
+            for changes in (
+                {"d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"},
+                {"kty": "oct", "k": KEY},
+                {"kty": "RSA"},
+                {"kty": None},
+                {"crv": "Ed448"},
+                {"crv": "X25519"},
+                {"x": "AAAA"},
+                {"x": None},
+                {"x": 5},
+                {"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"},
+                {"kty": "EC", "crv": "P-521", "x": "AAAA", "y": "AAAA"},
+            )
+        ),
+    ],
+    ids=range(18),
+)
+def test_other_keys_than_the_platforms_are_refused(
+    monkeypatch: pytest.MonkeyPatch, keys: str
+) -> None:
+    monkeypatch.setenv("WALLET_PLATFORM_ISSUER", "https://platform.example.test")
+    monkeypatch.setenv("WALLET_PLATFORM_AUDIENCE", "wallet")
+    sentence = refusal(monkeypatch, "WALLET_PLATFORM_KEYS", keys)
+    assert sentence.startswith("WALLET_PLATFORM_")
+    assert "nWGxne" not in sentence
+
+
+@pytest.mark.parametrize("name", ["ISSUER", "AUDIENCE", "KEYS"])
+def test_the_platform_is_named_in_full_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    value = json.dumps({"keys": [platform_key()]}) if name == "KEYS" else "something"
+    sentence = refusal(monkeypatch, f"WALLET_PLATFORM_{name}", value)
+    assert sentence.endswith("must be set together.")
+
+
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WALLET_AGENTS", json.dumps({"casino": [KEY]}))
     monkeypatch.setenv("WALLET_DATABASE_URL", "postgresql://role:a-password@host/wallet")

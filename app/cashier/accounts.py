@@ -174,14 +174,14 @@ async def issue_token(
     return await ledger.serializable(work)
 
 
-async def adopt_token(ledger: Ledger, user_id: str, token: str, expires_at: datetime) -> None:
+async def adopt_token(ledger: Ledger, user_id: str, token: str, expires_at: datetime) -> bool:
     """Keep a token that the operator's own platform signed, with its player, from its first use.
 
     So that a win that comes late never meets an unknown token. Nothing happens when it is kept
-    already, or when there is no such player.
+    already. False: there is no such player to keep it with.
     """
 
-    async def work(book: Book) -> None:
-        await adopt_session(book, user_id, token_hash(token), expires_at)
+    async def work(book: Book) -> bool:
+        return await adopt_session(book, user_id, token_hash(token), expires_at)
 
-    await ledger.serializable(work)
+    return await ledger.serializable(work)

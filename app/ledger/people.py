@@ -64,10 +64,14 @@ VALUES ($1, $2, $3, $4, $5, $6)
 """
 
 _ADOPT: Final = """
-INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, life_seconds, origin)
-SELECT player_id, $2, coalesce($4::timestamptz, now()), $3, NULL, 'platform'
-FROM players WHERE user_id = $1
-ON CONFLICT DO NOTHING
+WITH player AS (
+    SELECT player_id FROM players WHERE user_id = $1
+), adopted AS (
+    INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, life_seconds, origin)
+    SELECT player_id, $2, coalesce($4::timestamptz, now()), $3, NULL, 'platform' FROM player
+    ON CONFLICT DO NOTHING
+)
+SELECT EXISTS (SELECT FROM player)
 """
 
 _USER_ID: Final = "SELECT user_id FROM players WHERE player_id = $1"
@@ -127,12 +131,15 @@ async def keep_session(
     )
 
 
-async def adopt_session(book: Book, user_id: str, token_hash: bytes, expires_at: datetime) -> None:
+async def adopt_session(book: Book, user_id: str, token_hash: bytes, expires_at: datetime) -> bool:
     """Keep the hash of a token that the operator's own platform signed, with its player.
 
-    Nothing changes when it is kept already, or when there is no such player.
+    Nothing changes when it is kept already. False: there is no such player.
     """
-    await book.connection.execute(_ADOPT, user_id, token_hash, expires_at, book.now_given())
+    is_kept = await book.connection.fetchval(
+        _ADOPT, user_id, token_hash, expires_at, book.now_given()
+    )
+    return bool(is_kept)
 
 
 def player_of(row: "asyncpg.Record") -> Player:
