@@ -1,0 +1,224 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.cashier.readiness import why_not_ready
+from app.cashier.tellers import Tellers
+from app.edges.numbers import Numbers
+from app.edges.probes import Readiness, probes_app
+from app.ledger.transaction import Ledger, RunAgainError
+from app.telemetry.metrics import Requests
+from app.wallet.facts import Policy
+from tests.cashier.conftest import Till, till
+from tests.conftest import Database
+
+__all__ = ["till"]
+
+
+async def all_is_well() -> str | None:
+    return None
+
+
+@dataclass
+class Private:
+    """The private port of a house, asked over HTTP."""
+
+    till: Till
+    tellers: Tellers
+    callback: Requests
+    client: httpx.AsyncClient
+
+    async def numbers(self) -> dict[str, float]:
+        """Every sample, as `name{label="value",…}`, labels in order."""
+        page = await self.client.get("/metrics")
+        assert page.status_code == 200
+        assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
+        samples = [
+            sample
+            for family in text_string_to_metric_families(page.text)
+            for sample in family.samples
+        ]
+        found = {}
+        for sample in samples:
+            labels = ",".join(f'{k}="{v}"' for k, v in sorted(sample.labels.items()))
+            name = f"{sample.name}{{{labels}}}" if labels else sample.name
+            assert name not in found, "a sample stands on the page once"
+            found[name] = sample.value
+        return found
+
+
+@asynccontextmanager
+async def private(till: Till, readiness: Readiness) -> AsyncIterator[Private]:
+    tellers = Tellers(till.ledger, Policy())
+    callback = Requests(("moveFunds", "getBalance"))
+    app = probes_app(readiness, Numbers(till.ledger, tellers, {"callback": callback}))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://private") as client:
+        yield Private(till, tellers, callback, client)
+    await tellers.close()
+
+
+@pytest.fixture
+async def house(till: Till) -> AsyncIterator[Private]:
+    async with private(till, Readiness(all_is_well)) as house:
+        yield house
+
+
+async def test_alive_is_alive(house: Private) -> None:
+    answer = await house.client.get("/health/live")
+    assert (answer.status_code, answer.json()) == (200, {"status": "live"})
+
+
+async def test_ready_when_the_database_answers(till: Till) -> None:
+    async with private(till, Readiness(lambda: why_not_ready(till.ledger))) as house:
+        answer = await house.client.get("/health/ready")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+
+
+async def test_not_ready_when_the_database_is_away(till: Till) -> None:
+    away = Ledger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere", deadline=timedelta(seconds=1))
+    async with private(till, Readiness(lambda: why_not_ready(away))) as house:
+        answer = await house.client.get("/health/ready")
+        assert answer.status_code == 503
+        assert answer.json()["reason"] == "the database does not answer"
+        assert (await house.client.get("/health/live")).status_code == 200
+    await away.close()
+
+
+async def test_the_database_is_asked_once_a_second_at_most() -> None:
+    asked = []
+
+    async def count() -> str | None:
+        asked.append(1)
+        return None
+
+    readiness = Readiness(count)
+    for _ in range(5):
+        assert await readiness.why_not() is None
+    assert len(asked) == 1
+
+
+async def test_not_ready_while_stopping() -> None:
+    readiness = Readiness(all_is_well)
+    readiness.is_stopping = True
+    assert await readiness.why_not() == "the service is stopping"
+
+
+async def test_numbers_of_a_quiet_house(house: Private) -> None:
+    numbers = await house.numbers()
+    assert numbers["wallet_duplicates_total"] == 0
+    assert numbers["wallet_content_mismatches_total"] == 0
+    assert numbers['wallet_queue_movements{lane="0"}'] == 0
+    assert numbers["wallet_pool_connections_max"] == 10
+    assert any(name.startswith("process_") for name in numbers)
+
+
+async def test_movements_and_money_are_counted(house: Private) -> None:
+    till, move = house.till, house.tellers.move
+    await till.player("anna", "100")
+    await till.player("chen", "5000", currency="JPY")
+    bet = till.movement("anna", "BetPlacing", "debit", "12.50")
+    await move(bet)
+    await move(bet._replace(delivery=bytes(16)))
+    await move(bet._replace(delivery=bytes(16), amount="13"))
+    await move(till.movement("anna", "Win", "credit", "5", event_id="nowhere"))
+    await move(till.movement("anna", "BetPlacing", "debit", "1000"))
+    await move(till.movement("chen", "BetPlacing", "debit", "700"))
+    numbers = await house.numbers()
+
+    def decided(kind: str, decision: str) -> object:
+        return numbers[f'wallet_movements_total{{decision="{decision}",event_type="{kind}"}}']
+
+    assert decided("BetPlacing", "ACCEPTED") == 2
+    assert decided("BetPlacing", "REPEATED") == 1
+    assert decided("BetPlacing", "MOVEMENT_DIFFERS") == 1
+    assert decided("BetPlacing", "INSUFFICIENT_FUNDS") == 1
+    assert decided("Win", "NO_MATCHING_MOVEMENT") == 1
+    # Each currency's at its own scale.
+    assert numbers['wallet_money_moved_total{currency="USD",event_type="BetPlacing"}'] == 12.5
+    assert numbers['wallet_money_moved_total{currency="JPY",event_type="BetPlacing"}'] == 700
+    assert numbers["wallet_duplicates_total"] == 1
+    assert numbers["wallet_content_mismatches_total"] == 1
+    alarms = {name: value for name, value in numbers.items() if name.startswith("wallet_alarms")}
+    assert alarms == {
+        'wallet_alarms_total{alarm="repeat with other content"}': 1,
+        'wallet_alarms_total{alarm="credit without a matching movement"}': 1,
+    }
+
+
+async def test_batches_are_counted_by_their_size_and_time(house: Private) -> None:
+    till = house.till
+    await till.player("anna", "100")
+    bets = [till.movement("anna", "BetPlacing", "debit", "1") for _ in range(9)]
+    await asyncio.gather(*(house.tellers.move(bet) for bet in bets))
+    numbers = await house.numbers()
+    count, movements = (
+        numbers["wallet_batch_movements_count"],
+        numbers["wallet_batch_movements_sum"],
+    )
+    assert movements == 9
+    assert count in {1, 2}
+    assert numbers["wallet_batch_seconds_count"] == count
+    assert numbers["wallet_batch_wait_seconds_count"] == count
+
+
+async def test_who_waits_is_shown_with_the_oldest(house: Private) -> None:
+    till = house.till
+    await till.player("anna", "100")
+    bets = [till.movement("anna", "BetPlacing", "debit", "1") for _ in range(3)]
+    waiting = [asyncio.create_task(house.tellers.move(bet)) for bet in bets]
+    await asyncio.sleep(0)
+    lanes = house.tellers.waiting()
+    assert sum(lane.length for lane in lanes) in range(1, 4)
+    assert max(lane.oldest_nanoseconds for lane in lanes) > 0
+    await asyncio.gather(*waiting)
+    assert [tuple(lane) for lane in house.tellers.waiting()] == [(0, 0), (0, 0)]
+
+
+async def test_retries_are_counted_by_their_reason(house: Private) -> None:
+    attempts = []
+
+    async def work(book: object) -> None:
+        attempts.append(book)
+        if len(attempts) < 3:
+            raise RunAgainError
+
+    await house.till.ledger.serializable(work)
+    assert (await house.numbers())['wallet_ledger_retries_total{reason="key taken"}'] == 2
+
+
+async def test_a_conflict_is_counted_by_its_sqlstate(house: Private, db: Database) -> None:
+    await house.till.player("anna", "100")
+    other = Ledger(db.service_url)
+    bets = [house.till.movement("anna", "BetPlacing", "debit", "1") for _ in range(20)]
+    rivals = Tellers(other, Policy())
+    moves = [(house.tellers if n % 2 else rivals).move(bet) for n, bet in enumerate(bets)]
+    await asyncio.gather(*moves)
+    await rivals.close()
+    reasons = house.till.ledger.retries + other.retries
+    await other.close()
+    assert set(reasons) <= {"40001", "40P01"}
+
+
+async def test_requests_are_shown_by_method_event_type_and_code(house: Private) -> None:
+    house.callback.count("moveFunds", "Win", 0, 200, 3_000_000)
+    house.callback.not_admitted["signature"] += 1
+    numbers = await house.numbers()
+    assert (
+        numbers[
+            'wallet_requests_total{code="0",contract="callback",event_type="Win",'
+            'method="moveFunds",status="200"}'
+        ]
+        == 1
+    )
+    assert numbers['wallet_not_admitted_total{contract="callback",reason="signature"}'] == 1
+    assert (
+        numbers['wallet_request_seconds_bucket{contract="callback",le="0.005",method="moveFunds"}']
+        == 1
+    )
