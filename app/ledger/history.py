@@ -63,8 +63,9 @@ _STATES: Final = {
 }
 
 _OF_AGENT: Final = "r.agent = $1"
-_OF_PLAYER: Final = """r.agent = $1
-  AND r.player_id = (SELECT player_id FROM players WHERE user_id = $8)"""
+_OF_PLAYER: Final = (
+    "r.player_id = (SELECT player_id FROM players WHERE user_id = $8 AND agent = $1)"
+)
 
 
 def _statement(scope: str, state: RoundState) -> str:

@@ -35,7 +35,7 @@ INDEXES = {
     ("agent", RoundState.ONGOING): {"ix_rounds_ongoing"},
     ("player", RoundState.ALL): {"ix_rounds_player_id_opened_at"},
     ("player", RoundState.ENDED): {"ix_rounds_player_id_opened_at"},
-    ("player", RoundState.ONGOING): {"ix_rounds_player_id_opened_at", "ix_rounds_ongoing"},
+    ("player", RoundState.ONGOING): {"ix_rounds_player_id_opened_at"},
 }
 
 
