@@ -48,7 +48,7 @@ def configure_logs(stream: TextIO | None = None) -> None:
         logger_factory=lambda *_: sink,
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(handlers=[_Forward()], level=logging.WARNING)
+    logging.getLogger().addHandler(_Forward(logging.WARNING))
 
 
 def _processors(*, is_terminal: bool) -> list[structlog.typing.Processor]:

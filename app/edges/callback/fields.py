@@ -22,22 +22,13 @@ FIELDS_MAX: Final = 1000
 ARRAY_TEXT: Final = "Array"
 """What PHP's strval makes of an array."""
 
-_PLAIN_NAMES: Final = {
-    name.encode(): name
-    for name in (
-        "token",
-        "userId",
-        "gameId",
-        EXTRA_DATA,
-        "eventId",
-        "bonusCode",
-        "direction",
-        "transactionId",
-        "eventType",
-        "amount",
-    )
-}
-"""The contract's names as they are on the wire; PHP's reading leaves them as they are."""
+_PLAIN_NAMES: Final = frozenset(
+    {
+        *("token", "userId", "gameId", EXTRA_DATA, "eventId", "bonusCode"),
+        *("direction", "transactionId", "eventType", "amount"),
+    }
+)
+"""The contract's names: PHP's reading leaves them as they are."""
 
 _NUMERIC_NAME: Final = re.compile(
     r"[ \t\n\r\v\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\v\f]*",
@@ -78,24 +69,49 @@ def read_fields(content_type: bytes | None, body: bytes, query: bytes) -> Fields
 
 
 def read_form(raw: bytes) -> Fields:
-    """The fields of a form or a query, as PHP's `$_POST` or `$_GET` would hold them."""
+    """Read a form or a query, as PHP's `$_POST` or `$_GET` would hold it."""
     if raw.count(b"&") >= FIELDS_MAX:
         raise EncodingError("too many fields")
-    held: dict[str, Held] = {}
-    has_other_names = False
+    # Latin-1 keeps each byte as a character of its own, whatever the bytes mean.
+    pairs = raw.decode("latin-1").split("&")
+    is_plain = raw.isascii() and b"\0" not in raw
     try:
-        for pair in raw.split(b"&"):
-            raw_name, _, raw_value = pair.partition(b"=")
-            value = _decoded(raw_value)
-            name = _PLAIN_NAMES.get(raw_name)
-            if name is None:
-                has_other_names = True
-                assign(held, _decoded(raw_name), value)
-            else:
-                held[name] = value
+        texts = _known(pairs) if is_plain else None
+        return _folded(pairs) if texts is None else Fields(texts, texts.pop(EXTRA_DATA, None))
     except UnicodeDecodeError:
         raise EncodingError("a field is not UTF-8") from None
-    return _settled(held) if has_other_names else _plain(held)
+
+
+def _known(pairs: list[str]) -> dict[str, str] | None:
+    """The short way, for the contract's own names as they are: there is nothing to fold.
+
+    None: some other name is there.
+    """
+    texts: dict[str, str] = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if name not in _PLAIN_NAMES:
+            return None
+        texts[name] = _decoded(value) if "%" in value or "+" in value else value
+    return texts
+
+
+def _folded(pairs: list[str]) -> Fields:
+    """The long way, for any names: PHP's own."""
+    held: dict[str, Held] = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        assign(held, _decoded(name), _decoded(value))
+    extra = held.pop(EXTRA_DATA, None)
+    for name in held:
+        _check_name(name)
+    arrays = frozenset(name for name, value in held.items() if isinstance(value, Folded))
+    texts = {
+        name: ARRAY_TEXT if isinstance(value, Folded) else value for name, value in held.items()
+    }
+    if isinstance(extra, Folded):
+        extra = encode(extra.plain()).decode()
+    return Fields(texts, extra, others=arrays)
 
 
 def read_json(body: bytes) -> Fields:
@@ -132,34 +148,11 @@ def _media_type(content_type: bytes | None) -> bytes:
     return (content_type or b"").partition(b";")[0].strip().lower()
 
 
-def _decoded(raw: bytes) -> str:
-    if b"+" in raw:
-        raw = raw.replace(b"+", b" ")
-    if b"%" in raw:
-        raw = unquote_to_bytes(raw)
+def _decoded(written: str) -> str:
+    raw = unquote_to_bytes(written.replace("+", " ").encode("latin-1"))
     if b"\0" in raw:
         raise EncodingError("NUL in a field")
     return raw.decode()
-
-
-def _plain(held: dict[str, Held]) -> Fields:
-    """Fields of the contract's own names only: nothing was folded."""
-    extra = held.pop(EXTRA_DATA, None)
-    texts = {name: value for name, value in held.items() if isinstance(value, str)}
-    return Fields(texts, extra if isinstance(extra, str) else None)
-
-
-def _settled(held: dict[str, Held]) -> Fields:
-    extra = held.pop(EXTRA_DATA, None)
-    for name in held:
-        _check_name(name)
-    arrays = frozenset(name for name, value in held.items() if isinstance(value, Folded))
-    texts = {
-        name: ARRAY_TEXT if isinstance(value, Folded) else value for name, value in held.items()
-    }
-    if isinstance(extra, Folded):
-        extra = encode(extra.plain()).decode()
-    return Fields(texts, extra, others=arrays)
 
 
 def _check_name(name: str) -> None:

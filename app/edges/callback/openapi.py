@@ -4,9 +4,8 @@ The descriptions are ours; a test holds the examples to the files that the answe
 with, and every schema to real answers.
 """
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Final, TypeAlias
 
 from app.edges.callback.answers import CODES, CODES_WITH_BALANCE, FORMAT
@@ -45,12 +44,21 @@ _BET: Final = {
     "amount": "100.50",
 }
 
-MOVED_EXAMPLE: Final = {
-    "status": True,
-    "balance": Decimal("124001.55"),
-    "realBalance": Decimal("124001.55"),
-    "bonusBalance": Decimal("0.00"),
+EXAMPLES: Final = {
+    "moved": '{"status":true,"balance":124001.55,"realBalance":124001.55,"bonusBalance":0.00}',
+    "duplicate": (
+        '{"status":false,"balance":124001.55,'
+        '"errors":{"code":409,"error":"the transactionId was processed already"}}'
+    ),
+    "no_money": (
+        '{"status":false,"balance":12.50,"errors":{"code":402,"error":"not enough money"}}'
+    ),
+    "not_signed": '{"status":false,"errors":{"code":400,"error":"Request not validate"}}',
+    "expired": '{"status":false,"errors":{"code":410,"error":"token expired"}}',
+    "unknown_player": '{"status":false,"errors":{"code":404,"error":"no such player"}}',
+    "done": '{"status":true}',
 }
+"""Answers as they are on the wire; only these pages ever read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +118,15 @@ def _refusal(codes: set[int]) -> Schema:
     return _object({**properties, "errors": errors}, optional=("balance",))
 
 
-def _json(description: str, schema: Schema, examples: Mapping[str, object] | None = None) -> Schema:
+def _json(description: str, schema: Schema, examples: tuple[str, ...] = ()) -> Schema:
     content: Schema = {"schema": schema}
     if examples:
-        content["examples"] = {name: {"value": value} for name, value in examples.items()}
+        content["examples"] = {name: {"value": json.loads(EXAMPLES[name])} for name in examples}
     return {"description": description, "content": {"application/json": content}}
 
 
-def _told(code: int, error: str, balance: object = None) -> Schema:
-    shown: Schema = {} if balance is None else {"balance": balance}
-    return {"status": False, **shown, "errors": {"code": code, "error": error}}
-
-
 def _responses(
-    success: Schema, codes: set[int], examples: Mapping[str, object], *, has_body: bool = False
+    success: Schema, codes: set[int], *examples: str, has_body: bool = False
 ) -> Responses:
     ill_formed = _refusal({FORMAT})
     responses: Responses = {
@@ -147,8 +150,6 @@ def _query(*parameters: tuple[str, str]) -> Schema:
 
 _SESSION: Final = _query(("token", "The session token."), ("userId", "The player."))
 _SESSION_CODES: Final = {404, 410, 417}
-_EXPIRED: Final = {"expired": _told(410, "token expired")}
-
 _MOVED: Final = _object(
     {"status": _TRUE, "balance": _BALANCE, "realBalance": _REAL, "bonusBalance": _BONUS}
 )
@@ -187,12 +188,7 @@ def _movement(*, numbers: bool) -> Schema:
 
 def _move_funds() -> Operation:
     codes = set(CODES.values())
-    examples = {
-        "accepted": MOVED_EXAMPLE,
-        "duplicate": _told(409, "the transactionId was processed already", Decimal("124001.55")),
-        "no money": _told(402, "not enough money", Decimal("12.50")),
-        "not signed": _told(400, "Request not validate"),
-    }
+    examples = ("moved", "duplicate", "no_money", "not_signed")
     form, members = _movement(numbers=False), _movement(numbers=True)
     return Operation(
         "moveFunds",
@@ -200,7 +196,7 @@ def _move_funds() -> Operation:
         "One movement of a player's money. A repeat of an accepted transactionId is code 409 (or, "
         "by setting, the first answer again); 402, 405, 456 and an abort's 409 are outcomes for "
         "ever, too. With an empty body the fields are read from the query.",
-        _responses(_MOVED, codes, examples, has_body=True),
+        _responses(_MOVED, codes, *examples, has_body=True),
         {
             "requestBody": {
                 "required": True,
@@ -208,7 +204,7 @@ def _move_funds() -> Operation:
                     "application/x-www-form-urlencoded": {"schema": form, "example": _BET},
                     "application/json": {
                         "schema": members,
-                        "example": {**_BET, "amount": Decimal("100.50")},
+                        "example": _BET,
                     },
                 },
             }
@@ -238,7 +234,7 @@ def _maintenance() -> Operation:
         "maintenance",
         "A maintenance notice",
         "Kept as sent, and shown to ops. The hash may be over the members, or over `[]`.",
-        _responses(_object({"status": _TRUE}), set(), {"kept": {"status": True}}, has_body=True),
+        _responses(_object({"status": _TRUE}), set(), "done", has_body=True),
         {
             "requestBody": {
                 "required": True,
@@ -279,28 +275,28 @@ OPERATIONS: Final[dict[str, Operation]] = {
         "sessionCheck",
         "Is this token good?",
         "A blocked player's is not: code 405.",
-        _responses(_object({"status": _TRUE}), {*_SESSION_CODES, 405}, _EXPIRED),
+        _responses(_object({"status": _TRUE}), {*_SESSION_CODES, 405}, "done", "expired"),
         _SESSION,
     ),
     "/playerDetails": Operation(
         "playerDetails",
         "Who plays",
         "Also of a blocked player.",
-        _responses(_PLAYER, _SESSION_CODES, _EXPIRED),
+        _responses(_PLAYER, _SESSION_CODES, "expired"),
         _SESSION,
     ),
     "/getBalance": Operation(
         "getBalance",
         "What he has",
         "Also of a blocked player.",
-        _responses(_MOVED, _SESSION_CODES, {"balance": MOVED_EXAMPLE, **_EXPIRED}),
+        _responses(_MOVED, _SESSION_CODES, "moved", "expired"),
         _SESSION,
     ),
     "/getUserToken": Operation(
         "getUserToken",
         "A fresh token",
         "For a sports bet that settles long after its session.",
-        _responses(_TOKEN, {404}, {"unknown": _told(404, "no such player")}),
+        _responses(_TOKEN, {404}, "unknown_player"),
         _query(("userId", "The player.")),
     ),
     "/moveFunds": _move_funds(),

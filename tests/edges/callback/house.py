@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -329,7 +329,7 @@ def open_house(database: Database, **settings: object) -> Iterator[House]:
         house.close()
 
 
-def at_once(calls: list[Callable[[], Reply]]) -> list[Reply]:
+def at_once(calls: Sequence[Callable[[], Reply]]) -> list[Reply]:
     """Make all calls at the same moment, each from a thread of its own."""
     start = threading.Barrier(len(calls))
 

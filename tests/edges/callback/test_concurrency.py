@@ -2,6 +2,7 @@
 
 import functools
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -99,11 +100,11 @@ def test_a_bet_and_its_abort_together_leave_the_balance_or_a_flag(house: House) 
 
 
 @pytest.fixture(scope="module")
-def second_house(house: House, module_db: Database) -> House:
+def second_house(house: House, module_db: Database) -> Iterator[House]:
     """A second server process, as far as the ledger can tell: its own tellers and connections."""
-    assert house.settings.lanes
+    assert house.port
     with open_house(module_db) as second:
-        yield second  # type: ignore[misc]  # a fixture is a generator
+        yield second
 
 
 def test_two_servers_charge_once(house: House, second_house: House) -> None:

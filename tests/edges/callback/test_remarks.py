@@ -15,7 +15,7 @@ Line = dict[str, Any]
 def heard(call: Callable[[], Reply]) -> list[Line]:
     with capture_logs() as lines:
         call()
-    return list(lines)
+    return [dict(line) for line in lines]
 
 
 @pytest.fixture

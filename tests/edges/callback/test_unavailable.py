@@ -46,7 +46,7 @@ def database_away(house: House) -> Iterator[None]:
 
 @pytest.fixture
 def away(house: House, seat: Seat) -> Iterator[None]:
-    assert seat
+    assert house.balance(seat)  # He was seated before.
     with database_away(house):
         yield
 

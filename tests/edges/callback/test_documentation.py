@@ -1,0 +1,179 @@
+"""The OpenAPI document describes the callback API truly: every answer fits what it promises."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from app.edges.callback.routes import MoveFundsApp
+from app.main import build_app
+from app.wallet.events import GAME_EVENT_TYPES
+from tests.edges.callback.house import House, Reply, Seat, sign
+
+Document = dict[str, Any]
+PATHS = {
+    "/sessionCheck": "get",
+    "/playerDetails": "get",
+    "/getBalance": "get",
+    "/getUserToken": "get",
+    "/moveFunds": "post",
+    "/notification/maintenance": "post",
+}
+
+
+@pytest.fixture(scope="module")
+def document(house: House) -> Document:
+    reply = house.call("GET", "/openapi.json")
+    assert reply.status == 200
+    return json.loads(reply.body)  # type: ignore[no-any-return]  # it is an object
+
+
+def promised(document: Document, path: str, status: int) -> Document:
+    operation = document["paths"][path][PATHS[path]]
+    content = operation["responses"][str(status)]["content"]
+    assert list(content) == ["application/json"]
+    schema: Document = content["application/json"]["schema"]
+    return schema
+
+
+def fits(schema: Document, value: object) -> bool:
+    return jsonschema_rs.is_valid(schema, value)
+
+
+def test_the_pages_are_served(house: House) -> None:
+    reply = house.call("GET", "/docs")
+    assert reply.status == 200
+    assert b"openapi.json" in reply.body
+
+
+def test_every_method_is_described_once(document: Document) -> None:
+    described = {path: next(iter(item)) for path, item in document["paths"].items()}
+    assert {path: described.get(path) for path in PATHS} == PATHS
+    for path, verb in PATHS.items():
+        operation = document["paths"][path][verb]
+        assert operation["summary"]
+        assert operation["description"]
+        assert operation["security"] == [{"APIKeyHeader": []}]
+        assert {"200", "405", "503"} <= set(operation["responses"])
+        assert ("413" in operation["responses"]) == (verb == "post")
+    scheme = document["components"]["securitySchemes"]["APIKeyHeader"]
+    assert (scheme["in"], scheme["name"]) == ("header", "Hash-Authorization")
+
+
+def test_a_movement_is_described_as_form_and_as_json(document: Document) -> None:
+    body = document["paths"]["/moveFunds"]["post"]["requestBody"]
+    assert set(body["content"]) == {"application/x-www-form-urlencoded", "application/json"}
+    for described in body["content"].values():
+        schema = described["schema"]
+        assert set(schema["properties"]["eventType"]["enum"]) == {str(k) for k in GAME_EVENT_TYPES}
+        assert fits(schema, described["example"])
+        assert "bonusCode" not in schema["required"]
+        assert len(schema["required"]) == 8
+
+
+def test_amounts_in_the_examples_are_printed_as_numbers(house: House) -> None:
+    assert b'"balance":124001.55' in house.call("GET", "/openapi.json").body
+
+
+def test_the_examples_of_the_answers_fit_their_schemas(document: Document) -> None:
+    for path, verb in PATHS.items():
+        content = document["paths"][path][verb]["responses"]["200"]["content"]["application/json"]
+        assert content["examples"]
+        for example in content["examples"].values():
+            assert fits(content["schema"], example["value"]), example
+
+
+def questions(house: House, seat: Seat, path: str) -> list[Callable[[], Reply]]:
+    asked = {"token": seat.token, "userId": seat.user_id}
+    return [
+        lambda: house.get(path, **asked),
+        lambda: house.get(path, **{**asked, "userId": "nobody"}),
+        lambda: house.get(path, **{**asked, "token": "nobody's"}),
+        lambda: house.get(path, **{**asked, "token": house.expired(seat)}),
+        lambda: house.get(path, **{**asked, "userId": ""}),
+        lambda: house.get(path, key="another", **asked),
+        lambda: house.call("GET", path, query="a=%ff"),
+        lambda: house.call("DELETE", path),
+    ]
+
+
+def answers(house: House, seat: Seat) -> dict[str, list[Callable[[], Reply]]]:
+    """Many ways to call each method."""
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    notice = "/notification/maintenance"
+    return {
+        **{path: questions(house, seat, path) for path, verb in PATHS.items() if verb == "get"},
+        "/moveFunds": [
+            lambda: house.form(bet),
+            lambda: house.form(bet),
+            lambda: house.form({**bet, "eventType": "Tip"}),
+            lambda: house.form({**bet, "amount": "x"}),
+            lambda: house.form(bet, key="another"),
+            lambda: house.move(seat, "BetPlacing", "1000.00"),
+            lambda: house.move(seat, "BetPlacing", "0.001"),
+            lambda: house.move(seat, "Win", "1.00", eventId="unknown"),
+            lambda: house.move(seat, "Win", "1.00", userId="nobody"),
+            lambda: house.move(seat, "Win", "1.00", token="?"),
+            lambda: house.move(seat, "BetPlacing", "1.00", token=house.expired(seat)),
+            lambda: house.move(seat, "SportBetCancel", "500.00"),
+            lambda: house.call("POST", "/moveFunds", body=b"x" * 70_000),
+            lambda: house.call("POST", "/moveFunds", body=b"a=%ff"),
+            lambda: house.call("GET", "/moveFunds"),
+        ],
+        notice: [
+            lambda: house.json('{"status":"test"}', {}, path=notice),
+            lambda: house.json('{"status":"over"}', {}, path=notice),
+            lambda: house.json("[]", {}, path=notice),
+            lambda: house.call("POST", notice, body=b"x" * 70_000),
+            lambda: house.call("PUT", notice),
+        ],
+    }
+
+
+def test_every_answer_is_as_described(house: House, document: Document) -> None:
+    seat = house.seat("90.00", "1.00", email="j@example.org")
+    for path, calls in answers(house, seat).items():
+        for call in calls:
+            reply = call()
+            assert fits(promised(document, path, reply.status), json.loads(reply.body)), reply
+
+
+def test_a_blocked_player_and_a_limit_are_as_described(house: House, document: Document) -> None:
+    seat = house.seat("90.00")
+    house.limit(seat, "stake_bet", 1)
+    replies = [house.move(seat, "BetPlacing", "1.00")]
+    house.block(seat)
+    replies += [house.move(seat, "BetPlacing", "1.00")]
+    assert [reply.code for reply in replies] == [456, 405]
+    for reply in replies:
+        assert fits(promised(document, "/moveFunds", 200), json.loads(reply.body))
+    checked = house.get("/sessionCheck", token=seat.token, userId=seat.user_id)
+    assert fits(promised(document, "/sessionCheck", 200), json.loads(checked.body))
+
+
+async def test_the_framework_s_route_answers_as_the_door_in_front_of_it(house: House) -> None:
+    """`/moveFunds` is served by a bare application; the described route is the same function."""
+    served = build_app(house.settings, house.database.service_url)
+    assert isinstance(served, MoveFundsApp)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    missing = {"userId": "nobody"}
+    requests: list[tuple[bytes, dict[str, str]]] = [
+        (b"", {}),
+        (b"a=%ff", form),
+        (b"x" * 70_000, form),
+        (b"[]", {"Content-Type": "application/json"}),
+        (b"userId=nobody", {**form, "Hash-Authorization": sign(missing)}),
+        (b"userId=nobody", {**form, "Hash-Authorization": "?"}),
+    ]
+
+    async def said(app: Any, path: str) -> list[tuple[int, bytes, list[tuple[bytes, bytes]]]]:  # noqa: ANN401  # ASGI
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://wallet") as client:
+            replies = [await client.post(path, content=b, headers=h) for b, h in requests]
+        return [(r.status_code, r.content, sorted(r.headers.raw)) for r in replies]
+
+    for path in ["/moveFunds", "/moveFunds/"]:
+        assert await said(served, path) == await said(served._app, path)

@@ -1,0 +1,127 @@
+"""One line for each event, whatever is in it, and no line that stops the house."""
+
+import io
+import json
+import logging
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+import structlog
+from typing_extensions import override
+
+from app.telemetry.logs import configure_logs
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that says that a person looks on."""
+
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def unconfigured() -> Iterator[None]:
+    """Forget how this process logs, and remember it again afterwards."""
+    was, root = structlog.get_config() if structlog.is_configured() else None, logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    structlog.reset_defaults()
+    root.handlers.clear()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    if was is None:
+        structlog.reset_defaults()
+    else:
+        structlog.configure(**was)
+
+
+pytestmark = pytest.mark.usefixtures("unconfigured")
+
+
+def lines(stream: io.TextIOWrapper) -> list[dict[str, object]]:
+    written = stream.buffer.getvalue()  # type: ignore[attr-defined]  # BytesIO
+    return [json.loads(line) for line in written.splitlines()]
+
+
+def test_an_event_is_one_line_of_json() -> None:
+    stream = io.TextIOWrapper(io.BytesIO())
+    configure_logs(stream)
+    structlog.get_logger("any").info("movement", code=409, user_id='é"\n{"code":0}\x1b[31m')
+    structlog.get_logger().error("alarm", differs="amount")
+    first, second = lines(stream)
+    at = datetime.fromisoformat(str(first.pop("at")))
+    assert at.utcoffset() == timedelta(0)
+    assert first == {
+        "level": "info",
+        "event": "movement",
+        "code": 409,
+        "user_id": 'é"\n{"code":0}\x1b[31m',
+    }
+    assert (second["level"], second["event"]) == ("error", "alarm")
+
+
+def test_what_json_does_not_know_is_written_as_text() -> None:
+    stream = io.TextIOWrapper(io.BytesIO())
+    configure_logs(stream)
+    structlog.get_logger().info("x", thing=ValueError("odd"))
+    assert lines(stream)[0]["thing"] == "odd"
+
+
+def test_a_fault_is_written_with_its_traceback() -> None:
+    stream = io.TextIOWrapper(io.BytesIO())
+    configure_logs(stream)
+    try:
+        int("odd")
+    except ValueError as error:
+        structlog.get_logger().error("failed", exc_info=error)
+    (line,) = lines(stream)
+    assert "ValueError: invalid literal" in str(line["exception"])
+
+
+def test_what_is_not_worth_a_line_is_none() -> None:
+    stream = io.TextIOWrapper(io.BytesIO())
+    configure_logs(stream)
+    structlog.get_logger().debug("x")
+    logging.getLogger("library").info("x")
+    assert lines(stream) == []
+
+
+def test_what_libraries_log_goes_the_same_way() -> None:
+    stream = io.TextIOWrapper(io.BytesIO())
+    configure_logs(stream)
+    logging.getLogger("library").warning("beware of %s", "x")
+    (line,) = lines(stream)
+    assert (line["level"], line["event"], line["logger"]) == ("warning", "beware of x", "library")
+
+
+def test_on_a_terminal_a_line_is_for_people_and_hides_no_control_characters() -> None:
+    stream = Terminal(io.BytesIO())
+    configure_logs(stream)
+    structlog.get_logger().warning("movement", user_id="a\x1b[31m\nb")
+    written = stream.buffer.getvalue().decode()  # type: ignore[attr-defined]  # BytesIO
+    assert "movement" in written
+    assert "\\x1b[31m\\nb" in written
+    assert written.count("\n") == 1
+
+
+def test_a_stream_that_is_gone_loses_the_line_and_nothing_else() -> None:
+    reader, writer = os.pipe()
+    stream = os.fdopen(writer, "w")
+    configure_logs(stream)
+    os.close(reader)
+    structlog.get_logger().info("nobody reads this")
+    with pytest.raises(BrokenPipeError):
+        stream.close()
+    structlog.get_logger().info("nor this: the stream is closed")
+
+
+def test_logging_is_set_up_once() -> None:
+    first, second = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO())
+    configure_logs(first)
+    configure_logs(second)
+    structlog.get_logger().info("x")
+    assert len(lines(first)) == 1
+    assert lines(second) == []
