@@ -35,7 +35,12 @@ INDEXES = {
     ("agent", RoundState.ONGOING): {"ix_rounds_ongoing"},
     ("player", RoundState.ALL): {"ix_rounds_player_id_opened_at"},
     ("player", RoundState.ENDED): {"ix_rounds_player_id_opened_at"},
-    ("player", RoundState.ONGOING): {"ix_rounds_player_id_opened_at"},
+    # While few rounds are ongoing, their index may be laid over the player's.
+    ("player", RoundState.ONGOING): {
+        "ix_rounds_player_id_opened_at",
+        "ix_rounds_ongoing",
+        "pk_rounds",
+    },
 }
 
 
