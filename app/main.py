@@ -80,6 +80,7 @@ def build_app(
         DuplicateReply(settings.duplicate_reply),
         key_scope,
         timedelta(seconds=settings.token_life_seconds),
+        token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
     )
     desk = Desk(ledger, tellers, gate, choices)
     door = Door(desk, deadline=settings.deadline, clock=clock or _now)

@@ -67,6 +67,8 @@ class Choices:
     duplicate_reply: DuplicateReply = DuplicateReply.CONFLICT
     key_scope: KeyScope = KeyScope.TRANSACTION
     token_life: timedelta = timedelta(days=1)
+    token_is_sliding: bool = False
+    """whether a token's life begins again when it is used"""
 
 
 class Desk:
@@ -122,7 +124,12 @@ class Desk:
             user_id = read_user_id(fields)
         except FormatError as error:
             return await self._ill_formed("getUserToken", request, fields, error)
-        issued = await issue_token(self._ledger, user_id, self._choices.token_life)
+        issued = await issue_token(
+            self._ledger,
+            user_id,
+            self._choices.token_life,
+            is_sliding=self._choices.token_is_sliding,
+        )
         if isinstance(issued, Refusal):
             return await self._refused("getUserToken", request, fields, issued)
         return token_shown(issued)
