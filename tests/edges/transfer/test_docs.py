@@ -1,0 +1,119 @@
+"""The page tells the truth: its examples run, its tables are the code's."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.edges.transfer.codes import HTTP_STATUSES, WORDS, Code
+from app.edges.transfer.operations import FORMS
+from tests.edges.transfer.bank import AGENT, KEYS, Bank, b64, unique
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "contracts" / "transfer.md").read_text(encoding="utf-8")
+JOSE_FOLDERS = "JOSE_NODE_MODULES"
+"""The variable that may name a node_modules folder with `jose` in it."""
+
+NODE = shutil.which("node")
+
+
+def example(name: str) -> str:
+    match = re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
+    assert match, name
+    return match[1]
+
+
+def jose_folder() -> Path | None:
+    """Where Node's jose lies: named, beside the repository, or installed for everybody."""
+    places = [os.environ.get(JOSE_FOLDERS), ROOT / "node_modules", "/usr/lib/node_modules"]
+    places += ["/usr/local/lib/node_modules", "/usr/share/nodejs"]
+    for place in places:
+        if place is not None and (Path(place) / "jose" / "package.json").is_file():
+            return Path(place)
+    return None
+
+
+def try_example(bank: Bank, command: list[str]) -> None:
+    """Let a program open an account, pay in twice, and look."""
+    user_id, transaction_id = unique("reader"), unique("example")
+
+    def ask(operation: str, **fields: object) -> bytes:
+        words = [f"http://127.0.0.1:{bank.port}", AGENT, b64(KEYS[AGENT][0]), operation]
+        done = subprocess.run(
+            [*command, *words, json.dumps(fields)], capture_output=True, check=False, timeout=30
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.strip()
+
+    opened = ask("account/init", user_id=user_id, currency="USD", nickname="Reader", language="en")
+    assert json.loads(opened)["data"]["created"] is True
+    deposit = {"user_id": user_id, "transaction_id": transaction_id, "amount": "100.50"}
+    first = ask("account/deposit", **deposit)
+    assert json.loads(first)["code"] == 0
+    assert ask("account/deposit", **deposit) == first
+    assert b'"balance":100.50,' in ask("account/balance", user_id=user_id)
+
+
+def test_the_python_example_runs(bank: Bank, tmp_path: Path) -> None:
+    program = tmp_path / "example.py"
+    program.write_text(example("python"), encoding="utf-8")
+    try_example(bank, [sys.executable, str(program)])
+
+
+@pytest.mark.skipif(NODE is None, reason="there is no Node here")
+def test_the_example_for_bare_node_runs(bank: Bank, tmp_path: Path) -> None:
+    program = tmp_path / "example.mjs"
+    program.write_text(example("node"), encoding="utf-8")
+    try_example(bank, [str(NODE), str(program)])
+
+
+@pytest.mark.skipif(NODE is None, reason="there is no Node here")
+def test_the_example_with_jose_runs(bank: Bank, tmp_path: Path) -> None:
+    folder = jose_folder()
+    if folder is None:
+        pytest.skip(f"Node's jose is not installed here; {JOSE_FOLDERS} may name its folder")
+    program = tmp_path / "example.mjs"
+    program.write_text(example("jose"), encoding="utf-8")
+    (tmp_path / "node_modules").symlink_to(folder)
+    try_example(bank, [str(NODE), str(program)])
+
+
+def test_every_operation_and_field_is_described() -> None:
+    for operation, form in FORMS.items():
+        section = re.search(rf"### [^\n]*{operation}[^\n]*\n(.*?)\n##", PAGE, re.DOTALL)
+        assert section, operation
+        for name in form:
+            assert f"`{name}`" in section[1], f"{operation}: {name}"
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_is_described(code: Code) -> None:
+    assert f"| {code.value} | {WORDS[code]} | {HTTP_STATUSES[code]} |" in PAGE
+
+
+def test_the_examples_of_answers_are_json() -> None:
+    answers = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    assert len(answers) == 4
+    for answer in answers:
+        assert list(json.loads(answer)) == ["code", "message", "data"]
+
+
+def test_the_shown_answers_have_the_members_of_real_ones(bank: Bank) -> None:
+    user_id = bank.player("50")
+    token = bank.token(user_id)
+    assert bank.play(user_id, token, "BetPlacing", "1") == 0
+    real = [
+        bank.ask("account/init", user_id=user_id, currency="USD", nickname="Nick", language="en"),
+        bank.move("account/deposit", user_id, "1"),
+        bank.ask("account/session", user_id=user_id),
+        bank.ask("history", type="ALL", user_id=user_id),
+    ]
+    shown = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+    for said, reply in zip(shown, real, strict=True):
+        assert list(said["data"]) == list(reply.data)
+    assert list(shown[3]["data"]["rounds"][0]) == list(real[3].data["rounds"][0])
