@@ -5,21 +5,17 @@ they have by then, and pays nothing twice. Keys are public (see `app.settings`),
 """
 
 import secrets
-import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from app.cashier.accounts import find_account, issue_token, open_account
 from app.cashier.move_funds import move_funds
-from app.ledger.people import Player
 from app.ledger.transaction import Ledger
+from app.ops.banner import Seated, demo_banner
 from app.ops.database import Database, reach
 from app.ops.errors import ConsoleError
-from app.postgres.cluster import OPS
-from app.settings import DEMO_AGENT_ID, DEMO_AGENT_KEY, DEMO_CALLBACK_KEY, Settings
-from app.simulator.signature import sign
+from app.settings import DEMO_AGENT_ID, Settings
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES, Currency
@@ -45,73 +41,11 @@ PLAYERS = (
 )
 """Scales of two, none and eight decimals; carol plays unless WALLET_CURRENCIES leaves BTC out."""
 
-GAME_ID = "1037566"
-STAKE = "25.50"
-
-
-class Seated(NamedTuple):
-    """A demo player with what he has now and a token that lives."""
-
-    player: Player
-    token: str
-
 
 def open_demo(settings: Settings, database: Database, address: str) -> str:
     """Open the demo's players, and return what a newcomer needs to know."""
     numbers = f"http://{settings.private_host}:{settings.private_port}/metrics"
     return demo_banner(reach(_seat_players(settings, database)), database, address, numbers)
-
-
-def demo_banner(players: list[Seated], database: Database, address: str, numbers: str) -> str:
-    """Say where everything is, with a signed request that is ready to be pasted."""
-    lines = [
-        "",
-        f"The wallet listens on {address} with a demo operator; its keys are known to everybody.",
-        "",
-        "Players (a token each, live for WALLET_TOKEN_LIFE_SECONDS):",
-        *(_player_line(seated) for seated in players),
-        "",
-        "A signed bet, ready to paste; pasted again it is a repeat, and answered 409:",
-        demo_curl(players[0], address),
-        "",
-        f"Callback key: {DEMO_CALLBACK_KEY}",
-        f"Agent {DEMO_AGENT_ID}, key: {DEMO_AGENT_KEY}",
-        f"API pages:    {address}/docs",
-        f"Numbers:      {numbers}",
-    ]
-    if database.embedded is not None:
-        lines += [
-            f"Data:         {database.embedded.data_dir}",
-            f"SQL:          {database.embedded.psql_command(OPS)}",
-        ]
-    return "\n".join([*lines, "", "Ctrl-C stops everything; the next start finds the data again."])
-
-
-def demo_curl(seated: Seated, address: str) -> str:
-    """Return a curl command line that places a bet, signed with the demo's key."""
-    fields = {
-        "token": seated.token,
-        "userId": seated.player.user_id,
-        "gameId": GAME_ID,
-        "extraData": "{}",
-        "eventId": f"demo-event-{secrets.token_hex(4)}",
-        "direction": Direction.DEBIT.value,
-        "transactionId": f"demo-{secrets.token_hex(8)}",
-        "eventType": EventType.BET_PLACING.value,
-        "amount": STAKE,
-    }
-    words = [
-        ["curl", "-sS", f"{address}/moveFunds"],
-        ["-H", f"Hash-Authorization: {sign(fields.items(), DEMO_CALLBACK_KEY)}"],
-        ["-d", urlencode(fields)],
-    ]
-    return " \\\n  ".join(shlex.join(part) for part in words)
-
-
-def _player_line(seated: Seated) -> str:
-    player = seated.player
-    balance = player.currency.text(player.pockets.real + player.pockets.bonus)
-    return f"  {player.user_id:6} {balance:>13} {player.currency.code:4} {seated.token}"
 
 
 async def _seat_players(settings: Settings, database: Database) -> list[Seated]:
@@ -143,20 +77,15 @@ async def _seat(
         nickname=player.nickname,
         language="en",
     )
-    await move_funds(ledger, [_deposit(player), _grant(player)], Policy())
+    movements = [_credit(player, EventType.DEPOSIT, player.real)]
+    if player.bonus.strip("0."):
+        movements.append(_credit(player, EventType.BONUS_GRANT, player.bonus))
+    await move_funds(ledger, movements, Policy())
     issued = await issue_token(ledger, player.user_id, life, origin="console")
     found = await find_account(ledger, player.user_id)
     if isinstance(issued, Refusal) or isinstance(found, Refusal):
         raise ConsoleError(f"The demo's player {player.user_id} cannot be opened.")
     return Seated(found, issued.token)
-
-
-def _deposit(player: DemoPlayer) -> Movement:
-    return _credit(player, EventType.DEPOSIT, player.real)
-
-
-def _grant(player: DemoPlayer) -> Movement:
-    return _credit(player, EventType.BONUS_GRANT, player.bonus)
 
 
 def _credit(player: DemoPlayer, event_type: EventType, amount: str) -> Movement:

@@ -19,7 +19,10 @@ def is_one_sentence(done: subprocess.CompletedProcess[str]) -> bool:
 def test_help_names_the_commands(tmp_path: Path) -> None:
     done = wallet(tmp_path, "--help")
     assert done.returncode == 0
-    for command in ("serve", "migrate"):
+    for command in (
+        *("serve", "migrate", "simulate", "audit", "player", "token", "deposit", "withdraw"),
+        *("grant", "revoke", "movement", "round", "agent", "transfer"),
+    ):
         assert command in done.stdout
 
 
