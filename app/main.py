@@ -21,6 +21,7 @@ from app.edges.callback.answers import DuplicateReply, not_understood
 from app.edges.callback.auth import Gate
 from app.edges.callback.desk import Choices, Desk
 from app.edges.callback.openapi import INTRODUCTION
+from app.edges.callback.platform_tokens import PlatformTokens
 from app.edges.callback.routes import Door, MoveFundsApp, callback_router, response_of
 from app.edges.numbers import Numbers
 from app.edges.probes import Readiness, probes_app
@@ -82,7 +83,8 @@ def build_app(
         timedelta(seconds=settings.token_life_seconds),
         token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
     )
-    desk = Desk(ledger, tellers, gate, choices)
+    platform = _platform_tokens(settings, ledger, clock or _now)
+    desk = Desk(ledger, tellers, gate, choices, platform)
     door = Door(desk, deadline=settings.deadline, clock=clock or _now)
 
     transfer_door = _transfer_door(settings, ledger, tellers, clock or _now)
@@ -148,6 +150,19 @@ async def _open_private_port(beside: AsyncExitStack, settings: Settings, probes:
     except AddressTakenError as error:
         logger.critical("not served", reason=str(error))
         raise
+
+
+def _platform_tokens(settings: Settings, ledger: Ledger, clock: Clock) -> PlatformTokens | None:
+    """What verifies the tokens that the operator's own platform signs, if it signs any."""
+    if settings.platform_issuer is None or settings.platform_audience is None:
+        return None
+    return PlatformTokens(
+        ledger,
+        issuer=settings.platform_issuer,
+        audience=settings.platform_audience,
+        keys=settings.platform_keys,
+        clock=clock,
+    )
 
 
 def _transfer_door(

@@ -40,6 +40,7 @@ from app.edges.callback.messages import (
     read_user_id,
 )
 from app.edges.callback.notices import read_notice
+from app.edges.callback.platform_tokens import PlatformTokens
 from app.ledger.people import Player
 from app.ledger.transaction import Ledger
 from app.wallet.movement import KeyScope
@@ -74,8 +75,17 @@ class Choices:
 class Desk:
     """Where requests that came through the door are understood and answered."""
 
-    def __init__(self, ledger: Ledger, tellers: Tellers, gate: Gate, choices: Choices) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        tellers: Tellers,
+        gate: Gate,
+        choices: Choices,
+        platform: PlatformTokens | None = None,
+    ) -> None:
+        """`platform`: knows the tokens that the operator's own platform signs, if it signs any."""
         self.gate = gate
+        self._platform = platform
         self._ledger = ledger
         self._tellers = tellers
         self._choices = choices
@@ -95,6 +105,8 @@ class Desk:
         except FormatError as error:
             return await self._ill_formed("moveFunds", request, fields, error, delivery)
         try:
+            if self._platform is not None:
+                await self._platform.greet(movement.user_id, fields.texts["token"])
             receipt = await self._tellers.move(movement, deadline=request.time_left)
         except Exception as error:
             remarks.outcome_unknown(movement, error)
@@ -169,6 +181,8 @@ class Desk:
             question = read_question(fields)
         except FormatError as error:
             return await self._ill_formed(operation, request, fields, error)
+        if self._platform is not None:
+            await self._platform.greet(question.user_id, fields.texts["token"])
         found = await check_session(self._ledger, question.user_id, question.token)
         if isinstance(found, Refusal):
             return await self._refused(operation, request, fields, found)
