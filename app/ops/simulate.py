@@ -1,8 +1,8 @@
 """`wallet simulate`: the aggregator, played against the server that runs.
 
-1. Is a server there? Asked before anything is written.
+1. Is a server there, and does it take our key? Asked before anything is written.
 2. Players are seated on its database, through the cashier.
-3. Does it take our key, and does it know them? Then it is the right server.
+3. Does it know them? Then it is the right server.
 4. The play; and the verdict, exit code 1 if anything differs.
 """
 
@@ -35,6 +35,9 @@ from app.simulator.signature import sign
 
 ANSWER_SECONDS: Final = 15
 PLAYERS_MAX: Final = 10_000
+
+NOT_LET_IN: Final = 400
+"""The code for a wrong signature; whoever is unknown hears another."""
 
 Url = Annotated[
     str | None,
@@ -71,7 +74,7 @@ def simulate_command(
     """
     settings = load_console_settings()
     address = (url or address_of(settings)).rstrip("/")
-    _check_presence(address)
+    key = _key_for(address, settings)
     options = Options(
         events=events,
         seed=seed,
@@ -82,9 +85,10 @@ def simulate_command(
     )
     with ready_database(settings) as database:
         seated = reach(seat_players(database.service_url, options.run_id, players, seed))
+    _check_acquaintance(address, key, seated[0])
     stage = Stage(
         base_url=address,
-        callback_key=_key_for(address, settings, seated[0]),
+        callback_key=key,
         duplicate_reply=duplicate_reply or settings.duplicate_reply,
         stake_order=stake_order or settings.stake_order,
         key_scope=key_scope or settings.key_scope,
@@ -117,40 +121,30 @@ def _show(verdict: Verdict, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _check_presence(address: str) -> None:
-    """Raise if nobody answers there, before anything is written."""
-    try:
-        httpx.get(f"{address}/getBalance", timeout=ANSWER_SECONDS, trust_env=False)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ConsoleError(
-            f"No wallet answers at {address} ({str(error) or type(error).__name__}): "
-            "start one with `make run`, or say where it is with --url."
-        ) from error
-
-
-def _key_for(address: str, settings: Settings, player: StagePlayer) -> str:
-    """Find the key with which the server lets us in, and see that it knows our player."""
-    codes = set()
+def _key_for(address: str, settings: Settings) -> str:
+    """Find the key with which the server lets us in, before anything is written."""
     keys = [secret.get_secret_value() for secret in settings.callback_keys]
     for key in dict.fromkeys([*keys, DEMO_CALLBACK_KEY]):
-        code = _asked(address, key, player)
-        if code == 0:
+        if _asked(address, key, "nobody", "no-token") != NOT_LET_IN:
             return key
-        codes.add(code)
-    if codes & {404, 417}:
-        raise ConsoleError(
-            f"The server at {address} does not know the players that were just seated: it works on "
-            "another database. Name the same WALLET_DATABASE_URL, or the same WALLET_DATA_DIR."
-        )
     raise ConsoleError(
         f"The server at {address} accepts no signature of ours: name its key in "
         "WALLET_CALLBACK_KEYS."
     )
 
 
-def _asked(address: str, key: str, player: StagePlayer) -> int:
-    """Ask for the player's balance, and return the answer's code; 0 when all is well."""
-    fields = {"token": player.token, "userId": player.user_id}
+def _check_acquaintance(address: str, key: str, player: StagePlayer) -> None:
+    """Raise if the server does not know somebody who was just seated."""
+    if _asked(address, key, player.user_id, player.token) != 0:
+        raise ConsoleError(
+            f"The server at {address} does not know the players that were just seated: it works on "
+            "another database. Name the same WALLET_DATABASE_URL, or the same WALLET_DATA_DIR."
+        )
+
+
+def _asked(address: str, key: str, user_id: str, token: str) -> int:
+    """Ask for a player's balance, and return the answer's code; 0 when all is well."""
+    fields = {"token": token, "userId": user_id}
     try:
         answer = httpx.get(
             f"{address}/getBalance",
@@ -159,7 +153,13 @@ def _asked(address: str, key: str, player: StagePlayer) -> int:
             timeout=ANSWER_SECONDS,
             trust_env=False,
         )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ConsoleError(
+            f"No wallet answers at {address} ({str(error) or type(error).__name__}): "
+            "start one with `make run`, or say where it is with --url."
+        ) from error
+    try:
         said = json.loads(answer.text, parse_float=str)
         return 0 if said["status"] is True else int(said["errors"]["code"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ConsoleError(f"What answers at {address} is no wallet.") from error
