@@ -74,6 +74,7 @@ class Line:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.cut()
+        await asyncio.sleep(0.02)  # an aborted transport closes in one of the loop's next rounds
 
     def cut(self) -> None:
         """Cut everybody who talks."""
