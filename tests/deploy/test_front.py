@@ -1,0 +1,72 @@
+"""The TLS front against the contracts' paths."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from pydantic import SecretStr
+
+from app.main import build_app
+from app.settings import Settings
+from tests.deploy.files import ROOT, compose, environment
+
+CADDYFILE = ROOT / "deploy" / "caddy" / "Caddyfile"
+TEXT = CADDYFILE.read_text(encoding="utf-8")
+
+
+def paths_of(matcher: str) -> set[str]:
+    """The paths that a named matcher lets through."""
+    (block,) = re.findall(rf"^\t@{matcher} \{{(.*?)\n\t\}}", TEXT, re.DOTALL | re.MULTILINE)
+    return {
+        path for line in re.findall(r"^\s*path (.+)$", block, re.MULTILINE) for path in line.split()
+    }
+
+
+def served() -> set[str]:
+    """Every path of the two contracts, by the application itself."""
+    settings = Settings(callback_keys=(SecretStr("key"),))
+    app = build_app(settings, "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
+    framework = getattr(app, "_app")  # noqa: B009 - it stands behind the bare application
+    return set(framework.openapi()["paths"])
+
+
+def test_exactly_the_contracts_paths_pass_with_and_without_a_slash() -> None:
+    callback = {path for path in served() if not path.startswith("/transfer/")}
+    assert callback
+    assert paths_of("callback") == callback | {f"{path}/" for path in callback}
+    assert paths_of("transfer") == {"/transfer/v1/*"}
+    assert all(path.startswith("/transfer/v1/") for path in served() - callback)
+
+
+def test_each_contract_has_its_own_list_of_callers() -> None:
+    caddy = compose()["services"]["caddy"]["environment"]
+    for matcher, variable in (("callback", "CALLBACK_NETWORKS"), ("transfer", "TRANSFER_NETWORKS")):
+        (block,) = re.findall(rf"^\t@{matcher} \{{(.*?)\n\t\}}", TEXT, re.DOTALL | re.MULTILINE)
+        assert f"remote_ip {{${variable}:" in block
+        assert variable in caddy
+
+
+def test_nothing_private_passes_and_nothing_is_redirected() -> None:
+    rules = "\n".join(line for line in TEXT.splitlines() if not line.strip().startswith("#"))
+    assert "redir" not in rules
+    for word in ("/metrics", "/health", "/docs", "8081"):
+        assert word not in rules
+    assert "respond 404" in rules
+
+
+def test_the_front_forwards_to_the_wallets_port_as_the_caller_it_saw() -> None:
+    assert f"reverse_proxy wallet:{environment()['WALLET_PORT']}" in TEXT
+    assert "header_up X-Forwarded-For {remote_host}" in TEXT
+
+
+def test_a_token_does_not_reach_the_fronts_log() -> None:
+    assert re.search(r"request>uri query \{\s+replace token REDACTED", TEXT)
+    assert "request>headers delete" in TEXT
+
+
+def test_caddy_itself_agrees() -> None:
+    caddy = shutil.which("caddy")
+    if caddy is None:
+        pytest.skip("caddy is not installed here")
+    subprocess.run([caddy, "adapt", "--config", str(CADDYFILE)], check=True, capture_output=True)
