@@ -155,7 +155,7 @@ class Book:
             if rule.part is not Part.NONE and key in histories:
                 histories[key].append(entry)
         for key, history in histories.items():
-            rounds[key] = replace(rounds[key], history=tuple(history))
+            rounds[key] = rounds[key]._replace(history=tuple(history))
 
     async def look_up(self, facts: Facts, keys: Iterable[Key]) -> Facts:
         """Add to the facts whether these keys are in the journal, and what they are there."""

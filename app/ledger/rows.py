@@ -209,9 +209,12 @@ def round_row(
 
 def minor(text: str, currency: Currency) -> Minor:
     """An amount as the database prints it, in minor units."""
+    if text == _NOTHING:
+        return 0
     return int(text.replace(".", "")) // _DIVISORS[currency.scale]
 
 
+_NOTHING: Final = "0.00000000"
 _DIVISORS: Final[tuple[int, ...]] = tuple(
     10 ** (COLUMN_SCALE - scale) for scale in range(COLUMN_SCALE + 1)
 )

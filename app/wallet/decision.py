@@ -7,7 +7,7 @@ to be accepted learns it from the insert itself.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
@@ -120,8 +120,7 @@ class Changes:
     round_changes: dict[RoundKey, "RoundChange"]
 
 
-@dataclass(frozen=True, slots=True)
-class RoundChange:
+class RoundChange(NamedTuple):
     """What a batch adds to one round."""
 
     currency: Currency
@@ -467,12 +466,14 @@ def _apply(
     round_ = changes.rounds.get(key, _NEW_ROUND)
     history = None if round_.history is None else (*round_.history, entry)
     is_settled = _SETTLES.get(movement.rule.part, round_.is_settled)
-    changes.rounds[key] = replace(
-        round_, tally=round_.tally.plus(plan.change), is_settled=is_settled, history=history
+    changes.rounds[key] = Round(
+        round_.tally.plus(plan.change), is_settled, round_.refused_aborts, history
     )
-    change = _change_of(key, movement, wallet, changes)
-    changes.round_changes[key] = replace(
-        change, tally=change.tally.plus(plan.change), is_settled=is_settled
+    known = changes.round_changes.get(key)
+    changes.round_changes[key] = (
+        RoundChange(wallet.currency, movement.game_id, plan.change, is_settled)
+        if known is None
+        else known._replace(tally=known.tally.plus(plan.change), is_settled=is_settled)
     )
 
 
@@ -496,16 +497,10 @@ def _remember_refused_abort(
     known = round_.refused_aborts
     if amount in known or len(known) >= REFUSED_ABORTS_MAX:
         return
-    changes.rounds[key] = replace(round_, refused_aborts=known | {amount})
-    change = _change_of(key, movement, wallet, changes)
-    changes.round_changes[key] = replace(
-        change,
+    changes.rounds[key] = round_._replace(refused_aborts=known | {amount})
+    change = changes.round_changes.get(key) or RoundChange(wallet.currency, movement.game_id)
+    changes.round_changes[key] = change._replace(
         is_settled=round_.is_settled,
         refused_aborts=(*change.refused_aborts, amount),
     )
     changes.wallets[movement.user_id] = wallet._replace(has_refused_aborts=True)
-
-
-def _change_of(key: RoundKey, movement: Movement, wallet: Wallet, changes: Changes) -> RoundChange:
-    known = changes.round_changes.get(key)
-    return known or RoundChange(currency=wallet.currency, game_id=movement.game_id)

@@ -95,7 +95,7 @@ class JournalEntry(NamedTuple):
 
     def chained(self, previous: bytes) -> "JournalEntry":
         """The same entry, linked to the one before it."""
-        return self._replace(chain=sha256(previous + self.canonical().encode()).digest())
+        return JournalEntry(*self[:-1], sha256(previous + self.canonical().encode()).digest())
 
     def canonical(self) -> str:
         """The entry's text for the hash chain (see the module's first lines)."""

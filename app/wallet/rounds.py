@@ -60,7 +60,17 @@ class Tally(NamedTuple):
 
     def plus(self, other: "Tally") -> "Tally":
         """Add sum by sum."""
-        return Tally(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return Tally(
+            self.bets_placed + other.bets_placed,
+            self.bets_standing + other.bets_standing,
+            self.stake_real + other.stake_real,
+            self.stake_bonus + other.stake_bonus,
+            self.staked + other.staked,
+            self.paid + other.paid,
+            self.taken_back + other.taken_back,
+            self.cancels + other.cancels,
+            self.remainder + other.remainder,
+        )
 
     def minus(self, other: "Tally") -> "Tally":
         """Subtract sum by sum."""
@@ -70,8 +80,7 @@ class Tally(NamedTuple):
 NOTHING_YET = Tally()
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(NamedTuple):
     """A round as the decision sees it."""
 
     tally: Tally = NOTHING_YET
@@ -155,8 +164,7 @@ class Standing:
         payment.parts = payment.parts.minus(reversal.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Undoing:
+class Undoing(NamedTuple):
     """What an abort or a cancel undoes: which entries, in which parts.
 
     And how the round and the limits change.

@@ -6,7 +6,7 @@ would read (and no more), and carries the outcomes on.
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -213,7 +213,7 @@ class Story:
                 undone.add(key)
         for key in read & self.rounds.keys():
             round_ = self.rounds[key]
-            yield key, round_ if key in undone else replace(round_, history=None)
+            yield key, round_ if key in undone else round_._replace(history=None)
 
     def _carry_on(self, written: Sequence[JournalEntry], decisions: Decisions) -> None:
         for entry in written:
@@ -221,8 +221,7 @@ class Story:
         self.wallets.update(decisions.wallets)
         for key, change in decisions.round_changes.items():
             round_ = self.rounds.get(key, Round(history=()))
-            self.rounds[key] = replace(
-                round_,
+            self.rounds[key] = round_._replace(
                 tally=round_.tally.plus(change.tally),
                 is_settled=change.is_settled,
                 refused_aborts=round_.refused_aborts | set(change.refused_aborts),
@@ -233,7 +232,7 @@ class Story:
                 continue
             key = RoundKey(entry.player_id, entry.event_id, rule.is_streamer)
             round_ = self.rounds[key]
-            self.rounds[key] = replace(round_, history=(*(round_.history or ()), entry))
+            self.rounds[key] = round_._replace(history=(*(round_.history or ()), entry))
 
 
 def delta(receipt: Receipt) -> Pockets:
