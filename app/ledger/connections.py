@@ -5,6 +5,7 @@ waits. Whoever got anything but a plain answer of the database drops his: nobody
 """
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 AGE_SECONDS_MAX: Final = 1800
 """A connection is closed after half an hour: what the server keeps for each only ever grows."""
 
-CLOSE_SECONDS_MAX: Final = 2
+CONNECT_SECONDS_MAX: Final = 3
+"""How long the database may take to let us in: a hundred times what it needs."""
+
+SHUT_NANOSECONDS_MAX: Final = 2 * 10**9
+"""How long the database's door may be shut before we say so: a restart takes less."""
+
+CLOSE_SECONDS_MAX: Final = 1
+"""How long a goodbye waits for an answer; a line that fell silent will never bring one."""
 
 
 class PoolUse(NamedTuple):
@@ -46,10 +54,22 @@ class Connections:
         self._free = asyncio.Semaphore(most)
         self._busy = 0
         self._is_open = True
+        self._goodbyes: set[asyncio.Task[None]] = set()
+        self._shut_since: int | None = None
+        self._refused_at = 0
 
     def use(self) -> PoolUse:
         """Count those that work, those that wait for work, and how many there may be."""
         return PoolUse(self._busy, len(self._idle), self._most)
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether the database has let nobody in for longer than a restart takes.
+
+        What is asked then need not wait: one try, and the caller hears that it is away.
+        """
+        since = self._shut_since
+        return since is not None and self._refused_at - since >= SHUT_NANOSECONDS_MAX
 
     async def take(self) -> Kept:
         """One connection for one piece of work: the one used last, else a new one."""
@@ -76,28 +96,57 @@ class Connections:
             kept.raw.terminate()
 
     def drop(self, kept: Kept) -> None:
-        """Cut a connection whose state is not known."""
+        """Cut a connection whose state is not known, in the background.
+
+        What still runs on it is cancelled first: it may hold a wallet's lock.
+        """
         self._leave()
-        kept.raw.terminate()
+        goodbye = asyncio.create_task(_say_goodbye(kept.raw))
+        self._goodbyes.add(goodbye)
+        goodbye.add_done_callback(self._goodbyes.discard)
 
     async def close(self) -> None:
         """Say goodbye on all that wait; those that work are cut when their work is done."""
         self._is_open = False
-        while self._idle:
-            await self._idle.pop().raw.close(timeout=CLOSE_SECONDS_MAX)
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(_say_goodbye(kept.raw) for kept in idle), *self._goodbyes)
 
     def _leave(self) -> None:
         self._busy -= 1
         self._free.release()
 
     async def _connect(self) -> "Raw":
+        began = time.monotonic_ns()
         try:
             fairy = await self._engine.raw_connection()
         except AsyncAdapt_asyncpg_dbapi.Error as error:
+            self._was_refused(began)
             # What the driver said, not the engine's translation of it.
             raise error.__cause__ or error from None
+        except TimeoutError as error:
+            self._was_refused(began)
+            raise ConnectionError("the database does not let us in") from error
+        except BaseException:
+            self._was_refused(began)
+            raise
+        self._shut_since = None
         raw = fairy.driver_connection
         fairy.detach()
         if not isinstance(raw, asyncpg.Connection):
             raise TypeError("the database URL must name the asyncpg driver")
         return raw
+
+    def _was_refused(self, began: int) -> None:
+        """Remember since when nobody was let in; what was long ago is another story."""
+        now = time.monotonic_ns()
+        if self._shut_since is None or began - self._refused_at >= SHUT_NANOSECONDS_MAX:
+            self._shut_since = began
+        self._refused_at = now
+
+
+async def _say_goodbye(raw: "Raw") -> None:
+    """Close a connection within bounds; the driver cancels what runs on it."""
+    try:
+        await raw.close(timeout=CLOSE_SECONDS_MAX)
+    except Exception:  # noqa: BLE001 - whatever the driver says of a connection that is given up
+        raw.terminate()

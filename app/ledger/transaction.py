@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.ledger.book import Book
-from app.ledger.connections import Connections, Kept, PoolUse
+from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
 
 T = TypeVar("T")
@@ -55,6 +55,15 @@ SESSION_SETTINGS: Final = {
 
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
 SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+
+LOST: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    DBAPIError,
+    OSError,
+)
+"""What the driver says when a statement, or the connection, has failed."""
 
 _jitter: Final = SystemRandom()
 
@@ -92,7 +101,7 @@ class Ledger:
             url,
             poolclass=NullPool,
             connect_args={
-                "timeout": self._wait_seconds,
+                "timeout": min(self._wait_seconds, CONNECT_SECONDS_MAX),
                 "server_settings": SESSION_SETTINGS
                 | {
                     "statement_timeout": milliseconds,
@@ -160,10 +169,12 @@ class Ledger:
                 continue
             except TimeoutError as error:
                 raise LedgerBusyError from error
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError, OSError) as error:
+            except LOST as error:
                 if is_away(error):
                     away = error
                     fate_unknown()
+                    if self._connections.is_shut:
+                        break
                 elif not is_conflict(error):
                     raise
                 self.retries[sqlstate(error) or type(error).__name__] += 1
@@ -180,8 +191,12 @@ class Ledger:
             await raw.execute(begin)
             done = await work(Book(raw, self._clock))
             await raw.execute("COMMIT;")
-        except (asyncpg.PostgresError, RunAgainError):
-            await self._roll_back(kept)
+        except (asyncpg.PostgresError, RunAgainError) as error:
+            if is_away(error):
+                # The server's last word on this connection, even if the line is still open.
+                self._connections.drop(kept)
+            else:
+                await self._roll_back(kept)
             raise
         except BaseException:
             # Whatever is not a plain answer of the database leaves a connection nobody should
@@ -223,6 +238,8 @@ def is_away(error: BaseException) -> bool:
     state = sqlstate(error)
     if state is not None:
         return state[:2] in AWAY_CLASSES or state in AWAY_STATES
-    return isinstance(error, (OSError, asyncpg.InterfaceError)) or (
+    # A driver that was told of the connection's end in the middle of something is out of step.
+    lost = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    return isinstance(error, lost) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     )
