@@ -3,6 +3,7 @@
 For people who ask on somebody's behalf, whoever's player it is; nothing is changed.
 """
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from app.ledger.accounts import Account, find_account
@@ -12,6 +13,7 @@ from app.ledger.recall import (
     Links,
     OwnedEntry,
     RoundAccount,
+    agent_beside,
     entries_of_event,
     entries_of_transaction,
     last_entries,
@@ -116,6 +118,15 @@ async def recall_player(ledger: Ledger, user_id: str, count: int) -> RecalledPla
         if account is None:
             return Refusal.PLAYER_UNKNOWN
         return RecalledPlayer(account, await last_entries(book, account.player.player_id, count))
+
+    return await ledger.read_only(work)
+
+
+async def find_agent_beside(ledger: Ledger, agents: Collection[str]) -> str | None:
+    """Tell whose players are here beside those of the agents named; None: nobody's."""
+
+    async def work(book: Book) -> str | None:
+        return await agent_beside(book, agents)
 
     return await ledger.read_only(work)
 

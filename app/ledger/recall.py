@@ -6,11 +6,13 @@
 4. `rounds_of_event`         an event's rounds, one for each player and kind of money
 5. `entries_of_event`        their movements
 6. `last_entries`            a player's last movements
+7. `agent_beside`            somebody whose players are here beside those of the agents named
 
 Transaction ids are found by key: the few sources are read off the index one by one. An event is
 found by key when its player is named, else by looking through the rounds.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -128,6 +130,8 @@ WHERE r.event_id = $1
 _ROUNDS_OF_PLAYER: Final = f"{_ROUNDS} AND p.user_id = $2 ORDER BY r.is_streamer"
 _ROUNDS_OF_ALL: Final = f"{_ROUNDS} ORDER BY r.opened_at, r.player_id, r.is_streamer"
 
+_AGENT_BESIDE: Final = "SELECT agent FROM players WHERE agent <> ALL($1::text[]) LIMIT 1"
+
 
 async def entries_of_transaction(book: Book, transaction_id: str) -> list[OwnedEntry]:
     """The movements under a transaction id, oldest first."""
@@ -180,6 +184,12 @@ async def entries_of_event(book: Book, player_id: int, event_id: str) -> list[Ow
 async def last_entries(book: Book, player_id: int, count: int) -> list[OwnedEntry]:
     """A player's last movements, the latest first."""
     return [_owned(row) for row in await book.connection.fetch(_LAST, player_id, count)]
+
+
+async def agent_beside(book: Book, agents: Collection[str]) -> str | None:
+    """The agent of some player who belongs to none of these; None: there is no such player."""
+    agent: str | None = await book.connection.fetchval(_AGENT_BESIDE, list(agents))
+    return agent
 
 
 def _owned(row: "asyncpg.Record") -> OwnedEntry:

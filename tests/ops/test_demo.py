@@ -22,6 +22,7 @@ from app.simulator.signature import sign
 from tests.ops.conftest import Console, Done
 from tests.ops.console import ENVIRONMENT, Serving, wallet
 
+OPERATOR = {"WALLET_CALLBACK_KEYS": "a-key"}
 SHORT = ("--players", "6", "--events", "150", "--concurrency", "6")
 
 
@@ -70,6 +71,15 @@ def test_each_line_of_the_banner_works_when_it_is_pasted(demo: Serving, number: 
     )
     assert (pasted.returncode, pasted.stderr) == (0, "")
     assert re.search(r"alice|clean", pasted.stdout) or '"code": 0' in pasted.stdout
+
+
+def test_the_demo_serves_nobody_elses_players(tmp_path: Path) -> None:
+    arguments = ("--agent", "house", "--currency", "USD", "--nickname", "Alice")
+    assert wallet(tmp_path, "player", "open", "alice", *arguments, **OPERATOR).returncode == 0
+    with Serving(tmp_path, ("--demo",)) as refused:
+        assert refused.process.wait(30) == 1
+        assert "hold players of the agent house" in refused.said()
+        assert "Traceback" not in refused.said()
 
 
 # --- the simulator ---------------------------------------------------------------------------
