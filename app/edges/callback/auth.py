@@ -43,6 +43,10 @@ class Gate:
         if not is_within(caller_address(peer, forwarded_for, self._proxies), self._trusted):
             raise StrangerError
 
+    def caller(self, peer: str | None, forwarded_for: bytes | None) -> str:
+        """Who calls, for the log."""
+        return str(caller_address(peer, forwarded_for, self._proxies) or peer)
+
     def check_signature(self, texts: Mapping[str, str], signature: bytes | None) -> None:
         """Raise SignatureError unless the signature fits the fields under one of the keys."""
         if not self.is_signed(texts, signature):

@@ -84,14 +84,14 @@ def refused(operation: str, code: int, reason: str, user_id: str | None, deliver
     )
 
 
-def not_admitted(operation: str, reason: str, peer: str | None) -> None:
+def not_admitted(operation: str, reason: str, caller: str) -> None:
     """Log a stranger: the wrong network, or no signature of ours."""
-    logger.warning("security", operation=operation, reason=reason, peer=peer)
+    logger.warning("security", operation=operation, reason=reason, caller=caller)
 
 
-def not_readable(operation: str, reason: str, peer: str | None) -> None:
+def not_readable(operation: str, reason: str, caller: str) -> None:
     """Log a request that could not be read, and was refused before its signature was looked at."""
-    logger.warning("unreadable", operation=operation, reason=reason, peer=peer)
+    logger.warning("unreadable", operation=operation, reason=reason, caller=caller)
 
 
 def unavailable(operation: str, error: Exception) -> None:

@@ -82,22 +82,21 @@ class Door:
     async def _answer_or_apologise(
         self, operation: str, method: Method, scope: Scope, receive: Receive
     ) -> Answer:
-        peer = scope["client"][0] if scope.get("client") else None
         try:
-            return await self._answer(method, scope, receive, peer)
+            return await self._answer(method, scope, receive)
         except (StrangerError, SignatureError) as error:
             is_stranger = isinstance(error, StrangerError)
             self.requests.not_admitted["network" if is_stranger else "signature"] += 1
-            remarks.not_admitted(operation, str(error), peer)
+            remarks.not_admitted(operation, str(error), self._caller(scope))
             return not_understood(NOT_SIGNED_WORDS, is_last=is_stranger)
         except EncodingError as error:
-            remarks.not_readable(operation, str(error), peer)
+            remarks.not_readable(operation, str(error), self._caller(scope))
             return not_understood(str(error))
         except BodyTooLargeError as error:
-            remarks.not_readable(operation, str(error), peer)
+            remarks.not_readable(operation, str(error), self._caller(scope))
             return not_understood(str(error), status=413, is_last=not error.ended)
         except BodyUnfinishedError as error:
-            remarks.not_readable(operation, str(error), peer)
+            remarks.not_readable(operation, str(error), self._caller(scope))
             return not_understood(ASK_AGAIN_WORDS, status=503, is_last=True)
         except LedgerError as error:
             remarks.unavailable(operation, error)
@@ -107,21 +106,17 @@ class Door:
             remarks.failed(operation, error)
         return not_understood(ASK_AGAIN_WORDS, status=503)
 
-    async def _answer(
-        self, method: Method, scope: Scope, receive: Receive, peer: str | None
-    ) -> Answer:
+    async def _answer(self, method: Method, scope: Scope, receive: Receive) -> Answer:
         loop = asyncio.get_running_loop()
         started = loop.time()
         received_at = self._clock()
-        content_type = signature = forwarded_for = None
+        content_type = signature = None
         for name, value in scope["headers"]:
             if name == b"hash-authorization":
                 signature = value
             elif name == b"content-type":
                 content_type = value
-            elif name == b"x-forwarded-for":
-                forwarded_for = value if forwarded_for is None else forwarded_for + b"," + value
-        self.desk.gate.check_caller(peer, forwarded_for)
+        self.desk.gate.check_caller(_peer(scope), _forwarded_for(scope))
         body = b""
         if scope["method"] == "POST":
             body = await read_body(receive, self._deadline)
@@ -135,6 +130,20 @@ class Door:
                 self._deadline - timedelta(seconds=loop.time() - started),
             )
         )
+
+    def _caller(self, scope: Scope) -> str:
+        return self.desk.gate.caller(_peer(scope), _forwarded_for(scope))
+
+
+def _peer(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return client[0] if client else None
+
+
+def _forwarded_for(scope: Scope) -> bytes | None:
+    """All of X-Forwarded-For, in the order in which it was written."""
+    values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return b",".join(values) if values else None
 
 
 class MoveFundsApp:

@@ -268,6 +268,15 @@ class House:
         response = self.client.request(method, url, content=body, headers=headers)
         return Reply(response.status_code, response.content, response.headers)
 
+    def raw(self, request: bytes) -> bytes:
+        """Send these bytes, and read until the server has nothing more to say."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            said = b""
+            while part := connection.recv(65536):
+                said += part
+        return said
+
     def get(self, path: str, *, key: str = KEY, **fields: str) -> Reply:
         """Ask a question, signed."""
         headers = {"Hash-Authorization": sign(fields, key)}

@@ -181,6 +181,13 @@ def test_an_oversized_body_is_413(house: House, size: int, path: str) -> None:
     assert (reply.status, reply.code) == (413, 400)
 
 
+@pytest.mark.parametrize("line", ["POST /moveFunds?a=", "GET /getBalance/?a="])
+def test_an_oversized_query_does_not_get_in(house: House, line: str) -> None:
+    """The server itself holds the first line of a request to 64 KiB."""
+    head = f"{line}{'x' * 65_536} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert house.raw(head.encode()).startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_body_of_64_kib_is_read(house: House, seat: Seat) -> None:
     fields = house.fields(seat, "BetPlacing", "0.001", extraData="")
     fields["extraData"] = "x" * (65_536 - len(urlencode(fields)))

@@ -1,6 +1,7 @@
 """The list of networks over HTTP: strangers hear what an unsigned request hears."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.conftest import Database
 from tests.edges.callback.house import House, open_house, sign
@@ -27,8 +28,12 @@ def test_a_stranger_hears_what_an_unsigned_request_hears(
 ) -> None:
     method = "POST" if path == "/moveFunds" else "GET"
     headers = {**SIGNED, "X-Forwarded-For": forwarded}
-    reply = house.call(method, path, query=QUERY, headers=headers)
+    with capture_logs() as lines:
+        reply = house.call(method, path, query=QUERY, headers=headers)
     assert (reply.status, reply.body) == (200, STRANGER)
+    (line,) = lines
+    assert line["event"] == "security"
+    assert line["caller"] == ("192.0.2.7" if "192" in forwarded else "127.0.0.1")
 
 
 def test_several_headers_are_one_list(house: House) -> None:

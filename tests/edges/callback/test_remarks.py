@@ -92,7 +92,7 @@ def test_a_stranger_is_a_security_line(house: House, seat: Seat) -> None:
         "log_level": "warning",
         "operation": "moveFunds",
         "reason": "The signature does not fit any of our keys.",
-        "peer": "127.0.0.1",
+        "caller": "127.0.0.1",
     }
 
 

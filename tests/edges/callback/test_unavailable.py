@@ -108,21 +108,11 @@ def test_a_wallet_that_is_held_until_the_deadline_is_503_and_the_retry_is_told_t
     assert len(house.journal(seat)) == 1
 
 
-def raw(house: House, request: bytes, *, wait_seconds: int = 5) -> bytes:
-    """Send bytes, and read until the server has nothing more to say."""
-    with socket.create_connection(("127.0.0.1", house.port), timeout=wait_seconds) as connection:
-        connection.sendall(request)
-        said = b""
-        while part := connection.recv(65536):
-            said += part
-    return said
-
-
 @pytest.mark.parametrize("path", ["/moveFunds", "/notification/maintenance"])
 def test_a_body_that_never_ends_is_cut_off_at_the_deadline(house: House, path: str) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
     started = time.monotonic()
-    said = raw(house, head + b"token=")
+    said = house.raw(head + b"token=")
     assert said.startswith(b"HTTP/1.1 503 ")
     assert said.endswith(b'"error":"the outcome is not known, ask again"}}')
     assert time.monotonic() - started < 4
@@ -130,7 +120,7 @@ def test_a_body_that_never_ends_is_cut_off_at_the_deadline(house: House, path: s
 
 def test_an_endless_oversized_body_is_413_at_the_deadline(house: House) -> None:
     head = b"POST /moveFunds HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n"
-    assert raw(house, head + b"x" * 70_000).startswith(b"HTTP/1.1 413 ")
+    assert house.raw(head + b"x" * 70_000).startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("path", ["/moveFunds", "/notification/maintenance"])
