@@ -69,6 +69,16 @@ imports: venv ## do imports only go down
 .PHONY: check
 check: lint types imports test ## everything: format, lint, types, imports, tests
 
+# --- measure ---------------------------------------------------------------------------------
+
+.PHONY: bench
+bench: venv ## speed beside four opponents, some ten minutes (ARGS='--json FILE'; wants wrk, pgbench)
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: venv ## about a minute: ratios only
+	$(BIN)/python -m bench --quick --rounds 2 --seconds 3 $(ARGS)
+
 # --- keep ------------------------------------------------------------------------------------
 
 # uv lives in a folder of its own: nobody needs it but who changes the dependencies.

@@ -99,7 +99,8 @@ CREATE TABLE rounds (
     CONSTRAINT ck_rounds_cancels CHECK (remainder >= 0 AND cancels >= 0)
 ) WITH (fillfactor = 80);
 CREATE INDEX ix_rounds_opened_at ON rounds (opened_at);
-CREATE INDEX ix_rounds_player_id_opened_at ON rounds (player_id, opened_at);
+CREATE INDEX ix_rounds_player_id_opened_at ON rounds (player_id, opened_at)
+    WHERE bets_placed > 0;
 
 CREATE TABLE transaction_keys (
     source TEXT NOT NULL,
