@@ -48,6 +48,10 @@ run: venv ## the wallet with a demo operator, on 127.0.0.1:8080; Ctrl-C stops it
 test: venv ## all tests, on a real PostgreSQL of their own (TESTS=… ARGS=… WORKERS=…)
 	$(BIN)/pytest -n $(WORKERS) $(ARGS) $(TESTS)
 
+.PHONY: torture
+torture: venv ## the wallet's worst day, as long as you like (ARGS="--seconds 60 --seed 1 --fault …")
+	$(BIN)/python -m tests.torture $(ARGS)
+
 .PHONY: format
 format: venv ## format the code, and mend what the linter can
 	$(BIN)/ruff format $(SOURCES)

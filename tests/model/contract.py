@@ -219,7 +219,7 @@ class Model:
             if amount:
                 found.payments.append(Payment(pots.real, pots.bonus))
                 player.losses.append((now, -amount))
-            found.settled = found.settled or kind in {"Win", "Lose"}
+            found.settled = True
         elif kind in ABORTS:
             bet = _bet_to_give_back(found, amount, own_id)
             pots = _credit(player, bet.real, bet.bonus)

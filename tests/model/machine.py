@@ -50,6 +50,14 @@ positive = st.sampled_from(tuple(amount for amount in AMOUNTS if amount != "0"))
 known = st.integers(0, 9)
 """which of the amounts that are there already; beyond them, one of the others"""
 bonus_codes = st.sampled_from((None, None, "FREE", " "))
+STAKES = ("10.00", "5", "3", "5", "7", "0", "1", "10", "33", "0.07")
+steps = st.tuples(
+    st.sampled_from(
+        ("bet", "bet", "win", "abort", "abort", "take back", "take a part", "cancel", "cancel")
+    ),
+    known,
+)
+"""what happens next in an event, and which of the amounts it is about"""
 tokens = st.sampled_from((*("newest",) * 8, "oldest", "another's", "unknown"))
 ways = st.sampled_from(("form", "form", "json", "query"))
 
@@ -124,6 +132,47 @@ class WalletMachine(RuleBasedStateMachine):
         self.clock.advance(by)
 
     # --- the callback API: money ----------------------------------------------------------------
+
+    @rule(
+        number=mostly_first,
+        event=events,
+        streamer=st.sampled_from((False, False, True)),
+        steps=st.lists(steps, min_size=2, max_size=8),
+    )
+    def story(
+        self, number: int, event: str, steps: list[tuple[str, int]], *, streamer: bool
+    ) -> None:
+        """Bet, settle and take back in one event, with a live token: where the rules are."""
+        user_id = self.user(number)
+        token = self.tokens[user_id][-1]
+        if self.model.tokens[token][1] <= self.now:
+            self.open_session(number, ttl=10 * 86400)
+        prefix = "PromoStreamers" if streamer else ""
+        for what, which in steps:
+            round_ = self.model.players[user_id].round(event, streamer=streamer)
+            bets = [bet.amount for bet in round_.bets]
+            there = [payment.stands for payment in round_.payments]
+            match what:
+                case "bet":
+                    kind, direction = "Debit" if streamer else "BetPlacing", "debit"
+                    amount = STAKES[which]
+                case "win":
+                    kind, direction = "Credit" if streamer else "Win", "credit"
+                    amount = STAKES[which]
+                case "abort":
+                    kind, direction = "BetPlacingAbort", "credit"
+                    amount = self.amount_like(number, bets, which)
+                case "take back":
+                    kind, direction = "BetPayedAbort", "debit"
+                    amount = self.amount_like(number, there, which)
+                case "take a part":
+                    kind, direction = "BetPayedAbort", "debit"
+                    amount = self.amount_like(number, [one * 2 // 3 for one in there], which)
+                case _:
+                    kind, direction = "SportBetCancel", "debit"
+                    amount = self.amount_like(number, bets + there, which)
+            is_cancel = kind == "SportBetCancel"
+            self.move(number, kind if is_cancel else prefix + kind, direction, event, amount)
 
     @rule(
         number=mostly_first,
@@ -388,26 +437,29 @@ class WalletMachine(RuleBasedStateMachine):
             life = self.model.token_life if ttl is None else timedelta(seconds=ttl)
             self.keep(user_id, reply.said["data"]["token"], self.now + life)
 
-    @rule(number=mostly_first, status=st.sampled_from(("active", "active", "blocked")))
-    def block(self, number: int, status: str) -> None:
-        self.update(number, {"status": status})
-
-    @rule(number=mostly_first, days=st.sampled_from((None, -1, 1, 9)))
-    def exclude(self, number: int, days: int | None) -> None:
-        until = None if days is None else self.now + timedelta(days=days)
-        self.update(number, {"excluded_until": until})
-
     @rule(
         number=mostly_first,
-        limits=st.dictionaries(
-            st.sampled_from(LIMITS),
-            st.sampled_from((None, "0", "5", "10.00", "20", "12.345")),
-            min_size=1,
-            max_size=3,
+        changes=st.one_of(
+            st.fixed_dictionaries({"status": st.sampled_from(("active", "active", "blocked"))}),
+            st.fixed_dictionaries({"excluded_until": st.sampled_from((None, -1, 1, 9))}),
+            st.fixed_dictionaries(
+                {
+                    "limits": st.dictionaries(
+                        st.sampled_from(LIMITS),
+                        st.sampled_from((None, "0", "5", "10.00", "20", "40", "12.345")),
+                        min_size=1,
+                        max_size=3,
+                    )
+                }
+            ),
         ),
     )
-    def limit(self, number: int, limits: dict[str, str | None]) -> None:
-        self.update(number, {"limits": limits})
+    def administer(self, number: int, changes: dict[str, Any]) -> None:
+        """Block, exclude (for so many days) or limit a player."""
+        days = changes.get("excluded_until")
+        if days is not None:
+            changes = {"excluded_until": self.now + timedelta(days=days)}
+        self.update(number, changes)
 
     def update(self, number: int, changes: dict[str, Any]) -> None:
         user_id, agent = self.user(number), self.agent(number)

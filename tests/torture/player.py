@@ -1,0 +1,278 @@
+"""A player, the callers who move his money, and the books they keep of what was acknowledged.
+
+A call that was not answered is made again under the same transaction id until it is decided. What
+the callers were told is written down as operations, for the checker of histories.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from tests.history.checker import Operation
+from tests.model.caller import Reply
+from tests.torture.caller import Caller, NoAnswerError
+
+AGENT, AGENT_KEY = "north", b"n" * 32
+
+PAUSE_SECONDS_MAX = 0.02
+AGAIN_SECONDS_MAX = 0.2
+STUCK_SECONDS = 90
+"""A call that is not decided this long is a failure of its own."""
+
+EXPIRED_REQUEST = 5
+
+
+class StuckError(Exception):
+    """A movement was not decided, however often it was asked for."""
+
+
+@dataclass
+class Tally:
+    """What happened to all players, for the report."""
+
+    acknowledged: int = 0
+    refused: int = 0
+    calls: int = 0
+    unanswered: int = 0
+    unavailable: int = 0
+    """answers of 503, or of code 103"""
+    complaints: list[str] = field(default_factory=list)
+    """what should not have been answered"""
+    codes: Counter[str] = field(default_factory=Counter)
+    slowest_503: float = 0.0
+
+
+@dataclass
+class Player:
+    """One account and what its callers know of it; amounts are hundredths."""
+
+    user_id: str
+    token: str = ""
+    expected: int = 0
+    """what the balance must be when all is decided"""
+    accepted: dict[str, int] = field(default_factory=dict)
+    """by transaction id: what was acknowledged, and what it moved"""
+    history: list[Operation] = field(default_factory=list)
+    opening: int = 0
+    """the balance when the history begins"""
+
+    def accept(self, operation: Operation) -> None:
+        """Write down a movement that was acknowledged."""
+        self.accepted[operation.name] = operation.change
+        self.expected += operation.change
+        self.history.append(operation)
+
+    def begin_history(self) -> None:
+        """Forget the history that was checked."""
+        self.opening = self.expected
+        self.history.clear()
+
+
+def hundredths(amount: Decimal) -> int:
+    return int(amount * 100)
+
+
+def text(amount: int) -> str:
+    return f"{amount // 100}.{amount % 100:02}"
+
+
+class Hand:
+    """One of the callers who act for a player, one call after the other."""
+
+    def __init__(
+        self, player: Player, number: int, caller: Caller, dice: Random, tally: Tally
+    ) -> None:
+        self.player = player
+        self.caller = caller
+        self.dice = dice
+        self.tally = tally
+        self.name = f"{player.user_id}-{number}"
+        self.count = 0
+
+    async def open_account(self, amount: int) -> None:
+        """Open the account, pay in, launch a game."""
+        user_id = self.player.user_id
+        fields = {"user_id": user_id, "currency": "USD", "nickname": user_id, "language": "en"}
+        await self._operate_until("account/init", fields)
+        await self.transfer("account/deposit", amount)
+        data = await self._operate_until("account/session", {"user_id": user_id})
+        self.player.token = data["token"]
+
+    async def play(self, goes_on: Callable[[], bool]) -> None:
+        """Play one story after the other."""
+        while goes_on():
+            await self.story()
+            await asyncio.sleep(self.dice.random() * PAUSE_SECONDS_MAX)
+
+    async def story(self) -> None:
+        """Bet and settle in one of the usual ways; pay in and out; ask for the balance."""
+        dice = self.dice
+        if dice.random() < 0.2:
+            await self.ask_balance()
+        if dice.random() < 0.1:
+            operation = dice.choice(("account/deposit", "account/withdraw"))
+            await self.transfer(operation, dice.randint(1, 3000))
+        if dice.random() < 0.1:
+            await self.move("Tip", "debit", "tips", dice.randint(0, 300))
+        event, stake = self.new_id("event"), dice.randint(0, 2000)
+        if not await self.move("BetPlacing", "debit", event, stake):
+            return
+        match dice.choice(("win", "lose", "abort", "two bets", "payed abort", "reopened")):
+            case "win":
+                await self.move("Win", "credit", event, dice.randint(0, 4000))
+            case "lose":
+                await self.move("Lose", "credit", event, 0)
+            case "abort":
+                await self.move("BetPlacingAbort", "credit", event, stake)
+            case "two bets":
+                await self.move("BetPlacing", "debit", event, stake)
+                await self.move("Win", "credit", event, stake)
+            case "payed abort":
+                await self.move("Win", "credit", event, stake + 1)
+                await self.move("BetPayedAbort", "debit", event, stake + 1)
+            case _:
+                await self.move("Win", "credit", event, 2 * stake + 1)
+                await self.move("SportBetCancel", "debit", event, 2 * stake + 1)
+                await self.move("Lose", "credit", event, 0)
+
+    def new_id(self, word: str) -> str:
+        self.count += 1
+        return f"{self.name}-{word}-{self.count}"
+
+    async def ask_balance(self) -> None:
+        """Ask once; no answer says nothing."""
+        begin = time.monotonic()
+        fields = {"token": self.player.token, "userId": self.player.user_id}
+        self.tally.calls += 1
+        try:
+            reply = await self.caller.ask("getBalance", fields)
+        except NoAnswerError:
+            self.tally.unanswered += 1
+            return
+        if reply.status != 200:
+            self._not_available(reply, time.monotonic() - begin)
+        elif reply.code:
+            self.tally.complaints.append(f"getBalance of {self.player.user_id}: {reply.body!r}")
+        else:
+            shown = hundredths(reply.said["balance"])
+            self._note("getBalance", begin, 0, shown)
+
+    async def move(self, kind: str, direction: str, event: str, amount: int) -> bool:
+        """Move funds through the callback API; say whether they moved."""
+        transaction_id = self.new_id(kind)
+        fields = {
+            "token": self.player.token,
+            "userId": self.player.user_id,
+            "gameId": "7",
+            "extraData": "{}",
+            "eventId": event,
+            "direction": direction,
+            "transactionId": transaction_id,
+            "eventType": kind,
+            "amount": text(amount),
+        }
+        change = amount if direction == "credit" else -amount
+        begin, sent, times, reply = await self._decided(
+            transaction_id, lambda: self.caller.move_funds(fields)
+        )
+        code = reply.code
+        self.tally.codes[f"{kind} {code}"] += 1
+        shown = hundredths(reply.said["balance"]) if "balance" in reply.said else None
+        if code == 0:
+            self._accept(transaction_id, begin, change, shown)
+        elif code == 409 and times > 1:
+            # It was decided by a delivery whose answer we never had; the balance is today's.
+            self._accept(transaction_id, begin, change, None)
+            self._note(f"{transaction_id} again", sent, 0, shown)
+        elif code == 402 and kind != "SportBetCancel" and direction == "debit":
+            self.tally.refused += 1
+            self._note(transaction_id, begin, 0, shown, below=amount)
+        else:
+            self.tally.complaints.append(f"{fields} sent {times} times: {reply.body!r}")
+        return code == 0 or (code == 409 and times > 1)
+
+    async def transfer(self, operation: str, amount: int) -> None:
+        """Pay in or out through the transfer API; a repeat gets the first answer."""
+        transaction_id = self.new_id("pay")
+        fields = {
+            "user_id": self.player.user_id,
+            "transaction_id": transaction_id,
+            "amount": text(amount),
+        }
+        begin, _, _, reply = await self._decided(
+            transaction_id, lambda: self._operate(operation, fields)
+        )
+        said = reply.said
+        self.tally.codes[f"{operation} {said['code']}"] += 1
+        if said["code"] == 0:
+            change = amount if operation == "account/deposit" else -amount
+            shown = hundredths(said["data"]["balance"])
+            self._accept(transaction_id, begin, change, shown)
+        elif said["code"] == 102 and operation == "account/withdraw":
+            self.tally.refused += 1
+        else:
+            self.tally.complaints.append(f"{operation} {fields}: {reply.body!r}")
+
+    async def _operate_until(self, operation: str, fields: dict[str, str]) -> dict[str, Any]:
+        _, _, _, reply = await self._decided(operation, lambda: self._operate(operation, fields))
+        said = reply.said
+        assert said["code"] == 0, reply.body
+        data = said["data"]
+        assert isinstance(data, dict)
+        return data
+
+    async def _operate(self, operation: str, fields: dict[str, str]) -> Reply:
+        members = {"iat": int(datetime.now(UTC).timestamp()), **fields}
+        return await self.caller.operate(operation, members, AGENT, AGENT_KEY)
+
+    async def _decided(
+        self, name: str, call: Callable[[], Awaitable[Reply]]
+    ) -> tuple[float, float, int, Reply]:
+        """Ask until it is decided: when first, when last, how often, and the answer."""
+        begin = time.monotonic()
+        times = 0
+        while (sent := time.monotonic()) - begin < STUCK_SECONDS:
+            times += 1
+            self.tally.calls += 1
+            try:
+                reply = await call()
+            except NoAnswerError:
+                self.tally.unanswered += 1
+            else:
+                if reply.status in {200, 202} and not self._is_clocks_fault(reply):
+                    return begin, sent, times, reply
+                if reply.status not in {200, 202}:
+                    self._not_available(reply, time.monotonic() - sent)
+            await asyncio.sleep(self.dice.random() * AGAIN_SECONDS_MAX)
+        raise StuckError(f"{name}: asked {times} times in {STUCK_SECONDS} s, and never decided")
+
+    @staticmethod
+    def _is_clocks_fault(reply: Reply) -> bool:
+        """Say whether a request came too early or too late for a clock that jumps."""
+        return reply.said.get("code") == EXPIRED_REQUEST
+
+    def _not_available(self, reply: Reply, seconds: float) -> None:
+        """An answer that nobody knows: it must say so in the contract's words."""
+        self.tally.unavailable += 1
+        self.tally.slowest_503 = max(self.tally.slowest_503, seconds)
+        is_callback = reply.status == 503 and reply.said.get("errors", {}).get("code") == 400
+        is_transfer = reply.status == 500 and reply.said.get("code") == 103
+        if not (is_callback or is_transfer):
+            self.tally.complaints.append(f"an answer of HTTP {reply.status}: {reply.body!r}")
+
+    def _accept(self, transaction_id: str, begin: float, change: int, shown: int | None) -> None:
+        self.tally.acknowledged += 1
+        end = time.monotonic()
+        self.player.accept(Operation(transaction_id, begin, end, change, shown))
+
+    def _note(
+        self, name: str, begin: float, change: int, shown: int | None, below: int | None = None
+    ) -> None:
+        end = time.monotonic()
+        self.player.history.append(Operation(name, begin, end, change, shown, below))

@@ -1,0 +1,274 @@
+"""Round after round: callers call, a fault strikes, and then everything must add up.
+
+After each round, with the world whole again and every call decided:
+
+1. the audit finds nothing;
+2. every acknowledged movement is in the journal once, and nothing else is;
+3. every balance is what the callers' own books say;
+4. each player's answers are explained by one order of whole movements.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from app.cashier.audit import audit
+from app.postgres.cluster import SUPERUSER
+from tests.history.checker import explain
+from tests.torture.caller import Caller
+from tests.torture.faults import FAULTS, Fault
+from tests.torture.player import Hand, Player, Tally, hundredths
+from tests.torture.stage import DATABASE, Stage, staged
+
+PLAYERS = 8
+HANDS = 3
+"""callers of one player, at once"""
+
+ROUND_SECONDS = 4.0
+OPENING = 4_000
+"""hundredths: little, so that it runs out now and then"""
+
+JOURNAL = """
+SELECT p.user_id, m.transaction_id, count(*)::int AS times,
+       (sum(m.real_delta + m.bonus_delta) * 100)::bigint AS moved
+FROM movements m JOIN players p USING (player_id)
+WHERE m.decision = 'ACCEPTED'
+GROUP BY p.user_id, m.transaction_id
+"""
+
+BALANCES = """
+SELECT user_id, ((real + bonus) * 100)::bigint AS balance
+FROM wallets JOIN players USING (player_id)
+"""
+
+
+@dataclass
+class Report:
+    """What was survived, and at what price."""
+
+    seed: int
+    faults: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    strikes: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    calls: int = 0
+    unanswered: int = 0
+    unavailable: int = 0
+    lost: int = 0
+    doubled: int = 0
+    unasked: int = 0
+    """movements in the journal that nobody was told of"""
+    operations: int = 0
+    """answers explained by the checker of histories"""
+    slowest_503: float = 0.0
+    complaints: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.lost or self.doubled or self.unasked or self.complaints)
+
+    def lines(self) -> list[str]:
+        """Say it, for people."""
+        words = [
+            f"faults survived     {self.strikes} strikes of {', '.join(self.faults)}",
+            *(f"not tried           {name}: {why}" for name, why in self.skipped.items()),
+            f"movements           {self.acknowledged} acknowledged, {self.refused} refused",
+            f"lost                {self.lost}",
+            f"doubled             {self.doubled}",
+            f"never asked for     {self.unasked}",
+            (
+                f"calls               {self.calls}, of them {self.unanswered} without an answer, "
+                f"{self.unavailable} told to ask again (slowest {self.slowest_503:.1f} s)"
+            ),
+            f"answers explained   {self.operations}",
+            f"seed                {self.seed} ({self.seconds:.0f} s)",
+        ]
+        return words + [f"WRONG               {complaint}" for complaint in self.complaints]
+
+
+class Torturer:
+    """The rounds on one stage."""
+
+    def __init__(self, stage: Stage, report: Report, dice: Random) -> None:
+        self.stage = stage
+        self.report = report
+        self.dice = dice
+        self.tally = Tally()
+        self.players: list[Player] = []
+        self.hands: list[Hand] = []
+        self.rounds = 0
+
+    async def round(self, kind: type[Fault], seconds: float) -> None:
+        """Play one round; everybody is new in it."""
+        began = datetime.now(UTC)
+        self.rounds += 1
+        self.tally = Tally()
+        self._seat()
+        try:
+            await asyncio.gather(*(hands[0].open_account(OPENING) for hands in self._tables()))
+            fault = kind(self.stage, self.players, self.tally, self.dice)
+            await fault.prepare()
+            await self._play(fault, seconds)
+            await self._settle(began)
+        finally:
+            for hand in self.hands:
+                hand.caller.close()
+            self._count(kind)
+
+    def _seat(self) -> None:
+        number = f"{self.report.seed}-{self.rounds}"
+        self.players = [Player(f"player-{number}-{seat}") for seat in range(PLAYERS)]
+        self.hands = [
+            Hand(
+                player,
+                hand,
+                Caller(self.stage.ports, self._dice()),
+                self._dice(),
+                self.tally,
+            )
+            for player in self.players
+            for hand in range(HANDS)
+        ]
+
+    def _dice(self) -> Random:
+        return Random(self.dice.getrandbits(64))  # noqa: S311 — a simulation
+
+    def _tables(self) -> list[list[Hand]]:
+        return [self.hands[seat * HANDS : (seat + 1) * HANDS] for seat in range(PLAYERS)]
+
+    async def _play(self, fault: Fault, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        playing = asyncio.gather(
+            *(hand.play(lambda: time.monotonic() < ends) for hand in self.hands)
+        )
+        try:
+            while time.monotonic() < ends and not playing.done():
+                await asyncio.sleep(fault.pause_seconds * (0.5 + self.dice.random()))
+                fault.strikes += 1
+                await fault.strike()
+        finally:
+            await fault.mend()
+            await playing
+            self.report.strikes += fault.strikes
+
+    async def _settle(self, began: datetime) -> None:
+        """Hold books, journal, balances and histories against each other."""
+        await self._audit(began - timedelta(days=1))
+        boss = await self.stage.postmaster.connect()
+        try:
+            journal = {
+                (row["user_id"], row["transaction_id"]): (row["times"], row["moved"])
+                for row in await boss.fetch(JOURNAL)
+            }
+            balances = {row["user_id"]: row["balance"] for row in await boss.fetch(BALANCES)}
+        finally:
+            await boss.close()
+        for player in self.players:
+            self._compare(player, journal, balances)
+            await self._ask(player)
+            story = explain(player.history, player.opening)
+            self.report.operations += len(story.order)
+            if not story.is_explained:
+                self.tally.complaints.append(f"history of {player.user_id}: {story}")
+
+    async def _audit(self, since: datetime | None) -> None:
+        url = self.stage.postmaster.server.url_for(SUPERUSER, DATABASE)
+        findings = await audit(url, since=since)
+        self.tally.complaints += [f"audit: {breach}" for breach in findings.breaches]
+
+    def _compare(
+        self,
+        player: Player,
+        journal: dict[tuple[str, str], tuple[int, int]],
+        balances: dict[str, int],
+    ) -> None:
+        user_id = player.user_id
+        mine = {name: row for (user, name), row in journal.items() if user == user_id}
+        for name, moved in player.accepted.items():
+            times, really = mine.pop(name, (0, 0))
+            if times == 0:
+                self.report.lost += 1
+                self.tally.complaints.append(f"lost: {name} of {user_id}")
+            elif times > 1 or really != moved:
+                self.report.doubled += 1
+                self.tally.complaints.append(f"{name} of {user_id} moved {really}, not {moved}")
+        self.report.unasked += len(mine)
+        self.tally.complaints += [f"never asked for: {name} of {user_id}" for name in mine]
+        if balances.get(user_id) != player.expected:
+            self.tally.complaints.append(
+                f"{user_id} has {balances.get(user_id)}, not {player.expected}"
+            )
+
+    async def _ask(self, player: Player) -> None:
+        """Ask each server: they must agree with the books as well."""
+        fields = {"token": player.token, "userId": player.user_id}
+        for port in self.stage.ports:
+            caller = Caller([port], self.dice)
+            reply = await caller.ask("getBalance", fields)
+            caller.close()
+            said = reply.said
+            if reply.code or hundredths(said["balance"]) != player.expected:
+                words = f"{player.user_id} is told {reply.body!r}, not {player.expected}"
+                self.tally.complaints.append(words)
+
+    def _count(self, kind: type[Fault]) -> None:
+        report, tally = self.report, self.tally
+        if kind.name not in report.faults:
+            report.faults.append(kind.name)
+        report.acknowledged += tally.acknowledged
+        report.refused += tally.refused
+        report.calls += tally.calls
+        report.unanswered += tally.unanswered
+        report.unavailable += tally.unavailable
+        report.slowest_503 = max(report.slowest_503, tally.slowest_503)
+        report.complaints += [f"[{kind.name}] {complaint}" for complaint in tally.complaints]
+
+
+async def torture(
+    seconds: float, seed: int, names: Sequence[str] = (), *, is_talkative: bool = False
+) -> Report:
+    """Play rounds of the named faults, or of all, for about so many seconds."""
+    dice = Random(seed)  # noqa: S311 — a simulation
+    report = Report(seed)
+    chosen = []
+    for name in names or FAULTS:
+        why_not = FAULTS[name].why_not()
+        if why_not is None:
+            chosen.append(FAULTS[name])
+        else:
+            report.skipped[name] = why_not
+    if not chosen:
+        return report
+    began = time.monotonic()
+    ends = began + seconds
+    while True:
+        dice.shuffle(chosen)
+        # Each gets its turn, and what needs a world of its own comes last.
+        turns = sorted(chosen, key=lambda kind: kind.needs_small_disk)
+        round_seconds = min(ROUND_SECONDS, max(1.0, seconds / max(len(turns), 1) / 2))
+        for is_small in (False, True):
+            kinds = [kind for kind in turns if kind.needs_small_disk is is_small]
+            if not kinds:
+                continue
+            reply = dice.choice(("conflict", "replay"))
+            async with staged(duplicate_reply=reply, small_disk=is_small) as stage:
+                torturer = Torturer(stage, report, dice)
+                for kind in kinds:
+                    if is_talkative:
+                        sys.stderr.write(f"{time.monotonic() - began:6.1f} s  {kind.name}\n")
+                    await torturer.round(kind, round_seconds)
+                    if report.complaints:
+                        break
+                report.complaints += [f"logged: {line}" for line in stage.faults_logged()]
+            if report.complaints:
+                break
+        if report.complaints or time.monotonic() >= ends:
+            break
+    report.seconds = time.monotonic() - began
+    return report
