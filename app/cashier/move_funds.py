@@ -13,13 +13,6 @@ from app.wallet.decision import Decisions, KeyNeeded, Receipt, Refused, Replay, 
 from app.wallet.facts import Facts, Policy
 from app.wallet.movement import Key, Movement
 
-LOOK_UPS_MAX = 3
-"""A look-up turns a refusal into a repeat and changes nothing else.
-
-So the second fold is the last one.
-"""
-
-
 async def move_funds(
     ledger: Ledger,
     movements: Sequence[Movement],
@@ -59,7 +52,12 @@ async def move_funds(
 async def _decide(
     book: Book, facts: Facts, movements: Sequence[Movement], policy: Policy
 ) -> tuple[Facts, Decisions]:
-    for _ in range(LOOK_UPS_MAX):
+    """Fold until nobody waits for a look-up: each one settles a key, so the bound is their number.
+
+    One look-up is the rule. More are needed when a refusal under a key that the batch holds twice
+    makes a repeat of what had seemed to be accepted.
+    """
+    for _ in range(len(movements) + 1):
         decisions = decide_all(movements, facts, policy)
         needed = decisions.keys_needed
         if not needed:

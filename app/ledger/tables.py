@@ -117,6 +117,11 @@ wallets = Table(
     PrimaryKeyConstraint("player_id"),
     ForeignKeyConstraint(["player_id"], ["players.player_id"]),
     CheckConstraint("real <> 'NaN' AND bonus <> 'NaN'", name="is_a_number"),
+    # A sum with NaN in it is NaN.
+    CheckConstraint(
+        "stake_day + stake_week + stake_month + loss_day + loss_week + loss_month <> 'NaN'",
+        name="usage_is_a_number",
+    ),
     CheckConstraint("bonus >= 0", name="bonus_never_negative"),
     CheckConstraint("version >= 0 AND position >= version", name="version"),
     CheckConstraint("octet_length(chain) = 32", name="chain_length"),
@@ -170,6 +175,10 @@ rounds = Table(
     CheckConstraint("stake_real + stake_bonus <= staked", name="stakes_within_staked"),
     CheckConstraint("taken_back BETWEEN 0 AND paid", name="taken_back_within_paid"),
     CheckConstraint("remainder >= 0 AND cancels >= 0", name="cancels"),
+    CheckConstraint(
+        "stake_real + stake_bonus + staked + paid + taken_back + remainder <> 'NaN'",
+        name="is_a_number",
+    ),
     # The condition keeps this index to the history, which asks for it. The money road, which does
     # not, finds a round by its whole key: with this index it would read, and lock, all the rounds
     # of a player, as soon as the planner believes that players have few.

@@ -52,6 +52,8 @@ CREATE TABLE wallets (
     CONSTRAINT pk_wallets PRIMARY KEY (player_id),
     CONSTRAINT fk_wallets_players FOREIGN KEY(player_id) REFERENCES players (player_id),
     CONSTRAINT ck_wallets_is_a_number CHECK (real <> 'NaN' AND bonus <> 'NaN'),
+    CONSTRAINT ck_wallets_usage_is_a_number CHECK (
+        stake_day + stake_week + stake_month + loss_day + loss_week + loss_month <> 'NaN'),
     CONSTRAINT ck_wallets_bonus_never_negative CHECK (bonus >= 0),
     CONSTRAINT ck_wallets_version CHECK (version >= 0 AND position >= version),
     CONSTRAINT ck_wallets_chain_length CHECK (octet_length(chain) = 32)
@@ -96,7 +98,9 @@ CREATE TABLE rounds (
     CONSTRAINT ck_rounds_stakes_never_negative CHECK (stake_real >= 0 AND stake_bonus >= 0),
     CONSTRAINT ck_rounds_stakes_within_staked CHECK (stake_real + stake_bonus <= staked),
     CONSTRAINT ck_rounds_taken_back_within_paid CHECK (taken_back BETWEEN 0 AND paid),
-    CONSTRAINT ck_rounds_cancels CHECK (remainder >= 0 AND cancels >= 0)
+    CONSTRAINT ck_rounds_cancels CHECK (remainder >= 0 AND cancels >= 0),
+    CONSTRAINT ck_rounds_is_a_number CHECK (
+        stake_real + stake_bonus + staked + paid + taken_back + remainder <> 'NaN')
 ) WITH (fillfactor = 80);
 CREATE INDEX ix_rounds_opened_at ON rounds (opened_at);
 CREATE INDEX ix_rounds_player_id_opened_at ON rounds (player_id, opened_at)
