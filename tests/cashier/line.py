@@ -1,6 +1,7 @@
 """A TCP line to the database that can be cut at the worst moments."""
 
 import asyncio
+from contextlib import suppress
 from enum import Enum, auto
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -103,7 +104,8 @@ class Line:
             server, to_server = await asyncio.open_connection(self._host, self._port)
         self._writers.add(to_server)
         call = Call(self, client, to_client, server, to_server)
-        await asyncio.gather(call.hear_client(), call.hear_server())
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(call.hear_client(), call.hear_server())
 
 
 class Call:
