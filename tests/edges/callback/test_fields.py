@@ -66,6 +66,8 @@ def test_the_short_way_for_known_names_is_the_long_way(
         b"extraData=%C3",
         b"a=%00",
         b"a=\x00",
+        b"userId=\x00",
+        b"userId=a%00",
         b"%00=a",
         b"a%00b=c",
         b"extraData=%00",
