@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.cashier.move_funds import move_funds
+from app.ledger import transaction
 from app.ledger.transaction import Ledger
 from app.wallet.balance import Pockets
 from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
@@ -158,6 +159,19 @@ class TestAtOnce:
         await till.player("anna", "50")
         receipts = await at_once([till, other_till], [till.bet() for _ in range(20)])
         assert Counter(kinds(receipts)) == {Posting: 5, Remembered: 15}
+        assert await till.pockets() == (0, 0)
+        await till.is_sound()
+
+    async def test_the_lock_and_the_key_alone_would_keep_the_money(
+        self, till: Till, other_till: Till, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each guard holds on its own: here without SERIALIZABLE."""
+        monkeypatch.setattr(transaction, "SERIALIZABLE", "BEGIN ISOLATION LEVEL READ COMMITTED;")
+        await till.player("anna", "50")
+        bets = [till.bet() for _ in range(12)]
+        twice = [again(bet, number) for number, bet in enumerate(bets)]
+        receipts = await at_once([till, other_till], [*bets, *twice])
+        assert Counter(kinds(receipts)) == {Posting: 5, Remembered: 7, Replay: 12}
         assert await till.pockets() == (0, 0)
         await till.is_sound()
 

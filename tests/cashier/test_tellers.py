@@ -144,6 +144,22 @@ async def test_a_batch_has_a_largest_size_and_no_player_starves_a_lane(
     assert [len(batch) for batch in found] == [1, 8, 8, 8, 8, 8, 3]
 
 
+async def test_whoever_waits_longest_goes_first_whoever_else_has_much_to_ask(
+    till: Till, tellers: Tellers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tellers_module, "BATCH_MAX", 4)
+    hot, *others = await till.players(9, "1000")
+    async with held_up(till, hot):
+        tasks = submit(tellers, [till.bet(hot, "1")])
+        await waiting(till)
+        tasks += submit(tellers, [till.bet(name) for name in others])
+        tasks += submit(tellers, [till.bet(hot, "1") for _ in range(10)])
+        await asyncio.sleep(0.02)
+    await asyncio.gather(*tasks)
+    found = await batches(till, [hot, *others])
+    assert [sorted(batch) for batch in found[1:3]] == [sorted(others[:4]), sorted(others[4:])]
+
+
 async def test_a_players_movements_are_decided_in_the_order_of_their_arrival(
     till: Till, tellers: Tellers
 ) -> None:

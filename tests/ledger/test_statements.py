@@ -221,6 +221,26 @@ async def test_every_hot_statement_goes_by_key(
     await crowded.ledger.serializable(explain, deadline=timedelta(seconds=10))
 
 
+async def test_whoever_knows_the_facts_holds_the_wallet(till: Till) -> None:
+    await till.players(1)
+    name = await till.player("anna", "100")
+    other = await connect(till.superuser_url)
+    lock = (
+        "SELECT FROM wallets JOIN players USING (player_id) WHERE user_id = $1"
+        " FOR {} OF wallets NOWAIT"
+    )
+
+    async def work(book: Book) -> None:
+        await book.facts_for([till.bet(name)], [])
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await other.execute(lock.format("NO KEY UPDATE"), name)
+        # What refers to the player may be written all the same.
+        await other.execute(lock.format("KEY SHARE"), name)
+
+    await till.ledger.serializable(work)
+    await other.close()
+
+
 async def test_updates_of_wallets_stay_on_their_page(till: Till) -> None:
     names = await till.players(5, "1000")
     for _ in range(12):
