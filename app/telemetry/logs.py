@@ -5,6 +5,8 @@ nothing is formatted twice. A log that cannot be written never changes what a ca
 line is dropped.
 """
 
+import asyncio
+import atexit
 import logging
 import sys
 from datetime import UTC, datetime
@@ -19,16 +21,36 @@ _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 class LineSink:
-    """Where lines go: a stream, written line by line and never waited for longer than a write."""
+    """Where lines go: a stream, never waited for longer than a write.
+
+    A batch's movements are answered in one turn of the event loop, and their lines leave together
+    at its end, in one write: a write each would cost more than the lines. Outside a loop a line
+    leaves at once.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._write = stream.buffer.write
         self._flush = stream.buffer.flush
+        self._lines: list[bytes] = []
+        self._flushed_by: asyncio.AbstractEventLoop | None = None
 
     def msg(self, line: bytes | str) -> None:
-        """Write one line; a stream that is closed or full loses it."""
+        """Write one line, now or at the end of this turn of the loop."""
+        self._lines.append(line if isinstance(line, bytes) else line.encode())
         try:
-            self._write((line if isinstance(line, bytes) else line.encode()) + b"\n")
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+            return
+        if loop is not self._flushed_by:
+            self._flushed_by = loop
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what waits; a stream that is closed or full loses it."""
+        lines, self._lines, self._flushed_by = self._lines, [], None
+        try:
+            self._write(b"".join(line + b"\n" for line in lines))
             self._flush()
         except (OSError, ValueError):
             pass  # Standard error is gone: there is nobody left to tell.
@@ -42,6 +64,7 @@ def configure_logs(stream: TextIO | None = None) -> None:
         return
     stream = stream or sys.stderr
     sink = LineSink(stream)
+    atexit.register(sink.flush)
     structlog.configure(
         processors=_processors(is_terminal=stream.isatty()),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
