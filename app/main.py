@@ -1,6 +1,7 @@
 """The composition root: settings → ledger, tellers, keys, routers → one ASGI application."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -103,6 +104,9 @@ def build_app(
                     logger.warning("database", warning=warning)
                 if private_port:
                     await _open_private_port(beside, settings, probes_app(readiness, numbers))
+                # What was built so far lives as long as the process: no need to look at it again.
+                gc.collect()
+                gc.freeze()
                 yield
             finally:
                 readiness.is_stopping = True

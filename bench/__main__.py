@@ -17,6 +17,7 @@ from statistics import median
 from rich.console import Console
 
 from bench.contenders import Closed, Contender, Function, Paced, Sample, TpcB
+from bench.meter import memory_mb
 from bench.place import (
     LARGE,
     LARGE_MOVEMENTS,
@@ -66,6 +67,8 @@ def main() -> int:
     except ToolMissingError as error:
         console.print(str(error))
         return 1
+    if asked.soak:
+        return soak(asked.soak, console)
     names = asked.rows.split(",") if asked.rows else list(QUICK if asked.quick else ROWS)
     samples: dict[str, list[Sample]] = {name: [] for name in names}
     with open_place() as place:
@@ -106,9 +109,12 @@ def main() -> int:
 def prepare(place: Place, names: list[str], console: Console) -> None:
     """Make the databases that are needed."""
     place.make(SMALL, SMALL_PLAYERS, 1)
-    if any(name.endswith("-large") for name in names) and not place.has(LARGE):
-        console.print("making 5 million movements, once; this takes a few minutes")
-        place.make(LARGE, LARGE_PLAYERS, LARGE_MOVEMENTS)
+    if any(name.endswith("-large") for name in names):
+        if place.has(LARGE):
+            place.bring_forward(LARGE)
+        else:
+            console.print("making 5 million movements, once; this takes a few minutes")
+            place.make(LARGE, LARGE_PLAYERS, LARGE_MOVEMENTS)
     if "tpcb" in names and not place.has(TPCB):
         console.print("making pgbench's tables, once")
         place.make_tpcb()
@@ -168,6 +174,21 @@ def contenders(
         yield ready
 
 
+def soak(movements: int, console: Console) -> int:
+    """Move so many under 64 connections, and tell how the server's memory fares."""
+    with open_place() as place:
+        prepare(place, [], console)
+        with wallet(place, SMALL, 1) as server:
+            contender = Closed(SPREAD, place, SMALL, server.pids, server.port, 64, SMALL_PLAYERS)
+            moved, step = 0.0, max(movements // 50_000, 1)
+            console.print(f"at the start: {memory_mb(server.pids):.0f} MB")
+            while moved < movements:
+                sample = contender.run(step)
+                moved += sample.rate * step
+                console.print(f"after {moved:,.0f} movements: {memory_mb(server.pids):.0f} MB")
+    return 0
+
+
 def medians(samples: list[Sample]) -> Sample:
     """The median of every column by itself."""
     columns = zip(*samples, strict=True)
@@ -180,6 +201,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", help=f"only these, comma-separated: {', '.join(ROWS)}")
     parser.add_argument("--rounds", type=int, default=3, help="how often each runs")
     parser.add_argument("--seconds", type=int, default=5, help="how long each run is")
+    parser.add_argument("--soak", type=int, help="so many movements, for the server's memory")
     parser.add_argument("--json", help="a file for the figures")
     return parser.parse_args()
 

@@ -93,6 +93,11 @@ class Place:
         self.ask(SUPERUSER, f"ALTER DATABASE {making} RENAME TO {database}")
         self.ask(SUPERUSER, "CHECKPOINT")
 
+    def bring_forward(self, database: str) -> None:
+        """Bring a kept database's schema to the newest revision."""
+        asyncio.run(upgrade(self.server.url_for(OWNER, database)))
+        self.psql(database, "-f", str(HERE / "function.sql"), role=OWNER)
+
     def make_tpcb(self) -> None:
         """Make pgbench's own tables."""
         self.ask(SUPERUSER, f"CREATE DATABASE {TPCB} OWNER {OWNER}")
