@@ -34,11 +34,14 @@ WAIT_MAX_MS: Final = 250
 CONFLICTS: Final = frozenset({"40001", "40P01"})
 """serialization_failure, deadlock_detected: run again."""
 
-AWAY_CLASSES: Final = frozenset({"08", "53", "57", "58"})
-"""Connection, resources, operator intervention, system error: the database is away for us."""
+AWAY_CLASSES: Final = frozenset({"08", "28", "3D", "53", "57", "58"})
+"""Connection, login, no such database, resources, operator intervention, system error.
 
-AWAY_STATES: Final = frozenset({"25006", "25P03"})
-"""A server that only reads (a standby), a transaction ended for idling."""
+The database is away for us.
+"""
+
+AWAY_STATES: Final = frozenset({"25006", "25P03", "55000"})
+"""A server that only reads (a standby), a transaction ended for idling, one that lets nobody in."""
 
 SESSION_SETTINGS: Final = {
     # Every statement of the service goes by key. A sequential scan would put a predicate lock on

@@ -80,6 +80,8 @@ class Fields:
             raise RefusedError(
                 Code.VALUE, f"must have {length_min} to {length_max} characters", name
             )
+        if name in _IDENTIFIERS and _CONTROL.search(text):
+            raise RefusedError(Code.VALUE, "must not have control characters", name)
         return text
 
     def text_or_none(self, name: str, *, length_max: int = ID_LENGTH_MAX) -> str | None:
@@ -121,6 +123,10 @@ class Fields:
         value = self._members[name].value
         return value if isinstance(value, dict) else {}
 
+
+_IDENTIFIERS: Final = frozenset({"user_id", "transaction_id", "nickname"})
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""The game side takes no id with these, so nobody could play under it."""
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 _MOMENT: Final = re.compile(

@@ -100,6 +100,14 @@ def test_an_amount_that_is_none(bank: Bank, operation: str, amount: str) -> None
     assert len(bank.trail(user_id)) == 1
 
 
+@pytest.mark.parametrize("name", ["user_id", "transaction_id"])
+@pytest.mark.parametrize("control", ["\n", "\x7f", "\x9f", "\x01"])
+def test_an_id_with_control_characters(bank: Bank, name: str, control: str) -> None:
+    fields = {"user_id": bank.player(), "transaction_id": unique("a"), "amount": "1"}
+    reply = bank.ask("account/deposit", **{**fields, name: f"a{control}b"})
+    assert (reply.code, reply.data["field"]) == (100, name)
+
+
 def test_an_amount_too_fine_for_its_currency(bank: Bank) -> None:
     for currency, fine in (("KRW", "1.5"), ("USD", "0.001"), ("BTC", "0.000000001")):
         user_id = bank.player(currency=currency)
