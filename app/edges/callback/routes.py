@@ -116,7 +116,9 @@ class Door:
                 signature = value
             elif name == b"content-type":
                 content_type = value
-        self.desk.gate.check_caller(_peer(scope), _forwarded_for(scope))
+        gate = self.desk.gate
+        if not gate.admits_anybody:
+            gate.check_caller(_peer(scope), _forwarded_for(scope))
         body = b""
         if scope["method"] == "POST":
             body = await read_body(receive, self._deadline)

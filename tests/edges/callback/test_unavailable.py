@@ -1,22 +1,23 @@
 """When the outcome is not known: 503 in the contract's shape, and the retry finds the truth."""
 
 import asyncio
+import functools
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import asyncpg
 import pytest
 
-from tests.edges.callback.house import House, Reply, Seat
+from tests.edges.callback.house import House, Reply, Seat, at_once
 
 ASK_AGAIN = "the outcome is not known, ask again"
 
 
 @pytest.fixture(scope="module")
 def choices() -> dict[str, object]:
-    return {"deadline_seconds": "0.5"}
+    return {"deadline_seconds": "1.5"}
 
 
 def is_ask_again(reply: Reply) -> bool:
@@ -57,7 +58,7 @@ def test_a_movement_hears_503_while_the_database_is_away_and_moves_once_after(
     bet = house.fields(seat, "BetPlacing", "10.00")
     with database_away(house):
         assert is_ask_again(house.form(bet))
-    time.sleep(0.6)
+    time.sleep(1.6)
     assert house.form(bet).code in {0, 409}
     assert house.balance(seat) == ("80.00", "0.00")
     assert len(house.journal(seat)) == 1
@@ -65,10 +66,15 @@ def test_a_movement_hears_503_while_the_database_is_away_and_moves_once_after(
 
 @pytest.mark.usefixtures("away")
 def test_questions_and_notices_hear_503_too(house: House, seat: Seat) -> None:
-    for path in ["/sessionCheck", "/playerDetails", "/getBalance"]:
-        assert is_ask_again(house.get(path, token=seat.token, userId=seat.user_id))
-    assert is_ask_again(house.get("/getUserToken", userId=seat.user_id))
-    assert is_ask_again(house.json('{"status":"test"}', {}, path="/notification/maintenance"))
+    asked = {"token": seat.token, "userId": seat.user_id}
+    calls: list[Callable[[], Reply]] = [
+        *(
+            functools.partial(house.get, path, **asked)
+            for path in ["/sessionCheck", "/playerDetails", "/getBalance", "/getUserToken"]
+        ),
+        lambda: house.json('{"status":"test"}', {}, path="/notification/maintenance"),
+    ]
+    assert [is_ask_again(reply) for reply in at_once(calls)] == [True] * 5
 
 
 @pytest.mark.usefixtures("away")
@@ -115,7 +121,7 @@ def test_a_body_that_never_ends_is_cut_off_at_the_deadline(house: House, path: s
     said = house.raw(head + b"token=")
     assert said.startswith(b"HTTP/1.1 503 ")
     assert said.endswith(b'"error":"the outcome is not known, ask again"}}')
-    assert time.monotonic() - started < 4
+    assert 1 < time.monotonic() - started < 6
 
 
 def test_an_endless_oversized_body_is_413_at_the_deadline(house: House) -> None:
