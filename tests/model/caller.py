@@ -41,6 +41,11 @@ def sign(fields: Mapping[str, str], key: str = CALLBACK_KEY) -> str:
     """Sign as the callback contract's section 2 says."""
     signed = {name: fields[name] for name in sorted(fields) if name != "extraData"}
     text = json.dumps(signed, separators=(",", ":")).replace("/", "\\/") if signed else "[]"
+    return sign_text(text, key)
+
+
+def sign_text(text: str, key: str = CALLBACK_KEY) -> str:
+    """Sign the canonical text of some fields."""
     return hashlib.sha256((text + key).encode()).hexdigest()
 
 

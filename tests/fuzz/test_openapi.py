@@ -1,0 +1,193 @@
+"""schemathesis against our own description: no input makes a 500, every answer is as described.
+
+The callback's requests are signed over whatever schemathesis made of them, so that they come past
+the gate; the operator's are sealed, their plaintext made from the description's `x-plaintext`.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from app.edges.callback.auth import canonical
+from app.edges.callback.errors import EncodingError
+from app.edges.callback.fields import read_fields
+from app.postgres import EmbeddedPostgres
+from tests.conftest import clone
+from tests.model.caller import CALLBACK_KEY, Caller, seal, sign_text
+from tests.model.served import serving
+
+AGENT, AGENT_KEY = "north", b"n" * 32
+PLAYER = "a player"
+SECONDS_MAX = 20
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+relaxed = settings(
+    deadline=None,
+    max_examples=settings().max_examples // 4,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@schemathesis.serializer("application/jose")
+def jose(_context: schemathesis.SerializationContext, value: Any) -> bytes:  # noqa: ANN401 — drawn
+    return str(value).encode("utf-8", "replace")
+
+
+@dataclass
+class Service:
+    url: str
+    schema: Any
+    token: str
+    session: requests.Session
+
+    def operations(self, folder: str) -> list[Any]:
+        """Return the described operations; `folder`: the transfer API's, or all others."""
+        found = [result.ok() for result in self.schema.get_all_operations()]
+        of_transfer = [one for one in found if one.path.startswith("/transfer/")]
+        return of_transfer if folder == "transfer" else [o for o in found if o not in of_transfer]
+
+
+@pytest.fixture(scope="module")
+def service(postgres: EmbeddedPostgres, template: str) -> Iterator[Service]:
+    agents = json.dumps({AGENT: [base64.urlsafe_b64encode(AGENT_KEY).decode()]})
+    with (
+        contextmanager(clone)(postgres, template) as database,
+        serving(
+            database.service_url, callback_keys=CALLBACK_KEY, agents=agents, lanes=1, pool_size=2
+        ) as port,
+        requests.Session() as session,
+    ):
+        caller = Caller(port)
+        account = {"user_id": PLAYER, "currency": "USD", "nickname": "nick", "language": "en"}
+        for operation, fields in (
+            ("account/init", account),
+            ("account/deposit", {"user_id": PLAYER, "transaction_id": "1", "amount": "1000000"}),
+        ):
+            assert caller.operate(operation, sent(fields), AGENT, AGENT_KEY).said["code"] == 0
+        session_made = caller.operate(
+            "account/session", sent({"user_id": PLAYER}), AGENT, AGENT_KEY
+        )
+        caller.close()
+        url = f"http://127.0.0.1:{port}"
+        description = session.get(f"{url}/openapi.json", timeout=SECONDS_MAX).json()
+        schema = schemathesis.openapi.from_dict(description)
+        yield Service(url, schema, session_made.said["data"]["token"], session)
+
+
+def sent(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"iat": int(datetime.now(UTC).timestamp()), **fields}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_the_callback_api_answers_as_described(service: Service, mode: GenerationMode) -> None:
+    for operation in service.operations("callback"):
+
+        @relaxed
+        @given(operation.as_strategy(generation_mode=mode), st.integers(0, 4), st.integers(0, 9))
+        def answers(case: Any, is_known: int, is_signed: int) -> None:  # noqa: ANN401 — schemathesis
+            if is_known:
+                known = {"token": service.token, "userId": PLAYER}
+                for place in (case.query, case.body):
+                    if isinstance(place, dict):
+                        place.update({name: known[name] for name in known if name in place})
+            request = prepared(case, service.url)
+            if is_signed:
+                request.headers["Hash-Authorization"] = signature(request)
+            response = service.session.send(request, timeout=SECONDS_MAX, allow_redirects=False)
+            case.validate_response(response, checks=CHECKS)
+
+        answers()
+
+
+def prepared(case: Any, url: str) -> requests.PreparedRequest:  # noqa: ANN401 — schemathesis
+    words = case.as_transport_kwargs(base_url=url)
+    names = ("method", "url", "headers", "params", "data", "json", "files")
+    return requests.Request(**{name: words[name] for name in names if name in words}).prepare()
+
+
+def signature(request: requests.PreparedRequest) -> str:
+    body = request.body or b""
+    raw = body if isinstance(body, bytes) else str(body).encode()
+    query = (request.url or "").partition("?")[2].encode()
+    kind = request.headers.get("Content-Type", "")
+    kind = kind if isinstance(kind, str) else kind.decode()
+    is_get = request.method == "GET"
+    try:
+        fields = read_fields(kind.encode(), b"" if is_get else raw, query)
+    except EncodingError:
+        return "unreadable"
+    return sign_text(canonical(fields.texts))
+
+
+@pytest.mark.timeout(600)
+def test_the_transfer_api_answers_as_described(service: Service) -> None:
+    for operation in service.operations("transfer"):
+        plaintext = operation.definition.raw["x-plaintext"]
+        fields = {
+            name: st.just(PLAYER) if name == "user_id" else of_type(described.get("type"))
+            for name, described in plaintext["properties"].items()
+            if name != "iat"
+        }
+        asked_for = st.fixed_dictionaries(
+            {name: fields.pop(name) for name in plaintext["required"] if name != "iat"},
+            optional=fields,
+        )
+
+        @relaxed
+        @given(operation.as_strategy(), asked_for, st.integers(0, 9))
+        def answers(case: Any, asked: dict[str, Any], how: int) -> None:  # noqa: ANN401 — schemathesis
+            if how == 0:
+                asked.pop(next(iter(asked), ""), None)
+            body = seal(sent(asked), AGENT, AGENT_KEY)
+            if how == 1:
+                body = str(case.body).encode("utf-8", "replace")
+            headers = {"Content-Type": "application/jose"}
+            response = service.session.post(
+                f"{service.url}{case.path}", body, headers=headers, timeout=SECONDS_MAX
+            )
+            case.validate_response(response, checks=CHECKS)
+
+        answers()
+
+
+WORDS = ("1", "0.01", "USD", "ALL", "END", "blocked", "active", "2026-11-20", "en", "1e9", "")
+ANY = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
+
+
+def of_type(names: str | list[str] | None) -> st.SearchStrategy[Any]:
+    """Make values of the described JSON types mostly, of others now and then."""
+    of = {
+        "string": st.sampled_from(WORDS) | st.text(max_size=20),
+        "integer": st.integers(-2, 10**6),
+        "number": st.integers(0, 10**6) | st.floats(0, 1e6),
+        "object": st.dictionaries(
+            st.sampled_from(("stake_day", "loss_week", "x")), ANY, max_size=3
+        ),
+        "null": st.none(),
+    }
+    wanted = [names] if isinstance(names, str) else names or []
+    likely = st.one_of(*(of[name] for name in wanted))
+    return st.one_of(likely, likely, likely, likely, ANY) if wanted else ANY
