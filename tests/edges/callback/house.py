@@ -117,6 +117,9 @@ class House:
         app = build_app(self.settings, self.database.service_url, require_durability=False)
         self._ledger = Ledger(self.database.service_url, pool_size=2)
         self._listening = socket.create_server(("127.0.0.1", 0))
+        # asyncio's own loop, unlike uvloop, leaves Nagle's algorithm on for a socket it is handed:
+        # every answer would wait 40 ms for an acknowledgement.
+        self._listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = self._listening.getsockname()[1]
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
