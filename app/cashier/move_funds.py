@@ -13,6 +13,7 @@ from app.wallet.decision import Decisions, KeyNeeded, Receipt, Refused, Replay, 
 from app.wallet.facts import Facts, Policy
 from app.wallet.movement import Key, Movement
 
+
 async def move_funds(
     ledger: Ledger,
     movements: Sequence[Movement],

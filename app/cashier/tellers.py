@@ -20,10 +20,10 @@ import structlog
 
 from app.cashier.move_funds import move_funds
 from app.cashier.takings import Takings, Waiting
-from app.cashier.unanswered import note_unanswered
+from app.cashier.unanswered import Doubts, note_unanswered
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
-from app.wallet.decision import Posting, Receipt, Remembered
+from app.wallet.decision import Posting, Receipt, Remembered, Replay
 from app.wallet.facts import Policy
 from app.wallet.journal import JournalEntry
 from app.wallet.movement import Movement
@@ -123,12 +123,13 @@ class Queue:
 class Lane:
     """One queue, and at most one transaction at a time."""
 
-    def __init__(self, ledger: Ledger, policy: Policy, takings: Takings) -> None:
+    def __init__(self, ledger: Ledger, policy: Policy, takings: Takings, doubts: Doubts) -> None:
         """A lane of the ledger under the operator's policy."""
         self.queue = Queue()
         self._ledger = ledger
         self._policy = policy
         self._takings = takings
+        self._doubts = doubts
         self._task: asyncio.Task[None] | None = None
 
     def submit(self, ticket: Ticket) -> None:
@@ -165,6 +166,7 @@ class Lane:
             receipts = await move_funds(self._ledger, movements, self._policy)
         except LedgerError as error:
             takings.failures[type(error).__name__] += len(batch)
+            self._doubts.keep(movements)
             for ticket in batch:
                 ticket.fail(error)
         except Exception as error:  # noqa: BLE001 - told to the caller, who logs it with its key
@@ -177,13 +179,14 @@ class Lane:
                 await self._serve([ticket])
         else:
             unheard = [
-                receipt.entry
+                entry
                 for ticket, receipt in zip(batch, receipts, strict=True)
-                if not ticket.answer(receipt) and isinstance(receipt, (Posting, Remembered))
+                if not ticket.answer(receipt) and (entry := _written_by_us(receipt))
             ]
             takings.batches.add(len(batch))
             takings.transactions.add(time.perf_counter_ns() - began)
             takings.count(movements, receipts)
+            self._doubts.forget(r.entry.key for r in receipts if isinstance(r, Replay))
             if unheard:
                 takings.unheard += len(unheard)
                 await self._note(unheard)
@@ -205,7 +208,8 @@ class Tellers:
         """Open the lanes; each takes a connection only while it serves."""
         self._deadline = ledger.deadline
         self.takings = Takings()
-        self._lanes = [Lane(ledger, policy, self.takings) for _ in range(lanes)]
+        self._doubts = Doubts(ledger)
+        self._lanes = [Lane(ledger, policy, self.takings, self._doubts) for _ in range(lanes)]
         self._is_open = True
 
     def waiting(self) -> list[Waiting]:
@@ -235,3 +239,15 @@ class Tellers:
         """Accept nothing new, and finish what was taken."""
         self._is_open = False
         await asyncio.gather(*(lane.finish() for lane in self._lanes))
+        await self._doubts.finish()
+
+
+def _written_by_us(receipt: Receipt) -> JournalEntry | None:
+    """The entry that this delivery wrote, be it seen only at a second look."""
+    match receipt:
+        case Posting(entry) | Remembered(entry):
+            return entry
+        case Replay(entry, is_own):
+            return entry if is_own else None
+        case _:
+            return None

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
-from app.wallet.events import EventType
+from app.wallet.events import RULES, Direction, EventType
 from app.wallet.refusals import Refusal
 
 NAMING: Final = {
@@ -57,6 +57,15 @@ _EVENT_TYPES: Final = ", ".join(f"'{kind}'" for kind in EventType)
 _DECISIONS: Final = ", ".join(
     ["'ACCEPTED'", *(f"'{refusal.name}'" for refusal in Refusal if refusal.is_remembered)]
 )
+
+
+def _types_of(direction: Direction, *, zero_only: bool = False) -> str:
+    """The event types of a direction: for any amount, or for an amount of 0 only."""
+    return ", ".join(
+        f"'{kind}'"
+        for kind, rule in RULES.items()
+        if direction in rule.directions and (direction in rule.zero_only) is zero_only
+    )
 
 
 def _id_check(column: str) -> CheckConstraint:
@@ -270,6 +279,12 @@ movements = Table(
     ),
     CheckConstraint(f"event_type IN ({_EVENT_TYPES})", name="event_type"),
     CheckConstraint(f"decision IN ({_DECISIONS})", name="decision"),
+    CheckConstraint(
+        f"CASE direction WHEN 'debit' THEN event_type IN ({_types_of(Direction.DEBIT)})"
+        f" OR (amount = 0 AND event_type IN ({_types_of(Direction.DEBIT, zero_only=True)}))"
+        f" ELSE event_type IN ({_types_of(Direction.CREDIT)}) END",
+        name="event_type_and_direction",
+    ),
     CheckConstraint("bonus_after >= 0", name="bonus_never_negative"),
     CheckConstraint(
         "real_after >= least(real_before, 0) OR event_type = 'SportBetCancel'",

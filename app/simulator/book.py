@@ -207,7 +207,7 @@ class Book:
         payment = round_.payment_to_take_back(units)
         if payment is None:
             return 406
-        if units > max(self.pockets.balance, 0):
+        if units > self.pockets.above_zero:
             return 402
         real, bonus = payment.part(units)
         return _Entry(self.pockets.hand_back(real, bonus), lambda _: payment.shrink(units, bonus))

@@ -17,6 +17,11 @@ class Pockets:
         """What the player is shown: a debt counts."""
         return self.real + self.bonus
 
+    @property
+    def above_zero(self) -> int:
+        """What can be taken without a new debt: a debt that is there does not count."""
+        return max(self.real, 0) + self.bonus
+
     def spend(self, amount: int, order: StakeOrder) -> "Pockets | None":
         """Pay a stake or a correction from the pockets above zero; None when it cannot be paid."""
         if amount == 0:

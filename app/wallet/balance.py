@@ -87,8 +87,6 @@ def take_back(
     First in the `parts` in which it once went there, then real, then bonus, never below zero;
     what is still missing makes real negative where the movement may overdraw.
     """
-    if not may_overdraw and amount and amount > pockets.balance:
-        return None
     real_there, bonus_there = max(pockets.real, 0), pockets.bonus
     real, bonus = min(parts.real, real_there), min(parts.bonus, bonus_there)
     missing = amount - real - bonus

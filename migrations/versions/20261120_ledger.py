@@ -169,6 +169,13 @@ CREATE TABLE movements (
         'BonusGrant', 'BonusRevoke')),
         CONSTRAINT ck_movements_decision CHECK (decision IN ('ACCEPTED', 'PLAYER_BLOCKED',
         'ALREADY_GIVEN_BACK', 'LIMIT_EXCEEDED', 'INSUFFICIENT_FUNDS')),
+    CONSTRAINT ck_movements_event_type_and_direction CHECK (CASE direction WHEN 'debit' THEN
+        event_type IN ('BetPlacing', 'BetPayedAbort', 'SportBetCancel', 'Tip', 'technicalFix',
+        'PromoStreamersDebit', 'PromoStreamersBetPayedAbort', 'Withdrawal', 'BonusRevoke') OR
+        (amount = 0 AND event_type IN ('Lose', 'PromoWin', 'DropAndWin')) ELSE event_type IN
+        ('Win', 'Lose', 'BetPlacingAbort', 'PromoWin', 'technicalFix', 'DropAndWin',
+        'PromoStreamersCredit', 'PromoStreamersBetPlacingAbort', 'Deposit', 'BonusGrant')
+        END),
     CONSTRAINT ck_movements_bonus_never_negative CHECK (bonus_after >= 0),
         CONSTRAINT ck_movements_no_overdraft CHECK (real_after >= least(real_before, 0) OR
         event_type = 'SportBetCancel'),

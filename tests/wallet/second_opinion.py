@@ -317,8 +317,6 @@ class SecondOpinion:
         self, account: Account, amount: int, real: int, bonus: int, *, may_overdraw: bool
     ) -> Answer:
         """Take back: in the parts, then real, then bonus, then (a cancel only) below zero."""
-        if not may_overdraw and amount > max(account.real + account.bonus, 0):
-            return Answer(402)
         real_there, bonus_there = max(account.real, 0), account.bonus
         taken_real, taken_bonus = min(real, real_there), min(bonus, bonus_there)
         more = min(amount - taken_real - taken_bonus, real_there - taken_real)

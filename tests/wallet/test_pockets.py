@@ -241,6 +241,17 @@ def test_what_is_missing_makes_real_negative_for_a_cancel_and_402_for_the_others
     assert story.pockets() == (-700, 0)
 
 
+def test_a_payment_is_taken_back_from_the_pockets_above_zero_be_there_an_older_debt() -> None:
+    """The debt is not made larger; a stake, against which it counts, would be refused."""
+    story = Story().player(real=100, bonus=200)
+    story.one(movement("BetPlacing", "3.00"))
+    story.one(movement("Win", "9.00"))
+    story.change(pockets=Pockets(-1000, 1200))
+    assert refusal(story.one(movement("BetPlacing", "9.00"))) is Refusal.INSUFFICIENT_FUNDS
+    assert delta(story.one(movement("BetPayedAbort", "9.00"))) == (0, -900)
+    assert story.pockets() == (-1000, 300)
+
+
 @pytest.mark.parametrize(
     ("real", "kind"), [(99999999999999999999, "Deposit"), (99999999999999999999, "technicalFix")]
 )
@@ -326,7 +337,7 @@ def test_taking_back_is_whole_and_only_a_cancel_leaves_a_new_debt(
     taken = take_back(pockets, parts.balance, parts, may_overdraw=may_overdraw)
     if taken is None:
         assert not may_overdraw
-        assert parts.balance > max(pockets.balance, 0)
+        assert parts.balance > max(pockets.real, 0) + pockets.bonus
         return
     assert taken.balance == parts.balance
     assert min(taken) >= 0
