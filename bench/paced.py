@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import quote
 
 import uvloop
@@ -50,8 +50,7 @@ class Caller(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.WriteTransport", transport)
 
     def ask(self, due_at: float, request: bytes) -> None:
         """Send a request as soon as the one before it is answered."""

@@ -6,6 +6,7 @@ millions of movements, and pgbench's own database are made once and kept.
 
 import asyncio
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -148,7 +149,7 @@ def serving(
 
 def wallet(place: Place, database: str, workers: int, **more: str) -> Iterator[Program]:
     """The service itself."""
-    port, private_port = free_port(), free_port()
+    port, private_port = free_port(), free_port(workers)
     environment = {
         "WALLET_DATABASE_URL": place.url(database),
         "WALLET_CALLBACK_KEYS": CALLBACK_KEY,
@@ -174,10 +175,14 @@ def opponent(place: Place, isolation: str) -> Iterator[Program]:
     return serving(f"opponent, {isolation}", command, environment, port, 1)
 
 
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+def free_port(count: int = 1) -> int:
+    """The first of so many ports in a row that are free, below those the kernel gives away."""
+    while True:
+        first = secrets.choice(range(20_000, 30_000))
+        with suppress(OSError), ExitStack() as stack:
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
 
 
 def run(command: list[str], **environment: str) -> str:
