@@ -1,7 +1,8 @@
 """Each invariant is broken once, behind the service's back, and must be found by its own name."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -16,7 +17,7 @@ from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
-from tests.conftest import Database
+from tests.conftest import Database, clone
 
 PLAYERS = ("anna", "bert")
 
@@ -75,10 +76,16 @@ async def play(url: str) -> None:
     await ledger.close()
 
 
+@pytest.fixture(scope="module")
+def story(module_db: Database) -> Database:
+    """The story played once; every test breaks a clone of it."""
+    asyncio.run(play(module_db.service_url))
+    return module_db
+
+
 @pytest.fixture
-async def played(db: Database) -> AsyncIterator[Database]:
-    await play(db.service_url)
-    yield db
+def played(story: Database) -> Iterator[Database]:
+    yield from clone(story.server, story.name)
 
 
 async def examine(db: Database, since: datetime | None = None) -> Findings:
@@ -136,7 +143,9 @@ BREACHES = {
     "abort_has_its_bet": (
         "UPDATE movements SET reverses = '3/1000/0' WHERE player_id = 1 AND position = 9"
     ),
-    "bet_given_back_once": "UPDATE movements SET reverses = '' WHERE player_id = 1 AND position = 10",
+    "bet_given_back_once": (
+        "UPDATE movements SET reverses = '' WHERE player_id = 1 AND position = 10"
+    ),
     "payment_taken_back_within": (
         "UPDATE movements SET reverses = '5/2900/0' WHERE player_id = 1 AND position = 7"
     ),
