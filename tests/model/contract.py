@@ -436,8 +436,6 @@ def _take_back(player: Player, found: Round, amount: int, now: datetime) -> Pots
     fitting = fitting or [payment for payment in found.paid if payment.stands >= amount]
     if not fitting:
         raise Refused(406)
-    if amount > max(player.balance, 0):
-        raise Refused(402)
     payment = fitting[-1]
     bonus = _bonus_part(payment, amount)
     pots, missing = _draw(player, amount - bonus, bonus)
