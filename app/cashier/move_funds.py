@@ -9,9 +9,10 @@ from datetime import timedelta
 
 from app.ledger.book import Book, RefusalNote
 from app.ledger.transaction import Ledger, RunAgainError
-from app.wallet.decision import Decisions, KeyNeeded, Receipt, Refused, Replay, decide_all
+from app.wallet.decision import decide_all
 from app.wallet.facts import Facts, Policy
 from app.wallet.movement import Key, Movement
+from app.wallet.outcomes import Decisions, KeyNeeded, Receipt, Refused, Replay
 
 
 async def move_funds(

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from app.telemetry.metrics import Spread
-from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.events import Direction
 from app.wallet.money import Minor
 from app.wallet.movement import Movement
+from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 
 BATCH_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128)

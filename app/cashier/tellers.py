@@ -23,10 +23,10 @@ from app.cashier.takings import Takings, Waiting
 from app.cashier.unanswered import Doubts, note_unanswered
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
-from app.wallet.decision import Posting, Receipt, Remembered, Replay
 from app.wallet.facts import Policy
 from app.wallet.journal import JournalEntry
 from app.wallet.movement import Movement
+from app.wallet.outcomes import Posting, Receipt, Remembered, Replay
 
 logger: Final = structlog.get_logger("tellers")
 

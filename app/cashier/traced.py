@@ -7,9 +7,9 @@ from typing_extensions import override
 from app.cashier.tellers import Tellers
 from app.ledger.transaction import Ledger
 from app.telemetry.traces import Traces
-from app.wallet.decision import Receipt
 from app.wallet.facts import Policy
 from app.wallet.movement import Movement
+from app.wallet.outcomes import Receipt
 
 
 class TracedTellers(Tellers):

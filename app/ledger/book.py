@@ -29,12 +29,12 @@ from app.ledger.rows import (
     wallet_row,
 )
 from app.wallet.balance import Pockets
-from app.wallet.decision import Decisions, Posting, Remembered
 from app.wallet.events import RULES, Part
 from app.wallet.facts import Facts, Wallet
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
+from app.wallet.outcomes import Decisions, Posting, Remembered
 from app.wallet.rounds import Round, RoundKey, Tally
 from app.wallet.sessions import renewed
 

@@ -13,13 +13,13 @@ from uuid import UUID
 import msgspec
 
 from app.wallet.balance import Pockets
-from app.wallet.decision import RoundChange
 from app.wallet.events import Direction, EventType, HouseAccount
 from app.wallet.facts import Wallet
 from app.wallet.journal import Flag, JournalEntry, Reversal, microseconds
 from app.wallet.limits import NO_LIMITS, Limits, Usage
 from app.wallet.money import Currency, Minor
 from app.wallet.movement import Key
+from app.wallet.outcomes import RoundChange
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import RoundKey
 

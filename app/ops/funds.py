@@ -22,11 +22,11 @@ from app.ops.printer import AsJson, print_json, say
 from app.ops.reading import Amount, UserId, checked_text
 from app.ops.records import pockets_record
 from app.ops.words import moment, money, split
-from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.journal import JournalEntry
 from app.wallet.movement import Key, Movement
+from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 
 REASON_LENGTH_MAX: Final = 1000

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from app.ledger.limits import terms_of, terms_text
 from app.ledger.rows import limits_in_force
 from app.wallet.balance import Pockets
-from app.wallet.decision import Posting, Refused, Remembered, decide_all
+from app.wallet.decision import decide_all
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Facts, Policy, Wallet
 from app.wallet.journal import CHAIN_START, JournalEntry, microseconds
 from app.wallet.limits import NO_LIMITS, Limits, Term, Usage, changed, changed_terms
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
+from app.wallet.outcomes import Posting, Refused, Remembered
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey
 

@@ -10,9 +10,9 @@ from app.cashier.move_funds import move_funds
 from app.ledger import transaction
 from app.ledger.transaction import Ledger
 from app.wallet.balance import Pockets
-from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.journal import Flag
 from app.wallet.movement import Movement
+from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till
 from tests.conftest import Database

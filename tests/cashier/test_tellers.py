@@ -13,8 +13,8 @@ from app.cashier import tellers as tellers_module
 from app.cashier.tellers import Tellers
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
-from app.wallet.decision import Posting, Receipt, Remembered, Replay
 from app.wallet.movement import Movement
+from app.wallet.outcomes import Posting, Receipt, Remembered, Replay
 from tests.cashier.line import AtCommit, Line
 from tests.cashier.till import Till, connect
 from tests.conftest import Database

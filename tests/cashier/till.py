@@ -13,11 +13,11 @@ from app.cashier.accounts import IssuedToken, issue_token, open_account, token_h
 from app.cashier.move_funds import move_funds
 from app.ledger.transaction import Ledger
 from app.wallet.balance import Pockets
-from app.wallet.decision import Receipt
 from app.wallet.events import RULES, Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement, facet_of
+from app.wallet.outcomes import Receipt
 
 AGENT = "house"
 numbers = itertools.count(1)

@@ -11,8 +11,8 @@ import pytest
 from app.ledger import statements
 from app.ledger.book import Book
 from app.ledger.transaction import Ledger
-from app.wallet.decision import Posting, Refused, Remembered, Replay
 from app.wallet.movement import Movement
+from app.wallet.outcomes import Posting, Refused, Remembered, Replay
 from tests.cashier.till import Till, connect
 from tests.conftest import Database
 

@@ -12,7 +12,7 @@ from app.ledger import transaction
 from app.ledger.book import Book
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
-from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
 from tests.cashier.line import AtCommit, Line
 from tests.cashier.till import Till, connect, soon
 from tests.conftest import Database

@@ -10,10 +10,10 @@ from app.cashier.accounts import token_hash
 from app.cashier.move_funds import move_funds
 from app.cashier.unanswered import note_unanswered
 from app.ledger.transaction import Ledger
-from app.wallet.decision import Posting
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.movement import Key, Movement
+from app.wallet.outcomes import Posting
 from tests.conftest import Database, sql
 from tests.ops.conftest import Console
 

@@ -14,11 +14,11 @@ from app.cashier.trail import RefusedRequest, note_refusal
 from app.cashier.unanswered import note_unanswered
 from app.ledger.accounts import ChangeNote
 from app.ledger.transaction import Ledger
-from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
+from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 
 AGENT = "house"

@@ -12,22 +12,14 @@ from hashlib import sha256
 from typing import Any
 
 from app.wallet.balance import EMPTY, Pockets
-from app.wallet.decision import (
-    Decisions,
-    KeyNeeded,
-    Posting,
-    Receipt,
-    Refused,
-    Remembered,
-    Replay,
-    decide_all,
-)
+from app.wallet.decision import decide_all
 from app.wallet.events import RULES, Direction, EventType, Part
 from app.wallet.facts import Facts, Policy, Wallet
 from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.limits import NO_LIMITS, Limits, Usage
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import Key, Movement, facet_of
+from app.wallet.outcomes import Decisions, KeyNeeded, Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import pytest
 
 from app.wallet.balance import Pockets
-from app.wallet.decision import Posting
 from app.wallet.events import (
     GAME_EVENT_TYPES,
     RULES,
@@ -15,6 +14,7 @@ from app.wallet.events import (
     HouseAccount,
     is_allowed,
 )
+from app.wallet.outcomes import Posting
 from app.wallet.refusals import Refusal
 from tests.wallet.story import EXPIRED, LIVE, UNKNOWN, Story, delta, movement, refusal
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.wallet.balance import Pockets
-from app.wallet.decision import Posting, Refused, Remembered, Replay
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.limits import Limits
 from app.wallet.movement import KeyScope, Movement
+from app.wallet.outcomes import Posting, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 from tests.wallet.story import EXPIRED, UNKNOWN, Story, again, movement, refusal, token_of
 

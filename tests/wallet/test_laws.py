@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.wallet.balance import Pockets, StakeOrder
-from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.events import RULES, EventType, HouseAccount, Part
 from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.movement import KeyScope, Movement
+from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import NOTHING_YET, Tally
 from tests.wallet.second_opinion import Account, Answer, Ask, SecondOpinion

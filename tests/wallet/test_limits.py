@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.wallet.decision import Posting
 from app.wallet.limits import Effect, Limits, Usage, counted, rolled, same_month, same_week
+from app.wallet.outcomes import Posting
 from app.wallet.refusals import Refusal
 from tests.wallet.story import Story, again, movement, refusal
 

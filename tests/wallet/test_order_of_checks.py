@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from app.wallet.balance import Pockets
-from app.wallet.decision import Posting, Refused, Replay
 from app.wallet.limits import Limits
+from app.wallet.outcomes import Posting, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.wallet.story import EXPIRED, UNKNOWN, Story, again, movement, refusal, token_of
 

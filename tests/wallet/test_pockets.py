@@ -14,9 +14,9 @@ from app.wallet.balance import (
     stake_from,
     take_back,
 )
-from app.wallet.decision import Posting
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES, Currency
+from app.wallet.outcomes import Posting
 from app.wallet.refusals import Refusal
 from tests.wallet.story import Story, delta, movement, refusal
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import pytest
 
 from app.wallet.balance import Pockets
-from app.wallet.decision import Posting, Receipt, Remembered
 from app.wallet.facts import Policy
 from app.wallet.journal import Flag
 from app.wallet.movement import KeyScope, Movement
+from app.wallet.outcomes import Posting, Receipt, Remembered
 from app.wallet.refusals import Refusal
 from tests.wallet.story import Story, delta, movement, refusal
 

@@ -11,9 +11,9 @@ from app.cashier.accounts import IssuedToken
 from app.edges.wire import encode, number
 from app.ledger.people import Player
 from app.wallet.balance import Pockets
-from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
+from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 
 ACCEPTED: Final = 0

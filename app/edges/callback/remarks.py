@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 
 from app.edges.callback.answers import Answer
-from app.wallet.decision import Posting, Receipt, Refused, Replay
 from app.wallet.events import Direction
 from app.wallet.movement import Movement
+from app.wallet.outcomes import Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 
 logger: Final = structlog.get_logger("callback")

@@ -17,10 +17,10 @@ from app.ledger.accounts import Account
 from app.ledger.history import PageKey, RoundSummary
 from app.ledger.people import Player
 from app.wallet.balance import Pockets
-from app.wallet.decision import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.events import EventType
 from app.wallet.journal import EPOCH, MICROSECOND, JournalEntry, microseconds
 from app.wallet.money import Currency
+from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 
 OPERATIONS_OF: Final = {

@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 
 from app.edges.transfer.answers import Answer
-from app.wallet.decision import Receipt, Refused
 from app.wallet.movement import Movement
+from app.wallet.outcomes import Receipt, Refused
 
 logger: Final = structlog.get_logger("transfer")
 

@@ -27,11 +27,11 @@ from app.cashier.move_funds import move_funds
 from app.ledger.transaction import Ledger
 from app.main import build_app
 from app.settings import Settings
-from app.wallet.decision import Posting
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import Key, Movement
+from app.wallet.outcomes import Posting
 from app.wallet.refusals import Refusal
 from tests.conftest import Database
 

@@ -22,11 +22,11 @@ from app.edges.callback.answers import (
 )
 from app.ledger.people import Player
 from app.wallet.balance import EMPTY, Pockets
-from app.wallet.decision import Posting, Refused, Remembered, Replay
 from app.wallet.events import Direction, EventType, HouseAccount
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.movement import Key
+from app.wallet.outcomes import Posting, Refused, Remembered, Replay
 from app.wallet.refusals import Refusal
 
 USD, KRW, BTC = Currency("USD", 2), Currency("KRW", 0), Currency("BTC", 8)

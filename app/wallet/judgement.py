@@ -1,0 +1,216 @@
+"""The judgement: whether a movement that nobody decided before is acceptable, and what it would do.
+
+Steps 6 to 9 of the contract's order (callback contract, section 4): token, block, event, limits,
+funds. The first objection that holds is the one that is told.
+"""
+
+from typing import NamedTuple, TypeAlias
+
+from app.wallet.balance import (
+    EMPTY,
+    Pockets,
+    bonus_only,
+    debt_first,
+    real_only,
+    share,
+    stake_from,
+    take_back,
+)
+from app.wallet.events import CreditTo, DebitFrom, Direction, LimitEffect, Part, Rule
+from app.wallet.facts import Facts, Policy, Wallet
+from app.wallet.journal import Flag
+from app.wallet.limits import Effect, exceeds, rolled
+from app.wallet.money import Minor
+from app.wallet.movement import KeyScope, Movement
+from app.wallet.refusals import Refusal
+from app.wallet.rounds import (
+    NOTHING_YET,
+    Round,
+    StandingBet,
+    Tally,
+    Undoing,
+    bet_to_give_back,
+    give_back,
+    reopen,
+    take_back_payment,
+)
+
+
+class Plan(NamedTuple):
+    """How an acceptable movement would change the wallet, its round and the use of the limits."""
+
+    delta: Pockets
+    change: Tally
+    effects: tuple[Effect, ...]
+    undoing: Undoing | None
+    flags: tuple[Flag, ...]
+
+
+Objection: TypeAlias = tuple[Refusal, str | None]
+
+
+def judge(
+    movement: Movement,
+    amount: Minor,
+    wallet: Wallet,
+    round_: Round,
+    facts: Facts,
+    policy: Policy,
+) -> Plan | Objection:
+    """Steps 6 to 9 of the contract: token, block, event, limits, funds."""
+    rule = movement.rule
+    if movement.token is not None:
+        expires_at = facts.sessions.get((wallet.player_id, movement.token))
+        if expires_at is None:
+            return Refusal.TOKEN_UNKNOWN, None
+        if rule.is_play and expires_at <= facts.now:
+            return Refusal.TOKEN_EXPIRED, None
+    if wallet.is_blocked and rule.refused_when_blocked:
+        return Refusal.PLAYER_BLOCKED, None
+
+    today = facts.now.toordinal()
+    undoing = _undoing(movement, amount, round_, policy, today)
+    if isinstance(undoing, Refusal):
+        return undoing, None
+
+    effects = undoing.effects if undoing else _effects(movement, amount, today)
+    if rule.is_play:
+        (effect,) = effects
+        usage = rolled(wallet.usage, today)
+        limit = exceeds(wallet.limits, usage, stake=effect.stake, loss=effect.loss)
+        if limit is not None:
+            return Refusal.LIMIT_EXCEEDED, limit
+
+    delta = _delta(movement, amount, wallet.pockets, round_, undoing, policy)
+    if delta is None:
+        return Refusal.INSUFFICIENT_FUNDS, None
+    after, maximum = wallet.pockets.plus(delta), wallet.currency.maximum
+    if max(abs(after.real), after.bonus, abs(after.balance)) > maximum:
+        return Refusal.BALANCE_TOO_LARGE, None
+    change = undoing.change if undoing else _ordinary_change(rule, delta, amount)
+    flags = _flags(movement, amount, round_, undoing, policy)
+    return Plan(delta, change, effects, undoing, flags)
+
+
+def _undoing(
+    movement: Movement, amount: Minor, round_: Round, policy: Policy, today: int
+) -> Undoing | Refusal | None:
+    """Step 8, the event rules: what the movement undoes, None if nothing.
+
+    Or why it may not happen.
+    """
+    tally = round_.tally
+    match movement.rule.part:
+        case Part.PAYMENT:
+            has_match = tally.bets_standing > 0 or tally.cancels > 0
+            may_pay = has_match or not movement.rule.needs_bet
+            return None if may_pay else Refusal.NO_MATCHING_MOVEMENT
+        case Part.ABORT:
+            bet = bet_to_give_back(
+                round_,
+                amount,
+                movement.key.transaction_id,
+                by_transaction=policy.key_scope is KeyScope.TRANSACTION_EVENT,
+            )
+            return give_back(bet) if isinstance(bet, StandingBet) else bet
+        case Part.PAYMENT_ABORT:
+            return take_back_payment(round_, amount, today)
+        case Part.CANCEL:
+            return reopen(round_, amount, today)
+        case Part.BET | Part.NONE:
+            return None
+
+
+def _delta(
+    movement: Movement,
+    amount: Minor,
+    pockets: Pockets,
+    round_: Round,
+    undoing: Undoing | None,
+    policy: Policy,
+) -> Pockets | None:
+    """What each pocket gains (or loses, negative); None: not enough money."""
+    rule = movement.rule
+    parts = undoing.parts if undoing else EMPTY
+    if movement.direction is Direction.DEBIT:
+        drawn = _drawn(rule, amount, pockets, parts, policy)
+        return None if drawn is None else EMPTY.minus(drawn)
+    return _given(rule, amount, pockets, parts, round_.tally.stakes, movement.bonus_code)
+
+
+def _drawn(
+    rule: Rule, amount: Minor, pockets: Pockets, parts: Pockets, policy: Policy
+) -> Pockets | None:
+    match rule.debit_from:
+        case DebitFrom.STAKE_ORDER:
+            return stake_from(pockets, amount, policy.stake_order)
+        case DebitFrom.REAL:
+            return real_only(pockets, amount)
+        case DebitFrom.BONUS:
+            return bonus_only(pockets, amount)
+        case DebitFrom.AS_PAID:
+            return take_back(pockets, amount, parts, may_overdraw=rule.may_overdraw)
+
+
+def _given(
+    rule: Rule,
+    amount: Minor,
+    pockets: Pockets,
+    parts: Pockets,
+    stakes: Pockets,
+    bonus_code: str | None,
+) -> Pockets:
+    has_code = bonus_code is not None and not bonus_code.isspace() and bonus_code != ""
+    to_real, to_bonus = Pockets(amount, 0), Pockets(0, amount)
+    match rule.credit_to:
+        case CreditTo.BONUS:
+            return to_bonus
+        case CreditTo.REAL:
+            return to_real
+        case CreditTo.AS_STAKED:
+            return debt_first(pockets, parts)
+        case CreditTo.BONUS_BY_CODE:
+            return debt_first(pockets, to_bonus if has_code else to_real)
+        case CreditTo.STAKES_OR_BONUS_BY_CODE:
+            return debt_first(pockets, to_bonus if has_code else share(amount, stakes))
+        case CreditTo.STAKES:
+            return debt_first(pockets, share(amount, stakes))
+
+
+def _effects(movement: Movement, amount: Minor, today: int) -> tuple[Effect, ...]:
+    match movement.rule.limit_effect:
+        case LimitEffect.STAKE:
+            return (Effect(today, amount, amount),)
+        case LimitEffect.TIP:
+            return (Effect(today, 0, amount),)
+        case LimitEffect.PAYMENT:
+            return (Effect(today, 0, -amount),)
+        case LimitEffect.NONE | LimitEffect.STAKE_RETURN:
+            return ()
+
+
+def _ordinary_change(rule: Rule, delta: Pockets, amount: Minor) -> Tally:
+    match rule.part:
+        case Part.BET:
+            return Tally(1, 1, -delta.real, -delta.bonus, amount)
+        case Part.PAYMENT:
+            return Tally(paid=amount)
+        case _:
+            return NOTHING_YET
+
+
+def _flags(
+    movement: Movement, amount: Minor, round_: Round, undoing: Undoing | None, policy: Policy
+) -> tuple[Flag, ...]:
+    part = movement.rule.part
+    if part is Part.BET:
+        return (Flag.ABORT_OVERTOOK,) if amount in round_.refused_aborts else ()
+    if part is not Part.CANCEL or undoing is None:
+        return ()
+    is_other_game = policy.sport_game_id is not None and movement.game_id != policy.sport_game_id
+    flags = (
+        (Flag.EVENT_UNKNOWN, round_.tally.bets_placed == 0),
+        (Flag.REMAINDER, undoing.change.remainder > 0),
+        (Flag.OTHER_GAME, is_other_game),
+    )
+    return tuple(flag for flag, holds in flags if holds)
