@@ -44,6 +44,9 @@ def test_several_headers_are_one_list(house: House) -> None:
     ]
     response = house.client.get("/getUserToken", params={"userId": "nobody"}, headers=headers)
     assert response.content == STRANGER
+    headers[-1] = ("X-Forwarded-For", "127.0.0.1")
+    response = house.client.get("/getUserToken", params={"userId": "nobody"}, headers=headers)
+    assert response.content != STRANGER
 
 
 def test_without_a_front_the_header_is_not_believed(module_db: Database) -> None:
