@@ -201,7 +201,8 @@ def test_only_a_notice_may_be_signed_over_nothing(house: House) -> None:
 
 
 def test_large_numbers_of_a_notice_are_kept_exactly(house: House) -> None:
-    text = '{"status":"test","gameIds":[123456789012345678,-1,1.50,1e400,1234567890123456789],"batchId":12345678901}'
+    ids = "[123456789012345678,-1,1.50,1e400,1234567890123456789]"
+    text = f'{{"status":"test","gameIds":{ids},"batchId":12345678901}}'
     assert house.json(text, {}, path=MAINTENANCE).code == 0
     row = house.sql("SELECT * FROM maintenance_notices ORDER BY notice_id DESC LIMIT 1")[0]
     assert json.loads(row["game_ids"]) == [
