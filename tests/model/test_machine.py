@@ -1,46 +1,10 @@
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from app.postgres import EmbeddedPostgres
-from tests.conftest import clone
-from tests.model.caller import CALLBACK_KEY, Caller
-from tests.model.machine import CHOICES, Houses, WalletMachine, agents_setting
-from tests.model.served import Clock, serving
-
-
-@pytest.fixture
-def houses(postgres: EmbeddedPostgres, template: str) -> Iterator[Houses]:
-    """Serve each choice of settings; a database remembers its key scope, so there are two."""
-    with ExitStack() as stack:
-        database = contextmanager(clone)
-        urls = {
-            scope: stack.enter_context(database(postgres, template)).service_url
-            for scope in {choice.key_scope for choice in CHOICES}
-        }
-        clock = Clock()
-        callers = {}
-        for choice in CHOICES:
-            port = stack.enter_context(
-                serving(
-                    urls[choice.key_scope],
-                    clock,
-                    callback_keys=CALLBACK_KEY,
-                    agents=agents_setting(),
-                    currencies="BTC:8",
-                    limit_cooling_seconds=0,
-                    lanes=1,
-                    pool_size=2,
-                    **choice._asdict(),
-                )
-            )
-            callers[choice] = caller = Caller(port)
-            stack.callback(caller.close)
-        yield Houses(clock, callers)
+from tests.model.machine import Houses, WalletMachine
 
 
 @pytest.mark.timeout(3600)

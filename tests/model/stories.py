@@ -1,0 +1,126 @@
+"""Dense stories of one player in two events, told by dice, and made short when one is found false.
+
+Nearly every step moves money; amounts are a few hundredths and alike, so that proportions are
+rounded and amounts meet again; both pockets pay, debts arise, limits are near.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
+from typing import Any, NamedTuple
+
+from tests.model.machine import CHOICES, STAKES, WHAT, Choice, Houses, WalletMachine
+
+PLAYER = 0
+STEPS = 40
+
+LIMITS: tuple[dict[str, str], ...] = (
+    *({}, {}, {}, {"stake_day": "0.16"}, {"stake_week": "0.20"}, {"stake_month": "0.30"}),
+    *({"loss_day": "0.10"}, {"loss_week": "0.15"}, {"loss_month": "0.20"}, {"stake_bet": "0.05"}),
+)
+PAUSES = (
+    *("deposit", "grant", "withdraw", "revoke", "wait", "again", "tip", "history", "gift"),
+    *("limit", "block"),
+)
+"""what happens between the events now and then"""
+
+
+class Step(NamedTuple):
+    what: str
+    which: int
+    event: str = "e1"
+    is_streamer: bool = False
+
+
+@dataclass(frozen=True)
+class Story:
+    choice: Choice
+    real: str | None
+    bonus: str | None
+    limits: dict[str, str]
+    steps: tuple[Step, ...]
+
+
+def tell(dice: Random) -> Story:
+    """Make up a story."""
+    is_streamer = dice.random() < 0.2
+    steps = []
+    for _ in range(dice.randint(5, STEPS)):
+        if dice.random() < 0.2:
+            steps.append(Step(dice.choice(PAUSES), dice.randrange(10)))
+        else:
+            event = "e1" if dice.random() < 0.8 else "e2"
+            other = dice.random() < 0.05
+            what, which = dice.choice(WHAT), dice.randrange(10)
+            steps.append(Step(what, which, event, is_streamer is not other))
+    return Story(
+        dice.choice(CHOICES),
+        dice.choice((None, "0.04", "0.17", "0.50")),
+        dice.choice((None, "0.06", "0.19", "0.50")),
+        dice.choice(LIMITS),
+        tuple(steps),
+    )
+
+
+def live(houses: Houses, story: Story) -> None:
+    """Let it happen, beside the model; AssertionError where they differ."""
+    machine = WalletMachine(houses)
+    machine.serve(story.choice)
+    machine.open_account(PLAYER, story.real, story.bonus)
+    if story.limits:
+        machine.update(PLAYER, {"limits": story.limits})
+    for step in story.steps:
+        _take(machine, step)
+    machine.check_pockets(PLAYER)
+    machine.history(PLAYER, "ALL")
+
+
+def _take(machine: WalletMachine, step: Step) -> None:
+    what, which = step.what, step.which
+    match what:
+        case "deposit" | "withdraw":
+            machine.pay(PLAYER, f"account/{what}", STAKES[which])
+        case "grant" | "revoke":
+            machine.pay(PLAYER, f"bonus/{what}", STAKES[which])
+        case "wait":
+            machine.clock.advance(timedelta(hours=5 * which))
+        case "again":
+            if machine.sent:
+                fields, _ = machine.sent[-1 - which % len(machine.sent)]
+                machine.send_move(fields, PLAYER, "form")
+        case "tip":
+            machine.move(PLAYER, "Tip", "debit", "tips", STAKES[which])
+        case "gift":
+            kind = ("PromoWin", "DropAndWin", "technicalFix")[which % 3]
+            code = "FREE" if which > 4 else None
+            machine.move(PLAYER, kind, "credit", "e1", STAKES[which], code=code)
+        case "limit":
+            name = ("stake_day", "loss_day", "loss_week")[which % 3]
+            machine.update(PLAYER, {"limits": {name: None if which > 4 else STAKES[which]}})
+        case "block":
+            machine.update(PLAYER, {"status": "blocked" if which > 6 else "active"})
+        case "history":
+            machine.history(PLAYER, ("ALL", "END", "ING")[which % 3])
+        case _:
+            machine.step(PLAYER, step.event, what, which, streamer=step.is_streamer)
+
+
+def shortened(story: Story, is_false: Callable[[Story], bool]) -> Story:
+    """Leave out what the difference does not need: halves, quarters … and single steps."""
+    size = len(story.steps)
+    while size := size // 2 or (1 if size > 1 else 0):
+        begin = 0
+        while begin < len(story.steps):
+            steps = story.steps[:begin] + story.steps[begin + size :]
+            shorter = replace(story, steps=steps)
+            if is_false(shorter):
+                story = shorter
+            else:
+                begin += size
+    plain: tuple[dict[str, Any], ...] = ({"limits": {}}, {"real": None}, {"bonus": None})
+    for changes in plain:
+        plainer = replace(story, **changes)
+        if is_false(plainer):
+            story = plainer
+    return story
