@@ -282,7 +282,7 @@ class Settings(DatabaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """How many server processes share the port."""
 
-    lanes: Annotated[int, Field(ge=1, le=32)] = 2
+    lanes: Annotated[int, Field(ge=1, le=32)] = 1
     """How many transactions of movements one process runs at once."""
 
     pool_size: Annotated[int, Field(ge=2, le=100)] = 8
