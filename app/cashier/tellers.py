@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -20,11 +19,10 @@ import structlog
 
 from app.cashier.move_funds import move_funds
 from app.cashier.takings import Takings, Waiting
-from app.cashier.unanswered import Doubts, note_unanswered
+from app.cashier.unanswered import Doubts
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy
-from app.wallet.journal import JournalEntry
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Receipt, Remembered, Replay
 
@@ -150,9 +148,18 @@ class Lane:
     async def _serve_all(self) -> None:
         try:
             while batch := self.queue.take_batch(BATCH_MAX, BATCH_BYTES_MAX):
-                await self._serve(batch)
+                await self._serve_safely(batch)
         finally:
             self._task = None
+
+    async def _serve_safely(self, batch: list[Ticket]) -> None:
+        """Serve a batch; a fault of our own after the commit must not stop the lane."""
+        try:
+            await self._serve(batch)
+        except Exception as error:
+            logger.exception("a lane stumbled", error=type(error).__name__)
+            for ticket in batch:
+                ticket.fail(error)
 
     def waiting(self) -> Waiting:
         """Who waits in this lane, and how long the first of them has."""
@@ -181,9 +188,9 @@ class Lane:
                 await self._serve([ticket])
         else:
             unheard = [
-                entry
+                ticket.movement
                 for ticket, receipt in zip(batch, receipts, strict=True)
-                if not ticket.answer(receipt) and (entry := _written_by_us(receipt))
+                if not ticket.answer(receipt) and _is_ours(receipt)
             ]
             takings.batches.add(len(batch))
             takings.transactions.add(time.perf_counter_ns() - began)
@@ -191,16 +198,9 @@ class Lane:
             self._doubts.forget(r.entry.key for r in receipts if isinstance(r, Replay))
             if unheard:
                 takings.unheard += len(unheard)
-                await self._note(unheard)
-
-    async def _note(self, unheard: list[JournalEntry]) -> None:
-        """List for ops what was decided after its caller had been told that nobody knows."""
-        with suppress(LedgerError):
-            await note_unanswered(self._ledger, unheard)
-        for entry in unheard:
-            logger.warning(
-                "decided after its caller gave up", transaction_id=entry.key.transaction_id
-            )
+                self._doubts.keep(unheard)
+                ids = [movement.key.transaction_id for movement in unheard]
+                logger.warning("decided after its caller gave up", transaction_ids=ids)
 
 
 class Tellers:
@@ -244,12 +244,12 @@ class Tellers:
         await self._doubts.finish()
 
 
-def _written_by_us(receipt: Receipt) -> JournalEntry | None:
-    """The entry that this delivery wrote, be it seen only at a second look."""
+def _is_ours(receipt: Receipt) -> bool:
+    """Whether this delivery wrote an entry, be it seen only at a second look."""
     match receipt:
-        case Posting(entry) | Remembered(entry):
-            return entry
-        case Replay(entry, is_own):
-            return entry if is_own else None
+        case Posting() | Remembered():
+            return True
+        case Replay():
+            return receipt.is_own
         case _:
-            return None
+            return False

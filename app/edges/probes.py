@@ -28,7 +28,7 @@ class Readiness:
     def __init__(self, why_not: WhyNotReady) -> None:
         self._why_not = why_not
         self._asked_at: int | None = None
-        self._answer: str | None = None
+        self._answer: str | None = "the database was not asked yet"
         self.is_stopping = False
 
     async def why_not(self) -> str | None:

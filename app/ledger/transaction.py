@@ -31,8 +31,8 @@ WAIT_FIRST_MS: Final = 2
 WAIT_MAX_MS: Final = 250
 """Between attempts: jittered, doubling, so that rivals do not meet again."""
 
-CONFLICTS: Final = frozenset({"40001", "40P01"})
-"""serialization_failure, deadlock_detected: run again."""
+CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
+"""serialization_failure, deadlock_detected, lock_not_available: run again."""
 
 AWAY_CLASSES: Final = frozenset({"08", "28", "3D", "53", "57", "58"})
 """Connection, login, no such database, resources, operator intervention, system error.

@@ -237,6 +237,14 @@ async def test_who_hangs_up_before_his_turn_is_dropped_too(till: Till, tellers: 
     assert await till.count("movements", "event_type = 'BetPlacing'") == 1
 
 
+async def settled(tellers: Tellers) -> None:
+    """Wait until what is in doubt was looked up."""
+    task = tellers._doubts._task
+    if task is not None:
+        await asyncio.wait({task}, timeout=5)
+    assert not len(tellers._doubts)
+
+
 class TestBegunAndThenTheCallerIsGone:
     """One begun is decided, and listed for ops until its caller comes back."""
 
@@ -263,6 +271,7 @@ class TestBegunAndThenTheCallerIsGone:
                 await task
         # The lane takes the next one only when it is done with this one.
         await tellers.move(till.bet())
+        await settled(tellers)
         assert await self.listed(till) == [("id", False)]
         receipt = await tellers.move(bet._replace(delivery=bytes(16)))
         assert isinstance(receipt, Replay)
@@ -284,6 +293,7 @@ class TestBegunAndThenTheCallerIsGone:
             task.cancel()
         await tellers.move(till.bet())
         await tellers.move(bet._replace(delivery=bytes(16), amount="11"))
+        await settled(tellers)
         assert await self.listed(till) == [("id", False)]
 
     async def test_it_is_listed_when_the_commit_was_confirmed_only_by_a_second_look(

@@ -8,7 +8,7 @@ import pytest
 
 from app.cashier.accounts import token_hash
 from app.cashier.move_funds import move_funds
-from app.cashier.unanswered import note_unanswered
+from app.cashier.unanswered import Delivery, note_unanswered
 from app.ledger.transaction import Ledger
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
@@ -51,7 +51,7 @@ async def play(url: str, token: str, user_id: str) -> None:
         )
         (receipt,) = await move_funds(ledger, [movement], Policy())
         if transaction_id == "win-1" and isinstance(receipt, Posting):
-            await note_unanswered(ledger, [receipt.entry])
+            await note_unanswered(ledger, [Delivery(movement.key, movement.delivery)])
     await ledger.close()
 
 

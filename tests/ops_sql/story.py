@@ -11,7 +11,7 @@ from app.cashier.accounts import issue_token, open_account, token_hash
 from app.cashier.move_funds import move_funds
 from app.cashier.notices import Notice, keep_notice
 from app.cashier.trail import RefusedRequest, note_refusal
-from app.cashier.unanswered import note_unanswered
+from app.cashier.unanswered import Delivery, note_unanswered
 from app.ledger.accounts import ChangeNote
 from app.ledger.transaction import Ledger
 from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType
@@ -165,7 +165,7 @@ class Storyteller:
         )  # fmt: skip
         silent = [self.told["b-13"], self.told["w-13"]]
         entries = [r.entry for r in silent if isinstance(r, Posting)]
-        await note_unanswered(self.ledger, entries)
+        await note_unanswered(self.ledger, [Delivery(e.key, e.delivery) for e in entries])
         self.now += timedelta(seconds=30)
         again = _movement(
             self.now, "chen", "BetPlacing", "8000", "b-13", "round-13", str(ROULETTE), None
