@@ -44,8 +44,21 @@ run: venv ## the wallet with a demo operator, on 127.0.0.1:8080; Ctrl-C stops it
 
 # --- check -----------------------------------------------------------------------------------
 
+# The JavaScript example of the transfer API wants one package of Node's; where there is no npm, or
+# nothing to fetch it from, its test is skipped and says so.
+JAVASCRIPT := tests/edges/transfer/javascript
+export JOSE_NODE_MODULES ?= $(CURDIR)/build/javascript/node_modules
+
+build/javascript/.installed: $(JAVASCRIPT)/package.json $(JAVASCRIPT)/package-lock.json
+	@mkdir -p build/javascript
+	@cp $^ build/javascript/
+	@if command -v npm >/dev/null 2>&1; then \
+		npm ci --prefix build/javascript --ignore-scripts --no-audit --no-fund --loglevel=error \
+		|| echo "The JavaScript example will not be tried: its package cannot be fetched." >&2; fi
+	@touch $@
+
 .PHONY: test
-test: venv ## all tests, on a real PostgreSQL of their own (TESTS=… ARGS=… WORKERS=…)
+test: venv build/javascript/.installed ## all tests, on a real PostgreSQL of their own (TESTS=… ARGS=… WORKERS=…)
 	$(BIN)/pytest -n $(WORKERS) $(ARGS) $(TESTS)
 
 .PHONY: torture
