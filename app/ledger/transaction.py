@@ -193,7 +193,9 @@ class Ledger:
         try:
             await raw.execute(begin)
             done = await work(Book(raw, self._clock))
-            await raw.execute("COMMIT;")
+            if await raw.execute("COMMIT;") != "COMMIT":
+                # Said of a transaction that had failed: nothing of it is there.
+                raise RunAgainError
         except (asyncpg.PostgresError, RunAgainError) as error:
             if is_away(error):
                 # The server's last word on this connection, even if the line is still open.

@@ -192,13 +192,10 @@ class Hand:
             self._note(f"{transaction_id} again", sent, 0, shown)
         elif code == 402 and kind != "SportBetCancel" and direction == "debit":
             self.tally.refused += 1
-            if times == 1:
-                self._note(transaction_id, begin, 0, shown, below=amount)
-            else:
-                # Refused for ever by a delivery whose answer we never had, when money lacked; the
-                # balance told with the repeat is today's.
-                self._note(transaction_id, begin, 0, None, below=amount)
-                self._note(f"{transaction_id} again", sent, 0, shown)
+            # Refused for ever, perhaps by a delivery whose answer we never had. Then the balance told
+            # is today's or that of the refusal, as the duplicate reply is set: it says nothing here.
+            told = shown if times == 1 else None
+            self._note(transaction_id, begin, 0, told, below=amount)
         else:
             self.tally.complaints.append(f"{fields} sent {times} times: {reply.body!r}")
         return code == 0 or (code == 409 and times > 1)
