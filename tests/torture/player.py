@@ -192,8 +192,8 @@ class Hand:
             self._note(f"{transaction_id} again", sent, 0, shown)
         elif code == 402 and kind != "SportBetCancel" and direction == "debit":
             self.tally.refused += 1
-            # Refused for ever, perhaps by a delivery whose answer we never had. Then the balance told
-            # is today's or that of the refusal, as the duplicate reply is set: it says nothing here.
+            # Refused for ever, perhaps by a delivery whose answer we never had. Then the balance
+            # told is today's or that of the refusal, by setting: it says nothing here.
             told = shown if times == 1 else None
             self._note(transaction_id, begin, 0, told, below=amount)
         else:
