@@ -193,9 +193,7 @@ class Ledger:
         try:
             await raw.execute(begin)
             done = await work(Book(raw, self._clock))
-            if await raw.execute("COMMIT;") != "COMMIT":
-                # Said of a transaction that had failed: nothing of it is there.
-                raise RunAgainError
+            await _commit(kept)
         except (asyncpg.PostgresError, RunAgainError) as error:
             if is_away(error):
                 # The server's last word on this connection, even if the line is still open.
@@ -220,6 +218,12 @@ class Ledger:
             self._connections.drop(kept)
             raise
         self._connections.give_back(kept)
+
+
+async def _commit(kept: Kept) -> None:
+    """Commit; PostgreSQL says ROLLBACK, and no error, where the transaction had failed before."""
+    if await kept.raw.execute("COMMIT;") != "COMMIT":
+        raise RunAgainError
 
 
 def _nothing() -> None:
