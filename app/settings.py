@@ -6,10 +6,8 @@ a value, since values may be secrets.
 """
 
 import base64
-import binascii
 import difflib
 import ipaddress
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -18,8 +16,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -34,10 +30,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-PREFIX = "WALLET_"
+from app import spelling
 
-AGENT_KEY_BYTES = 32
-"""A256GCM takes keys of 256 bits, no more and no less."""
+PREFIX = "WALLET_"
 
 AGENT_KEYS_MAX = 2
 """The key in use and, while it is being changed, the next one."""
@@ -46,8 +41,6 @@ AGENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 CALLBACK_SOURCE = "callback"
 """The word the journal has for the game side; an agent of that name would share its keys."""
 
-CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
-SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
 DATABASE_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 
 DEMO_CALLBACK_KEY = "demo-callback-key-known-to-everybody"
@@ -60,107 +53,12 @@ class SettingsError(Exception):
     """The settings are not understood."""
 
 
-def _words(value: object) -> object:
-    """Split a comma-separated list; blanks around its members do not count."""
-    if not isinstance(value, str):
-        return value
-    words = tuple(word.strip() for word in value.split(","))
-    if "" in words:
-        raise ValueError("must be a comma-separated list without empty members")
-    return words
-
-
-def _currencies(value: object) -> object:
-    """Read `BTC:8,USDT:6`: codes and their decimals."""
-    if not isinstance(value, str):
-        return value
-    scales: dict[str, int] = {}
-    for word in value.split(","):
-        match = CURRENCY.fullmatch(word.strip())
-        if match is None or match[1] in scales:
-            raise ValueError(
-                "must list each currency once, as code:decimals with 0 to 8 decimals, "
-                "for instance BTC:8,USDT:6"
-            )
-        scales[match[1]] = int(match[2])
-    return scales
-
-
-def _seconds(value: object) -> object:
-    """Read plain decimal seconds: no sign, no exponent."""
-    if isinstance(value, str) and not SECONDS.fullmatch(value.strip()):
-        raise ValueError("must be seconds, for instance 10 or 2.5")
-    return value
-
-
-def _agent_key(value: object) -> object:
-    """Read one base64url key; what is told about a wrong one does not quote it."""
-    if not isinstance(value, str):
-        raise ValueError("must give every key as base64url text")  # noqa: TRY004 — told as one
-    bare = value.rstrip("=")
-    try:
-        key = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != AGENT_KEY_BYTES or base64.urlsafe_b64encode(key).decode().rstrip("=") != bare:
-        raise ValueError("must give every key as 256 bits of base64url, which is 43 characters")
-    return key
-
-
-def _agents(value: object) -> object:
-    """Read JSON: agent id → list of keys, or → {"keys": […], "networks": […]}."""
-    if not isinstance(value, str):
-        return value
-    try:
-        agents = json.loads(value, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        agents = None
-    if not isinstance(agents, dict):
-        raise ValueError('must be a JSON object such as {"agent": ["base64url key"]}')  # noqa: TRY004
-    return {
-        name: {"keys": tuple(given)} if isinstance(given, list) else given
-        for name, given in agents.items()
-    }
-
-
-def _platform_keys(value: object) -> object:
-    """Read a JWK set: public keys on P-256 (ES256) or Ed25519 (EdDSA)."""
-    if not isinstance(value, str):
-        return value
-    try:
-        keys = json.loads(value, object_pairs_hook=_once)["keys"]
-        return tuple(_public_jwk(key) for key in keys)
-    except (ValueError, RecursionError, TypeError, KeyError, JoseError):
-        raise ValueError(
-            'must be a JWK set, {"keys": […]}, of public keys on P-256 or Ed25519'
-        ) from None
-
-
-def _public_jwk(key: Mapping[str, str]) -> dict[str, str]:
-    """Hold one key to what the platform's tokens may be signed with; a private one is refused."""
-    names = {"EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}[key["kty"]]
-    members: dict[str, str | list[str]] = {name: key[name] for name in names}
-    if members["crv"] not in {"P-256", "Ed25519"} or "d" in key:
-        raise ValueError
-    # A point that is not on the curve is found here.
-    _ = (ECKey if key["kty"] == "EC" else OKPKey).import_key(members).public_key
-    return {name: str(key[name]) for name in (*names, "kid") if name in key}
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a JSON object that names a member twice."""
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name is given twice")
-    return members
-
-
 T = TypeVar("T")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_words)]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(spelling.words)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-AgentKey = Annotated[SecretBytes, BeforeValidator(_agent_key)]
+AgentKey = Annotated[SecretBytes, BeforeValidator(spelling.agent_key)]
 Seconds = Annotated[int, Field(ge=1, le=366 * 86400)]
 
 
@@ -222,10 +120,10 @@ class Settings(DatabaseSettings):
     private_port: Port = 8081
     """The port that metrics, health and the back office listen on."""
 
-    callback_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)]
+    callback_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(spelling.words)]
     """The keys that sign the callback API, comma-separated; several while one is being changed."""
 
-    agents: Annotated[Mapping[str, Agent], NoDecode, BeforeValidator(_agents)] = {}
+    agents: Annotated[Mapping[str, Agent], NoDecode, BeforeValidator(spelling.agents)] = {}
     """The transfer API's callers, as JSON: agent id → list of one or two base64url 256-bit keys, or
     → {"keys": […], "networks": ["10.0.0.0/8"]}."""
 
@@ -247,8 +145,8 @@ class Settings(DatabaseSettings):
     proxy_networks: Networks = ()
     """The networks of our own TLS front, whose X-Forwarded-For is believed; unset: nobody's."""
 
-    deadline_seconds: Annotated[Decimal, BeforeValidator(_seconds), Field(gt=0, le=60)] = Decimal(
-        10
+    deadline_seconds: Annotated[Decimal, BeforeValidator(spelling.seconds), Field(gt=0, le=60)] = (
+        Decimal(10)
     )
     """How long a request may take; a movement not begun by then is dropped."""
 
@@ -265,12 +163,12 @@ class Settings(DatabaseSettings):
     """For whom those tokens are signed (JWT `aud`)."""
 
     platform_keys: Annotated[
-        tuple[Mapping[str, str], ...], NoDecode, BeforeValidator(_platform_keys)
+        tuple[Mapping[str, str], ...], NoDecode, BeforeValidator(spelling.platform_keys)
     ] = ()
     """What those tokens are verified with: a JWK set of public keys, P-256 (ES256) or Ed25519
     (EdDSA), each with a `kid` while one is being changed."""
 
-    currencies: Annotated[Mapping[str, int], NoDecode, BeforeValidator(_currencies)] = {}
+    currencies: Annotated[Mapping[str, int], NoDecode, BeforeValidator(spelling.currencies)] = {}
     """Currencies beside the contract's, as code:decimals, for instance BTC:8,USDT:6."""
 
     limit_cooling_seconds: Annotated[int, Field(ge=0, le=366 * 86400)] = 86400
@@ -331,7 +229,7 @@ class Settings(DatabaseSettings):
 class ConsoleSettings(Settings):
     """The same for commands that serve nobody: they do without keys that they do not use."""
 
-    callback_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)] = ()
+    callback_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(spelling.words)] = ()
     """The keys of the callback API, if there are any."""
 
 

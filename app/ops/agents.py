@@ -10,7 +10,8 @@ import typer
 from app.ops.counter import commands
 from app.ops.errors import ConsoleError
 from app.ops.printer import AsJson, print_json, say, screen
-from app.settings import AGENT_ID, AGENT_KEY_BYTES, CALLBACK_SOURCE
+from app.settings import AGENT_ID, CALLBACK_SOURCE
+from app.spelling import AGENT_KEY_BYTES
 
 agents: Final = commands("agent", "The operator's platforms, which call the transfer API.")
 

@@ -26,7 +26,8 @@ from joserfc.jwk import OctKey
 from app.ops.errors import ConsoleError
 from app.ops.printer import say
 from app.ops.simulate import Url, address_of
-from app.settings import AGENT_KEY_BYTES, Settings, load_console_settings
+from app.settings import Settings, load_console_settings
+from app.spelling import AGENT_KEY_BYTES
 
 PATH: Final = "/transfer/v1"
 JOSE: Final = "application/jose"

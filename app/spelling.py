@@ -1,0 +1,114 @@
+"""How a setting's text is read: lists, seconds, currencies, keys. Each mistake is one sentence.
+
+What is told about a wrong value never quotes it, for it may be a secret.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey
+
+AGENT_KEY_BYTES = 32
+"""A256GCM takes keys of 256 bits, no more and no less."""
+
+CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
+SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
+
+
+def words(value: object) -> object:
+    """Split a comma-separated list; blanks around its members do not count."""
+    if not isinstance(value, str):
+        return value
+    words = tuple(word.strip() for word in value.split(","))
+    if "" in words:
+        raise ValueError("must be a comma-separated list without empty members")
+    return words
+
+
+def currencies(value: object) -> object:
+    """Read `BTC:8,USDT:6`: codes and their decimals."""
+    if not isinstance(value, str):
+        return value
+    scales: dict[str, int] = {}
+    for word in value.split(","):
+        match = CURRENCY.fullmatch(word.strip())
+        if match is None or match[1] in scales:
+            raise ValueError(
+                "must list each currency once, as code:decimals with 0 to 8 decimals, "
+                "for instance BTC:8,USDT:6"
+            )
+        scales[match[1]] = int(match[2])
+    return scales
+
+
+def seconds(value: object) -> object:
+    """Read plain decimal seconds: no sign, no exponent."""
+    if isinstance(value, str) and not SECONDS.fullmatch(value.strip()):
+        raise ValueError("must be seconds, for instance 10 or 2.5")
+    return value
+
+
+def agent_key(value: object) -> object:
+    """Read one base64url key; what is told about a wrong one does not quote it."""
+    if not isinstance(value, str):
+        raise ValueError("must give every key as base64url text")  # noqa: TRY004 — told as one
+    bare = value.rstrip("=")
+    try:
+        key = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != AGENT_KEY_BYTES or base64.urlsafe_b64encode(key).decode().rstrip("=") != bare:
+        raise ValueError("must give every key as 256 bits of base64url, which is 43 characters")
+    return key
+
+
+def agents(value: object) -> object:
+    """Read JSON: agent id → list of keys, or → {"keys": […], "networks": […]}."""
+    if not isinstance(value, str):
+        return value
+    try:
+        agents = json.loads(value, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        agents = None
+    if not isinstance(agents, dict):
+        raise ValueError('must be a JSON object such as {"agent": ["base64url key"]}')  # noqa: TRY004
+    return {
+        name: {"keys": tuple(given)} if isinstance(given, list) else given
+        for name, given in agents.items()
+    }
+
+
+def platform_keys(value: object) -> object:
+    """Read a JWK set: public keys on P-256 (ES256) or Ed25519 (EdDSA)."""
+    if not isinstance(value, str):
+        return value
+    try:
+        keys = json.loads(value, object_pairs_hook=_once)["keys"]
+        return tuple(_public_jwk(key) for key in keys)
+    except (ValueError, RecursionError, TypeError, KeyError, JoseError):
+        raise ValueError(
+            'must be a JWK set, {"keys": […]}, of public keys on P-256 or Ed25519'
+        ) from None
+
+
+def _public_jwk(key: Mapping[str, str]) -> dict[str, str]:
+    """Hold one key to what the platform's tokens may be signed with; a private one is refused."""
+    names = {"EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}[key["kty"]]
+    members: dict[str, str | list[str]] = {name: key[name] for name in names}
+    if members["crv"] not in {"P-256", "Ed25519"} or "d" in key:
+        raise ValueError
+    # A point that is not on the curve is found here.
+    _ = (ECKey if key["kty"] == "EC" else OKPKey).import_key(members).public_key
+    return {name: str(key[name]) for name in (*names, "kid") if name in key}
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a JSON object that names a member twice."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name is given twice")
+    return members
