@@ -222,3 +222,20 @@ async def test_requests_are_shown_by_method_event_type_and_code(house: Private) 
         numbers['wallet_request_seconds_bucket{contract="callback",le="0.005",method="moveFunds"}']
         == 1
     )
+
+
+async def test_nobody_hears_ready_before_the_database_was_asked() -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def why_not() -> str | None:
+        asked.set()
+        await may_answer.wait()
+        return None
+
+    readiness = Readiness(why_not)
+    first = asyncio.create_task(readiness.why_not())
+    await asked.wait()
+    assert await readiness.why_not() == "the database was not asked yet"
+    may_answer.set()
+    assert await first is None
+    assert await readiness.why_not() is None

@@ -135,6 +135,24 @@ async def test_a_deadlock_is_run_again(till: Till, ledger: Ledger) -> None:
     assert 3 <= sum(runs) <= 5
 
 
+async def test_a_commit_that_rolled_back_is_no_commit(
+    till: Till, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL answers COMMIT of a failed transaction with ROLLBACK, and with no error."""
+    monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 2)
+    await till.player("anna", "100")
+
+    async def work(book: Book) -> str:
+        await book.connection.execute("UPDATE wallets SET has_refused_aborts = true")
+        with pytest.raises(asyncpg.PostgresError):
+            await book.connection.execute("SELECT 1 / 0")
+        return "believed"
+
+    with pytest.raises(LedgerBusyError):
+        await ledger.serializable(work)
+    assert await till.count("wallets", "has_refused_aborts") == 0
+
+
 async def test_attempts_are_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 6)
     work, attempts = failing("40001", 1000)
