@@ -1,18 +1,86 @@
 """The only code that moves money: a batch of movements in, receipts out, one transaction.
 
-It is a function of the book, not a `with` block, because the database may ask us to run it again.
+`move_at_once` is for the ordinary: it glances at the facts, decides, and writes in one statement
+that proves them; what it will not decide it leaves alone. `move_funds` is for everything: it locks,
+decides and writes, as a function of the book and not a `with` block, because the database may ask
+us to run it again.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
-from app.ledger.book import Book, RefusalNote
-from app.ledger.transaction import Ledger, RunAgainError
+from app.ledger.book import NEEDS_HISTORY, Book, RefusalNote
+from app.ledger.errors import LedgerAwayError
+from app.ledger.transaction import Fate, Ledger, RunAgainError
 from app.wallet.decision import decide_all
 from app.wallet.facts import Facts, Policy
 from app.wallet.movement import Key, Movement
-from app.wallet.outcomes import Decisions, KeyNeeded, Receipt, Refused, Replay
+from app.wallet.outcomes import Decisions, KeyNeeded, Posting, Receipt, Refused, Replay
+
+
+class AtOnce(NamedTuple):
+    """What could be decided at once."""
+
+    receipts: list[Receipt | None]
+    """in order; None: undecided, nothing of it stands unless it is suspected"""
+    suspects: frozenset[Key] = frozenset()
+    """keys of the undecided that may be in the journal"""
+
+
+async def move_at_once(
+    ledger: Ledger,
+    movements: Sequence[Movement],
+    policy: Policy,
+    *,
+    before_writing: Callable[[], None] = lambda: None,
+) -> AtOnce:
+    """Decide what is ordinary, and write it in one statement; the receipts come after its commit.
+
+    A player one of whose movements is refused, or undoes others, or renews a token's life, is left
+    alone with all that he asked for. Raises DeadlineError.
+    """
+    unusual = {m.user_id for m in movements if m.rule.part in NEEDS_HISTORY}
+    try:
+        facts, places, renewals = await ledger.glance(lambda book: book.glance(movements))
+    except LedgerAwayError:
+        return _nothing_of(movements)
+    decisions = decide_all(movements, facts, policy)
+    renewing = {player_id for player_id, _ in renewals}
+    unusual.update(
+        movement.user_id
+        for movement, outcome in zip(movements, decisions.outcomes, strict=True)
+        if not isinstance(outcome, Posting) or (renewing and outcome.entry.player_id in renewing)
+    )
+    ordinary = movements
+    if unusual:
+        ordinary = [m for m in movements if m.user_id not in unusual]
+        if not ordinary:
+            return _nothing_of(movements)
+        decisions = decide_all(ordinary, facts, policy)
+    before_writing()
+    fate = await ledger.in_one_statement(lambda book: book.record_at_once(facts, places, decisions))
+    if fate is Fate.DONE:
+        decided = iter(_receipts(decisions))
+        return AtOnce([None if m.user_id in unusual else next(decided) for m in movements])
+    keys = [movement.key for movement in ordinary]
+    if fate is Fate.UNDONE:
+        keys = await _taken_among(ledger, keys)
+    return _nothing_of(movements, keys)
+
+
+def _nothing_of(movements: Sequence[Movement], suspects: Iterable[Key] = ()) -> AtOnce:
+    return AtOnce([None] * len(movements), frozenset(suspects))
+
+
+async def _taken_among(ledger: Ledger, keys: Sequence[Key]) -> list[Key]:
+    """Which keys are in the journal by now; what is overlooked is found by the insert."""
+    try:
+        entries = await ledger.glance(lambda book: book.entries_of(keys))
+    except LedgerAwayError:
+        return []
+    return [entry.key for entry in entries]
 
 
 async def move_funds(
@@ -32,9 +100,9 @@ async def move_funds(
     suspected = set(suspects)
 
     async def batch(book: Book) -> list[Receipt]:
-        facts = await book.facts_for(movements, suspected)
+        facts, places = await book.facts_for(movements, suspected)
         facts, decisions = await _decide(book, facts, movements, policy)
-        taken = await book.record(facts, decisions)
+        taken = await book.record(facts, places, decisions)
         if taken:
             suspected.update(taken)
             raise RunAgainError

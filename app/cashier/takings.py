@@ -1,7 +1,7 @@
 """What the tellers of this process have done since it started: plain sums, read at a scrape."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from app.telemetry.metrics import Spread
@@ -48,9 +48,9 @@ class Takings:
         self.unheard = 0
         """movements decided after their callers had given up"""
 
-    def count(self, movements: Sequence[Movement], receipts: Sequence[Receipt]) -> None:
+    def count(self, decided: Iterable[tuple[Movement, Receipt]]) -> None:
         """Count a batch that was committed."""
-        for movement, receipt in zip(movements, receipts, strict=True):
+        for movement, receipt in decided:
             kind = movement.event_type
             if isinstance(receipt, Posting):
                 entry = receipt.entry

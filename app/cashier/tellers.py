@@ -9,7 +9,8 @@ other processes may, and then the wallet's lock and the retry decide.
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -17,13 +18,13 @@ from zlib import crc32
 
 import structlog
 
-from app.cashier.move_funds import move_funds
+from app.cashier.move_funds import move_at_once, move_funds
 from app.cashier.takings import Takings, Waiting
 from app.cashier.unanswered import Doubts
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy
-from app.wallet.movement import Movement
+from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Posting, Receipt, Remembered, Replay
 
 logger: Final = structlog.get_logger("tellers")
@@ -36,6 +37,11 @@ BATCH_MAX: Final = 128
 
 BATCH_BYTES_MAX: Final = 1 << 20
 """Free text in one transaction; a single movement brings at most 64 KiB."""
+
+UNDER_WAY_MAX: Final = 2
+"""Batches of one lane: one is written, one is read and decided."""
+
+SHARE: Final = 2
 
 QUEUE_MAX: Final = 2048
 """Movements waiting in one lane; beyond it a caller hears "busy" at once.
@@ -95,33 +101,36 @@ class Queue:
         self._players.setdefault(ticket.movement.user_id, deque()).append(ticket)
         self._length += 1
 
-    def take_batch(self, count_max: int, bytes_max: int) -> list[Ticket]:
-        """Take the next batch, one ticket of each player in turn.
+    def take_batch(
+        self, count_max: int, bytes_max: int, but_of: AbstractSet[str] = frozenset()
+    ) -> list[Ticket]:
+        """Take the next batch, one ticket of each player in turn, but none of these players.
 
         Leaving out whose caller gave up.
         """
+        aside = {user: self._players.pop(user) for user in but_of if user in self._players}
         batch: list[Ticket] = []
         size = 0
-        for ticket in self._in_turn():
-            if ticket.has_caller:
-                batch.append(ticket)
-                size += len(ticket.movement.extra_data or "")
-            if len(batch) >= count_max or size >= bytes_max:
-                break
-        return batch
-
-    def _in_turn(self) -> Iterator[Ticket]:
-        while self._players:
+        while self._players and len(batch) < count_max and size < bytes_max:
             user_id, tickets = self._players.popitem(last=False)
             ticket = tickets.popleft()
             self._length -= 1
             if tickets:
                 self._players[user_id] = tickets
-            yield ticket
+            if ticket.has_caller:
+                batch.append(ticket)
+                size += len(ticket.movement.extra_data or "")
+        for user_id, tickets in aside.items():
+            self._players[user_id] = tickets
+            self._players.move_to_end(user_id, last=False)
+        return batch
 
 
 class Lane:
-    """One queue, and at most one transaction at a time."""
+    """One queue; one batch is read and decided while the one before it is written.
+
+    No player is in both, so that neither waits for the other's wallets.
+    """
 
     def __init__(self, ledger: Ledger, policy: Policy, takings: Takings, doubts: Doubts) -> None:
         """A lane of the ledger under the operator's policy."""
@@ -130,36 +139,72 @@ class Lane:
         self._policy = policy
         self._takings = takings
         self._doubts = doubts
-        self._task: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._players_under_way: set[str] = set()
+        self._reading: list[Ticket] | None = None
+        """the batch that is being read and decided; the next one waits for that"""
+        self._will_begin = False
 
     def submit(self, ticket: Ticket) -> None:
-        """Queue a ticket, and start serving if nobody is."""
+        """Queue a ticket, and start serving unless enough is under way."""
         if len(self.queue) >= QUEUE_MAX:
             raise LedgerBusyError
         self.queue.append(ticket)
-        if self._task is None:
-            self._task = asyncio.create_task(self._serve_all())
+        self._begin_soon()
 
     async def finish(self) -> None:
         """Wait until everything that was taken is done."""
-        while self._task is not None:
-            await asyncio.wait({self._task})
+        while self._under_way or self._will_begin:
+            await (asyncio.wait(self._under_way) if self._under_way else asyncio.sleep(0))
 
-    async def _serve_all(self) -> None:
-        try:
-            while batch := self.queue.take_batch(BATCH_MAX, BATCH_BYTES_MAX):
-                await self._serve_safely(batch)
-        finally:
-            self._task = None
+    def _begin_soon(self) -> None:
+        """Begin a batch once this turn of the loop is over: who else arrives in it comes along."""
+        if not (self._will_begin or self._reading or self._is_worth_waiting()):
+            self._will_begin = True
+            asyncio.get_running_loop().call_soon(self._begin)
+
+    def _is_worth_waiting(self) -> bool:
+        """Whether the next batch had better wait for the one that is written.
+
+        Beside a large batch a small one would only make the many small commits that batches are
+        there to save.
+        """
+        under_way = len(self._under_way)
+        return under_way >= UNDER_WAY_MAX or (
+            under_way > 0 and len(self.queue) * SHARE < len(self._players_under_way)
+        )
+
+    def _begin(self) -> None:
+        self._will_begin = False
+        batch = self.queue.take_batch(BATCH_MAX, BATCH_BYTES_MAX, self._players_under_way)
+        if batch:
+            self._reading = batch
+            task = asyncio.create_task(self._serve_safely(batch))
+            self._under_way.add(task)
+            task.add_done_callback(self._is_done)
+
+    def _is_done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._begin_soon()
+
+    def _has_read(self, batch: list[Ticket]) -> None:
+        if self._reading is batch:
+            self._reading = None
+            self._begin_soon()
 
     async def _serve_safely(self, batch: list[Ticket]) -> None:
         """Serve a batch; a fault of our own after the commit must not stop the lane."""
+        players = {ticket.movement.user_id for ticket in batch}
+        self._players_under_way |= players
         try:
             await self._serve(batch)
         except Exception as error:
             logger.exception("a lane stumbled", error=type(error).__name__)
             for ticket in batch:
                 ticket.fail(error)
+        finally:
+            self._players_under_way -= players
+            self._has_read(batch)
 
     def waiting(self) -> Waiting:
         """Who waits in this lane, and how long the first of them has."""
@@ -167,40 +212,78 @@ class Lane:
         waited = 0 if oldest is None else time.perf_counter_ns() - oldest
         return Waiting(len(self.queue), waited)
 
-    async def _serve(self, batch: list[Ticket]) -> None:
+    async def _serve(self, tickets: list[Ticket]) -> None:
+        """Decide at once what can be, answer it, and serve the others with care."""
+        batch = tickets
         movements = [ticket.movement for ticket in batch]
         takings, began = self._takings, time.perf_counter_ns()
         takings.waits.add(began - batch[0].queued_at)
+        suspects: frozenset[Key] = frozenset()
         try:
-            receipts = await move_funds(self._ledger, movements, self._policy)
+            receipts, suspects = await move_at_once(
+                self._ledger,
+                movements,
+                self._policy,
+                before_writing=lambda: self._has_read(tickets),
+            )
         except LedgerError as error:
-            takings.failures[type(error).__name__] += len(batch)
-            self._doubts.keep(movements)
-            for ticket in batch:
-                ticket.fail(error)
+            self._fail(batch, error)
+            return
+        except Exception as error:  # noqa: BLE001 - whose fault it was is seen when care is taken
+            logger.warning("a batch is served with care", error=type(error).__name__)
+        else:
+            pairs = list(zip(batch, receipts, strict=True))
+            self._answer([(ticket, receipt) for ticket, receipt in pairs if receipt], began)
+            batch = [ticket for ticket, receipt in pairs if receipt is None]
+        if batch:
+            self._has_read(tickets)
+            await self._serve_with_care(batch, suspects)
+
+    async def _serve_with_care(
+        self, batch: list[Ticket], suspects: frozenset[Key] = frozenset()
+    ) -> None:
+        movements, began = [ticket.movement for ticket in batch], time.perf_counter_ns()
+        try:
+            receipts = await move_funds(self._ledger, movements, self._policy, suspects=suspects)
+        except LedgerError as error:
+            self._fail(batch, error)
         except Exception as error:  # noqa: BLE001 - told to the caller, who logs it with its key
             if len(batch) == 1:
-                takings.failures[type(error).__name__] += 1
+                self._takings.failures[type(error).__name__] += 1
                 batch[0].fail(error)
                 return
             # Only the culprit may fail: everybody gets a transaction of his own.
             for ticket in batch:
-                await self._serve([ticket])
+                await self._serve_with_care([ticket], suspects)
         else:
-            unheard = [
-                ticket.movement
-                for ticket, receipt in zip(batch, receipts, strict=True)
-                if not ticket.answer(receipt) and _is_ours(receipt)
-            ]
-            takings.batches.add(len(batch))
-            takings.transactions.add(time.perf_counter_ns() - began)
-            takings.count(movements, receipts)
-            self._doubts.forget(r.entry.key for r in receipts if isinstance(r, Replay))
-            if unheard:
-                takings.unheard += len(unheard)
-                self._doubts.keep(unheard)
-                ids = [movement.key.transaction_id for movement in unheard]
-                logger.warning("decided after its caller gave up", transaction_ids=ids)
+            self._answer(list(zip(batch, receipts, strict=True)), began)
+
+    def _answer(self, decided: Sequence[tuple[Ticket, Receipt]], began: int) -> None:
+        """Hand over the receipts of one commit, and count them."""
+        if not decided:
+            return
+        takings = self._takings
+        unheard = [
+            ticket.movement
+            for ticket, receipt in decided
+            if not ticket.answer(receipt) and _is_ours(receipt)
+        ]
+        takings.batches.add(len(decided))
+        takings.transactions.add(time.perf_counter_ns() - began)
+        takings.count((ticket.movement, receipt) for ticket, receipt in decided)
+        self._doubts.forget(r.entry.key for _, r in decided if isinstance(r, Replay))
+        if unheard:
+            takings.unheard += len(unheard)
+            self._doubts.keep(unheard)
+            ids = [movement.key.transaction_id for movement in unheard]
+            logger.warning("decided after its caller gave up", transaction_ids=ids)
+
+    def _fail(self, batch: Sequence[Ticket], error: LedgerError) -> None:
+        """Tell everybody that the ledger could not answer; what became of it is looked up later."""
+        self._takings.failures[type(error).__name__] += len(batch)
+        self._doubts.keep([ticket.movement for ticket in batch])
+        for ticket in batch:
+            ticket.fail(error)
 
 
 class Tellers:

@@ -1,8 +1,13 @@
 """The book: the ledger inside one open transaction. Wallet values in and out; rows stop here.
 
-The money road, by statement (a batch in which nobody is refused or repeated takes 1 and 4):
+The money road, by statement. At once, each a transaction of its own:
 
-1. `facts_for`   FACTS           wallets locked, sessions, rounds
+1. `glance`          GLANCE          wallets, sessions, rounds, and their rows' versions; no lock
+2. `record_at_once`  RECORD_AT_ONCE  keys, journal, wallets, rounds, if all of these still stand
+
+With care, in one transaction, for whatever is refused, repeated, undone or met by another process:
+
+1. `facts_for`   FACTS           the same, wallets locked
 2.               HISTORIES       only for rounds in which something is to be undone
 3. `look_up`     ENTRIES_BY_KEY  only for keys found taken, or of movements about to be refused
 4. `record`      RECORD          keys, journal, wallets, rounds; KEYS_TAKEN only when one was
@@ -18,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from app.ledger import statements
 from app.ledger.rows import (
+    RowVersion,
     as_json,
     delivery_uuid,
     entry_of,
@@ -48,6 +54,24 @@ NEEDS_HISTORY = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
 
 READS_ROUND = NEEDS_HISTORY | {Part.PAYMENT}
 """A bet opens its round without looking: see `statements`."""
+
+
+class Places(NamedTuple):
+    """Where the facts of a batch stand, and in which versions."""
+
+    players: dict[int, RowVersion]
+    wallets: dict[int, RowVersion]
+    sessions: dict[tuple[int, bytes], RowVersion]
+    rounds: dict[RoundKey, str]
+
+
+class Sighting(NamedTuple):
+    """What was read of the ledger for a batch."""
+
+    facts: Facts
+    places: Places
+    renewals: dict[tuple[int, bytes], datetime]
+    """tokens whose lives are to be renewed, and until when"""
 
 
 class RefusalNote(NamedTuple):
@@ -81,13 +105,26 @@ class Book:
         """The clock's time, or None: the database shall use its own."""
         return self._clock() if self._clock else None
 
-    async def facts_for(self, movements: Sequence[Movement], suspects: Iterable[Key]) -> Facts:
+    async def glance(self, movements: Sequence[Movement]) -> Sighting:
+        """Read what the batch must know, and lock nothing: good for `record_at_once` only."""
+        return self._sighting(movements, await self._ask(statements.GLANCE, movements))
+
+    async def facts_for(
+        self, movements: Sequence[Movement], suspects: Iterable[Key]
+    ) -> tuple[Facts, Places]:
         """Read what the batch must know, and lock its wallets. `suspects`.
 
         Keys that may be taken.
         """
-        rows = await self.connection.fetch(
-            statements.FACTS,
+        rows = await self._ask(statements.FACTS, movements)
+        facts, places, renewals = self._sighting(movements, rows)
+        facts = replace(facts, rounds=await self._with_histories(movements, facts))
+        await self.renew_sessions(renewals)
+        return await self.look_up(facts, suspects), places
+
+    async def _ask(self, statement: str, movements: Sequence[Movement]) -> "list[asyncpg.Record]":
+        return await self.connection.fetch(
+            statement,
             [m.user_id for m in movements],
             [m.token for m in movements],
             [m.event_id for m in movements],
@@ -95,31 +132,42 @@ class Book:
             [m.rule.part in READS_ROUND for m in movements],
             self.now_given(),
         )
+
+    def _sighting(
+        self, movements: Sequence[Movement], rows: "Sequence[asyncpg.Record]"
+    ) -> Sighting:
         wallets: dict[str, Wallet] = {}
         sessions: dict[tuple[int, bytes], datetime] = {}
         renewals: dict[tuple[int, bytes], datetime] = {}
         rounds: dict[RoundKey, Round] = {}
+        places = Places({}, {}, {}, {})
         for row in rows:
             movement = movements[row["n"] - 1]
             wallet = wallets.get(movement.user_id)
             if wallet is None:
                 wallet = wallets[movement.user_id] = _wallet_of(row)
+                places.players[wallet.player_id] = RowVersion(
+                    row["player_place"], row["player_row"]
+                )
+                places.wallets[wallet.player_id] = RowVersion(
+                    row["wallet_place"], row["wallet_row"]
+                )
             if movement.token is not None and row["expires_at"] is not None:
-                sessions[wallet.player_id, movement.token] = row["expires_at"]
+                session = wallet.player_id, movement.token
+                sessions[session] = row["expires_at"]
+                places.sessions[session] = RowVersion(row["session_place"], row["session_row"])
                 if row["life_seconds"] is not None:
                     life = timedelta(seconds=row["life_seconds"])
                     until = renewed(row["expires_at"], life, row["ledger_now"])
                     if until is not None:
-                        renewals[wallet.player_id, movement.token] = until
+                        renewals[session] = until
             if row["event_id"] is not None:
                 key = RoundKey(wallet.player_id, row["event_id"], row["is_streamer"])
                 if key not in rounds:
                     rounds[key] = round_of(row, wallet.currency)
+                    places.rounds[key] = row["round_place"]
         now = rows[0]["ledger_now"] if rows else movements[0].received_at
-        facts = Facts(now, wallets, sessions, rounds, {}, frozenset())
-        await self._read_histories(movements, facts, rounds)
-        await self.renew_sessions(renewals)
-        return await self.look_up(facts, suspects)
+        return Sighting(Facts(now, wallets, sessions, rounds, {}, frozenset()), places, renewals)
 
     async def renew_sessions(self, renewals: Mapping[tuple[int, bytes], datetime]) -> None:
         """Lengthen the lives of tokens that were used, by player id and token hash."""
@@ -131,18 +179,18 @@ class Book:
                 list(renewals.values()),
             )
 
-    async def _read_histories(
-        self, movements: Sequence[Movement], facts: Facts, rounds: dict[RoundKey, Round]
-    ) -> None:
+    async def _with_histories(
+        self, movements: Sequence[Movement], facts: Facts
+    ) -> Mapping[RoundKey, Round]:
         wanted = {
             RoundKey(facts.wallets[m.user_id].player_id, m.event_id, m.rule.is_streamer)
             for m in movements
             if m.rule.part in NEEDS_HISTORY
             and m.event_id is not None
             and m.user_id in facts.wallets
-        } & rounds.keys()
+        } & facts.rounds.keys()
         if not wanted:
-            return
+            return facts.rounds
         events = sorted({(key.player_id, key.event_id) for key in wanted})
         rows = await self.connection.fetch(
             statements.HISTORIES, [event[0] for event in events], [event[1] for event in events]
@@ -154,8 +202,10 @@ class Book:
             key = RoundKey(entry.player_id, entry.event_id or "", rule.is_streamer)
             if rule.part is not Part.NONE and key in histories:
                 histories[key].append(entry)
-        for key, history in histories.items():
-            rounds[key] = rounds[key]._replace(history=tuple(history))
+        return dict(facts.rounds) | {
+            key: facts.rounds[key]._replace(history=tuple(history))
+            for key, history in histories.items()
+        }
 
     async def look_up(self, facts: Facts, keys: Iterable[Key]) -> Facts:
         """Add to the facts whether these keys are in the journal, and what they are there."""
@@ -173,29 +223,17 @@ class Book:
         rows = await self.connection.fetch(statements.ENTRIES_BY_KEY, *map(list, columns))
         return [entry_of(row) for row in rows]
 
-    async def record(self, facts: Facts, decisions: Decisions) -> frozenset[Key]:
+    async def record(self, facts: Facts, places: Places, decisions: Decisions) -> frozenset[Key]:
         """Write what the decisions leave behind, and return the keys that were found taken.
 
         If there are any, nothing of this may be committed: the batch is decided again, knowing
         them.
         """
-        entries = [
-            outcome.entry
-            for outcome in decisions.outcomes
-            if isinstance(outcome, (Posting, Remembered))
-        ]
+        entries = _entries(decisions)
         if not entries and not decisions.round_changes:
             return frozenset()
-        before, known, now = facts.wallets, facts.rounds, decisions.now
-        agents = {wallet.player_id: wallet.agent for wallet in before.values()}
         counts = await self.connection.fetchrow(
-            statements.RECORD,
-            as_json(journal_row(entry) for entry in entries),
-            as_json(wallet_row(before[u], after) for u, after in decisions.wallets.items()),
-            as_json(
-                round_row(key, agents[key.player_id], change, now, is_known=key in known)
-                for key, change in decisions.round_changes.items()
-            ),
+            statements.RECORD, *_written(entries, facts, places, decisions)
         )
         if counts is None:
             raise AssertionError("RECORD always answers")
@@ -205,6 +243,26 @@ class Book:
         if (counts["moved"], counts["rounds"]) != expected:
             raise AssertionError("a locked wallet or its round was not where its facts said")
         return frozenset()
+
+    async def record_at_once(self, facts: Facts, places: Places, decisions: Decisions) -> None:
+        """Write what the decisions leave behind, in a transaction of this statement's own.
+
+        The database raises FACTS_CHANGED, and keeps nothing, unless everything that was glanced at
+        still stands and no key was taken.
+        """
+        entries = _entries(decisions)
+        players, sessions = places.players.values(), places.sessions.values()
+        await self.connection.execute(
+            statements.RECORD_AT_ONCE,
+            *_written(entries, facts, places, decisions),
+            len(entries),
+            len(decisions.wallets),
+            len(decisions.round_changes),
+            [version.place for version in players],
+            [version.row for version in players],
+            [version.place for version in sessions],
+            [version.row for version in sessions],
+        )
 
     async def _keys_taken(self, entries: Sequence[JournalEntry]) -> frozenset[Key]:
         rows = await self.connection.fetch(
@@ -248,6 +306,33 @@ class Book:
     async def keep_notice(self, fields: Sequence[object]) -> None:
         """Append a maintenance notice; `fields` in the order of the statement."""
         await self.connection.execute(statements.KEEP_NOTICE, *fields)
+
+
+def _entries(decisions: Decisions) -> list[JournalEntry]:
+    return [
+        outcome.entry
+        for outcome in decisions.outcomes
+        if isinstance(outcome, (Posting, Remembered))
+    ]
+
+
+def _written(
+    entries: Sequence[JournalEntry], facts: Facts, places: Places, decisions: Decisions
+) -> tuple[str, str, str]:
+    """What is to be written to the journal, the wallets and the rounds, each as one JSON text."""
+    agents = {wallet.player_id: wallet.agent for wallet in facts.wallets.values()}
+    before = facts.wallets
+    return (
+        as_json(journal_row(entry) for entry in entries),
+        as_json(
+            wallet_row(places.wallets[after.player_id], before[user_id], after)
+            for user_id, after in decisions.wallets.items()
+        ),
+        as_json(
+            round_row(key, agents[key.player_id], change, decisions.now, places.rounds.get(key))
+            for key, change in decisions.round_changes.items()
+        ),
+    )
 
 
 def _columns(rows: Sequence[tuple[object, ...]], names: Sequence[str]) -> list[list[object]]:

@@ -6,14 +6,13 @@ waits. Whoever got anything but a plain answer of the database drops his: nobody
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-if TYPE_CHECKING:
-    Raw = asyncpg.Connection[asyncpg.Record]
+Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 AGE_SECONDS_MAX: Final = 1800
 """A connection is closed after half an hour: what the server keeps for each only ever grows."""
@@ -39,7 +38,7 @@ class PoolUse(NamedTuple):
 class Kept(NamedTuple):
     """A connection, and when it was made by the event loop's clock."""
 
-    raw: "Raw"
+    raw: Raw
     since: int
 
 
@@ -115,7 +114,7 @@ class Connections:
         self._busy -= 1
         self._free.release()
 
-    async def _connect(self) -> "Raw":
+    async def _connect(self) -> Raw:
         began = time.monotonic_ns()
         try:
             fairy = await self._engine.raw_connection()
@@ -144,7 +143,7 @@ class Connections:
         self._refused_at = now
 
 
-async def _say_goodbye(raw: "Raw") -> None:
+async def _say_goodbye(raw: Raw) -> None:
     """Close a connection within bounds; the driver cancels what runs on it."""
     try:
         await raw.close(timeout=CLOSE_SECONDS_MAX)

@@ -7,7 +7,7 @@ exponent (`-1050e-2`), which NUMERIC reads exactly and which costs less than pri
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -67,10 +67,19 @@ class JournalRow(msgspec.Struct, gc=False):
     chain: bytes
 
 
+class RowVersion(NamedTuple):
+    """One version of one row: where it stands (ctid), and which transaction wrote it (xmin)."""
+
+    place: str
+    row: str
+
+
 class WalletRow(msgspec.Struct, gc=False):
     """What becomes of a row of `wallets`, named as RECORD reads it."""
 
     player_id: int
+    place: str
+    row: str
     position_before: int
     real: str
     bonus: str
@@ -109,7 +118,8 @@ class RoundRow(msgspec.Struct, gc=False):
     cancels: int
     remainder: str
     refused_aborts: str
-    is_known: bool
+    place: str | None
+    """where the round stands; None: it was not read"""
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -155,11 +165,12 @@ def journal_row(entry: JournalEntry) -> JournalRow:
     )
 
 
-def wallet_row(before: Wallet, after: Wallet) -> WalletRow:
+def wallet_row(version: RowVersion, before: Wallet, after: Wallet) -> WalletRow:
     """The row of a wallet that moved."""
     unit, usage = _UNITS[after.currency.scale], after.usage
     return WalletRow(
         after.player_id,
+        *version,
         before.position,
         f"{after.pockets.real}{unit}",
         f"{after.pockets.bonus}{unit}",
@@ -178,7 +189,7 @@ def wallet_row(before: Wallet, after: Wallet) -> WalletRow:
 
 
 def round_row(
-    key: RoundKey, agent: str, change: RoundChange, now: datetime, *, is_known: bool
+    key: RoundKey, agent: str, change: RoundChange, now: datetime, place: str | None
 ) -> RoundRow:
     """The row of what a batch adds to a round."""
     tally, currency = change.tally, change.currency
@@ -203,7 +214,7 @@ def round_row(
         tally.cancels,
         f"{tally.remainder}{unit}",
         "{" + ",".join(f"{amount}{unit}" for amount in change.refused_aborts) + "}",
-        is_known,
+        place,
     )
 
 

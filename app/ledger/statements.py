@@ -4,12 +4,20 @@ Questions travel as arrays through `unnest`, and what is to be written as one JS
 driver looks at every element of an array, which costs more than PostgreSQL's reading of the JSON.
 Amounts travel as text. Keys that may not be there are never read first: a missing key puts a
 predicate lock on the place where it would be, and every insert near it becomes a conflict.
+
+No plan is left to the statistics, which know nothing of a table that was looked at while it was
+empty: a plan made then reads, and locks, whole tables until somebody looks again. What is read by
+key stands in a LATERAL with LIMIT 1 (or OFFSET 0), which can only be looked up; what is updated is
+found by its place (`ctid`), and everything else that must hold of it is written IS NOT DISTINCT
+FROM, which no index answers.
 """
 
 from typing import Final
 
-FACTS: Final = """
-SELECT asked.n, p.player_id, p.user_id, p.agent, p.currency, p.scale, p.limits::text,
+
+def _facts(*, order: str, lock: str) -> str:
+    return f"""
+SELECT p.n, p.player_id, p.agent, p.currency, p.scale, p.limits,
        coalesce($6::timestamptz, now()) AS ledger_now,
        p.blocked OR coalesce(p.excluded_until > coalesce($6, now()), false) AS is_blocked,
        w.real::text, w.bonus::text, w.version, w.position, w.chain, w.has_refused_aborts,
@@ -18,28 +26,43 @@ SELECT asked.n, p.player_id, p.user_id, p.agent, p.currency, p.scale, p.limits::
        s.expires_at, s.life_seconds,
        r.event_id, r.is_streamer, r.settled, r.bets_placed, r.bets_standing,
        r.stake_real::text, r.stake_bonus::text, r.staked::text, r.paid::text,
-       r.taken_back::text, r.cancels, r.remainder::text, r.refused_aborts::text[]
-FROM unnest($1::text[], $2::bytea[], $3::text[], $4::boolean[], $5::boolean[])
-     WITH ORDINALITY AS asked (user_id, token_hash, event_id, is_streamer, reads_round, n)
-JOIN players p ON p.user_id = asked.user_id
-JOIN wallets w ON w.player_id = p.player_id
+       r.taken_back::text, r.cancels, r.remainder::text, r.refused_aborts::text[],
+       p.place AS player_place, p.row AS player_row, w.place AS wallet_place, w.row AS wallet_row,
+       s.place AS session_place, s.row AS session_row, r.place AS round_place
+FROM (
+    SELECT asked.*, player.*
+    FROM unnest($1::text[], $2::bytea[], $3::text[], $4::boolean[], $5::boolean[]) WITH ORDINALITY
+         AS asked (asked_user, asked_token, asked_event, is_streamer, reads_round, n)
+    CROSS JOIN LATERAL (
+        SELECT player_id, agent, currency, scale, limits::text, blocked, excluded_until,
+               ctid::text AS place, xmin::text AS row
+        FROM players WHERE user_id = asked_user LIMIT 1
+    ) player
+    {order}
+) p
+CROSS JOIN LATERAL (
+    SELECT *, ctid::text AS place, xmin::text AS row
+    FROM wallets WHERE player_id = p.player_id LIMIT 1 {lock}
+) w
 LEFT JOIN LATERAL (
-    SELECT * FROM sessions
-    WHERE player_id = p.player_id AND token_hash = asked.token_hash LIMIT 1
+    SELECT expires_at, life_seconds, ctid::text AS place, xmin::text AS row
+    FROM sessions WHERE player_id = p.player_id AND token_hash = p.asked_token LIMIT 1
 ) s ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM rounds
-    WHERE player_id = p.player_id AND event_id = asked.event_id
-      AND is_streamer = asked.is_streamer AND (asked.reads_round OR w.has_refused_aborts) LIMIT 1
+    SELECT *, ctid::text AS place FROM rounds
+    WHERE player_id = p.player_id AND event_id = p.asked_event
+      AND is_streamer = p.is_streamer AND (p.reads_round OR w.has_refused_aborts) LIMIT 1
 ) r ON true
-ORDER BY p.player_id, asked.n
-FOR NO KEY UPDATE OF w
-"""
-"""Everything a batch must know, wallets locked in the order of their players.
+"""  # noqa: S608 - composed of constants
 
-FOR NO KEY UPDATE: exactly the lock that the later UPDATE takes. LATERAL with LIMIT 1: looked up by
-the whole key, once for each movement; as plain joins the planner may read all the sessions or all
-the rounds of a player, and lock them, as long as the statistics say that he has few."""
+
+GLANCE: Final = _facts(order="", lock="")
+"""Everything a batch must know, and in which versions of which rows it stands."""
+
+FACTS: Final = _facts(order="ORDER BY player_id, n", lock="FOR NO KEY UPDATE")
+"""The same, wallets locked in the order of their players.
+
+FOR NO KEY UPDATE: exactly the lock that the later UPDATE takes."""
 
 ENTRY_COLUMNS: Final = """
     m.player_id, m.position, m.version, m.source, m.transaction_id, m.facet, m.delivery,
@@ -49,30 +72,42 @@ ENTRY_COLUMNS: Final = """
     m.event_time, m.ledger_time, m.chain
 """
 
+_KEY_ASKED: Final = """
+CROSS JOIN LATERAL (
+    SELECT * FROM transaction_keys
+    WHERE source = asked.source AND transaction_id = asked.transaction_id
+      AND facet = asked.facet LIMIT 1
+) k
+"""
+
 ENTRIES_BY_KEY: Final = f"""
 SELECT {ENTRY_COLUMNS}
 FROM unnest($1::text[], $2::text[], $3::text[]) AS asked (source, transaction_id, facet)
-JOIN transaction_keys k ON k.source = asked.source
-     AND k.transaction_id = asked.transaction_id AND k.facet = asked.facet
-JOIN movements m ON m.player_id = k.player_id AND m.position = k.position
+{_KEY_ASKED}
+CROSS JOIN LATERAL (
+    SELECT * FROM movements WHERE (player_id, position) >= (k.player_id, k.position)
+    ORDER BY player_id, position LIMIT 1
+) m
 """  # noqa: S608 - composed of constants
 
 HISTORIES: Final = f"""
 SELECT {ENTRY_COLUMNS}
 FROM unnest($1::bigint[], $2::text[]) AS asked (player_id, event_id)
-JOIN movements m ON m.player_id = asked.player_id AND m.event_id = asked.event_id
-WHERE m.decision = 'ACCEPTED'
+CROSS JOIN LATERAL (
+    SELECT * FROM movements
+    WHERE player_id = asked.player_id AND event_id = asked.event_id AND decision = 'ACCEPTED'
+    OFFSET 0
+) m
 ORDER BY m.player_id, m.position
 """  # noqa: S608 - composed of constants
 
-KEYS_TAKEN: Final = """
+KEYS_TAKEN: Final = f"""
 SELECT k.source, k.transaction_id, k.facet
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
-     AS sent (source, transaction_id, facet, player_id, position)
-JOIN transaction_keys k ON k.source = sent.source
-     AND k.transaction_id = sent.transaction_id AND k.facet = sent.facet
-WHERE (k.player_id, k.position) <> (sent.player_id, sent.position)
-"""
+     AS asked (source, transaction_id, facet, player_id, position)
+{_KEY_ASKED}
+WHERE (k.player_id, k.position) <> (asked.player_id, asked.position)
+"""  # noqa: S608 - composed of constants
 
 _JOURNAL: Final = """
     player_id bigint, position bigint, version bigint, source text, transaction_id text, facet text,
@@ -84,20 +119,20 @@ _JOURNAL: Final = """
 """
 
 _WALLETS: Final = """
-    player_id bigint, position_before bigint, real numeric, bonus numeric, version bigint,
-    position bigint, chain text, usage_day integer, stake_day numeric, stake_week numeric,
-    stake_month numeric, loss_day numeric, loss_week numeric, loss_month numeric,
-    has_refused_aborts boolean
+    player_id bigint, place tid, row xid, position_before bigint, real numeric, bonus numeric,
+    version bigint, position bigint, chain text, usage_day integer,
+    stake_day numeric, stake_week numeric, stake_month numeric,
+    loss_day numeric, loss_week numeric, loss_month numeric, has_refused_aborts boolean
 """
 
 _ROUNDS: Final = """
     player_id bigint, event_id text, is_streamer boolean, agent text, currency text, scale smallint,
     game_id bigint, at timestamptz, settled boolean, bets_placed integer, bets_standing integer,
     stake_real numeric, stake_bonus numeric, staked numeric, paid numeric, taken_back numeric,
-    cancels integer, remainder numeric, refused_aborts text, is_known boolean
+    cancels integer, remainder numeric, refused_aborts text, place tid
 """
 
-RECORD: Final = f"""
+_WRITTEN: Final = f"""
 WITH journal AS (
     SELECT * FROM json_to_recordset($1::text::json) AS _ ({_JOURNAL})
 ), keys AS (
@@ -125,7 +160,8 @@ WITH journal AS (
         loss_week = n.loss_week, loss_month = n.loss_month,
         has_refused_aborts = n.has_refused_aborts
     FROM json_to_recordset($2::text::json) AS n ({_WALLETS})
-    WHERE w.player_id = n.player_id AND w.position = n.position_before
+    WHERE w.ctid = n.place AND w.xmin = n.row
+      AND w.player_id IS NOT DISTINCT FROM n.player_id AND w.position = n.position_before
     RETURNING 1
 ), changes AS (
     SELECT * FROM json_to_recordset($3::text::json) AS _ ({_ROUNDS})
@@ -137,7 +173,7 @@ WITH journal AS (
     SELECT player_id, event_id, is_streamer, agent, currency, scale, game_id, at, at, settled,
         bets_placed, bets_standing, stake_real, stake_bonus, staked, paid, taken_back, cancels,
         remainder, refused_aborts::numeric[]
-    FROM changes WHERE NOT is_known
+    FROM changes WHERE place IS NULL
     ON CONFLICT (player_id, event_id, is_streamer) DO UPDATE SET
         last_at = excluded.last_at, settled = excluded.settled,
         bets_placed = r.bets_placed + excluded.bets_placed,
@@ -157,17 +193,42 @@ WITH journal AS (
         remainder = r.remainder + c.remainder,
         refused_aborts = r.refused_aborts || c.refused_aborts::numeric[]
     FROM changes c
-    WHERE c.is_known AND r.player_id = c.player_id AND r.event_id = c.event_id
-      AND r.is_streamer = c.is_streamer
+    WHERE r.ctid = c.place AND r.player_id IS NOT DISTINCT FROM c.player_id
+      AND r.event_id IS NOT DISTINCT FROM c.event_id
+      AND r.is_streamer IS NOT DISTINCT FROM c.is_streamer
     RETURNING 1
+), done AS (
+    SELECT (SELECT count(*) FROM keys) AS keys, (SELECT count(*) FROM moved) AS moved,
+           (SELECT count(*) FROM opened) + (SELECT count(*) FROM continued) AS rounds
 )
-SELECT (SELECT count(*) FROM keys) AS keys, (SELECT count(*) FROM moved) AS moved,
-       (SELECT count(*) FROM opened) + (SELECT count(*) FROM continued) AS rounds
 """  # noqa: S608 - composed of constants
-"""All that a batch leaves behind, in one statement.
 
-A round that was not read is opened, or, by a further bet, added to: the only change that needs to
-know nothing of it."""
+RECORD: Final = f"""{_WRITTEN}
+SELECT keys, moved, rounds FROM done
+"""  # noqa: S608 - composed of constants
+"""All that a batch leaves behind, in one statement, for a transaction that has locked its wallets.
+
+Rows that were read are found again by their place, not by their key: that costs less, and a place
+has no neighbours whose insertion could be taken for a conflict. A round that was not read is
+opened, or, by a further bet, added to: the only change that needs to know nothing of it."""
+
+RECORD_AT_ONCE: Final = f"""{_WRITTEN}
+SELECT facts_must_hold(
+    (keys, moved, rounds) = ($4::bigint, $5::bigint, $6::bigint)
+    AND (SELECT count(*) FROM unnest($7::text[], $8::text[]) AS n (place, row)
+         JOIN players p ON p.ctid = n.place::tid AND p.xmin = n.row::xid) = cardinality($7)
+    AND (SELECT count(*) FROM unnest($9::text[], $10::text[]) AS n (place, row)
+         JOIN sessions s ON s.ctid = n.place::tid AND s.xmin = n.row::xid) = cardinality($9))
+FROM done
+"""  # noqa: S608 - composed of constants
+"""The same as a transaction of its own, for a batch that has only glanced at its facts.
+
+It proves them: every row that was read is still there in the version that was read, no key was
+taken, every wallet and every round was found. Else it raises FACTS_CHANGED, and nothing of it
+stands."""
+
+FACTS_CHANGED: Final = "WF001"
+"""The SQLSTATE of `facts_must_hold`."""
 
 NOTE_REFUSALS: Final = """
 INSERT INTO refusals (user_id, source, operation, transaction_id, event_id, event_type, direction,
@@ -184,8 +245,11 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 RENEW_SESSIONS: Final = """
 UPDATE sessions s SET expires_at = n.expires_at
 FROM unnest($1::bigint[], $2::bytea[], $3::timestamptz[]) AS n (player_id, token_hash, expires_at)
-WHERE s.player_id = n.player_id AND s.token_hash = n.token_hash AND s.life_seconds IS NOT NULL
-  AND s.expires_at < n.expires_at
+CROSS JOIN LATERAL (
+    SELECT ctid AS place FROM sessions
+    WHERE player_id = n.player_id AND token_hash = n.token_hash LIMIT 1
+) known
+WHERE s.ctid = known.place AND s.life_seconds IS NOT NULL AND s.expires_at < n.expires_at
 """
 
 KEEP_NOTICE: Final = """
@@ -204,5 +268,9 @@ ON CONFLICT DO NOTHING
 NOTE_RETURN: Final = """
 UPDATE unanswered u SET came_back_at = coalesce($3::timestamptz, now())
 FROM unnest($1::bigint[], $2::bigint[]) AS n (player_id, position)
-WHERE u.player_id = n.player_id AND u.position = n.position AND u.came_back_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT ctid AS place FROM unanswered
+    WHERE player_id = n.player_id AND position = n.position LIMIT 1
+) listed
+WHERE u.ctid = listed.place AND u.came_back_at IS NULL
 """

@@ -4,12 +4,17 @@ A piece of work is a function of the `Book`: the database may ask for it to be r
 40001 or 40P01, at any statement or at COMMIT), so it must not answer anybody before
 `serializable` has returned. A connection that dies says nothing about the commit: the work runs
 again too, and recognises by its delivery id what it wrote the first time.
+
+Beside it stands the short way: `glance` reads outside of any transaction, and `in_one_statement`
+writes in a SERIALIZABLE transaction of its own, which fails unless what was read still holds.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from random import SystemRandom
 from typing import Final, TypeVar
 
@@ -19,8 +24,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.ledger.book import Book
-from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse
+from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse, Raw
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
+from app.ledger.statements import FACTS_CHANGED
 
 T = TypeVar("T")
 
@@ -56,6 +62,9 @@ SESSION_SETTINGS: Final = {
     "timezone": "UTC",
 }
 
+LOOKERS_MAX: Final = 2
+"""Connections that only glance: one for the batch at hand, and one for the next."""
+
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
 SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
@@ -73,6 +82,17 @@ _jitter: Final = SystemRandom()
 
 class RunAgainError(Exception):
     """The work found that it must start from a new snapshot."""
+
+
+class Fate(Enum):
+    """What became of a statement that is its own transaction."""
+
+    DONE = auto()
+    """committed"""
+    UNDONE = auto()
+    """nothing of it stands: what it relied on has changed, or another transaction was in its way"""
+    UNKNOWN = auto()
+    """the connection is gone, and it may be committed"""
 
 
 class Ledger:
@@ -100,28 +120,68 @@ class Ledger:
         self._clock = clock
         self._wait_seconds = deadline.total_seconds()
         milliseconds = str(int(self._wait_seconds * 1000))
-        engine = create_async_engine(
-            url,
-            poolclass=NullPool,
-            connect_args={
-                "timeout": min(self._wait_seconds, CONNECT_SECONDS_MAX),
-                "server_settings": SESSION_SETTINGS
-                | {
-                    "statement_timeout": milliseconds,
-                    "lock_timeout": milliseconds,
-                    "idle_in_transaction_session_timeout": milliseconds,
+
+        def connections(most: int, isolation: str) -> Connections:
+            engine = create_async_engine(
+                url,
+                poolclass=NullPool,
+                connect_args={
+                    "timeout": min(self._wait_seconds, CONNECT_SECONDS_MAX),
+                    "server_settings": SESSION_SETTINGS
+                    | {
+                        "default_transaction_isolation": isolation,
+                        "statement_timeout": milliseconds,
+                        "lock_timeout": milliseconds,
+                        "idle_in_transaction_session_timeout": milliseconds,
+                    },
                 },
-            },
-        )
-        self._connections = Connections(engine, pool_size)
+            )
+            return Connections(engine, most)
+
+        self._connections = connections(pool_size, "serializable")
+        # A glance locks nothing, not even what SERIALIZABLE remembers of a reader.
+        self._lookers = connections(LOOKERS_MAX, "read committed")
 
     def pool_use(self) -> PoolUse:
         """Count the connections that work, those that wait for work, and how many there may be."""
-        return self._connections.use()
+        uses = zip(self._connections.use(), self._lookers.use(), strict=True)
+        return PoolUse(*(working + looking for working, looking in uses))
 
     async def close(self) -> None:
         """Give all connections back to the database."""
-        await self._connections.close()
+        await asyncio.gather(self._connections.close(), self._lookers.close())
+
+    async def glance(self, look: Callable[[Book], Awaitable[T]]) -> T:
+        """Read outside of any transaction what `in_one_statement` will prove.
+
+        Raises DeadlineError or LedgerAwayError.
+        """
+        try:
+            async with asyncio.timeout(self._wait_seconds), _lent(self._lookers) as raw:
+                return await look(Book(raw, self._clock))
+        except TimeoutError as error:
+            raise DeadlineError from error
+        except LOST as error:
+            if is_away(error):
+                raise LedgerAwayError from error
+            raise
+
+    async def in_one_statement(self, write: Callable[[Book], Awaitable[None]]) -> Fate:
+        """Run one writing statement as a SERIALIZABLE transaction of its own, and tell its fate.
+
+        Raises DeadlineError; then the fate is not known either.
+        """
+        try:
+            async with asyncio.timeout(self._wait_seconds), _lent(self._connections) as raw:
+                await write(Book(raw, self._clock))
+        except TimeoutError as error:
+            raise DeadlineError from error
+        except LOST as error:
+            if not (is_away(error) or is_conflict(error) or sqlstate(error) == FACTS_CHANGED):
+                raise
+            self.retries[sqlstate(error) or type(error).__name__] += 1
+            return Fate.UNKNOWN if is_away(error) else Fate.UNDONE
+        return Fate.DONE
 
     async def serializable(
         self,
@@ -188,41 +248,47 @@ class Ledger:
         raise LedgerBusyError
 
     async def _attempt(self, work: Callable[[Book], Awaitable[T]], begin: str) -> T:
-        kept = await self._connections.take()
-        raw = kept.raw
-        try:
+        async with _lent(self._connections) as raw:
             await raw.execute(begin)
             done = await work(Book(raw, self._clock))
-            await _commit(kept)
-        except (asyncpg.PostgresError, RunAgainError) as error:
-            if is_away(error):
-                # The server's last word on this connection, even if the line is still open.
-                self._connections.drop(kept)
-            else:
-                await self._roll_back(kept)
-            raise
-        except BaseException:
-            # Whatever is not a plain answer of the database leaves a connection nobody should
-            # trust.
-            self._connections.drop(kept)
-            raise
-        self._connections.give_back(kept)
-        return done
-
-    async def _roll_back(self, kept: Kept) -> None:
-        """End a transaction that failed; its connection is good if it can still say so."""
-        try:
-            if not kept.raw.is_closed() and kept.raw.is_in_transaction():
-                await kept.raw.execute("ROLLBACK;")
-        except BaseException:
-            self._connections.drop(kept)
-            raise
-        self._connections.give_back(kept)
+            await _commit(raw)
+            return done
 
 
-async def _commit(kept: Kept) -> None:
+@asynccontextmanager
+async def _lent(connections: Connections) -> AsyncIterator[Raw]:
+    """A connection for one piece of work, kept afterwards if nobody need mistrust it."""
+    kept = await connections.take()
+    try:
+        yield kept.raw
+    except (asyncpg.PostgresError, RunAgainError) as error:
+        if is_away(error):
+            # The server's last word on this connection, even if the line is still open.
+            connections.drop(kept)
+        else:
+            await _roll_back(connections, kept)
+        raise
+    except BaseException:
+        # Whatever is not a plain answer of the database leaves a connection nobody should trust.
+        connections.drop(kept)
+        raise
+    connections.give_back(kept)
+
+
+async def _roll_back(connections: Connections, kept: Kept) -> None:
+    """End a transaction that failed; its connection is good if it can still say so."""
+    try:
+        if not kept.raw.is_closed() and kept.raw.is_in_transaction():
+            await kept.raw.execute("ROLLBACK;")
+    except BaseException:
+        connections.drop(kept)
+        raise
+    connections.give_back(kept)
+
+
+async def _commit(raw: Raw) -> None:
     """Commit; PostgreSQL says ROLLBACK, and no error, where the transaction had failed before."""
-    if await kept.raw.execute("COMMIT;") != "COMMIT":
+    if await raw.execute("COMMIT;") != "COMMIT":
         raise RunAgainError
 
 
