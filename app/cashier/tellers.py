@@ -1,9 +1,9 @@
 """Group commit: movements that arrive together leave together, one lane per player.
 
-A lone movement starts at once. What arrives while a lane's transaction is running waits and goes
-in the next one: one serializable transaction, one commit, then everybody is answered. Two
-transactions of this process never fight over a wallet, because a player belongs to one lane;
-other processes may, and then the wallet's lock and the retry decide.
+A lone movement starts at once. What arrives while a lane's batch is being read and decided waits
+and goes in the next one: one serializable transaction, one commit, then everybody is answered. Two
+transactions of this process never fight over a wallet, because a player belongs to one lane and to
+one batch at a time; other processes may, and then the wallet's lock and the retry decide.
 """
 
 import asyncio
@@ -41,7 +41,10 @@ BATCH_BYTES_MAX: Final = 1 << 20
 UNDER_WAY_MAX: Final = 2
 """Batches of one lane: one is written, one is read and decided."""
 
-SHARE: Final = 2
+WORTH_BEGINNING: Final = 2
+"""Beside a batch that is written the next one begins once half as many wait as that one has.
+
+Smaller ones would only make the many small commits that batches are there to save."""
 
 QUEUE_MAX: Final = 2048
 """Movements waiting in one lane; beyond it a caller hears "busy" at once.
@@ -159,20 +162,16 @@ class Lane:
 
     def _begin_soon(self) -> None:
         """Begin a batch once this turn of the loop is over: who else arrives in it comes along."""
-        if not (self._will_begin or self._reading or self._is_worth_waiting()):
+        if not (self._will_begin or self._reading or self._should_wait()):
             self._will_begin = True
             asyncio.get_running_loop().call_soon(self._begin)
 
-    def _is_worth_waiting(self) -> bool:
-        """Whether the next batch had better wait for the one that is written.
-
-        Beside a large batch a small one would only make the many small commits that batches are
-        there to save.
-        """
-        under_way = len(self._under_way)
-        return under_way >= UNDER_WAY_MAX or (
-            under_way > 0 and len(self.queue) * SHARE < len(self._players_under_way)
-        )
+    def _should_wait(self) -> bool:
+        """Whether the next batch waits for the one that is written."""
+        if not self._under_way:
+            return False
+        waiting, written = len(self.queue), len(self._players_under_way)
+        return len(self._under_way) >= UNDER_WAY_MAX or waiting * WORTH_BEGINNING < written
 
     def _begin(self) -> None:
         self._will_begin = False
@@ -212,19 +211,18 @@ class Lane:
         waited = 0 if oldest is None else time.perf_counter_ns() - oldest
         return Waiting(len(self.queue), waited)
 
-    async def _serve(self, tickets: list[Ticket]) -> None:
+    async def _serve(self, batch: list[Ticket]) -> None:
         """Decide at once what can be, answer it, and serve the others with care."""
-        batch = tickets
         movements = [ticket.movement for ticket in batch]
-        takings, began = self._takings, time.perf_counter_ns()
-        takings.waits.add(began - batch[0].queued_at)
-        suspects: frozenset[Key] = frozenset()
+        began = time.perf_counter_ns()
+        self._takings.waits.add(began - batch[0].queued_at)
+        others, suspects = batch, frozenset[Key]()
         try:
             receipts, suspects = await move_at_once(
                 self._ledger,
                 movements,
                 self._policy,
-                before_writing=lambda: self._has_read(tickets),
+                before_writing=lambda: self._has_read(batch),
             )
         except LedgerError as error:
             self._fail(batch, error)
@@ -234,10 +232,10 @@ class Lane:
         else:
             pairs = list(zip(batch, receipts, strict=True))
             self._answer([(ticket, receipt) for ticket, receipt in pairs if receipt], began)
-            batch = [ticket for ticket, receipt in pairs if receipt is None]
-        if batch:
-            self._has_read(tickets)
-            await self._serve_with_care(batch, suspects)
+            others = [ticket for ticket, receipt in pairs if receipt is None]
+        if others:
+            self._has_read(batch)
+            await self._serve_with_care(others, suspects)
 
     async def _serve_with_care(
         self, batch: list[Ticket], suspects: frozenset[Key] = frozenset()
