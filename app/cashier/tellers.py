@@ -237,9 +237,7 @@ class Lane:
             self._has_read(batch)
             await self._serve_with_care(others, suspects)
 
-    async def _serve_with_care(
-        self, batch: list[Ticket], suspects: frozenset[Key] = frozenset()
-    ) -> None:
+    async def _serve_with_care(self, batch: list[Ticket], suspects: frozenset[Key]) -> None:
         movements, began = [ticket.movement for ticket in batch], time.perf_counter_ns()
         try:
             receipts = await move_funds(self._ledger, movements, self._policy, suspects=suspects)
