@@ -46,6 +46,9 @@ logger: Final = structlog.get_logger("main")
 
 Clock = Callable[[], datetime]
 
+GARBAGE_THRESHOLD: Final = 10_000
+"""Objects made before the youngest are looked through for cycles, of which a request leaves none."""
+
 
 def build_app(
     settings: Settings,
@@ -107,6 +110,7 @@ def build_app(
                 # What was built so far lives as long as the process: no need to look at it again.
                 gc.collect()
                 gc.freeze()
+                gc.set_threshold(GARBAGE_THRESHOLD)
                 yield
             finally:
                 readiness.is_stopping = True
