@@ -10,13 +10,21 @@ from tests.cashier.line import Line
 from tests.cashier.till import Till
 from tests.conftest import Database
 
-__all__ = ["Till", "far_till", "line", "till"]
+__all__ = ["Till", "far_till", "line", "other_till", "till"]
 
 
 @pytest.fixture
 async def till(db: Database) -> AsyncIterator[Till]:
     ledger = Ledger(db.service_url)
     yield Till(ledger, db.superuser_url)
+    await ledger.close()
+
+
+@pytest.fixture
+async def other_till(till: Till, db: Database) -> AsyncIterator[Till]:
+    """Another process on the same database."""
+    ledger = Ledger(db.service_url)
+    yield Till(ledger, db.superuser_url, tokens=till.tokens, tries_at_once=till.tries_at_once)
     await ledger.close()
 
 

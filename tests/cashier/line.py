@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-COMMIT = b"COMMIT;"
+BEGIN, COMMIT, ROLLBACK = b"BEGIN ", b"COMMIT;", b"ROLLBACK;"
 """What the driver sends, as text."""
+
+RECORD = b'[{"player_id":'
+"""Only what is written to the journal begins like this."""
+
+GREETINGS = {80877102, 80877103, 80877104}
+"""What a client may ask before it introduces itself: to cancel, for SSL, for GSSAPI."""
 
 
 class AtCommit(Enum):
-    """What becomes of the line when a COMMIT comes along."""
+    """What becomes of the line when a commit comes along."""
 
     CUT_BEFORE = auto()
     """the server never hears it"""
@@ -48,6 +54,11 @@ class Line:
         """do not tell the client that the server has hung up"""
         self.on_commit: Callable[[], None] = lambda: None
         self.commits = 0
+        """of either road"""
+        self.commits_at_once = 0
+        """of them those of a statement that was its own transaction"""
+        self.struck = 0
+        """commits that met a fate"""
 
     @property
     def url(self) -> str:
@@ -108,6 +119,52 @@ class Line:
             await asyncio.gather(call.hear_client(), call.hear_server())
 
 
+class Ear:
+    """Hears in what a client says when a transaction is about to commit."""
+
+    def __init__(self) -> None:
+        """The client has said nothing yet."""
+        self._said = bytearray()
+        self._has_greeted = False
+        self._is_in_transaction = False
+        self.was_at_once = False
+
+    def hears_commit(self, data: bytes) -> bool:
+        """Whether a message that ends in these bytes commits."""
+        self._said += data
+        commits = [message for kind, message in self._messages() if self._is_commit(kind, message)]
+        return bool(commits)
+
+    def _messages(self) -> "Iterator[tuple[bytes, bytes]]":
+        """Every message that is complete by now: its kind, and what it says."""
+        while True:
+            start = 1 if self._has_greeted else 0
+            if len(self._said) < start + 4:
+                return
+            end = start + int.from_bytes(self._said[start : start + 4], "big")
+            if len(self._said) < end:
+                return
+            kind, message = bytes(self._said[:start]), bytes(self._said[start + 4 : end])
+            del self._said[:end]
+            if not self._has_greeted:
+                self._has_greeted = int.from_bytes(message[:4], "big") not in GREETINGS
+            yield kind, message
+
+    def _is_commit(self, kind: bytes, message: bytes) -> bool:
+        if kind == b"Q":
+            if message.startswith(BEGIN):
+                self._is_in_transaction = True
+            elif message.startswith((COMMIT, ROLLBACK)):
+                self._is_in_transaction = False
+            self.was_at_once = False
+            return message.startswith(COMMIT)
+        # A statement that writes the journal outside of any transaction is one of its own.
+        if kind == b"B" and not self._is_in_transaction and RECORD in message:
+            self.was_at_once = True
+            return True
+        return False
+
+
 class Call:
     """One connection through the line."""
 
@@ -123,6 +180,7 @@ class Call:
         self._line = line
         self._client, self._to_client = client, to_client
         self._server, self._to_server = server, to_server
+        self._ear = Ear()
         self._last_answer: AtCommit | None = None
         self._is_silent = False
 
@@ -131,10 +189,12 @@ class Call:
             while data := await self._client.read(1 << 16):
                 if self._line.is_silent or self._is_silent:
                     continue
-                if COMMIT in data:
+                if self._ear.hears_commit(data):
                     self._line.commits += 1
+                    self._line.commits_at_once += self._ear.was_at_once
                     self._line.on_commit()
                     fate = self._line.at_commit.pop(0) if self._line.at_commit else None
+                    self._line.struck += fate is not None
                     if fate is AtCommit.CUT_BEFORE:
                         break
                     self._last_answer = fate

@@ -131,17 +131,24 @@ async def test_a_batch_has_a_largest_size_and_no_player_starves_a_lane(
 ) -> None:
     monkeypatch.setattr(tellers_module, "BATCH_MAX", 8)
     hot, *others = await till.players(4, "1000")
+    bets = [till.bet(hot, "1") for _ in range(41)]
     async with held_up(till, hot):
-        tasks = submit(tellers, [till.bet(hot, "1")])
+        tasks = submit(tellers, bets[:1])
         await waiting(till)
-        tasks += submit(tellers, [till.bet(hot, "1") for _ in range(40)])
-        tasks += submit(tellers, [till.bet(name) for name in others])
-        await asyncio.sleep(0.02)
-    await asyncio.gather(*tasks)
+        tasks += submit(tellers, bets[1:])
+        beside = await asyncio.gather(*submit(tellers, [till.bet(name) for name in others]))
+        assert not any(task.done() for task in tasks), "forty in front of them, and they went"
+    receipts = await asyncio.gather(*tasks)
+    assert all(isinstance(receipt, Posting) for receipt in (*receipts, *beside))
     found = await batches(till, [hot, *others])
-    assert max(len(batch) for batch in found) == 8
-    assert set(others) <= set(found[1]), "forty in front of them, and they go with the next"
-    assert [len(batch) for batch in found] == [1, 8, 8, 8, 8, 8, 3]
+    assert sorted(found[1]) == sorted(others)
+    assert [len(batch) for batch in found] == [1, 3, 8, 8, 8, 8, 8]
+    rows = await till.rows(
+        "SELECT transaction_id FROM movements JOIN players USING (player_id)"
+        " WHERE user_id = $1 AND event_type = 'BetPlacing' ORDER BY position",
+        hot,
+    )
+    assert [row[0] for row in rows] == [bet.key.transaction_id for bet in bets]
 
 
 async def test_whoever_waits_longest_goes_first_whoever_else_has_much_to_ask(

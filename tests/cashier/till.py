@@ -3,14 +3,14 @@
 import asyncio
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from app.cashier.accounts import IssuedToken, issue_token, open_account, token_hash
-from app.cashier.move_funds import move_funds
+from app.cashier.move_funds import AtOnce, move_at_once, move_funds
 from app.ledger.transaction import Ledger
 from app.wallet.balance import Pockets
 from app.wallet.events import RULES, Direction, EventType
@@ -31,6 +31,8 @@ class Till:
     superuser_url: str
     policy: Policy = field(default_factory=Policy)
     tokens: dict[str, str] = field(default_factory=dict)
+    tries_at_once: bool = False
+    """as a lane does: at once what can be, and the rest with care"""
 
     async def player(
         self, user_id: str, real: str = "0", bonus: str = "0", currency: str = "USD"
@@ -99,7 +101,26 @@ class Till:
         return self.movement(user_id, "BetPlacing", "debit", amount, **more)
 
     async def move(self, *movements: Movement) -> list[Receipt]:
-        return await move_funds(self.ledger, movements, self.policy)
+        if not self.tries_at_once:
+            return await move_funds(self.ledger, movements, self.policy)
+        return await self.finish(movements, await self.move_at_once(*movements))
+
+    async def move_at_once(
+        self, *movements: Movement, before_writing: Callable[[], None] = lambda: None
+    ) -> AtOnce:
+        return await move_at_once(
+            self.ledger, movements, self.policy, before_writing=before_writing
+        )
+
+    async def finish(self, movements: Sequence[Movement], at_once: AtOnce) -> list[Receipt]:
+        """Decide with care what was left undecided."""
+        pairs = list(zip(movements, at_once.receipts, strict=True))
+        left = [movement for movement, receipt in pairs if receipt is None]
+        if not left:
+            return [receipt for receipt in at_once.receipts if receipt]
+        suspects = at_once.suspects
+        found = iter(await move_funds(self.ledger, left, self.policy, suspects=suspects))
+        return [receipt or next(found) for _, receipt in pairs]
 
     async def one(self, movement: Movement) -> Receipt:
         (receipt,) = await self.move(movement)

@@ -148,11 +148,15 @@ class DatabaseAway(Fault):
 
 
 class CutBeforeCommit(Fault):
-    """The connection is cut before COMMIT reaches PostgreSQL."""
+    """The connection is cut before a commit reaches PostgreSQL."""
 
     name = "cut-before-commit"
     pause_seconds: ClassVar[float] = 0.02
     fate: ClassVar[AtCommit] = AtCommit.CUT_BEFORE
+
+    @override
+    async def prepare(self) -> None:
+        self._struck_before = self.stage.road.struck
 
     @override
     async def strike(self) -> None:
@@ -162,6 +166,8 @@ class CutBeforeCommit(Fault):
     @override
     async def mend(self) -> None:
         self.stage.road.at_commit.clear()
+        if self.stage.road.struck == self._struck_before:
+            self.complain("no commit was struck")
 
 
 class CutAfterCommit(CutBeforeCommit):
