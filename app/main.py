@@ -47,7 +47,7 @@ logger: Final = structlog.get_logger("main")
 Clock = Callable[[], datetime]
 
 GARBAGE_THRESHOLD: Final = 10_000
-"""Objects made before the youngest are looked through for cycles, of which a request leaves none."""
+"""Objects made before the youngest are looked through for cycles; a request leaves none."""
 
 
 def build_app(

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
-from app.wallet.events import RULES, Direction, EventType
+from app.wallet.events import RULES, Direction
 from app.wallet.refusals import Refusal
 
 NAMING: Final = {
@@ -53,7 +53,6 @@ ID_LENGTH_MAX: Final = 250
 """The contract's longest id."""
 
 
-_EVENT_TYPES: Final = ", ".join(f"'{kind}'" for kind in EventType)
 _DECISIONS: Final = ", ".join(
     ["'ACCEPTED'", *(f"'{refusal.name}'" for refusal in Refusal if refusal.is_remembered)]
 )
@@ -277,7 +276,6 @@ movements = Table(
         " ELSE real_delta + bonus_delta = -amount AND real_delta <= 0 AND bonus_delta <= 0 END",
         name="delta_is_amount",
     ),
-    CheckConstraint(f"event_type IN ({_EVENT_TYPES})", name="event_type"),
     CheckConstraint(f"decision IN ({_DECISIONS})", name="decision"),
     CheckConstraint(
         f"CASE direction WHEN 'debit' THEN event_type IN ({_types_of(Direction.DEBIT)})"

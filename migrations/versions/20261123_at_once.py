@@ -1,4 +1,4 @@
-"""What a batch that only glanced at its facts asks, when it writes: do they still hold?
+"""What a batch that only glanced at its facts asks when it writes: they must hold still.
 
 Revision: 20261123_at_once
 Follows: 20261122_ops
@@ -26,12 +26,25 @@ END
 $$;
 """
 
+# Dropped: ck_movements_event_type_and_direction names the same types, by direction, and every batch
+# reads the text of every check anew.
+EVENT_TYPES = """
+    event_type IN ('BetPlacing', 'Win', 'Lose', 'BetPlacingAbort', 'BetPayedAbort',
+    'SportBetCancel', 'Tip', 'PromoWin', 'technicalFix', 'DropAndWin', 'PromoStreamersDebit',
+    'PromoStreamersCredit', 'PromoStreamersBetPlacingAbort', 'PromoStreamersBetPayedAbort',
+    'Deposit', 'Withdrawal', 'BonusGrant', 'BonusRevoke')
+"""
+
 
 def upgrade() -> None:
-    """Add the function."""
+    """Add the function, and drop a check that another one makes."""
     op.execute(FACTS_MUST_HOLD)
+    op.execute("ALTER TABLE movements DROP CONSTRAINT ck_movements_event_type")
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the function, and check twice again."""
     op.execute("DROP FUNCTION facts_must_hold(boolean)")
+    op.execute(
+        f"ALTER TABLE movements ADD CONSTRAINT ck_movements_event_type CHECK ({EVENT_TYPES})"
+    )

@@ -217,7 +217,7 @@ UNLAWFUL = [
         "bonus_never_negative",
     ),
     ({"direction": "sideways"}, "direction"),
-    ({"event_type": "betplacing"}, "event_type"),
+    ({"event_type": "betplacing"}, "event_type_and_direction"),
     ({"decision": "PERHAPS"}, "decision"),
     (REFUSED | {"decision": "TOKEN_EXPIRED"}, "decision"),
     ({"position": 0, "version": 0}, "version"),
