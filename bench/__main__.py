@@ -32,7 +32,7 @@ from bench.place import (
     opponent,
     wallet,
 )
-from bench.table import machine, show
+from bench.table import machine, medians, show
 
 SPREAD = "wallet-64"
 """The row that the others are measured against."""
@@ -43,6 +43,7 @@ ROWS = {
     "wallet-1": "the wallet, a lone request at a time",
     "wallet-16": "the wallet, 16 connections",
     SPREAD: "the wallet, 64 connections",
+    "wallet-silent": "the same without log lines and numbers",
     "wallet-256": "the wallet, 256 connections",
     "wallet-paced": "the wallet, open loop at half of its rate, 64 connections",
     "wallet-hot": "the wallet, one hot player, 64 connections",
@@ -54,6 +55,10 @@ ROWS = {
     "function-large": "(b) among 5 million movements",
     "orm-serializable": "(c) FastAPI and ORM, SERIALIZABLE, 64 connections",
     "orm-locked": "(d) FastAPI and ORM, READ COMMITTED, 64 connections",
+}
+RUN_FIRST = {
+    name: place
+    for place, name in enumerate((SPREAD, "tpcb", "function", "wallet-silent", "wallet-hot"))
 }
 QUICK = (SPREAD, "wallet-1", "tpcb", "function", "orm-locked")
 
@@ -90,16 +95,15 @@ def main() -> int:
                         f"{turn + 1}/{asked.rounds} {contender.name}: {sample.rate:,.0f}/s"
                     )
         facts = machine(place)
-    results = {name: medians(taken) for name, taken in samples.items()}
     show(
         Console(width=None if sys.stdout.isatty() else 160),
         facts,
         ROWS,
-        results,
+        samples,
         ratios_only=asked.quick,
     )
     if asked.json:
-        rows = {name: result._asdict() for name, result in results.items()}
+        rows = {name: medians(taken)._asdict() for name, taken in samples.items()}
         every = {name: [sample._asdict() for sample in taken] for name, taken in samples.items()}
         told = {"machine": facts, "medians": rows, "samples": every}
         Path(asked.json).write_text(json.dumps(told, indent=2) + "\n")
@@ -144,6 +148,11 @@ def contenders(
                 )
                 if name in names
             ]
+        if "wallet-silent" in names:
+            silent = stack.enter_context(wallet(place, SMALL, 1, module="bench.silent"))
+            ready.append(
+                Closed("wallet-silent", place, SMALL, silent.pids, silent.port, 64, SMALL_PLAYERS)
+            )
         if "wallet-paced" in names:
             ready.append(
                 Paced("wallet-paced", place, SMALL, one.pids, one.port, 64, SMALL_PLAYERS, half)
@@ -171,7 +180,8 @@ def contenders(
             ready.append(Function("function-1", place, SMALL, clients=1))
         if "function-large" in names:
             ready.append(Function("function-large", place, LARGE))
-        yield ready
+        # Who is compared with the first runs next to it.
+        yield sorted(ready, key=lambda contender: RUN_FIRST.get(contender.name, len(RUN_FIRST)))
 
 
 def soak(movements: int, console: Console) -> int:
@@ -189,18 +199,12 @@ def soak(movements: int, console: Console) -> int:
     return 0
 
 
-def medians(samples: list[Sample]) -> Sample:
-    """The median of every column by itself."""
-    columns = zip(*samples, strict=True)
-    return Sample(*(None if None in column else median(column) for column in columns))
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rows, about a minute")
     parser.add_argument("--rows", help=f"only these, comma-separated: {', '.join(ROWS)}")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each runs")
-    parser.add_argument("--seconds", type=int, default=5, help="how long each run is")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each runs")
+    parser.add_argument("--seconds", type=int, default=4, help="how long each run is")
     parser.add_argument("--soak", type=int, help="so many movements, for the server's memory")
     parser.add_argument("--json", help="a file for the figures")
     return parser.parse_args()

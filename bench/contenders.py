@@ -34,9 +34,17 @@ class Sample(NamedTuple):
     postgres_us: float
     memory_mb: float | None
     rolled_back: float
-    """share of the transactions"""
+    """share of the transactions that would have written"""
     per_commit: float
-    """movements"""
+    """movements in a transaction that wrote"""
+
+
+class Written(NamedTuple):
+    """What the journal has gained."""
+
+    movements: int
+    transactions: int
+    refused: int
 
 
 class Told(NamedTuple):
@@ -62,10 +70,15 @@ class Contender(ABC):
     def load(self, seconds: int) -> Told:
         """Work for so long."""
 
-    def movements_since(self, moment: str) -> int | None:
-        """How many movements the journal has gained; None: it is not asked."""
-        question = f"SELECT count(*) FROM movements WHERE ledger_time >= '{moment}'"  # noqa: S608
-        return int(self.place.ask(self.database, question))
+    def written_since(self, moment: str) -> Written | None:
+        """What the journal has gained; None: it is not asked."""
+        question = (
+            "SELECT count(*) FILTER (WHERE decision = 'ACCEPTED'), count(DISTINCT xmin::text),"
+            " count(*) FILTER (WHERE decision <> 'ACCEPTED')"
+            f" + (SELECT count(*) FROM refusals WHERE ledger_time >= '{moment}')"
+            f" FROM movements WHERE ledger_time >= '{moment}'"  # noqa: S608 - our own moment
+        )
+        return Written(*map(int, self.place.ask(self.database, question).split("|")))
 
     def run(self, seconds: int) -> Sample:
         """Work for so long, and see what it cost."""
@@ -75,21 +88,21 @@ class Contender(ABC):
         told = self.load(seconds)
         server = cpu_us(self.pids) - server
         postgres = postgres_cpu_us(self.place.postmaster) - postgres
-        written = self.movements_since(moment)
-        # What was still under way when the load ended is neither counted nor an error.
-        moved = max(told.requests - told.errors if written is None else written, 1)
-        refused = 0 if written is None else max(told.requests - written, 0)
         committed, rolled_back = self._transactions_since(transactions)
+        written = self.written_since(moment) or Written(told.requests - told.errors, committed, 0)
+        # What was still under way when the load ended is neither counted nor an error.
+        moved = max(written.movements, 1)
+        refused = max(told.requests - told.errors - written.movements, written.refused)
         return Sample(
             rate=min(moved, told.requests) / told.seconds,
             p50_ms=told.p50_ms,
             p99_ms=told.p99_ms,
-            errors=max(told.errors, refused),
+            errors=told.errors + refused,
             server_us=server / moved if self.pids else None,
             postgres_us=postgres / moved,
             memory_mb=memory_mb(self.pids) if self.pids else None,
-            rolled_back=rolled_back / max(committed + rolled_back, 1),
-            per_commit=moved / max(committed, 1),
+            rolled_back=rolled_back / max(written.transactions + rolled_back, 1),
+            per_commit=moved / max(written.transactions, 1),
         )
 
     def _transactions(self) -> Transactions:
@@ -169,7 +182,7 @@ class TpcB(Contender):
             return _told_by_log(folder, seconds)
 
     @override
-    def movements_since(self, moment: str) -> int | None:
+    def written_since(self, moment: str) -> Written | None:
         return None
 
 

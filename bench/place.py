@@ -112,8 +112,18 @@ class Place:
 
 @contextmanager
 def open_place() -> Iterator[Place]:
-    """Start the bench's PostgreSQL, with room for every opponent; stop it at the end."""
-    settings = {"max_connections": "250"}
+    """Start the bench's PostgreSQL, with room for every opponent; stop it at the end.
+
+    Its memory is sized as `docs/deploy.md` asks: a quarter of the machine's for the buffers, and
+    checkpoints by time.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    settings = {
+        "max_connections": "250",
+        "shared_buffers": f"{memory // 4 >> 20}MB",
+        "effective_cache_size": f"{memory * 3 // 4 >> 20}MB",
+        "max_wal_size": "8GB",
+    }
     with EmbeddedPostgres.start_or_join(DATA, own=True, settings=settings) as server:
         yield Place(server)
 
@@ -147,8 +157,10 @@ def serving(
                 process.kill()
 
 
-def wallet(place: Place, database: str, workers: int, **more: str) -> Iterator[Program]:
-    """The service itself."""
+def wallet(
+    place: Place, database: str, workers: int, *, module: str = "app", **more: str
+) -> Iterator[Program]:
+    """The service itself; `module` is what is run."""
     port, private_port = free_port(), free_port(workers)
     environment = {
         "WALLET_DATABASE_URL": place.url(database),
@@ -159,7 +171,7 @@ def wallet(place: Place, database: str, workers: int, **more: str) -> Iterator[P
         **more,
     }
     name = f"wallet, {database}, {workers}"
-    return serving(name, [sys.executable, "-m", "app", "serve"], environment, port, workers)
+    return serving(name, [sys.executable, "-m", module, "serve"], environment, port, workers)
 
 
 def opponent(place: Place, isolation: str) -> Iterator[Program]:

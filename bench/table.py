@@ -3,9 +3,10 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -14,7 +15,8 @@ from bench.contenders import Sample
 from bench.place import Place
 
 RATIOS = (
-    ("wallet-64", "function", "64 connections against (b), one commit per movement"),
+    ("wallet-64", "wallet-silent", "64 connections against the same without logs and numbers"),
+    ("wallet-64", "function", "… against (b), one commit per movement"),
     ("wallet-64", "tpcb", "… against (a), TPC-B-like"),
     ("wallet-64", "orm-serializable", "… against (c), ORM at SERIALIZABLE"),
     ("wallet-64", "orm-locked", "… against (d), ORM with a row lock"),
@@ -55,11 +57,12 @@ def show(
     console: Console,
     facts: Mapping[str, str],
     titles: Mapping[str, str],
-    results: Mapping[str, Sample],
+    samples: Mapping[str, Sequence[Sample]],
     *,
     ratios_only: bool,
 ) -> None:
-    """Print the table (unless only the ratios are wanted) and the ratios."""
+    """Print the table of medians (unless only the ratios are wanted) and the ratios."""
+    results = {name: medians(taken) for name, taken in samples.items()}
     console.print(" · ".join(facts.values()), highlight=False)
     if not ratios_only:
         table = Table("", *COLUMNS)
@@ -68,14 +71,40 @@ def show(
         for name, result in results.items():
             table.add_row(titles[name], *_cells(result))
         console.print(table)
-    ratios = Table("ratio of the rates", "×")
+    ratios = Table("ratio of the rates, turn by turn: median (least to most)", "")
     for name, other, title in RATIOS:
-        if name in results and other in results:
-            ratios.add_row(title, f"{results[name].rate / results[other].rate:.2f}")
+        if name in samples and other in samples:
+            rates = pairwise(samples[name], samples[other], lambda sample: sample.rate)
+            ratios.add_row(title, f"{median(rates):.2f}   ({min(rates):.2f} to {max(rates):.2f})")
+    if "wallet-64" in samples and "wallet-silent" in samples:
+        times = pairwise(samples["wallet-silent"], samples["wallet-64"], total_us)
+        shares = [1 - time for time in times]
+        ratios.add_row(
+            "CPU time that logs and numbers take, of the service's and PostgreSQL's",
+            f"{median(shares):.1%}   ({min(shares):.1%} to {max(shares):.1%})",
+        )
     if "wallet-1" in results:
         lone = results["wallet-1"]
         ratios.add_row("a lone request, p50 / p99 in ms", f"{lone.p50_ms:.2f} / {lone.p99_ms:.2f}")
     console.print(ratios)
+
+
+def medians(samples: Sequence[Sample]) -> Sample:
+    """The median of every column by itself."""
+    columns = zip(*samples, strict=True)
+    return Sample(*(None if None in column else median(column) for column in columns))
+
+
+def pairwise(
+    samples: Sequence[Sample], others: Sequence[Sample], figure: Callable[[Sample], float]
+) -> list[float]:
+    """One against the other in the same turn: a machine's mood lasts longer than that."""
+    return [figure(one) / figure(other) for one, other in zip(samples, others, strict=True)]
+
+
+def total_us(sample: Sample) -> float:
+    """CPU time of a movement, in the service and in PostgreSQL."""
+    return (sample.server_us or 0) + sample.postgres_us
 
 
 def _cells(result: Sample) -> list[str]:
