@@ -73,10 +73,10 @@ class Contender(ABC):
     def written_since(self, moment: str) -> Written | None:
         """What the journal has gained; None: it is not asked."""
         question = (
-            "SELECT count(*) FILTER (WHERE decision = 'ACCEPTED'), count(DISTINCT xmin::text),"
+            "SELECT count(*) FILTER (WHERE decision = 'ACCEPTED'), count(DISTINCT xmin::text),"  # noqa: S608
             " count(*) FILTER (WHERE decision <> 'ACCEPTED')"
             f" + (SELECT count(*) FROM refusals WHERE ledger_time >= '{moment}')"
-            f" FROM movements WHERE ledger_time >= '{moment}'"  # noqa: S608 - our own moment
+            f" FROM movements WHERE ledger_time >= '{moment}'"
         )
         return Written(*map(int, self.place.ask(self.database, question).split("|")))
 

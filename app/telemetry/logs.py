@@ -1,8 +1,8 @@
 """Logs: one line of JSON per event on standard error, readable colours where a person looks on.
 
-A line is cheap (about 4 µs), for every movement writes one: the event's own dict is the line, and
-nothing is formatted twice. A log that cannot be written never changes what a caller is told: the
-line is dropped.
+An event's own dict is the line, and nothing is formatted twice (about 4 µs). The line that every
+movement writes has its fields laid down beforehand, and takes `write_line` (about 1 µs). A log that
+cannot be written never changes what a caller is told: the line is dropped.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import atexit
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Final, TextIO
+from typing import ClassVar, Final, TextIO
 
 import msgspec
 import structlog
@@ -18,6 +18,14 @@ from structlog.typing import EventDict, ProcessorReturnValue, WrappedLogger
 from typing_extensions import override
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+class Line(msgspec.Struct, gc=False):
+    """The fields that every line begins with; a kind of line adds its own."""
+
+    at: datetime
+    level: str
+    event: str
 
 
 class LineSink:
@@ -58,6 +66,27 @@ class LineSink:
     debug = info = warning = error = critical = exception = msg
 
 
+class _Output:
+    """How this process logs, once it is set up."""
+
+    sink: LineSink | None = None
+    processors: ClassVar[list[structlog.typing.Processor]] = []
+
+
+def write_line(line: Line) -> None:
+    """Log a line whose fields are known beforehand, as it would look through structlog."""
+    output = _Output
+    is_json = structlog.is_configured() and output.processors[-1:] == [_as_json]
+    if output.sink is not None and is_json:
+        output.sink.msg(_ENCODER.encode(line))
+        return
+    # A person looks on, or a test listens.
+    facts = msgspec.structs.asdict(line)
+    del facts["at"]
+    level, event = facts.pop("level"), facts.pop("event")
+    structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, **facts)
+
+
 def configure_logs(stream: TextIO | None = None) -> None:
     """Set up logging for this process, once; whoever comes later finds it set up."""
     if structlog.is_configured():
@@ -65,8 +94,9 @@ def configure_logs(stream: TextIO | None = None) -> None:
     stream = stream or sys.stderr
     sink = LineSink(stream)
     atexit.register(sink.flush)
+    _Output.sink, _Output.processors = sink, _processors(is_terminal=stream.isatty())
     structlog.configure(
-        processors=_processors(is_terminal=stream.isatty()),
+        processors=_Output.processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_: sink,
         cache_logger_on_first_use=True,

@@ -5,13 +5,14 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 from typing_extensions import override
 
-from app.telemetry.logs import configure_logs
+from app.telemetry.logs import Line, configure_logs, write_line
 
 
 class Terminal(io.TextIOWrapper):
@@ -125,3 +126,47 @@ def test_logging_is_set_up_once() -> None:
     structlog.get_logger().info("x")
     assert len(lines(first)) == 1
     assert lines(second) == []
+
+
+class Told(Line, gc=False):
+    """A kind of line, as an edge would have it."""
+
+    user_id: str
+    code: int
+
+
+def told() -> Told:
+    return Told(datetime.now(UTC), "warning", "movement", 'é"\n', 409)
+
+
+class TestLinesLaidDownBeforehand:
+    def test_they_look_as_any_other(self) -> None:
+        stream = io.TextIOWrapper(io.BytesIO())
+        configure_logs(stream)
+        write_line(told())
+        structlog.get_logger("any").warning("movement", user_id='é"\n', code=409)
+        first, second = lines(stream)
+        assert first.pop("at") <= second.pop("at")  # type: ignore[operator]  # both are texts
+        assert list(first.items()) == list(second.items())
+
+    def test_a_person_reads_them_too(self) -> None:
+        stream = Terminal(io.BytesIO())
+        configure_logs(stream)
+        write_line(told())
+        written = stream.buffer.getvalue().decode()  # type: ignore[attr-defined]  # BytesIO
+        assert "movement" in written
+        assert "\x1b[" in written
+        assert not written.startswith("{")
+
+    def test_whoever_listens_hears_them(self) -> None:
+        configure_logs(io.TextIOWrapper(io.BytesIO()))
+        with capture_logs() as heard:
+            write_line(told())
+        assert heard == [
+            {"event": "movement", "log_level": "warning", "user_id": 'é"\n', "code": 409}
+        ]
+
+    def test_before_anything_is_set_up_they_are_heard_all_the_same(self) -> None:
+        with capture_logs() as heard:
+            write_line(told())
+        assert [line["event"] for line in heard] == ["movement"]

@@ -4,11 +4,13 @@ Two kinds of line are alarms, for somebody's money is not where he expects it: a
 nothing to belong to, and a transaction id that came back with other content.
 """
 
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from app.edges.callback.answers import Answer
+from app.telemetry.logs import Line, write_line
 from app.wallet.events import Direction
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Receipt, Refused, Replay
@@ -17,19 +19,37 @@ from app.wallet.refusals import Refusal
 logger: Final = structlog.get_logger("callback")
 
 
+class DecidedLine(Line, gc=False):
+    """What is told of a decided movement."""
+
+    transaction_id: str
+    event_type: str
+    direction: str
+    amount: str
+    user_id: str
+    event_id: str | None
+    code: int
+    receipt: str
+    delivery: str
+
+
 def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
     """Log one decided movement, and raise the alarms that belong to it."""
-    logger.info(
-        "movement",
-        transaction_id=movement.key.transaction_id,
-        event_type=movement.event_type,
-        direction=movement.direction,
-        amount=movement.amount,
-        user_id=movement.user_id,
-        event_id=movement.event_id,
-        code=answer.code,
-        receipt=type(receipt).__name__,
-        delivery=movement.delivery.hex(),
+    write_line(
+        DecidedLine(
+            datetime.now(UTC),
+            "info",
+            "movement",
+            movement.key.transaction_id,
+            movement.event_type,
+            movement.direction,
+            movement.amount,
+            movement.user_id,
+            movement.event_id,
+            answer.code,
+            type(receipt).__name__,
+            movement.delivery.hex(),
+        )
     )
     match receipt:
         case Posting(entry):
