@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
@@ -16,7 +15,8 @@ from app.ledger.transaction import Ledger
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Receipt, Remembered, Replay
 from tests.cashier.line import AtCommit, Line
-from tests.cashier.till import Till, connect
+from tests.cashier.locks import held_up, waiting
+from tests.cashier.till import Till
 from tests.conftest import Database
 
 NUL_IN_EXTRA_DATA = '{"a": "\x00"}'
@@ -29,31 +29,6 @@ async def tellers(till: Till) -> AsyncIterator[Tellers]:
     tellers = Tellers(till.ledger, till.policy, lanes=1)
     yield tellers
     await tellers.close()
-
-
-@asynccontextmanager
-async def held_up(till: Till, user_id: str = "anna") -> AsyncIterator[None]:
-    """Hold a wallet's lock: the transaction that wants it waits, and its lane with it."""
-    holder = await connect(till.superuser_url)
-    try:
-        async with holder.transaction():
-            await holder.execute(
-                "SELECT FROM wallets JOIN players USING (player_id)"
-                " WHERE user_id = $1 FOR UPDATE OF wallets",
-                user_id,
-            )
-            yield
-    finally:
-        await holder.close()
-
-
-async def waiting(till: Till) -> None:
-    """Until a transaction of the service waits for a lock."""
-    for _ in range(400):
-        if await till.count("pg_stat_activity", "wait_event_type = 'Lock'"):
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("nobody waits")
 
 
 def submit(
@@ -244,6 +219,110 @@ async def test_who_hangs_up_before_his_turn_is_dropped_too(till: Till, tellers: 
     assert await till.count("movements", "event_type = 'BetPlacing'") == 1
 
 
+class TestTwoBatchesUnderWay:
+    """One is written, the next is read and decided, and no player is in both."""
+
+    async def test_a_slow_write_keeps_nobody_else_waiting(
+        self, till: Till, tellers: Tellers
+    ) -> None:
+        slow, *others = await till.players(5, "100")
+        async with held_up(till, slow):
+            tasks = submit(tellers, [till.bet(slow), till.bet(slow)])
+            await waiting(till)
+            for _ in range(2):
+                bets = [till.bet(name) for name in others]
+                receipts = await asyncio.gather(*submit(tellers, bets))
+                assert all(isinstance(receipt, Posting) for receipt in receipts)
+            assert len(await waiting(till)) == 1, "nobody waits for a wallet of his own process"
+            assert not any(task.done() for task in tasks)
+        receipts = await asyncio.gather(*tasks)
+        assert all(isinstance(receipt, Posting) for receipt in receipts)
+        assert till.ledger.retries == {}
+
+    async def test_there_are_never_three(self, till: Till, tellers: Tellers) -> None:
+        one, two, *others = await till.players(5, "100")
+        async with held_up(till, one), held_up(till, two):
+            tasks = submit(tellers, [till.bet(one)])
+            await waiting(till)
+            tasks += submit(tellers, [till.bet(two)])
+            await waiting(till, 2)
+            tasks += submit(tellers, [till.bet(name) for name in (one, two, *others)])
+            await asyncio.sleep(0.05)
+            assert not any(task.done() for task in tasks)
+            assert [lane.length for lane in tellers.waiting()] == [5]
+        receipts = await asyncio.gather(*tasks)
+        assert all(isinstance(receipt, Posting) for receipt in receipts)
+
+    async def test_the_next_begins_when_half_as_many_wait(
+        self, till: Till, tellers: Tellers
+    ) -> None:
+        names = await till.players(4, "100")
+        *late, too_early = await till.players(2, "100")
+        async with held_up(till, names[0]):
+            tasks = submit(tellers, [till.bet(name) for name in names])
+            await waiting(till)
+            (early,) = submit(tellers, [till.bet(too_early)])
+            await asyncio.sleep(0.05)
+            assert not early.done(), "one is less than half of four"
+            beside = [early, *submit(tellers, [till.bet(name) for name in late])]
+            await asyncio.gather(*beside)
+            assert not any(task.done() for task in tasks)
+        await asyncio.gather(*tasks)
+        assert [len(batch) for batch in await batches(till, [*names, *late, too_early])] == [4, 2]
+
+    async def test_whoever_needs_care_is_in_no_other_batch_meanwhile(
+        self, till: Till, tellers: Tellers
+    ) -> None:
+        poor, other = await till.players(2, "100")
+        bets = [till.bet(poor, "5000"), *(till.bet(poor, "1") for _ in range(3))]
+        async with held_up(till, poor):
+            tasks = submit(tellers, bets[:1])
+            await waiting(till)
+            tasks += submit(tellers, bets[1:])
+            assert isinstance(await tellers.move(till.bet(other)), Posting)
+            assert len(await waiting(till)) == 1
+        receipts = await asyncio.gather(*tasks)
+        assert [type(receipt) for receipt in receipts] == [Remembered, Posting, Posting, Posting]
+        rows = await till.rows(
+            "SELECT transaction_id FROM movements JOIN players USING (player_id)"
+            " WHERE user_id = $1 AND event_type = 'BetPlacing' ORDER BY position",
+            poor,
+        )
+        assert [row[0] for row in rows] == [bet.key.transaction_id for bet in bets]
+
+    async def test_closing_finishes_both(self, till: Till) -> None:
+        one, two = await till.players(2, "100")
+        tellers = Tellers(till.ledger, till.policy)
+        async with held_up(till, one), held_up(till, two):
+            tasks = submit(tellers, [till.bet(one), till.bet(one)])
+            await waiting(till)
+            tasks += submit(tellers, [till.bet(two), till.bet(two)])
+            await waiting(till, 2)
+            closing = asyncio.create_task(tellers.close())
+            await asyncio.sleep(0.02)
+            assert not closing.done()
+        await closing
+        assert all(isinstance(task.result(), Posting) for task in tasks)
+        await till.is_sound()
+
+    async def test_who_gave_up_while_his_was_written_is_listed_and_nobody_else(
+        self, till: Till, tellers: Tellers
+    ) -> None:
+        slow, other = await till.players(2, "100")
+        bet = till.bet(slow)
+        async with held_up(till, slow):
+            (task,) = submit(tellers, [bet], seconds=0.2)
+            await waiting(till)
+            assert isinstance(await tellers.move(till.bet(other)), Posting)
+            with pytest.raises(DeadlineError):
+                await task
+        await tellers.close()
+        listed = await till.rows(
+            "SELECT delivery FROM unanswered JOIN movements USING (player_id, position)"
+        )
+        assert [row[0].bytes for row in listed] == [bet.delivery]
+
+
 async def settled(tellers: Tellers) -> None:
     """Wait until what is in doubt was looked up."""
     task = tellers._doubts._task
@@ -424,6 +503,28 @@ async def test_two_processes_on_one_wallet(till: Till, db: Database) -> None:
     for tellers in both:
         await tellers.close()
     for ledger in ledgers:
+        await ledger.close()
+    await till.is_sound()
+
+
+async def test_two_processes_and_players_of_their_own_are_never_in_each_others_way(
+    till: Till, db: Database
+) -> None:
+    names = await till.players(40, "100")
+    ledgers = [Ledger(db.service_url) for _ in range(2)]
+    both = [Tellers(ledger, till.policy) for ledger in ledgers]
+    for number in range(6):
+        event = f"event-{number}"
+        bets = [till.bet(name, event_id=event) for name in names]
+        wins = [till.movement(name, "Win", "credit", "1", event_id=event) for name in names]
+        receipts = await asyncio.gather(
+            *(task for moves in (bets, wins) for task in submit(both[0], moves[::2], 10)),
+            *(task for moves in (bets, wins) for task in submit(both[1], moves[1::2], 10)),
+        )
+        assert all(isinstance(receipt, Posting) for receipt in receipts)
+    assert [ledger.retries for ledger in ledgers] == [{}, {}]
+    for tellers, ledger in zip(both, ledgers, strict=True):
+        await tellers.close()
         await ledger.close()
     await till.is_sound()
 
