@@ -68,7 +68,11 @@ def build_app(
     key_scope = KeyScope(settings.key_scope)
     policy = Policy(StakeOrder(settings.stake_order), key_scope, settings.sport_game_id)
     ledger = Ledger(
-        database_url, pool_size=settings.pool_size, deadline=settings.deadline, clock=clock
+        database_url,
+        pool_size=settings.pool_size,
+        lookers=settings.lanes,
+        deadline=settings.deadline,
+        clock=clock,
     )
     traces = _traces_if_wanted()
     tellers = (

@@ -181,10 +181,10 @@ class Settings(DatabaseSettings):
     """How many server processes share the port."""
 
     lanes: Annotated[int, Field(ge=1, le=32)] = 1
-    """How many transactions of movements one process runs at once."""
+    """How many queues of movements one process serves at once."""
 
-    pool_size: Annotated[int, Field(ge=2, le=100)] = 8
-    """How many database connections one process opens, its lanes' included."""
+    pool_size: Annotated[int, Field(ge=3, le=100)] = 8
+    """How many database connections one process opens, two for each lane included."""
 
     @property
     def deadline(self) -> timedelta:
@@ -221,8 +221,8 @@ class Settings(DatabaseSettings):
     @model_validator(mode="after")
     def _pool_holds_the_lanes(self) -> Self:
         """Leave a connection for those who only ask."""
-        if self.pool_size <= self.lanes:
-            raise ValueError("WALLET_POOL_SIZE must be larger than WALLET_LANES")
+        if self.pool_size <= 2 * self.lanes:
+            raise ValueError("WALLET_POOL_SIZE must be larger than twice WALLET_LANES")
         return self
 
 

@@ -172,8 +172,8 @@ def test_a_database_is_named_in_any_usual_spelling(
 
 def test_the_lanes_leave_a_connection_for_enquiries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WALLET_LANES", "4")
-    sentence = refusal(monkeypatch, "WALLET_POOL_SIZE", "4")
-    assert sentence == "WALLET_POOL_SIZE must be larger than WALLET_LANES."
+    sentence = refusal(monkeypatch, "WALLET_POOL_SIZE", "8")
+    assert sentence == "WALLET_POOL_SIZE must be larger than twice WALLET_LANES."
 
 
 def platform_key(**changes: object) -> dict[str, object]:

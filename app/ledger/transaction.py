@@ -62,9 +62,6 @@ SESSION_SETTINGS: Final = {
     "timezone": "UTC",
 }
 
-LOOKERS_MAX: Final = 2
-"""Connections that only glance: one for the batch at hand, and one for the next."""
-
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
 SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
@@ -106,13 +103,15 @@ class Ledger:
         url: str,
         *,
         pool_size: int = 10,
+        lookers: int = 1,
         deadline: timedelta = timedelta(seconds=10),
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         """Prepare to connect; nothing is sent before the first work.
 
-        `deadline` bounds every piece of work. `clock` (UTC) replaces the database's own clock,
-        which is one for all replicas; it is for tests.
+        Of the connections so many only glance, and at least one works. `deadline` bounds every
+        piece of work. `clock` (UTC) replaces the database's own clock, which is one for all
+        replicas; it is for tests.
         """
         self.deadline = deadline
         self.retries: Counter[str] = Counter()
@@ -138,9 +137,9 @@ class Ledger:
             )
             return Connections(engine, most)
 
-        self._connections = connections(pool_size, "serializable")
+        self._connections = connections(max(pool_size - lookers, 1), "serializable")
         # A glance locks nothing, not even what SERIALIZABLE remembers of a reader.
-        self._lookers = connections(LOOKERS_MAX, "read committed")
+        self._lookers = connections(lookers, "read committed")
 
     def pool_use(self) -> PoolUse:
         """Count the connections that work, those that wait for work, and how many there may be."""

@@ -41,9 +41,14 @@ def test_the_times_it_names_are_the_ones_in_force() -> None:
 
 
 def test_pgbouncer_is_told_every_parameter_the_wallet_sends() -> None:
-    (ignored,) = re.findall(r"`(enable_seqscan,[a-z_,]+)`", PAGE)
+    (ignored,) = re.findall(r"`([a-z_]+,enable_seqscan,[a-z_,]+)`", PAGE)
     sent = set(SESSION_SETTINGS) - {"application_name", "timezone"}
-    sent |= {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"}
+    sent |= {
+        "default_transaction_isolation",
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+    }
     assert set(ignored.split(",")) == sent
 
 

@@ -75,7 +75,7 @@ def service(postgres: EmbeddedPostgres, template: str) -> Iterator[Service]:
     with (
         contextmanager(clone)(postgres, template) as database,
         serving(
-            database.service_url, callback_keys=CALLBACK_KEY, agents=agents, lanes=1, pool_size=2
+            database.service_url, callback_keys=CALLBACK_KEY, agents=agents, lanes=1, pool_size=3
         ) as port,
         requests.Session() as session,
     ):

@@ -33,7 +33,7 @@ def houses(postgres: EmbeddedPostgres, template: str) -> Iterator[Houses]:
                     currencies="BTC:8",
                     limit_cooling_seconds=0,
                     lanes=1,
-                    pool_size=2,
+                    pool_size=3,
                     **choice._asdict(),
                 )
             )
