@@ -1,14 +1,17 @@
 """The hot path: as many statements as the book says, by key, and heap-only."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
-from app.ledger import statements
+from app.cashier.accounts import IssuedToken, issue_token
+from app.ledger import statements, transaction
 from app.ledger.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.movement import Movement
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from asyncpg.connection import LoggedQuery
 
 NAMES = {
+    statements.GLANCE: "GLANCE",
+    statements.RECORD_AT_ONCE: "RECORD_AT_ONCE",
+    statements.RENEW_SESSIONS: "RENEW_SESSIONS",
     statements.FACTS: "FACTS",
     statements.HISTORIES: "HISTORIES",
     statements.ENTRIES_BY_KEY: "ENTRIES_BY_KEY",
@@ -33,15 +39,29 @@ COMMIT, ROLLBACK = "COMMIT;", "ROLLBACK;"
 
 
 class Listener:
-    """A till with one connection, and every statement that goes through it."""
+    """A till with one connection of each kind, and every statement that goes through them."""
 
     def __init__(self, till: Till, other: Till) -> None:
         self.till = till
         self.other = other
         self.heard: list[str] = []
+        self.glanced: list[str] = []
 
     def hear(self, query: "LoggedQuery") -> None:
         self.heard.append(NAMES.get(query.query, query.query))
+
+    def hear_glance(self, query: "LoggedQuery") -> None:
+        self.glanced.append(NAMES.get(query.query, query.query))
+
+    async def statements_at_once(self, *movements: Movement) -> tuple[list[str], list[str]]:
+        """What was asked on the connection that glances, and on the one that writes."""
+        await asyncio.sleep(0.01)
+        self.heard.clear()
+        self.glanced.clear()
+        told = await self.till.move_at_once(*movements)
+        assert all(isinstance(receipt, Posting) for receipt in told.receipts)
+        await asyncio.sleep(0.01)
+        return list(self.glanced), list(self.heard)
 
     async def statements_of(self, *movements: Movement) -> list[str]:
         await asyncio.sleep(0.01)  # the driver tells its listeners a moment later
@@ -72,6 +92,13 @@ async def listener(till: Till, db: Database) -> AsyncIterator[Listener]:
         listener.till.movement("anna", "BetPlacingAbort", "credit", "1", event_id="first"),
     )
     await ledger.serializable(listen)
+    told = await listener.till.move_at_once(listener.till.bet(amount="1", event_id="first"))
+    assert told.receipts != [None]
+
+    async def listen_to_glances(book: Book) -> None:
+        book.connection.add_query_logger(listener.hear_glance)
+
+    await ledger.glance(listen_to_glances)
     yield listener
     await ledger.close()
 
@@ -89,6 +116,22 @@ class TestHowMany:
         assert told == [BEGIN, "FACTS", "RECORD", COMMIT]
         told = await listener.statements_of(*(listener.till.bet(name) for name in names))
         assert told == [BEGIN, "FACTS", "RECORD", COMMIT], "a further bet looks at no round"
+
+    async def test_at_once_a_bet_takes_one_glance_and_one_statement_that_commits(
+        self, listener: Listener
+    ) -> None:
+        told = await listener.statements_at_once(listener.till.bet())
+        assert told == (["GLANCE"], ["RECORD_AT_ONCE"])
+
+    async def test_at_once_a_batch_of_bets_and_wins_takes_no_more(self, listener: Listener) -> None:
+        till = listener.till
+        names = await listener.other.players(10, "100")
+        bets = [till.bet(name) for name in names]
+        wins = [till.movement(name, "Win", "credit", "5") for name in names]
+        for batch in ([*bets, *wins], [till.bet(name) for name in names]):
+            told = await listener.statements_at_once(*batch)
+            assert told == (["GLANCE"], ["RECORD_AT_ONCE"])
+        await listener.other.is_sound()
 
     async def test_only_what_undoes_reads_histories(self, listener: Listener) -> None:
         till = listener.till
@@ -116,6 +159,20 @@ class TestHowMany:
         assert told == first + second
 
 
+MONEY_ROAD = {
+    "GLANCE": statements.GLANCE,
+    "FACTS": statements.FACTS,
+    "RECORD": statements.RECORD,
+    "RECORD_AT_ONCE": statements.RECORD_AT_ONCE,
+    "ENTRIES_BY_KEY": statements.ENTRIES_BY_KEY,
+    "HISTORIES": statements.HISTORIES,
+    "KEYS_TAKEN": statements.KEYS_TAKEN,
+    "RENEW_SESSIONS": statements.RENEW_SESSIONS,
+    "NOTE_RETURN": statements.NOTE_RETURN,
+}
+"""What is asked of tables that grow."""
+
+
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     found = [plan]
     for child in plan.get("Plans", []):
@@ -123,8 +180,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture
-async def crowded(till: Till) -> Till:
+async def crowd(till: Till) -> None:
     """Enough rows that a plan has reason to choose."""
     names = await till.players(3, "1000")
     till.tokens |= {"one": till.tokens[names[0]]}
@@ -155,11 +211,20 @@ async def crowded(till: Till) -> Till:
             FROM generate_series(10, 5000) n;
         INSERT INTO unanswered SELECT n, 1, now() FROM generate_series(10, 5000) n;
     """
-    connection = await connect(till.superuser_url)
-    await connection.execute(filling)
-    await connection.execute("ANALYZE")
-    await connection.close()
+    await say(till, filling, "ANALYZE")
+
+
+@pytest.fixture
+async def crowded(till: Till) -> Till:
+    await crowd(till)
     return till
+
+
+async def say(till: Till, *scripts: str) -> None:
+    connection = await connect(till.superuser_url)
+    for script in scripts:
+        await connection.execute(script)
+    await connection.close()
 
 
 def recorded(calls: list[tuple[str, tuple[object, ...]]]) -> Callable[[str], Callable[..., Any]]:
@@ -200,6 +265,20 @@ async def test_every_hot_statement_goes_by_key(
     assert isinstance(undone, Posting)
     again = taken._replace(delivery=bytes(16))
     assert isinstance(await crowded.one(again), Replay)
+    issued = await issue_token(crowded.ledger, names[0], timedelta(days=1), is_sliding=True)
+    assert isinstance(issued, IssuedToken)
+    await say(
+        crowded,
+        "UPDATE sessions SET expires_at = expires_at - interval '2 hours'"
+        " WHERE life_seconds IS NOT NULL",
+    )
+    told = await crowded.move_at_once(
+        crowded.bet(names[0], token=issued.token),
+        crowded.bet(names[1]),
+        crowded.movement(names[1], "Win", "credit", "5"),
+    )
+    assert [type(r) for r in told.receipts] == [type(None), Posting, Posting]
+    assert isinstance(await crowded.one(crowded.bet(names[0], token=issued.token)), Posting)
     assert {NAMES[query] for query, _ in calls} == set(NAMES.values())
 
     async def explain(book: Book) -> None:
@@ -219,6 +298,59 @@ async def test_every_hot_statement_goes_by_key(
             assert not walked, (NAMES[query], scans)
 
     await crowded.ledger.serializable(explain, deadline=timedelta(seconds=10))
+
+
+async def leave_alone(_: Till) -> None:
+    """Nobody has ever looked at the tables."""
+
+
+async def look_while_empty(till: Till) -> None:
+    await say(till, "VACUUM ANALYZE")
+
+
+async def fill_with_one_of_everything(till: Till) -> None:
+    await till.player("anna", "100")
+    await till.move(till.bet(), till.bet(amount="5000"))
+    await say(till, "INSERT INTO unanswered VALUES (1, 1, now())", "VACUUM ANALYZE")
+
+
+@pytest.mark.parametrize(
+    "prepare", [leave_alone, look_while_empty, fill_with_one_of_everything, crowd]
+)
+async def test_the_plan_that_is_kept_reads_no_table_but_by_key_or_place(
+    till: Till, db: Database, prepare: Callable[[Till], Awaitable[None]]
+) -> None:
+    """A service makes its plans once, and keeps them while the tables grow."""
+    await prepare(till)
+    connection = await asyncpg.connect(
+        db.service_url.replace("+asyncpg", ""), server_settings=transaction.SESSION_SETTINGS
+    )
+    blind: dict[str, list[dict[str, Any]]] = {}
+    for name, statement in MONEY_ROAD.items():
+        await connection.execute(f"PREPARE {name} AS {statement}")
+        nothing = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
+        (row,) = await connection.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE {name} ({nothing})")
+        scans = [node for node in nodes(json.loads(row[0])[0]["Plan"]) if is_scan(node)]
+        assert scans
+        blind[name] = [node for node in scans if not has_condition(node)]
+    kept = await connection.fetch("SELECT name FROM pg_prepared_statements WHERE generic_plans = 1")
+    await connection.close()
+    assert {row[0] for row in kept} >= {name.lower() for name in MONEY_ROAD}
+    assert blind == {name: [] for name in MONEY_ROAD}
+
+
+def is_scan(node: dict[str, Any]) -> bool:
+    """Whether it reads a table, or an index."""
+    return node["Node Type"] != "ModifyTable" and bool(
+        node.get("Relation Name") or node.get("Index Name")
+    )
+
+
+def has_condition(node: dict[str, Any]) -> bool:
+    """Whether it is told where to look."""
+    if node["Node Type"] == "Bitmap Heap Scan":
+        return True  # its index is a node of its own
+    return bool(node.get("Index Cond") or node.get("TID Cond"))
 
 
 async def test_whoever_knows_the_facts_holds_the_wallet(till: Till) -> None:

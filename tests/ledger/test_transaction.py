@@ -11,7 +11,7 @@ import pytest
 from app.ledger import transaction
 from app.ledger.book import Book
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, LedgerError
-from app.ledger.transaction import Ledger
+from app.ledger.transaction import Fate, Ledger
 from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
 from tests.cashier.line import AtCommit, Line
 from tests.cashier.till import Till, connect, soon
@@ -30,7 +30,7 @@ WHERE datname = current_database() AND application_name = 'wallet'
 
 @pytest.fixture
 async def ledger(db: Database) -> AsyncIterator[Ledger]:
-    ledger = Ledger(db.service_url, pool_size=2, deadline=timedelta(seconds=5))
+    ledger = Ledger(db.service_url, pool_size=3, deadline=timedelta(seconds=5))
     yield ledger
     await ledger.close()
 
@@ -364,6 +364,128 @@ async def test_a_full_pool_is_told_within_the_deadline(db: Database) -> None:
     assert await holder == 1
     assert await ledger.serializable(work)
     await ledger.close()
+
+
+class TestInOneStatement:
+    """A statement that is its own transaction, and what became of it."""
+
+    async def isolation(self, book: Book) -> str:
+        asked = "SELECT current_setting('transaction_isolation')"
+        return str(await book.connection.fetchval(asked))
+
+    def raising(self, sqlstate: str) -> "Callable[[Book], Awaitable[None]]":
+        async def write(book: Book) -> None:
+            await book.connection.execute(
+                f"DO $$ BEGIN INSERT INTO ledger_settings VALUES ('a', 'b');"
+                f" RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$"
+            )
+
+        return write
+
+    async def test_it_is_serializable_and_a_glance_is_not(self, ledger: Ledger) -> None:
+        seen: list[str] = []
+
+        async def write(book: Book) -> None:
+            seen.append(await self.isolation(book))
+            assert not book.connection.is_in_transaction()
+
+        assert await ledger.in_one_statement(write) is Fate.DONE
+        assert seen == ["serializable"]
+        assert await ledger.glance(self.isolation) == "read committed"
+        assert ledger.retries == {}
+
+    @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "WF001"])
+    async def test_what_was_in_its_way_has_undone_it(
+        self, till: Till, ledger: Ledger, sqlstate: str
+    ) -> None:
+        assert await ledger.in_one_statement(self.raising(sqlstate)) is Fate.UNDONE
+        assert ledger.retries == {sqlstate: 1}
+        assert await till.count("ledger_settings", "name = 'a'") == 0
+        assert (await ledger.glance(self.isolation), ledger.pool_use().busy) == (
+            "read committed",
+            0,
+        )
+
+    @pytest.mark.parametrize("sqlstate", ["57P01", "57014", "53100", "08006", "25006", "58030"])
+    async def test_when_the_database_goes_away_its_fate_is_not_known(
+        self, ledger: Ledger, sqlstate: str
+    ) -> None:
+        assert await ledger.in_one_statement(self.raising(sqlstate)) is Fate.UNKNOWN
+        assert ledger.retries == {sqlstate: 1}
+
+    @pytest.mark.parametrize("sqlstate", ["22012", "23505", "23514", "42P01", "P0001"])
+    async def test_any_other_error_is_told(self, till: Till, ledger: Ledger, sqlstate: str) -> None:
+        with pytest.raises(asyncpg.PostgresError):
+            await ledger.in_one_statement(self.raising(sqlstate))
+        assert ledger.retries == {}
+        assert await till.count("ledger_settings", "name = 'a'") == 0
+
+    async def test_its_connection_killed_its_fate_is_not_known(
+        self, till: Till, ledger: Ledger
+    ) -> None:
+        async def write(book: Book) -> None:
+            pid = await book.connection.fetchval("SELECT pg_backend_pid()")
+            await till.rows("SELECT pg_terminate_backend($1, 5000)", pid)
+            await book.connection.execute("SELECT 1")
+
+        assert await ledger.in_one_statement(write) is Fate.UNKNOWN
+
+    async def test_nobody_there_is_told_within_the_deadline(self) -> None:
+        nowhere = "postgresql+asyncpg://wallet_service:x@127.0.0.1:1/nowhere"
+        ledger = Ledger(nowhere, deadline=timedelta(seconds=0.5))
+        assert await ledger.in_one_statement(self.raising("40001")) is Fate.UNKNOWN
+        with pytest.raises(LedgerAwayError):
+            await ledger.glance(self.isolation)
+        await ledger.close()
+
+    async def test_a_glance_that_meets_an_error_of_its_own_tells_it(self, ledger: Ledger) -> None:
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await ledger.glance(self.raising("22012"))
+        with pytest.raises(LedgerAwayError):
+            await ledger.glance(self.raising("57P01"))
+
+    async def test_a_deadline_ends_it_on_either_side(self, db: Database) -> None:
+        """What the driver's cancel does not reach in time, the server's own time limit ends."""
+        ledger = Ledger(db.service_url, deadline=timedelta(seconds=0.5))
+
+        async def write(book: Book) -> None:
+            await book.connection.execute(
+                "WITH a AS (INSERT INTO ledger_settings VALUES ('a', 'b') RETURNING 1)"
+                " SELECT pg_sleep(20) FROM a"
+            )
+
+        began = time.monotonic()
+        try:
+            assert await ledger.in_one_statement(write) is Fate.UNKNOWN
+        except DeadlineError:
+            assert ledger.retries == {}
+        with pytest.raises(LedgerError):
+            await ledger.glance(write)
+        assert time.monotonic() - began < 2 * (0.5 + GRACE_SECONDS)
+        assert await seen(db) == []
+        assert await seen(db, "SELECT * FROM ledger_settings WHERE name = 'a'") == []
+        await ledger.close()
+
+    async def test_cancelled_at_any_moment_it_leaks_neither_transactions_nor_connections(
+        self, till: Till, db: Database
+    ) -> None:
+        names = await till.players(3, "100")
+        ledger = Ledger(db.service_url, pool_size=2)
+        other = Till(ledger, db.superuser_url, tokens=till.tokens)
+        for milliseconds in range(30):
+            bets = [other.bet(name, "0.01") for name in names]
+            tasks = [asyncio.create_task(other.move_at_once(bet)) for bet in bets]
+            await asyncio.sleep(milliseconds / 3000)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        assert await seen(db) == []
+        told = await asyncio.gather(
+            *(other.move_at_once(other.bet(name, "0.01")) for name in names)
+        )
+        assert all(isinstance(one.receipts[0], Posting) for one in told)
+        await ledger.close()
+        await till.is_sound()
 
 
 class TestDeathAtCommit:
