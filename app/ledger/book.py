@@ -255,8 +255,8 @@ class Book:
         await self.connection.execute(
             statements.RECORD_AT_ONCE,
             *_written(entries, facts, places, decisions),
-            len(entries),
             len(decisions.wallets),
+            len(entries),
             len(decisions.round_changes),
             [version.place for version in players],
             [version.row for version in players],
@@ -322,11 +322,12 @@ def _written(
     """What is to be written to the journal, the wallets and the rounds, each as one JSON text."""
     agents = {wallet.player_id: wallet.agent for wallet in facts.wallets.values()}
     before = facts.wallets
+    moved = sorted(decisions.wallets.items(), key=lambda item: item[1].player_id)
     return (
         as_json(journal_row(entry) for entry in entries),
         as_json(
             wallet_row(places.wallets[after.player_id], before[user_id], after)
-            for user_id, after in decisions.wallets.items()
+            for user_id, after in moved
         ),
         as_json(
             round_row(key, agents[key.player_id], change, decisions.now, places.rounds.get(key))

@@ -198,13 +198,13 @@ WITH journal AS (
       AND r.is_streamer IS NOT DISTINCT FROM c.is_streamer
     RETURNING 1
 ), done AS (
-    SELECT (SELECT count(*) FROM keys) AS keys, (SELECT count(*) FROM moved) AS moved,
+    SELECT (SELECT count(*) FROM moved) AS moved, (SELECT count(*) FROM keys) AS keys,
            (SELECT count(*) FROM opened) + (SELECT count(*) FROM continued) AS rounds
 )
 """  # noqa: S608 - composed of constants
 
 RECORD: Final = f"""{_WRITTEN}
-SELECT keys, moved, rounds FROM done
+SELECT moved, keys, rounds FROM done
 """  # noqa: S608 - composed of constants
 """All that a batch leaves behind, in one statement, for a transaction that has locked its wallets.
 
@@ -214,7 +214,7 @@ opened, or, by a further bet, added to: the only change that needs to know nothi
 
 RECORD_AT_ONCE: Final = f"""{_WRITTEN}
 SELECT facts_must_hold(
-    (keys, moved, rounds) = ($4::bigint, $5::bigint, $6::bigint)
+    (moved, keys, rounds) = ($4::bigint, $5::bigint, $6::bigint)
     AND (SELECT count(*) FROM unnest($7::text[], $8::text[]) AS n (place, row)
          JOIN players p ON p.ctid = n.place::tid AND p.xmin = n.row::xid) = cardinality($7)
     AND (SELECT count(*) FROM unnest($9::text[], $10::text[]) AS n (place, row)
@@ -225,7 +225,8 @@ FROM done
 
 It proves them: every row that was read is still there in the version that was read, no key was
 taken, every wallet and every round was found. Else it raises FACTS_CHANGED, and nothing of it
-stands."""
+stands. The wallets come first, in the order of their players, as FACTS locks them: whoever meets
+here waits, and never in a circle."""
 
 FACTS_CHANGED: Final = "WF001"
 """The SQLSTATE of `facts_must_hold`."""
