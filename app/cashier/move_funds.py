@@ -8,6 +8,7 @@ us to run it again.
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -42,20 +43,23 @@ async def move_at_once(
     alone with all that he asked for. Raises DeadlineError.
     """
     unusual = {m.user_id for m in movements if m.rule.part in NEEDS_HISTORY}
+    ordinary = _but_of(unusual, movements)
+    if not ordinary:
+        return _nothing_of(movements)
     try:
-        facts, places, renewals = await ledger.glance(lambda book: book.glance(movements))
+        facts, places, renewals = await ledger.glance(lambda book: book.glance(ordinary))
     except LedgerAwayError:
         return _nothing_of(movements)
-    decisions = decide_all(movements, facts, policy)
+    decisions = decide_all(ordinary, facts, policy)
     renewing = {player_id for player_id, _ in renewals}
-    unusual.update(
+    to_care_for = {
         movement.user_id
-        for movement, outcome in zip(movements, decisions.outcomes, strict=True)
-        if not isinstance(outcome, Posting) or (renewing and outcome.entry.player_id in renewing)
-    )
-    ordinary = movements
-    if unusual:
-        ordinary = [m for m in movements if m.user_id not in unusual]
+        for movement, outcome in zip(ordinary, decisions.outcomes, strict=True)
+        if not isinstance(outcome, Posting) or outcome.entry.player_id in renewing
+    }
+    if to_care_for:
+        unusual |= to_care_for
+        ordinary = _but_of(unusual, ordinary)
         if not ordinary:
             return _nothing_of(movements)
         decisions = decide_all(ordinary, facts, policy)
@@ -68,6 +72,10 @@ async def move_at_once(
     if fate is Fate.UNDONE:
         keys = await _taken_among(ledger, keys)
     return _nothing_of(movements, keys)
+
+
+def _but_of(players: AbstractSet[str], movements: Sequence[Movement]) -> Sequence[Movement]:
+    return [m for m in movements if m.user_id not in players] if players else movements
 
 
 def _nothing_of(movements: Sequence[Movement], suspects: Iterable[Key] = ()) -> AtOnce:
