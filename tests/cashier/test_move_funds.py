@@ -18,11 +18,11 @@ from tests.cashier.till import Till
 from tests.conftest import Database
 
 
-@pytest.fixture
-async def other_till(till: Till, db: Database) -> AsyncIterator[Till]:
-    """Another process on the same database."""
+@pytest.fixture(params=[False, True], ids=["with care", "at once"])
+async def till(db: Database, request: pytest.FixtureRequest) -> AsyncIterator[Till]:
+    """The contract is the same on either road."""
     ledger = Ledger(db.service_url)
-    yield Till(ledger, db.superuser_url, tokens=till.tokens)
+    yield Till(ledger, db.superuser_url, tries_at_once=request.param)
     await ledger.close()
 
 
