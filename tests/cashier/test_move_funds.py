@@ -276,6 +276,7 @@ class TestAtOnce:
         )
         counted = Counter(kind for receipts in results for kind in kinds(receipts))
         assert counted == {Posting: 12 * 4, Replay: 12 * 2}
+        assert all("40P01" not in t.ledger.retries for t in (till, other_till))
         await till.is_sound()
 
 

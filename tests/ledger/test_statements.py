@@ -16,6 +16,7 @@ from app.ledger.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Refused, Remembered, Replay
+from tests.cashier.locks import held_up, waiting
 from tests.cashier.till import Till, connect
 from tests.conftest import Database
 
@@ -371,6 +372,34 @@ async def test_whoever_knows_the_facts_holds_the_wallet(till: Till) -> None:
 
     await till.ledger.serializable(work)
     await other.close()
+
+
+async def test_at_once_the_wallets_come_first_and_in_the_order_of_their_players(
+    till: Till,
+) -> None:
+    """As FACTS locks them: whoever meets here waits, and never in a circle."""
+    names = await till.players(3, "100")
+    bets = [till.bet(name) for name in reversed(names)]
+    other = await connect(till.superuser_url)
+    lock = (
+        "SELECT FROM wallets JOIN players USING (player_id) WHERE user_id = $1"
+        " FOR UPDATE OF wallets NOWAIT"
+    )
+    async with held_up(till, names[1]):
+        task = asyncio.create_task(till.move_at_once(*bets))
+        await waiting(till)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await other.execute(lock, names[0])
+        await other.execute(lock, names[2])
+        # An insert of a key that another transaction is inserting would wait for its end.
+        probe = other.transaction()
+        await probe.start()
+        await other.execute("SET lock_timeout = 1000")
+        for bet in bets:
+            await other.execute("INSERT INTO transaction_keys VALUES ($1, $2, $3, 1, 99)", *bet.key)
+        await probe.rollback()
+    await other.close()
+    assert all(isinstance(receipt, Posting) for receipt in (await task).receipts)
 
 
 async def test_updates_of_wallets_stay_on_their_page(till: Till) -> None:
