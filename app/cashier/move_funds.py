@@ -28,6 +28,8 @@ class AtOnce(NamedTuple):
     """in order; None: undecided, nothing of it stands unless it is suspected"""
     suspects: frozenset[Key] = frozenset()
     """keys of the undecided that may be in the journal"""
+    is_on_its_way: bool = False
+    """whether what was written may yet reach the database, though the connection is gone"""
 
 
 async def move_at_once(
@@ -70,8 +72,8 @@ async def move_at_once(
         return AtOnce([None if m.user_id in unusual else next(decided) for m in movements])
     keys = [movement.key for movement in ordinary]
     if fate is Fate.UNDONE:
-        keys = await _taken_among(ledger, keys)
-    return _nothing_of(movements, keys)
+        return _nothing_of(movements, await _taken_among(ledger, keys))
+    return _nothing_of(movements, keys)._replace(is_on_its_way=True)
 
 
 def _but_of(players: AbstractSet[str], movements: Sequence[Movement]) -> Sequence[Movement]:
@@ -98,16 +100,20 @@ async def move_funds(
     *,
     deadline: timedelta | None = None,
     suspects: frozenset[Key] = frozenset(),
+    is_on_its_way: bool = False,
 ) -> list[Receipt]:
     """Decide a batch and write what it leaves behind; the receipts come after the commit, in order.
 
     `suspects` are keys that may be in the journal already (after a commit whose fate is unknown):
-    they are read before anything is decided. Raises DeadlineError, LedgerBusyError,
-    LedgerAwayError.
+    they are read before anything is decided. `is_on_its_way`: an attempt to decide these at once
+    may yet reach the database; it is kept out, so that what is answered now is the last word.
+    Raises DeadlineError, LedgerBusyError, LedgerAwayError.
     """
     suspected = set(suspects)
 
     async def batch(book: Book) -> list[Receipt]:
+        if is_on_its_way:
+            await book.keep_out({movement.user_id for movement in movements})
         facts, places = await book.facts_for(movements, suspected)
         facts, decisions = await _decide(book, facts, movements, policy)
         taken = await book.record(facts, places, decisions)

@@ -18,13 +18,13 @@ from zlib import crc32
 
 import structlog
 
-from app.cashier.move_funds import move_at_once, move_funds
+from app.cashier.move_funds import AtOnce, move_at_once, move_funds
 from app.cashier.takings import Takings, Waiting
 from app.cashier.unanswered import Doubts
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy
-from app.wallet.movement import Key, Movement
+from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Receipt, Remembered, Replay
 
 logger: Final = structlog.get_logger("tellers")
@@ -216,9 +216,9 @@ class Lane:
         movements = [ticket.movement for ticket in batch]
         began = time.perf_counter_ns()
         self._takings.waits.add(began - batch[0].queued_at)
-        others, suspects = batch, frozenset[Key]()
+        others, at_once = batch, AtOnce([])
         try:
-            receipts, suspects = await move_at_once(
+            at_once = await move_at_once(
                 self._ledger,
                 movements,
                 self._policy,
@@ -230,17 +230,24 @@ class Lane:
         except Exception as error:  # noqa: BLE001 - whose fault it was is seen when care is taken
             logger.warning("a batch is served with care", error=type(error).__name__)
         else:
-            pairs = list(zip(batch, receipts, strict=True))
+            pairs = list(zip(batch, at_once.receipts, strict=True))
             self._answer([(ticket, receipt) for ticket, receipt in pairs if receipt], began)
             others = [ticket for ticket, receipt in pairs if receipt is None]
         if others:
             self._has_read(batch)
-            await self._serve_with_care(others, suspects)
+            await self._serve_with_care(others, at_once)
 
-    async def _serve_with_care(self, batch: list[Ticket], suspects: frozenset[Key]) -> None:
+    async def _serve_with_care(self, batch: list[Ticket], at_once: AtOnce) -> None:
+        """Serve what could not be decided at once, knowing what became of that attempt."""
         movements, began = [ticket.movement for ticket in batch], time.perf_counter_ns()
         try:
-            receipts = await move_funds(self._ledger, movements, self._policy, suspects=suspects)
+            receipts = await move_funds(
+                self._ledger,
+                movements,
+                self._policy,
+                suspects=at_once.suspects,
+                is_on_its_way=at_once.is_on_its_way,
+            )
         except LedgerError as error:
             self._fail(batch, error)
         except Exception as error:  # noqa: BLE001 - told to the caller, who logs it with its key
@@ -250,7 +257,7 @@ class Lane:
                 return
             # Only the culprit may fail: everybody gets a transaction of his own.
             for ticket in batch:
-                await self._serve_with_care([ticket], suspects)
+                await self._serve_with_care([ticket], at_once)
         else:
             self._answer(list(zip(batch, receipts, strict=True)), began)
 

@@ -32,10 +32,11 @@ class Delivery(NamedTuple):
 
     key: Key
     delivery: bytes
+    user_id: str
 
 
 async def note_unanswered(ledger: Ledger, deliveries: Sequence[Delivery]) -> None:
-    """List those of these deliveries that wrote to the journal.
+    """List those of these deliveries that wrote to the journal, and let no other write any more.
 
     A repeat of the transaction id takes its entry off the list.
     """
@@ -43,7 +44,10 @@ async def note_unanswered(ledger: Ledger, deliveries: Sequence[Delivery]) -> Non
 
     async def work(book: Book) -> None:
         entries = await book.entries_of([delivery.key for delivery in deliveries])
-        await book.note_unanswered([entry for entry in entries if entry.delivery in ours])
+        written = [entry for entry in entries if entry.delivery in ours]
+        await book.note_unanswered(written)
+        known = {entry.delivery for entry in written}
+        await book.keep_out({d.user_id for d in deliveries if d.delivery not in known})
 
     await ledger.serializable(work)
 
@@ -63,7 +67,7 @@ class Doubts:
 
     def keep(self, movements: Iterable[Movement]) -> None:
         """Keep these in mind until the database answers."""
-        self._deliveries.extend(Delivery(m.key, m.delivery) for m in movements)
+        self._deliveries.extend(Delivery(m.key, m.delivery, m.user_id) for m in movements)
         if self._task is None and self._deliveries:
             self._task = asyncio.create_task(self._settle_all())
 

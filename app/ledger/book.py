@@ -14,9 +14,10 @@ With care, in one transaction, for whatever is refused, repeated, undone or met 
 5.               NOTE_REFUSALS   only for refusals that are no outcome
 
 RENEW_SESSIONS comes between, about once an hour for each token whose life is renewed by use.
+KEEP_OUT comes first where a connection was lost with a RECORD_AT_ONCE on its way.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -251,18 +252,26 @@ class Book:
         still stands and no key was taken.
         """
         entries = _entries(decisions)
-        players, sessions = places.players.values(), places.sessions.values()
+        players, sessions = places.players, places.sessions
         await self.connection.execute(
             statements.RECORD_AT_ONCE,
             *_written(entries, facts, places, decisions),
             len(decisions.wallets),
             len(entries),
             len(decisions.round_changes),
-            [version.place for version in players],
-            [version.row for version in players],
-            [version.place for version in sessions],
-            [version.row for version in sessions],
+            list(players),
+            [version.place for version in players.values()],
+            [version.row for version in players.values()],
+            [player_id for player_id, _ in sessions],
+            [token_hash for _, token_hash in sessions],
+            [version.place for version in sessions.values()],
+            [version.row for version in sessions.values()],
         )
+
+    async def keep_out(self, user_ids: Collection[str]) -> None:
+        """Make sure that no `record_at_once` for these players, sent before, is done after this."""
+        if user_ids:
+            await self.connection.execute(statements.KEEP_OUT, list(user_ids))
 
     async def _keys_taken(self, entries: Sequence[JournalEntry]) -> frozenset[Key]:
         rows = await self.connection.fetch(

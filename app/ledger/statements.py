@@ -215,10 +215,15 @@ opened, or, by a further bet, added to: the only change that needs to know nothi
 RECORD_AT_ONCE: Final = f"""{_WRITTEN}
 SELECT facts_must_hold(
     (moved, keys, rounds) = ($4::bigint, $5::bigint, $6::bigint)
-    AND (SELECT count(*) FROM unnest($7::text[], $8::text[]) AS n (place, row)
-         JOIN players p ON p.ctid = n.place::tid AND p.xmin = n.row::xid) = cardinality($7)
-    AND (SELECT count(*) FROM unnest($9::text[], $10::text[]) AS n (place, row)
-         JOIN sessions s ON s.ctid = n.place::tid AND s.xmin = n.row::xid) = cardinality($9))
+    AND (SELECT count(*) FROM unnest($7::bigint[], $8::text[], $9::text[]) AS n (id, place, row)
+         JOIN players p ON p.ctid = n.place::tid AND p.xmin = n.row::xid
+              AND p.player_id IS NOT DISTINCT FROM n.id) = cardinality($7)
+    AND (SELECT count(*)
+         FROM unnest($10::bigint[], $11::bytea[], $12::text[], $13::text[])
+              AS n (id, token_hash, place, row)
+         JOIN sessions s ON s.ctid = n.place::tid AND s.xmin = n.row::xid
+              AND s.player_id IS NOT DISTINCT FROM n.id
+              AND s.token_hash IS NOT DISTINCT FROM n.token_hash) = cardinality($10))
 FROM done
 """  # noqa: S608 - composed of constants
 """The same as a transaction of its own, for a batch that has only glanced at its facts.
@@ -227,6 +232,25 @@ It proves them: every row that was read is still there in the version that was r
 taken, every wallet and every round was found. Else it raises FACTS_CHANGED, and nothing of it
 stands. The wallets come first, in the order of their players, as FACTS locks them: whoever meets
 here waits, and never in a circle."""
+
+KEEP_OUT: Final = """
+UPDATE wallets w SET version = w.version
+FROM (
+    SELECT found.place FROM unnest($1::text[]) AS asked (user_id)
+    CROSS JOIN LATERAL (
+        SELECT player_id FROM players WHERE user_id = asked.user_id LIMIT 1
+    ) p
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM wallets WHERE player_id = p.player_id LIMIT 1
+    ) found
+    ORDER BY p.player_id
+) n
+WHERE w.ctid = n.place
+"""
+"""Give wallets a new version with the same content.
+
+A RECORD_AT_ONCE whose connection was lost may still be on its way to the database. Once this is
+committed it cannot prove its facts any more; if it was faster, this waits, and is run again."""
 
 FACTS_CHANGED: Final = "WF001"
 """The SQLSTATE of `facts_must_hold`."""

@@ -29,6 +29,8 @@ class AtCommit(Enum):
     """the server commits, and its answer is lost"""
     SILENCE_AFTER = auto()
     """the server commits, its answer is lost, and nobody is told"""
+    LATE = auto()
+    """the line is cut, and what was sent arrives all the same, once `arrive` is called"""
 
 
 class Line:
@@ -59,6 +61,8 @@ class Line:
         """of them those of a statement that was its own transaction"""
         self.struck = 0
         """commits that met a fate"""
+        self._may_arrive = asyncio.Event()
+        self._has_arrived = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -97,6 +101,22 @@ class Line:
     def come_back(self) -> None:
         """Take calls again."""
         self.is_down = False
+
+    async def arrive(self) -> None:
+        """Let what is late reach the server, and wait for what it says to it."""
+        self._may_arrive.set()
+        async with asyncio.timeout(5):
+            await self._has_arrived.wait()
+
+    async def deliver_late(self, server: asyncio.StreamWriter, data: bytes) -> None:
+        """Keep this until it may arrive."""
+        await self._may_arrive.wait()
+        server.write(data)
+        await self._has_arrived.wait()
+
+    def has_heard_late(self) -> None:
+        """The server has answered what was late."""
+        self._has_arrived.set()
 
     async def _answer_call(
         self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
@@ -198,6 +218,10 @@ class Call:
                     if fate is AtCommit.CUT_BEFORE:
                         break
                     self._last_answer = fate
+                    if fate is AtCommit.LATE:
+                        self._to_client.transport.abort()
+                        await self._line.deliver_late(self._to_server, data)
+                        break
                 self._to_server.write(data)
         except ConnectionError:
             pass
@@ -206,7 +230,9 @@ class Call:
     async def hear_server(self) -> None:
         try:
             while data := await self._server.read(1 << 16):
-                if self._last_answer is AtCommit.CUT_AFTER:
+                if self._last_answer is AtCommit.LATE:
+                    self._line.has_heard_late()
+                if self._last_answer in {AtCommit.CUT_AFTER, AtCommit.LATE}:
                     break
                 if self._last_answer is AtCommit.SILENCE_AFTER:
                     self._is_silent = True

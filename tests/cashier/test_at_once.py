@@ -16,7 +16,7 @@ from app.cashier.accounts import IssuedToken, issue_token
 from app.cashier.move_funds import AtOnce
 from app.cashier.tellers import Tellers
 from app.ledger.book import Book
-from app.ledger.errors import DeadlineError
+from app.ledger.errors import DeadlineError, LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.journal import Flag
 from app.wallet.movement import Movement
@@ -383,6 +383,38 @@ class TestMeanwhile:
         assert till.ledger.retries == {"WF001": 1}
         assert kinds(await till.finish([bet], told)) == [kind]
 
+    async def test_a_row_that_a_rewrite_put_there_is_another(
+        self, till: Till, db: Database
+    ) -> None:
+        """Players who were imported together share their rows' transaction, and a place is reused."""
+        owner = await connect(till.superuser_url)
+        await owner.execute(
+            """
+            INSERT INTO players (user_id, agent, currency, scale, nickname, language, created_at)
+                SELECT name, 'house', 'USD', 2, 'nick', 'en', now()
+                FROM unnest(ARRAY['anna', 'boris']) name;
+            INSERT INTO wallets (player_id, chain)
+                SELECT player_id, decode(repeat('00', 32), 'hex') FROM players;
+            INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, origin)
+                SELECT player_id, sha256(user_id::bytea), now(), now() + interval '1 day', 'callback'
+                FROM players;
+            """
+        )
+        await owner.close()
+        till.tokens |= {"anna": "anna", "boris": "boris"}
+        await till.one(till.movement("anna", "Deposit", "credit", "100"))
+
+        async def blocks_and_rewrites(other: Till) -> None:
+            await blocks(other, bet)
+            await other.rows("VACUUM FULL players")
+
+        bet = till.bet(amount="60")
+        told = await till.move_at_once(
+            bet, before_writing=lambda: by_another_process(till, db, blocks_and_rewrites)
+        )
+        assert told == AtOnce([None])
+        assert kinds(await till.finish([bet], told)) == [Remembered]
+
     async def test_a_round_that_is_elsewhere_now_is_found_with_care(
         self, till: Till, db: Database
     ) -> None:
@@ -532,6 +564,71 @@ class TestTheImplicitCommit:
         assert set(kinds(receipts)) == {Replay if fate is AtCommit.CUT_AFTER else Posting}
         assert await standing(till, batch) == 3
         assert await till.count("unanswered") == 0
+        await till.is_sound()
+
+
+class TestLate:
+    """The connection is lost with the statement on its way, and the statement is not."""
+
+    async def test_whoever_heard_a_refusal_does_not_pay_afterwards(
+        self, till: Till, line: Line
+    ) -> None:
+        await till.player("anna", "100")
+        times = [datetime.now(UTC)]
+
+        def let_time_pass() -> None:
+            times.append(times[-1] + timedelta(hours=2))
+
+        line.at_commit, line.on_commit = [AtCommit.LATE], let_time_pass
+        ledger = Ledger(line.url, deadline=timedelta(seconds=2), clock=lambda: times[-1])
+        tellers = Tellers(ledger, till.policy)
+        bet = till.bet()
+        receipt = await tellers.move(bet)
+        assert isinstance(receipt, Refused)
+        assert receipt.refusal is Refusal.TOKEN_EXPIRED
+        await line.arrive()
+        assert await standing(till, [bet]) == 0
+        assert await till.pockets() == (10000, 0)
+        await tellers.close()
+        await ledger.close()
+        await till.is_sound()
+
+    async def test_whoever_heard_that_he_paid_pays_once(self, till: Till, line: Line) -> None:
+        await till.player("anna", "100")
+        line.at_commit = [AtCommit.LATE]
+        ledger = Ledger(line.url, deadline=timedelta(seconds=2))
+        tellers = Tellers(ledger, till.policy)
+        bet = till.bet()
+        assert isinstance(await tellers.move(bet), Posting)
+        await line.arrive()
+        assert await standing(till, [bet]) == 1
+        assert await till.pockets() == (9000, 0)
+        await tellers.close()
+        await ledger.close()
+        await till.is_sound()
+
+    async def test_what_was_in_doubt_and_looked_up_is_settled_for_good(
+        self, till: Till, line: Line
+    ) -> None:
+        await till.player("anna", "100")
+
+        def go_down() -> None:
+            line.is_down = True
+
+        line.at_commit, line.on_commit = [AtCommit.LATE], go_down
+        ledger = Ledger(line.url, deadline=timedelta(seconds=1))
+        tellers = Tellers(ledger, till.policy)
+        bet = till.bet()
+        with pytest.raises(LedgerError):
+            await tellers.move(bet)
+        line.on_commit = lambda: None
+        line.come_back()
+        await tellers.close()  # waits until nothing is in doubt
+        await line.arrive()
+        assert await standing(till, [bet]) == 0
+        assert await till.count("unanswered") == 0
+        assert await till.pockets() == (10000, 0)
+        await ledger.close()
         await till.is_sound()
 
 

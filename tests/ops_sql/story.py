@@ -165,7 +165,7 @@ class Storyteller:
         )  # fmt: skip
         silent = [self.told["b-13"], self.told["w-13"]]
         entries = [r.entry for r in silent if isinstance(r, Posting)]
-        await note_unanswered(self.ledger, [Delivery(e.key, e.delivery) for e in entries])
+        await note_unanswered(self.ledger, [Delivery(e.key, e.delivery, "chen") for e in entries])
         self.now += timedelta(seconds=30)
         again = _movement(
             self.now, "chen", "BetPlacing", "8000", "b-13", "round-13", str(ROULETTE), None
