@@ -386,7 +386,7 @@ class TestMeanwhile:
     async def test_a_row_that_a_rewrite_put_there_is_another(
         self, till: Till, db: Database
     ) -> None:
-        """Players who were imported together share their rows' transaction, and a place is reused."""
+        """Players who were imported together share a transaction, and a place is used again."""
         owner = await connect(till.superuser_url)
         await owner.execute(
             """
@@ -396,7 +396,8 @@ class TestMeanwhile:
             INSERT INTO wallets (player_id, chain)
                 SELECT player_id, decode(repeat('00', 32), 'hex') FROM players;
             INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, origin)
-                SELECT player_id, sha256(user_id::bytea), now(), now() + interval '1 day', 'callback'
+                SELECT player_id, sha256(user_id::bytea), now(), now() + interval '1 day',
+                    'callback'
                 FROM players;
             """
         )
@@ -528,7 +529,8 @@ class TestTheImplicitCommit:
     ) -> None:
         batch = await self.cut(till, far_till, line, fate)
         told = await far_till.move_at_once(*batch)
-        assert told == AtOnce([None] * 3, frozenset(movement.key for movement in batch))
+        keys = frozenset(movement.key for movement in batch)
+        assert told == AtOnce([None] * 3, keys, is_on_its_way=True)
         assert line.commits_at_once == 1
         receipts = await far_till.finish(batch, told)
         assert kinds(receipts) == [Replay if stand else Posting] * 3

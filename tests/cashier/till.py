@@ -118,8 +118,14 @@ class Till:
         left = [movement for movement, receipt in pairs if receipt is None]
         if not left:
             return [receipt for receipt in at_once.receipts if receipt]
-        suspects = at_once.suspects
-        found = iter(await move_funds(self.ledger, left, self.policy, suspects=suspects))
+        receipts = await move_funds(
+            self.ledger,
+            left,
+            self.policy,
+            suspects=at_once.suspects,
+            is_on_its_way=at_once.is_on_its_way,
+        )
+        found = iter(receipts)
         return [receipt or next(found) for _, receipt in pairs]
 
     async def one(self, movement: Movement) -> Receipt:
