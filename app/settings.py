@@ -180,7 +180,7 @@ class Settings(DatabaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """How many server processes share the port."""
 
-    lanes: Annotated[int, Field(ge=1, le=32)] = 2
+    lanes: Annotated[int, Field(ge=1, le=32)] = 1
     """How many queues of movements one process serves at once."""
 
     pool_size: Annotated[int, Field(ge=3, le=100)] = 8

@@ -29,22 +29,27 @@ from app.wallet.outcomes import Posting, Receipt, Remembered, Replay
 
 logger: Final = structlog.get_logger("tellers")
 
-LANES: Final = 2
-"""While one lane's batch is with the database, the other's is decided: neither has to wait."""
+LANES: Final = 1
+"""One lane has several batches under way already; two would make each of them smaller."""
 
 BATCH_MAX: Final = 128
 """Movements in one transaction: beyond this a batch gains nothing and delays its first."""
 
+BATCH_WHOLE: Final = 16
+"""So many who wait go together; of more, half: the other half is decided meanwhile."""
+
 BATCH_BYTES_MAX: Final = 1 << 20
 """Free text in one transaction; a single movement brings at most 64 KiB."""
 
-UNDER_WAY_MAX: Final = 2
-"""Batches of one lane: one is written, one is read and decided."""
+UNDER_WAY_MAX: Final = 4
+"""Batches of one lane: one is read and decided, the others are written."""
 
-WORTH_BEGINNING: Final = 2
-"""Beside a batch that is written the next one begins once half as many wait as that one has.
+BESIDE_MIN: Final = 8
+"""So many must wait before a batch begins beside another: in a quiet house it soon ends, and the
+many small commits that batches are there to save are not made."""
 
-Smaller ones would only make the many small commits that batches are there to save."""
+PATIENCE_SECONDS: Final = 0.05
+"""And no longer than this, for a batch may have met a wallet that another process holds."""
 
 QUEUE_MAX: Final = 2048
 """Movements waiting in one lane; beyond it a caller hears "busy" at once.
@@ -130,9 +135,9 @@ class Queue:
 
 
 class Lane:
-    """One queue; one batch is read and decided while the one before it is written.
+    """One queue; one batch is read and decided while those before it are written.
 
-    No player is in both, so that neither waits for the other's wallets.
+    No player is in two of them, so that none waits for another's wallets.
     """
 
     def __init__(self, ledger: Ledger, policy: Policy, takings: Takings, doubts: Doubts) -> None:
@@ -147,6 +152,7 @@ class Lane:
         self._reading: list[Ticket] | None = None
         """the batch that is being read and decided; the next one waits for that"""
         self._will_begin = False
+        self._last_began = 0.0
 
     def submit(self, ticket: Ticket) -> None:
         """Queue a ticket, and start serving unless enough is under way."""
@@ -167,18 +173,22 @@ class Lane:
             asyncio.get_running_loop().call_soon(self._begin)
 
     def _should_wait(self) -> bool:
-        """Whether the next batch waits for the one that is written."""
-        if not self._under_way:
-            return False
-        waiting, written = len(self.queue), len(self._players_under_way)
-        return len(self._under_way) >= UNDER_WAY_MAX or waiting * WORTH_BEGINNING < written
+        """Whether the next batch waits for one that is under way."""
+        under_way = len(self._under_way)
+        if under_way == 0 or under_way >= UNDER_WAY_MAX:
+            return under_way > 0
+        is_fresh = asyncio.get_running_loop().time() - self._last_began < PATIENCE_SECONDS
+        return is_fresh and len(self.queue) < BESIDE_MIN
 
     def _begin(self) -> None:
         self._will_begin = False
-        batch = self.queue.take_batch(BATCH_MAX, BATCH_BYTES_MAX, self._players_under_way)
+        count = min(max(BATCH_WHOLE, len(self.queue) // 2), BATCH_MAX)
+        batch = self.queue.take_batch(count, BATCH_BYTES_MAX, self._players_under_way)
         if batch:
-            self._reading = batch
-            task = asyncio.create_task(self._serve_safely(batch))
+            loop = asyncio.get_running_loop()
+            self._reading, self._last_began = batch, loop.time()
+            loop.call_later(PATIENCE_SECONDS, self._begin_soon)
+            task = loop.create_task(self._serve_safely(batch))
             self._under_way.add(task)
             task.add_done_callback(self._is_done)
 

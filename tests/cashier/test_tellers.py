@@ -219,8 +219,8 @@ async def test_who_hangs_up_before_his_turn_is_dropped_too(till: Till, tellers: 
     assert await till.count("movements", "event_type = 'BetPlacing'") == 1
 
 
-class TestTwoBatchesUnderWay:
-    """One is written, the next is read and decided, and no player is in both."""
+class TestBatchesUnderWay:
+    """Some are written, the next is read and decided, and no player is in two."""
 
     async def test_a_slow_write_keeps_nobody_else_waiting(
         self, till: Till, tellers: Tellers
@@ -239,7 +239,10 @@ class TestTwoBatchesUnderWay:
         assert all(isinstance(receipt, Posting) for receipt in receipts)
         assert till.ledger.retries == {}
 
-    async def test_there_are_never_three(self, till: Till, tellers: Tellers) -> None:
+    async def test_there_are_never_more_than_so_many(
+        self, till: Till, tellers: Tellers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tellers_module, "UNDER_WAY_MAX", 2)
         one, two, *others = await till.players(5, "100")
         async with held_up(till, one), held_up(till, two):
             tasks = submit(tellers, [till.bet(one)])
@@ -247,28 +250,51 @@ class TestTwoBatchesUnderWay:
             tasks += submit(tellers, [till.bet(two)])
             await waiting(till, 2)
             tasks += submit(tellers, [till.bet(name) for name in (one, two, *others)])
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(2 * tellers_module.PATIENCE_SECONDS)
             assert not any(task.done() for task in tasks)
             assert [lane.length for lane in tellers.waiting()] == [5]
         receipts = await asyncio.gather(*tasks)
         assert all(isinstance(receipt, Posting) for receipt in receipts)
 
-    async def test_the_next_begins_when_half_as_many_wait(
-        self, till: Till, tellers: Tellers
+    async def test_another_begins_beside_it_when_enough_wait(
+        self, till: Till, tellers: Tellers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        names = await till.players(4, "100")
-        *late, too_early = await till.players(2, "100")
-        async with held_up(till, names[0]):
-            tasks = submit(tellers, [till.bet(name) for name in names])
+        monkeypatch.setattr(tellers_module, "BESIDE_MIN", 3)
+        monkeypatch.setattr(tellers_module, "PATIENCE_SECONDS", 5)
+        slow, *others = await till.players(4, "100")
+        async with held_up(till, slow):
+            tasks = submit(tellers, [till.bet(slow)])
             await waiting(till)
-            (early,) = submit(tellers, [till.bet(too_early)])
+            few = submit(tellers, [till.bet(name) for name in others[:2]])
             await asyncio.sleep(0.05)
-            assert not early.done(), "one is less than half of four"
-            beside = [early, *submit(tellers, [till.bet(name) for name in late])]
-            await asyncio.gather(*beside)
+            assert not any(task.done() for task in few), "two are fewer than three"
+            await asyncio.gather(*few, *submit(tellers, [till.bet(others[2])]))
             assert not any(task.done() for task in tasks)
         await asyncio.gather(*tasks)
-        assert [len(batch) for batch in await batches(till, [*names, *late, too_early])] == [4, 2]
+        assert [len(batch) for batch in await batches(till, [slow, *others])] == [1, 3]
+
+    async def test_nobody_waits_long_for_a_batch_that_is_held_up(
+        self, till: Till, tellers: Tellers
+    ) -> None:
+        slow, other = await till.players(2, "100")
+        async with held_up(till, slow):
+            (held,) = submit(tellers, [till.bet(slow)])
+            await waiting(till)
+            async with asyncio.timeout(2):
+                assert isinstance(await tellers.move(till.bet(other)), Posting)
+            assert not held.done()
+        assert isinstance(await held, Posting)
+
+    async def test_of_many_who_wait_half_go_first(
+        self, till: Till, tellers: Tellers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tellers_module, "BATCH_WHOLE", 2)
+        monkeypatch.setattr(tellers_module, "BESIDE_MIN", 1)
+        names = await till.players(12, "100")
+        await asyncio.gather(*submit(tellers, [till.bet(name) for name in names]))
+        found = await batches(till, names)
+        assert [len(batch) for batch in found] == [6, 3, 2, 1]
+        assert sorted(name for batch in found for name in batch) == sorted(names)
 
     async def test_whoever_needs_care_is_in_no_other_batch_meanwhile(
         self, till: Till, tellers: Tellers
