@@ -9,6 +9,7 @@
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -45,7 +46,6 @@ ROWS = {
     "wallet-1": "the wallet, a lone request at a time",
     "wallet-16": "the wallet, 16 connections",
     SPREAD: "the wallet, 64 connections",
-    "wallet-silent": "the same without log lines and numbers",
     "wallet-256": "the wallet, 256 connections",
     "wallet-paced": "the wallet, open loop at half of its rate, 64 connections",
     "wallet-hot": "the wallet, one hot player, 64 connections",
@@ -58,10 +58,7 @@ ROWS = {
     "orm-serializable": "(c) FastAPI and ORM, SERIALIZABLE, 64 connections",
     "orm-locked": "(d) FastAPI and ORM, READ COMMITTED, 64 connections",
 }
-RUN_FIRST = {
-    name: place
-    for place, name in enumerate((SPREAD, "tpcb", "function", "wallet-silent", "wallet-hot"))
-}
+RUN_FIRST = {name: place for place, name in enumerate((SPREAD, "tpcb", "function", "wallet-hot"))}
 QUICK = (SPREAD, "wallet-1", "tpcb", "function", "orm-locked")
 
 
@@ -76,6 +73,8 @@ def main() -> int:
         return 1
     if asked.soak:
         return soak(asked.soak, console)
+    if asked.told:
+        return cost_of_telling(asked.told, console)
     names = asked.rows.split(",") if asked.rows else list(QUICK if asked.quick else ROWS)
     samples: dict[str, list[Sample]] = {name: [] for name in names}
     with open_place() as place:
@@ -152,11 +151,6 @@ def contenders(
                 )
                 if name in names
             ]
-        if "wallet-silent" in names:
-            silent = stack.enter_context(wallet(place, SMALL, 1, module="bench.silent"))
-            ready.append(
-                Closed("wallet-silent", place, SMALL, silent.pids, silent.port, 64, SMALL_PLAYERS)
-            )
         if "wallet-paced" in names:
             ready.append(
                 Paced("wallet-paced", place, SMALL, one.pids, one.port, 64, SMALL_PLAYERS, half)
@@ -203,6 +197,25 @@ def soak(movements: int, console: Console) -> int:
     return 0
 
 
+def cost_of_telling(seconds: int, console: Console) -> int:
+    """Tell what log lines and numbers cost, by turns within one process."""
+    with open_place() as place, tempfile.NamedTemporaryFile() as sums:
+        prepare(place, [], console)
+        with wallet(place, SMALL, 1, module="bench.by_turns", BY_TURNS=sums.name) as server:
+            Closed(SPREAD, place, SMALL, server.pids, server.port, 64, SMALL_PLAYERS).run(seconds)
+        taken = json.loads(Path(sums.name).read_text())
+    cost = {}
+    for name, (cpu, wall, movements) in taken.items():
+        cost[name] = 1e6 * cpu / movements
+        console.print(
+            f"{name}: {movements:,} movements, {movements / wall:,.0f}/s,"
+            f" {cost[name]:.1f} µs of the server's CPU time each"
+        )
+    share = 1 - cost["silent"] / cost["told"]
+    console.print(f"log lines and numbers: {share:.1%} of the server's CPU time")
+    return 0
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rows, about a minute")
@@ -210,6 +223,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often each runs")
     parser.add_argument("--seconds", type=int, default=4, help="how long each run is")
     parser.add_argument("--soak", type=int, help="so many movements, for the server's memory")
+    parser.add_argument("--told", type=int, help="so many seconds, for what logs and numbers cost")
     parser.add_argument("--json", help="a file for the figures")
     return parser.parse_args()
 

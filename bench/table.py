@@ -15,8 +15,7 @@ from bench.contenders import Sample
 from bench.place import Place
 
 RATIOS = (
-    ("wallet-64", "wallet-silent", "64 connections against the same without logs and numbers"),
-    ("wallet-64", "function", "… against (b), one commit per movement"),
+    ("wallet-64", "function", "64 connections against (b), one commit per movement"),
     ("wallet-64", "tpcb", "… against (a), TPC-B-like"),
     ("wallet-64", "orm-serializable", "… against (c), ORM at SERIALIZABLE"),
     ("wallet-64", "orm-locked", "… against (d), ORM with a row lock"),
@@ -76,13 +75,6 @@ def show(
         if name in samples and other in samples:
             rates = pairwise(samples[name], samples[other], lambda sample: sample.rate)
             ratios.add_row(title, f"{median(rates):.2f}   ({min(rates):.2f} to {max(rates):.2f})")
-    if "wallet-64" in samples and "wallet-silent" in samples:
-        times = pairwise(samples["wallet-silent"], samples["wallet-64"], total_us)
-        shares = [1 - time for time in times]
-        ratios.add_row(
-            "CPU time that logs and numbers take, of the service's and PostgreSQL's",
-            f"{median(shares):.1%}   ({min(shares):.1%} to {max(shares):.1%})",
-        )
     if "wallet-1" in results:
         lone = results["wallet-1"]
         ratios.add_row("a lone request, p50 / p99 in ms", f"{lone.p50_ms:.2f} / {lone.p99_ms:.2f}")
@@ -100,11 +92,6 @@ def pairwise(
 ) -> list[float]:
     """One against the other in the same turn: a machine's mood lasts longer than that."""
     return [figure(one) / figure(other) for one, other in zip(samples, others, strict=True)]
-
-
-def total_us(sample: Sample) -> float:
-    """CPU time of a movement, in the service and in PostgreSQL."""
-    return (sample.server_us or 0) + sample.postgres_us
 
 
 def _cells(result: Sample) -> list[str]:

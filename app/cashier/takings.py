@@ -1,7 +1,6 @@
 """What the tellers of this process have done since it started: plain sums, read at a scrape."""
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from app.telemetry.metrics import Spread
@@ -48,23 +47,22 @@ class Takings:
         self.unheard = 0
         """movements decided after their callers had given up"""
 
-    def count(self, decided: Iterable[tuple[Movement, Receipt]]) -> None:
-        """Count a batch that was committed."""
-        for movement, receipt in decided:
-            kind = movement.event_type
-            if isinstance(receipt, Posting):
-                entry = receipt.entry
-                self.decided[kind, "ACCEPTED"] += 1
-                self._move(kind, entry.currency.code, entry.currency.scale, entry.amount)
-                if entry.flags:
-                    self.alarms["flagged"] += 1
-            elif isinstance(receipt, Remembered):
-                self.decided[kind, receipt.refusal.name] += 1
-            elif isinstance(receipt, Replay):
-                self.decided[kind, "REPEATED"] += 1
-                self._differ(receipt.differs)
-            else:
-                self._refuse(movement, receipt)
+    def count(self, movement: Movement, receipt: Receipt) -> None:
+        """Count a movement whose batch was committed."""
+        kind = movement.event_type
+        if isinstance(receipt, Posting):
+            entry = receipt.entry
+            self.decided[kind, "ACCEPTED"] += 1
+            self._move(kind, entry.currency.code, entry.currency.scale, entry.amount)
+            if entry.flags:
+                self.alarms["flagged"] += 1
+        elif isinstance(receipt, Remembered):
+            self.decided[kind, receipt.refusal.name] += 1
+        elif isinstance(receipt, Replay):
+            self.decided[kind, "REPEATED"] += 1
+            self._differ(receipt.differs)
+        else:
+            self._refuse(movement, receipt)
 
     def _move(self, kind: str, currency: str, scale: int, amount: Minor) -> None:
         self.moved[kind, currency] += amount

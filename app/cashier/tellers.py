@@ -275,15 +275,13 @@ class Lane:
         """Hand over the receipts of one commit, and count them."""
         if not decided:
             return
-        takings = self._takings
-        unheard = [
-            ticket.movement
-            for ticket, receipt in decided
-            if not ticket.answer(receipt) and _is_ours(receipt)
-        ]
+        takings, unheard = self._takings, []
+        for ticket, receipt in decided:
+            if not ticket.answer(receipt) and _is_ours(receipt):
+                unheard.append(ticket.movement)
+            takings.count(ticket.movement, receipt)
         takings.batches.add(len(decided))
         takings.transactions.add(time.perf_counter_ns() - began)
-        takings.count((ticket.movement, receipt) for ticket, receipt in decided)
         self._doubts.forget(r.entry.key for _, r in decided if isinstance(r, Replay))
         if unheard:
             takings.unheard += len(unheard)

@@ -45,20 +45,22 @@ class LineSink:
     def msg(self, line: bytes | str) -> None:
         """Write one line, now or at the end of this turn of the loop."""
         self._lines.append(line if isinstance(line, bytes) else line.encode())
+        if self._flushed_by is not None and not self._flushed_by.is_closed():
+            return
         try:
-            loop = asyncio.get_running_loop()
+            self._flushed_by = asyncio.get_running_loop()
         except RuntimeError:
             self.flush()
-            return
-        if loop is not self._flushed_by:
-            self._flushed_by = loop
-            loop.call_soon(self.flush)
+        else:
+            self._flushed_by.call_soon(self.flush)
 
     def flush(self) -> None:
         """Write what waits; a stream that is closed or full loses it."""
         lines, self._lines, self._flushed_by = self._lines, [], None
+        if not lines:
+            return
         try:
-            self._write(b"".join(line + b"\n" for line in lines))
+            self._write(b"\n".join(lines) + b"\n")
             self._flush()
         except (OSError, ValueError):
             pass  # Standard error is gone: there is nobody left to tell.
@@ -76,8 +78,7 @@ class _Output:
 def write_line(line: Line) -> None:
     """Log a line whose fields are known beforehand, as it would look through structlog."""
     output = _Output
-    is_json = structlog.is_configured() and output.processors[-1:] == [_as_json]
-    if output.sink is not None and is_json:
+    if output.sink is not None and output.processors[-1:] == [_as_json]:
         output.sink.msg(_ENCODER.encode(line))
         return
     # A person looks on, or a test listens.

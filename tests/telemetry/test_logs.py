@@ -12,6 +12,7 @@ import structlog
 from structlog.testing import capture_logs
 from typing_extensions import override
 
+from app.telemetry import logs
 from app.telemetry.logs import Line, configure_logs, write_line
 
 
@@ -24,8 +25,9 @@ class Terminal(io.TextIOWrapper):
 
 
 @pytest.fixture
-def unconfigured() -> Iterator[None]:
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget how this process logs, and remember it again afterwards."""
+    monkeypatch.setattr(logs._Output, "sink", None)
     was, root = structlog.get_config() if structlog.is_configured() else None, logging.getLogger()
     handlers, level = root.handlers[:], root.level
     structlog.reset_defaults()
