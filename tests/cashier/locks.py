@@ -29,6 +29,7 @@ async def waiting(till: Till, many: int = 1) -> list[int]:
         rows = await till.rows(
             "SELECT pid FROM pg_stat_activity"
             " WHERE wait_event_type = 'Lock' AND application_name = 'wallet'"
+            " AND datname = current_database()"  # Other tests share the server.
         )
         if len(rows) >= many:
             return [row[0] for row in rows]
