@@ -221,7 +221,9 @@ async def test_cancellation_at_any_moment_leaks_neither_transactions_nor_connect
     assert await seen(db) == []
     done = await asyncio.gather(*(other.one(other.bet(name, "0.01")) for name in names))
     assert all(isinstance(receipt, Posting) for receipt in done)
-    assert len(await till.rows("SELECT FROM pg_stat_activity WHERE application_name = 'wallet'"))
+    assert await till.count(
+        "pg_stat_activity", "application_name = 'wallet' AND datname = current_database()"
+    )
     await ledger.close()
     await till.is_sound()
 
@@ -301,7 +303,8 @@ async def test_a_pool_of_dead_connections_is_noticed_and_costs_nobody_an_error(
     await asyncio.gather(ledger.serializable(work), ledger.serializable(work))
     killer = await connect(db.superuser_url)
     await killer.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wallet'"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'wallet' AND datname = current_database()"
     )
     await killer.close()
     assert await ledger.serializable(work)
