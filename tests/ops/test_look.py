@@ -51,7 +51,9 @@ async def play(url: str, token: str, user_id: str) -> None:
         )
         (receipt,) = await move_funds(ledger, [movement], Policy())
         if transaction_id == "win-1" and isinstance(receipt, Posting):
-            await note_unanswered(ledger, [Delivery(movement.key, movement.delivery, movement.user_id)])
+            await note_unanswered(
+                ledger, [Delivery(movement.key, movement.delivery, movement.user_id)]
+            )
     await ledger.close()
 
 
