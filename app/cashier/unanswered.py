@@ -1,8 +1,8 @@
 """Movements that were decided although their caller had been told 503: listed for ops.
 
-They stay listed until the caller comes back. Where the database itself fell silent at COMMIT,
+They stay listed until the caller comes back. Where the database itself fell silent at a commit,
 nobody knows yet whether anything was decided. So both are kept in mind, and looked up by their keys
-in the background, as soon as the database answers.
+in the background, as soon as the database answers; what was not written then never will be.
 """
 
 import asyncio
