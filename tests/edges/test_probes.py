@@ -12,9 +12,12 @@ from app.cashier.readiness import why_not_ready
 from app.cashier.tellers import Tellers
 from app.edges.numbers import Numbers
 from app.edges.probes import Readiness, probes_app
-from app.ledger.transaction import Ledger, RunAgainError
+from app.ledger.book import Book
+from app.ledger.statements import FACTS_CHANGED
+from app.ledger.transaction import Fate, Ledger, RunAgainError
 from app.telemetry.metrics import Requests
 from app.wallet.facts import Policy
+from app.wallet.outcomes import Posting
 from tests.cashier.conftest import Till, till
 from tests.conftest import Database
 
@@ -193,17 +196,34 @@ async def test_retries_are_counted_by_their_reason(house: Private) -> None:
     assert (await house.numbers())['wallet_ledger_retries_total{reason="key taken"}'] == 2
 
 
-async def test_a_conflict_is_counted_by_its_sqlstate(house: Private, db: Database) -> None:
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "WF001"])
+async def test_a_conflict_is_counted_by_its_sqlstate(house: Private, sqlstate: str) -> None:
+    async def work(book: Book) -> None:
+        await book.connection.execute(
+            f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$"
+        )
+
+    assert await house.till.ledger.in_one_statement(work) is Fate.UNDONE
+    retries = f'wallet_ledger_retries_total{{reason="{sqlstate}"}}'
+    assert (await house.numbers())[retries] == 1
+
+
+async def test_two_processes_on_one_wallet_count_why_they_ran_again(
+    house: Private, db: Database
+) -> None:
     await house.till.player("anna", "100")
     other = Ledger(db.service_url)
     bets = [house.till.movement("anna", "BetPlacing", "debit", "1") for _ in range(20)]
     rivals = Tellers(other, Policy())
     moves = [(house.tellers if n % 2 else rivals).move(bet) for n, bet in enumerate(bets)]
-    await asyncio.gather(*moves)
+    receipts = await asyncio.gather(*moves)
     await rivals.close()
     reasons = house.till.ledger.retries + other.retries
     await other.close()
-    assert set(reasons) <= {"40001", "40P01"}
+    assert [type(receipt) for receipt in receipts] == [Posting] * 20
+    assert await house.till.pockets() == (80_00, 0)
+    # Who loses the race is told by the ledger's own code, or by PostgreSQL's.
+    assert set(reasons) <= {FACTS_CHANGED, "40001", "40P01"}
 
 
 async def test_requests_are_shown_by_method_event_type_and_code(house: Private) -> None:
