@@ -7,15 +7,15 @@ nesting deeper than DEPTH_MAX, anything that is not UTF-8.
 Out: `encode` writes compact JSON; `number` makes a member of it that is printed without quotes.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from starlette.types import Receive
+
+from app.deadlines import Limit
 
 BODY_BYTES_MAX: Final = 64 * 1024
 """Callback contract, section 1: an oversized body is a 413. An ordinary bet has about 400 bytes."""
@@ -61,8 +61,8 @@ class NotUnderstoodError(WireError):
 # --- bodies ----------------------------------------------------------------------------------
 
 
-async def read_body(receive: Receive, time_left: timedelta | None = None) -> bytes:
-    """Read a request's body from ASGI, within the time that is left (None: the caller's concern).
+async def read_body(receive: Receive, limit: Limit) -> bytes:
+    """Read a request's body from ASGI, within a limit of time.
 
     Raises BodyTooLargeError beyond BODY_BYTES_MAX, BodyUnfinishedError when it does not end in
     time, CallerGoneError when the connection ends first.
@@ -70,7 +70,7 @@ async def read_body(receive: Receive, time_left: timedelta | None = None) -> byt
     parts: list[bytes] = []
     size, more = 0, True
     try:
-        async with asyncio.timeout(None if time_left is None else time_left.total_seconds()):
+        with limit:
             while more and size <= DRAIN_BYTES_MAX:
                 message = await receive()
                 if message["type"] != "http.request":

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.deadlines import Deadlines
 from app.ledger.book import Book
 from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse, Raw
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
@@ -118,6 +119,7 @@ class Ledger:
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
         self._wait_seconds = deadline.total_seconds()
+        self._deadlines = Deadlines()
         milliseconds = str(int(self._wait_seconds * 1000))
 
         def connections(most: int, isolation: str) -> Connections:
@@ -156,8 +158,9 @@ class Ledger:
         Raises DeadlineError or LedgerAwayError.
         """
         try:
-            async with asyncio.timeout(self._wait_seconds), _lent(self._lookers) as raw:
-                return await look(Book(raw, self._clock))
+            with self._deadlines.limit(self._wait_seconds):
+                async with _lent(self._lookers) as raw:
+                    return await look(Book(raw, self._clock))
         except TimeoutError as error:
             raise DeadlineError from error
         except LOST as error:
@@ -171,8 +174,9 @@ class Ledger:
         Raises DeadlineError; then the fate is not known either.
         """
         try:
-            async with asyncio.timeout(self._wait_seconds), _lent(self._connections) as raw:
-                await write(Book(raw, self._clock))
+            with self._deadlines.limit(self._wait_seconds):
+                async with _lent(self._connections) as raw:
+                    await write(Book(raw, self._clock))
         except TimeoutError as error:
             raise DeadlineError from error
         except LOST as error:
