@@ -78,7 +78,8 @@ def main() -> int:
     names = asked.rows.split(",") if asked.rows else list(QUICK if asked.quick else ROWS)
     samples: dict[str, list[Sample]] = {name: [] for name in names}
     with open_place() as place:
-        prepare(place, names, console)
+        seconds = len(names) * (asked.rounds * asked.seconds + WARM_UP_SECONDS)
+        prepare(place, names, seconds + LARGE_WARM_UP_SECONDS, console)
         with contenders(place, names, samples) as ready:
             for contender in ready:
                 console.print(f"warming up: {ROWS[contender.name]}")
@@ -113,8 +114,8 @@ def main() -> int:
     return 0
 
 
-def prepare(place: Place, names: list[str], console: Console) -> None:
-    """Make the databases that are needed."""
+def prepare(place: Place, names: list[str], seconds: int, console: Console) -> None:
+    """Make the databases that are needed, and a log for so long."""
     place.make(SMALL, SMALL_PLAYERS, 1)
     if any(name.endswith("-large") for name in names):
         if place.has(LARGE):
@@ -125,6 +126,7 @@ def prepare(place: Place, names: list[str], console: Console) -> None:
     if "tpcb" in names and not place.has(TPCB):
         console.print("making pgbench's tables, once")
         place.make_tpcb()
+    place.use_log_again(seconds)
 
 
 @contextmanager
@@ -185,7 +187,7 @@ def contenders(
 def soak(movements: int, console: Console) -> int:
     """Move so many under 64 connections, and tell how the server's memory fares."""
     with open_place() as place:
-        prepare(place, [], console)
+        prepare(place, [], movements // 4000, console)
         with wallet(place, SMALL, 1) as server:
             contender = Closed(SPREAD, place, SMALL, server.pids, server.port, 64, SMALL_PLAYERS)
             moved, step = 0.0, max(movements // 50_000, 1)
@@ -200,7 +202,7 @@ def soak(movements: int, console: Console) -> int:
 def cost_of_telling(seconds: int, console: Console) -> int:
     """Tell what log lines and numbers cost, by turns within one process."""
     with open_place() as place, tempfile.NamedTemporaryFile() as sums:
-        prepare(place, [], console)
+        prepare(place, [], seconds, console)
         with wallet(place, SMALL, 1, module="bench.by_turns", BY_TURNS=sums.name) as server:
             Closed(SPREAD, place, SMALL, server.pids, server.port, 64, SMALL_PLAYERS).run(seconds)
         taken = json.loads(Path(sums.name).read_text())

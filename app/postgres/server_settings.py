@@ -29,6 +29,8 @@ SETTINGS: Mapping[str, str] = {
     # Fewer full-page images: a checkpoint a quarter of an hour, spread over it.
     "wal_buffers": "16MB",
     "max_wal_size": "2GB",
+    # Segments of the log are used again: while a new one is made, every commit waits.
+    "min_wal_size": "160MB",
     "checkpoint_timeout": "15min",
     # Wallets are few rows updated often: look after them early, and never in haste, for movements
     # wait meanwhile. The money road's plans ask for no statistics; PostgreSQL's own share of

@@ -26,6 +26,7 @@ OF_THIS_MACHINE = {
     "effective_cache_size",
     "maintenance_work_mem",
     "max_wal_size",
+    "min_wal_size",
 }
 """Settings that a real machine has more of than the embedded server takes."""
 
