@@ -21,7 +21,6 @@ import structlog
 from app.cashier.move_funds import AtOnce, move_at_once, move_funds
 from app.cashier.takings import Takings, Waiting
 from app.cashier.unanswered import Doubts
-from app.deadlines import Deadlines
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy
@@ -304,7 +303,6 @@ class Tellers:
     def __init__(self, ledger: Ledger, policy: Policy, *, lanes: int = LANES) -> None:
         """Open the lanes; each takes a connection only while it serves."""
         self._deadline = ledger.deadline
-        self._deadlines = Deadlines()
         self.takings = Takings()
         self._doubts = Doubts(ledger)
         self._lanes = [Lane(ledger, policy, self.takings, self._doubts) for _ in range(lanes)]
@@ -323,13 +321,15 @@ class Tellers:
         if not self._is_open:
             raise LedgerBusyError("the service is stopping")
         lane = self._lanes[crc32(movement.user_id.encode()) % len(self._lanes)]
-        ticket = Ticket(movement, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        ticket = Ticket(movement, loop.create_future())
         lane.submit(ticket)
-        watch = self._deadlines.watch((deadline or self._deadline).total_seconds(), ticket.expire)
+        # A timer, not `asyncio.timeout`, which costs as much as the rest of this function.
+        timer = loop.call_later((deadline or self._deadline).total_seconds(), ticket.expire)
         try:
             return await ticket.receipt
         finally:
-            watch.end()
+            timer.cancel()
 
     async def close(self) -> None:
         """Accept nothing new, and finish what was taken."""

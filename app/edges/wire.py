@@ -10,6 +10,7 @@ Out: `encode` writes compact JSON; `number` makes a member of it that is printed
 import json
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -61,8 +62,8 @@ class NotUnderstoodError(WireError):
 # --- bodies ----------------------------------------------------------------------------------
 
 
-async def read_body(receive: Receive, limit: Limit) -> bytes:
-    """Read a request's body from ASGI, within a limit of time.
+async def read_body(receive: Receive, time_left: timedelta) -> bytes:
+    """Read a request's body from ASGI, within the time that is left.
 
     Raises BodyTooLargeError beyond BODY_BYTES_MAX, BodyUnfinishedError when it does not end in
     time, CallerGoneError when the connection ends first.
@@ -70,7 +71,7 @@ async def read_body(receive: Receive, limit: Limit) -> bytes:
     parts: list[bytes] = []
     size, more = 0, True
     try:
-        with limit:
+        with Limit(time_left.total_seconds()):
             while more and size <= DRAIN_BYTES_MAX:
                 message = await receive()
                 if message["type"] != "http.request":

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.deadlines import Deadlines
+from app.deadlines import Limit
 from app.ledger.book import Book
 from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse, Raw
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
@@ -119,7 +119,6 @@ class Ledger:
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
         self._wait_seconds = deadline.total_seconds()
-        self._deadlines = Deadlines()
         milliseconds = str(int(self._wait_seconds * 1000))
 
         def connections(most: int, isolation: str) -> Connections:
@@ -158,7 +157,7 @@ class Ledger:
         Raises DeadlineError or LedgerAwayError.
         """
         try:
-            with self._deadlines.limit(self._wait_seconds):
+            with Limit(self._wait_seconds):
                 async with _lent(self._lookers) as raw:
                     return await look(Book(raw, self._clock))
         except TimeoutError as error:
@@ -174,7 +173,7 @@ class Ledger:
         Raises DeadlineError; then the fate is not known either.
         """
         try:
-            with self._deadlines.limit(self._wait_seconds):
+            with Limit(self._wait_seconds):
                 async with _lent(self._connections) as raw:
                     await write(Book(raw, self._clock))
         except TimeoutError as error:
@@ -214,7 +213,7 @@ class Ledger:
         fate_unknown: Callable[[], None],
     ) -> T:
         try:
-            async with asyncio.timeout(deadline.total_seconds()):
+            with Limit(deadline.total_seconds()):
                 return await self._attempts(work, begin, fate_unknown)
         except TimeoutError as error:
             raise DeadlineError from error

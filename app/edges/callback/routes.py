@@ -25,7 +25,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from app.deadlines import Deadlines
 from app.edges.callback import openapi, remarks
 from app.edges.callback.answers import Answer, not_understood
 from app.edges.callback.desk import Desk, Request
@@ -64,7 +63,6 @@ class Door:
         self.desk = desk
         self.requests = Requests(METHODS)
         self._deadline = deadline
-        self._deadlines = Deadlines()
         self._clock = clock
 
     async def answer(
@@ -123,7 +121,7 @@ class Door:
             gate.check_caller(_peer(scope), _forwarded_for(scope))
         body = b""
         if scope["method"] == "POST":
-            body = await read_body(receive, self._deadlines.limit(self._deadline.total_seconds()))
+            body = await read_body(receive, self._deadline)
         return await method(
             Request(
                 body,

@@ -23,7 +23,6 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from app.cashier.trail import RefusedRequest, note_refusal
-from app.deadlines import Deadlines, Limit
 from app.edges.transfer import openapi, remarks
 from app.edges.transfer.answers import Answer, refused, said
 from app.edges.transfer.codes import HTTP_STATUSES, Code, RefusedError
@@ -68,7 +67,6 @@ class Door:
         self._desk = desk
         self._envelopes = envelopes
         self._deadline = deadline
-        self._deadlines = Deadlines()
         self._window = window
         self._clock = clock
         self.requests = Requests(FORMS)
@@ -89,9 +87,7 @@ class Door:
         watch, received_at = _Stopwatch(), self._clock()
         peer = request.client.host if request.client else None
         try:
-            opened = self._envelopes.open(
-                await _body(request, self._deadlines.limit(self._deadline.total_seconds()))
-            )
+            opened = self._envelopes.open(await _body(request, self._deadline))
             arrival = _Arrival(
                 operation,
                 opened,
@@ -210,9 +206,9 @@ class _UnfinishedError(RefusedError):
     """The body has no end that we would wait for."""
 
 
-async def _body(request: HttpRequest, limit: Limit) -> bytes:
+async def _body(request: HttpRequest, time_left: timedelta) -> bytes:
     try:
-        return await read_body(request.receive, limit)
+        return await read_body(request.receive, time_left)
     except BodyUnfinishedError as error:
         raise _UnfinishedError(Code.FORMAT, str(error)) from None
     except BodyTooLargeError as error:
