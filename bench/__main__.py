@@ -58,7 +58,8 @@ ROWS = {
     "orm-serializable": "(c) FastAPI and ORM, SERIALIZABLE, 64 connections",
     "orm-locked": "(d) FastAPI and ORM, READ COMMITTED, 64 connections",
 }
-RUN_FIRST = {name: place for place, name in enumerate((SPREAD, "tpcb", "function", "wallet-hot"))}
+COMPARED = (SPREAD, "tpcb", "wallet-large", "function", "wallet-hot", "wallet-two")
+RUN_FIRST = {name: place for place, name in enumerate(COMPARED)}
 QUICK = (SPREAD, "wallet-1", "tpcb", "function", "orm-locked")
 
 
@@ -90,7 +91,8 @@ def main() -> int:
                 if name != SPREAD:
                     samples[name].clear()
             for turn in range(asked.rounds):
-                for contender in ready:
+                # To and fro: who comes late in one turn comes early in the next.
+                for contender in ready if turn % 2 == 0 else reversed(ready):
                     sample = contender.run(asked.seconds)
                     if turn == 0 and contender.name == SPREAD:
                         samples[SPREAD].clear()
@@ -222,8 +224,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rows, about a minute")
     parser.add_argument("--rows", help=f"only these, comma-separated: {', '.join(ROWS)}")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each runs")
-    parser.add_argument("--seconds", type=int, default=4, help="how long each run is")
+    parser.add_argument("--rounds", type=int, default=10, help="how often each runs")
+    parser.add_argument("--seconds", type=int, default=2, help="how long each run is")
     parser.add_argument("--soak", type=int, help="so many movements, for the server's memory")
     parser.add_argument("--told", type=int, help="so many seconds, for what logs and numbers cost")
     parser.add_argument("--json", help="a file for the figures")
