@@ -1,17 +1,18 @@
 """A block with a deadline: what `asyncio.timeout` is, at half its cost; every request pays it."""
 
 import asyncio
+from datetime import timedelta
 from types import TracebackType
 
 
 class Limit:
-    """A block that raises TimeoutError when so many seconds are over."""
+    """A block that raises TimeoutError when its time is over."""
 
-    __slots__ = ("_cancelling", "_is_late", "_seconds", "_task", "_timer")
+    __slots__ = ("_cancelling", "_is_late", "_task", "_time", "_timer")
 
-    def __init__(self, seconds: float) -> None:
-        """`seconds` count from the block's beginning."""
-        self._seconds = seconds
+    def __init__(self, time: timedelta) -> None:
+        """`time` counts from the block's beginning."""
+        self._time = time
         self._is_late = False
 
     def __enter__(self) -> None:
@@ -20,7 +21,8 @@ class Limit:
         if task is None:
             raise RuntimeError("only a task can be limited")
         self._task, self._cancelling = task, task.cancelling()
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._end)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._time.total_seconds(), self._end)
 
     def __exit__(
         self,

@@ -1,6 +1,7 @@
 """A block with a deadline: never early, and nobody's cancellation is taken away."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -11,19 +12,23 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def limit(seconds: float) -> Limit:
+    return Limit(timedelta(seconds=seconds))
+
+
 async def for_ever() -> None:
     await asyncio.get_running_loop().create_future()
 
 
 async def test_a_block_in_time_is_left_alone() -> None:
-    with Limit(0.05):
+    with limit(0.05):
         await asyncio.sleep(0)
     await asyncio.sleep(0.1)
 
 
 async def test_a_block_that_takes_too_long_is_a_timeout() -> None:
     began = now()
-    with pytest.raises(TimeoutError), Limit(0.02):
+    with pytest.raises(TimeoutError), limit(0.02):
         await for_ever()
     assert now() - began >= 0.019
     task = asyncio.current_task()
@@ -33,7 +38,7 @@ async def test_a_block_that_takes_too_long_is_a_timeout() -> None:
 
 async def test_a_cancellation_by_another_stays_one() -> None:
     async def limited() -> None:
-        with Limit(5):
+        with limit(5):
             await for_ever()
 
     task = asyncio.create_task(limited())
@@ -45,7 +50,7 @@ async def test_a_cancellation_by_another_stays_one() -> None:
 
 async def test_a_cancellation_by_another_in_the_same_moment_stays_one() -> None:
     async def limited() -> None:
-        with Limit(0.01):
+        with limit(0.01):
             try:
                 await for_ever()
             except asyncio.CancelledError:
@@ -64,14 +69,14 @@ async def test_another_error_stays_what_it_is() -> None:
         except asyncio.CancelledError:
             raise KeyError from None
 
-    with pytest.raises(KeyError), Limit(0.01):
+    with pytest.raises(KeyError), limit(0.01):
         await stumbling()
     await asyncio.sleep(0)
 
 
 async def test_the_inner_limit_does_not_end_the_outer_block() -> None:
-    with Limit(5):
-        with pytest.raises(TimeoutError), Limit(0.01):
+    with limit(5):
+        with pytest.raises(TimeoutError), limit(0.01):
             await for_ever()
         await asyncio.sleep(0)
 
@@ -80,11 +85,11 @@ async def test_the_outer_limit_goes_through_the_inner_one() -> None:
     reached = []
 
     async def limited() -> None:
-        with Limit(5):
+        with limit(5):
             await for_ever()
         reached.append(1)
 
-    with pytest.raises(TimeoutError), Limit(0.01):
+    with pytest.raises(TimeoutError), limit(0.01):
         await limited()
     assert not reached
 
@@ -95,7 +100,7 @@ def test_only_a_task_can_be_limited() -> None:
 
     def outside_of_any_task() -> None:
         try:
-            with Limit(1):
+            with limit(1):
                 pass
         except RuntimeError as error:
             failures.append(error)

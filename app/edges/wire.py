@@ -71,7 +71,7 @@ async def read_body(receive: Receive, time_left: timedelta) -> bytes:
     parts: list[bytes] = []
     size, more = 0, True
     try:
-        with Limit(time_left.total_seconds()):
+        with Limit(time_left):
             while more and size <= DRAIN_BYTES_MAX:
                 message = await receive()
                 if message["type"] != "http.request":

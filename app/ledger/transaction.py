@@ -118,15 +118,15 @@ class Ledger:
         self.retries: Counter[str] = Counter()
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
-        self._wait_seconds = deadline.total_seconds()
-        milliseconds = str(int(self._wait_seconds * 1000))
+        wait_seconds = deadline.total_seconds()
+        milliseconds = str(int(wait_seconds * 1000))
 
         def connections(most: int, isolation: str) -> Connections:
             engine = create_async_engine(
                 url,
                 poolclass=NullPool,
                 connect_args={
-                    "timeout": min(self._wait_seconds, CONNECT_SECONDS_MAX),
+                    "timeout": min(wait_seconds, CONNECT_SECONDS_MAX),
                     "server_settings": SESSION_SETTINGS
                     | {
                         "default_transaction_isolation": isolation,
@@ -157,7 +157,7 @@ class Ledger:
         Raises DeadlineError or LedgerAwayError.
         """
         try:
-            with Limit(self._wait_seconds):
+            with Limit(self.deadline):
                 async with _lent(self._lookers) as raw:
                     return await look(Book(raw, self._clock))
         except TimeoutError as error:
@@ -173,7 +173,7 @@ class Ledger:
         Raises DeadlineError; then the fate is not known either.
         """
         try:
-            with Limit(self._wait_seconds):
+            with Limit(self.deadline):
                 async with _lent(self._connections) as raw:
                     await write(Book(raw, self._clock))
         except TimeoutError as error:
@@ -213,7 +213,7 @@ class Ledger:
         fate_unknown: Callable[[], None],
     ) -> T:
         try:
-            with Limit(deadline.total_seconds()):
+            with Limit(deadline):
                 return await self._attempts(work, begin, fate_unknown)
         except TimeoutError as error:
             raise DeadlineError from error

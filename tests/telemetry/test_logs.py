@@ -28,6 +28,7 @@ class Terminal(io.TextIOWrapper):
 def unconfigured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget how this process logs, and remember it again afterwards."""
     monkeypatch.setattr(logs._Output, "sink", None)
+    monkeypatch.setattr(logs._Output, "processors", [])
     was, root = structlog.get_config() if structlog.is_configured() else None, logging.getLogger()
     handlers, level = root.handlers[:], root.level
     structlog.reset_defaults()
