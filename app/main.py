@@ -23,7 +23,7 @@ from app.edges.callback.auth import Gate
 from app.edges.callback.desk import Choices, Desk
 from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.platform_tokens import PlatformTokens
-from app.edges.callback.routes import Door, MoveFundsApp, callback_router, response_of
+from app.edges.callback.routes import CallbackApp, Door, callback_router, response_of
 from app.edges.numbers import Numbers
 from app.edges.probes import Readiness, probes_app
 from app.edges.transfer import routes as transfer
@@ -135,7 +135,7 @@ def build_app(
     app.include_router(callback_router(door))
     app.include_router(transfer_router(transfer_door))
     app.add_exception_handler(HTTPException, _in_the_contracts_shape)
-    served = MoveFundsApp(app, door)
+    served = CallbackApp(app, door)
     return traces.around(served) if traces else served
 
 

@@ -89,6 +89,12 @@ async def read_body(receive: Receive, time_left: timedelta) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def check_size(body: bytes) -> None:
+    """Raise BodyTooLargeError for a body, here to its end, that is longer than BODY_BYTES_MAX."""
+    if len(body) > BODY_BYTES_MAX:
+        raise BodyTooLargeError(ended=True)
+
+
 # --- JSON in ---------------------------------------------------------------------------------
 
 

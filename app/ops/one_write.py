@@ -33,6 +33,13 @@ class GatheringTransport:
             self._call_soon(self._flush)
         self._parts.append(data)
 
+    def write_at_once(self, data: bytes) -> None:
+        """Write this now, unless something waits that was written before it."""
+        if self._parts:
+            self._parts.append(data)
+        else:
+            self._transport.write(data)
+
     def close(self) -> None:
         """Close once everything is written."""
         self._flush()
@@ -50,4 +57,5 @@ class OneWriteProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection."""
-        super().connection_made(cast("asyncio.Transport", GatheringTransport(transport)))
+        self.gathering = GatheringTransport(transport)
+        super().connection_made(cast("asyncio.Transport", self.gathering))

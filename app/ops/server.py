@@ -19,7 +19,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app.ops.errors import AddressTakenError
-from app.ops.one_write import OneWriteProtocol
+from app.ops.hatch import HatchProtocol
 from app.settings import Settings
 
 BACKLOG = 2048
@@ -121,7 +121,7 @@ def run_server(
         functools.partial(build_app, settings, database_url),
         factory=True,
         loop="uvloop",
-        http=OneWriteProtocol,
+        http=HatchProtocol,
         ws="none",
         lifespan="on",
         workers=settings.workers,

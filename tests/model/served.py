@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 
 from app.main import build_app
+from app.ops.hatch import HatchProtocol
 from app.settings import Settings
 
 
@@ -40,7 +41,7 @@ def serving(database_url: str, clock: Clock | None = None, **settings: object) -
         app,
         lifespan="on",
         loop="uvloop",
-        http="httptools",
+        http=HatchProtocol,
         log_config=None,
         access_log=False,
         proxy_headers=False,

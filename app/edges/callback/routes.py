@@ -7,16 +7,15 @@
    too large 413, what the ledger could not say, and any fault of our own, 503, so that the caller
    asks again.
 
-`/moveFunds` is served by a bare ASGI application in front of the framework, for a framework's route
-costs more than the request. Behind it stands the same function as an ordinary route, which the
-documentation describes.
+`/moveFunds` is answered at the server's hatch, for a framework's route costs more than the request.
+Behind it stands the same function as an ordinary route, which the documentation describes, and
+which serves whatever is not for the hatch: a long body, one that comes slowly.
 """
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from fastapi import APIRouter, Security
 from fastapi.security import APIKeyHeader
@@ -33,6 +32,7 @@ from app.edges.wire import (
     BodyTooLargeError,
     BodyUnfinishedError,
     CallerGoneError,
+    check_size,
     read_body,
 )
 from app.ledger.errors import LedgerError
@@ -55,6 +55,28 @@ JSON_HEADERS: Final = (
 LAST_HEADERS: Final = ((b"connection", b"close"),)
 
 
+class Envelope(NamedTuple):
+    """What an HTTP request says beside its body."""
+
+    headers: Iterable[tuple[bytes, bytes]]
+    """names in lower case, in the order in which they came"""
+    query: bytes
+    peer: str | None
+    """the address that is at the other end of the connection"""
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Envelope":
+        """The envelope of ASGI's request."""
+        client = scope.get("client")
+        return cls(scope["headers"], scope["query_string"], client[0] if client else None)
+
+    @property
+    def forwarded_for(self) -> bytes | None:
+        """All of X-Forwarded-For, in the order in which it was written."""
+        values = [value for name, value in self.headers if name == b"x-forwarded-for"]
+        return b",".join(values) if values else None
+
+
 class Door:
     """Answers HTTP requests with the methods of a desk, within a deadline."""
 
@@ -66,118 +88,91 @@ class Door:
         self._clock = clock
 
     async def answer(
-        self, operation: str, method: Method, scope: Scope, receive: Receive
+        self, operation: str, method: Method, envelope: Envelope, body: bytes | Receive
     ) -> Answer:
-        """Answer one request; raise CallerGoneError if nobody waits for the answer."""
-        began, requests = time.perf_counter_ns(), self.requests
-        try:
-            answer = await self._answer_or_apologise(operation, method, scope, receive)
-        except CallerGoneError:
-            requests.gone += 1
-            raise
-        taken = time.perf_counter_ns() - began
-        requests.count(operation, answer.event_type, answer.code, answer.status, taken)
-        return answer
+        """Answer one request, whose body is here or still to be received.
 
-    async def _answer_or_apologise(
-        self, operation: str, method: Method, scope: Scope, receive: Receive
-    ) -> Answer:
+        Raises CallerGoneError if nobody waits for the answer.
+        """
+        began, received_at, time_left = time.perf_counter_ns(), self._clock(), self._deadline
         try:
-            return await self._answer(method, scope, receive)
-        except (StrangerError, SignatureError) as error:
-            is_stranger = isinstance(error, StrangerError)
-            self.requests.not_admitted["network" if is_stranger else "signature"] += 1
-            remarks.not_admitted(operation, str(error), self._caller(scope))
-            return not_understood(NOT_SIGNED_WORDS, is_last=is_stranger)
-        except EncodingError as error:
-            remarks.not_readable(operation, str(error), self._caller(scope))
-            return not_understood(str(error))
-        except BodyTooLargeError as error:
-            remarks.not_readable(operation, str(error), self._caller(scope))
-            return not_understood(str(error), status=413, is_last=not error.ended)
-        except BodyUnfinishedError as error:
-            remarks.not_readable(operation, str(error), self._caller(scope))
-            return not_understood(ASK_AGAIN_WORDS, status=503, is_last=True)
-        except LedgerError as error:
-            remarks.unavailable(operation, error)
+            content_type = signature = None
+            for name, value in envelope.headers:
+                if name == b"hash-authorization":
+                    signature = value
+                elif name == b"content-type":
+                    content_type = value
+            gate = self.desk.gate
+            if not gate.admits_anybody:
+                gate.check_caller(envelope.peer, envelope.forwarded_for)
+            if not isinstance(body, bytes):
+                body = await read_body(body, time_left)
+                time_left -= timedelta(microseconds=(time.perf_counter_ns() - began) // 1000)
+            check_size(body)
+            answer = await method(
+                Request(body, envelope.query, content_type, signature, received_at, time_left)
+            )
         except CallerGoneError:
+            self.requests.gone += 1
             raise
         except Exception as error:  # noqa: BLE001 - the outermost door: no input makes a 500
-            remarks.failed(operation, error)
+            answer = self._apology(operation, error, envelope)
+        taken = time.perf_counter_ns() - began
+        self.requests.count(operation, answer.event_type, answer.code, answer.status, taken)
+        return answer
+
+    def _apology(self, operation: str, error: Exception, envelope: Envelope) -> Answer:
+        """Say an error in the contract's shape, and log it."""
+        caller = self.desk.gate.caller(envelope.peer, envelope.forwarded_for)
+        match error:
+            case StrangerError() | SignatureError():
+                is_stranger = isinstance(error, StrangerError)
+                self.requests.not_admitted["network" if is_stranger else "signature"] += 1
+                remarks.not_admitted(operation, str(error), caller)
+                return not_understood(NOT_SIGNED_WORDS, is_last=is_stranger)
+            case EncodingError():
+                remarks.not_readable(operation, str(error), caller)
+                return not_understood(str(error))
+            case BodyTooLargeError():
+                remarks.not_readable(operation, str(error), caller)
+                return not_understood(str(error), status=413, is_last=not error.ended)
+            case BodyUnfinishedError():
+                remarks.not_readable(operation, str(error), caller)
+                return not_understood(ASK_AGAIN_WORDS, status=503, is_last=True)
+            case LedgerError():
+                remarks.unavailable(operation, error)
+            case _:
+                remarks.failed(operation, error)
         return not_understood(ASK_AGAIN_WORDS, status=503)
 
-    async def _answer(self, method: Method, scope: Scope, receive: Receive) -> Answer:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        received_at = self._clock()
-        content_type = signature = None
-        for name, value in scope["headers"]:
-            if name == b"hash-authorization":
-                signature = value
-            elif name == b"content-type":
-                content_type = value
-        gate = self.desk.gate
-        if not gate.admits_anybody:
-            gate.check_caller(_peer(scope), _forwarded_for(scope))
-        body = b""
-        if scope["method"] == "POST":
-            body = await read_body(receive, self._deadline)
-        return await method(
-            Request(
-                body,
-                scope["query_string"],
-                content_type,
-                signature,
-                received_at,
-                self._deadline - timedelta(seconds=loop.time() - started),
-            )
-        )
 
-    def _caller(self, scope: Scope) -> str:
-        return self.desk.gate.caller(_peer(scope), _forwarded_for(scope))
+class MoveFundsHatch:
+    """Where `/moveFunds` is answered when it has arrived whole."""
+
+    targets = frozenset({b"/moveFunds", b"/moveFunds/"})
+    headers = JSON_HEADERS
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def answer(
+        self, headers: Iterable[tuple[bytes, bytes]], body: bytes, peer: str | None
+    ) -> Awaitable[Answer]:
+        """Answer one POST."""
+        door = self._door
+        return door.answer("moveFunds", door.desk.move_funds, Envelope(headers, b"", peer), body)
 
 
-def _peer(scope: Scope) -> str | None:
-    client = scope.get("client")
-    return client[0] if client else None
-
-
-def _forwarded_for(scope: Scope) -> bytes | None:
-    """All of X-Forwarded-For, in the order in which it was written."""
-    values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    return b",".join(values) if values else None
-
-
-class MoveFundsApp:
-    """The bare ASGI application for `/moveFunds`; everything else goes to the framework."""
+class CallbackApp:
+    """The framework's application, with a hatch for the method that moves money."""
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
-        self._door = door
+        self.hatch = MoveFundsHatch(door)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI."""
-        if (
-            scope["type"] == "http"
-            and scope["method"] == "POST"
-            and scope["path"] in {"/moveFunds", "/moveFunds/"}
-        ):
-            door = self._door
-            try:
-                answer = await door.answer("moveFunds", door.desk.move_funds, scope, receive)
-            except CallerGoneError:
-                return
-            await _send(answer, send)
-        else:
-            await self._app(scope, receive, send)
-
-
-async def _send(answer: Answer, send: Send) -> None:
-    headers = [*JSON_HEADERS, (b"content-length", b"%d" % len(answer.body))]
-    if answer.is_last:
-        headers += LAST_HEADERS
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+        await self._app(scope, receive, send)
 
 
 def response_of(answer: Answer, headers: Mapping[str, str] | None = None) -> Response:
@@ -235,7 +230,12 @@ def _endpoint(
 ) -> Callable[[HttpRequest], Awaitable[Response]]:
     async def endpoint(request: HttpRequest) -> Response:
         try:
-            answer = await door.answer(operation, method, request.scope, request.receive)
+            answer = await door.answer(
+                operation,
+                method,
+                Envelope.of(request.scope),
+                request.receive if request.method == "POST" else b"",
+            )
         except CallerGoneError:
             return _NoAnswer()
         return response_of(answer)

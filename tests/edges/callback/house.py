@@ -26,6 +26,7 @@ from app.cashier.accounts import issue_token, open_account
 from app.cashier.move_funds import move_funds
 from app.ledger.transaction import Ledger
 from app.main import build_app
+from app.ops.hatch import HatchProtocol
 from app.settings import Settings
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
@@ -128,6 +129,7 @@ class House:
         )
         config = uvicorn.Config(
             app,
+            http=HatchProtocol,
             lifespan="on",
             log_config=None,
             access_log=False,

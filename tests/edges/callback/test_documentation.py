@@ -8,7 +8,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from app.edges.callback.routes import MoveFundsApp
+from app.edges.callback.routes import CallbackApp
 from app.main import build_app
 from app.wallet.events import GAME_EVENT_TYPES
 from tests.edges.callback.house import House, Reply, Seat, sign
@@ -154,10 +154,11 @@ def test_a_blocked_player_and_a_limit_are_as_described(house: House, document: D
     assert fits(promised(document, "/sessionCheck", 200), json.loads(checked.body))
 
 
-async def test_the_framework_s_route_answers_as_the_door_in_front_of_it(house: House) -> None:
-    """`/moveFunds` is served by a bare application; the described route is the same function."""
+async def test_the_framework_s_route_answers_as_the_hatch(house: House) -> None:
+    """`/moveFunds` is answered at the server's hatch; the described route is the same function."""
     served = build_app(house.settings, house.database.service_url)
-    assert isinstance(served, MoveFundsApp)
+    assert isinstance(served, CallbackApp)
+    hatch = served.hatch
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     missing = {"userId": "nobody"}
     requests: list[tuple[bytes, dict[str, str]]] = [
@@ -168,12 +169,14 @@ async def test_the_framework_s_route_answers_as_the_door_in_front_of_it(house: H
         (b"userId=nobody", {**form, "Hash-Authorization": sign(missing)}),
         (b"userId=nobody", {**form, "Hash-Authorization": "?"}),
     ]
-
-    async def said(app: Any, path: str) -> list[tuple[int, bytes, list[tuple[bytes, bytes]]]]:  # noqa: ANN401  # ASGI
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://wallet") as client:
-            replies = [await client.post(path, content=b, headers=h) for b, h in requests]
-        return [(r.status_code, r.content, sorted(r.headers.raw)) for r in replies]
-
-    for path in ["/moveFunds", "/moveFunds/"]:
-        assert await said(served, path) == await said(served._app, path)
+    transport = httpx.ASGITransport(app=served)
+    async with httpx.AsyncClient(transport=transport, base_url="http://wallet") as client:
+        for path in ["/moveFunds", "/moveFunds/"]:
+            assert path.encode() in hatch.targets
+            for body, headers in requests:
+                raw = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
+                answer = await hatch.answer(raw, body, "127.0.0.1")
+                reply = await client.post(path, content=body, headers=headers)
+                assert (reply.status_code, reply.content) == (answer.status, answer.body)
+                assert {*hatch.headers} < {*reply.headers.raw}
+                assert (reply.headers.get("connection") == "close") is answer.is_last

@@ -23,6 +23,7 @@ import uvicorn
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.main import build_app
+from app.ops.hatch import HatchProtocol
 from app.settings import Settings
 from tests.conftest import Database
 
@@ -147,6 +148,7 @@ class Bank:
         self.port = listening.getsockname()[1]
         config = uvicorn.Config(
             app,
+            http=HatchProtocol,
             lifespan="on",
             log_config=None,
             access_log=False,
