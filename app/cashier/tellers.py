@@ -8,10 +8,7 @@ one batch at a time; other processes may, and then the wallet's lock and the ret
 
 import asyncio
 import time
-from collections import OrderedDict, deque
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 from zlib import crc32
@@ -20,8 +17,9 @@ import structlog
 
 from app.cashier.move_funds import AtOnce, move_at_once, move_funds
 from app.cashier.takings import Takings, Waiting
+from app.cashier.tickets import Patience, Queue, Ticket
 from app.cashier.unanswered import Doubts
-from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
+from app.ledger.errors import LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy
 from app.wallet.movement import Movement
@@ -56,82 +54,6 @@ QUEUE_MAX: Final = 2048
 
 With nothing half-done.
 """
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """A movement in the queue, and the caller who waits for its receipt."""
-
-    movement: Movement
-    receipt: asyncio.Future[Receipt]
-    queued_at: int = field(default_factory=time.perf_counter_ns)
-
-    @property
-    def has_caller(self) -> bool:
-        """Whether somebody still waits."""
-        return not self.receipt.done()
-
-    def answer(self, receipt: Receipt) -> bool:
-        """Hand the receipt over; False if nobody waits for it any more."""
-        if self.receipt.done():
-            return False
-        self.receipt.set_result(receipt)
-        return True
-
-    def fail(self, error: Exception) -> None:
-        """Tell the caller that there is no receipt."""
-        if not self.receipt.done():
-            self.receipt.set_exception(error)
-
-    def expire(self) -> None:
-        """Tell the caller that his time is over."""
-        self.fail(DeadlineError())
-
-
-class Queue:
-    """Tickets by player: everybody in turn, and each player's in the order of arrival."""
-
-    def __init__(self) -> None:
-        """Nobody waits."""
-        self._players: OrderedDict[str, deque[Ticket]] = OrderedDict()
-        self._length = 0
-
-    def __len__(self) -> int:
-        """How many tickets wait."""
-        return self._length
-
-    def oldest(self) -> int | None:
-        """When the ticket that has waited longest was queued; None: nobody waits."""
-        return min((tickets[0].queued_at for tickets in self._players.values()), default=None)
-
-    def append(self, ticket: Ticket) -> None:
-        """Put a ticket behind the others of its player."""
-        self._players.setdefault(ticket.movement.user_id, deque()).append(ticket)
-        self._length += 1
-
-    def take_batch(
-        self, count_max: int, bytes_max: int, but_of: AbstractSet[str] = frozenset()
-    ) -> list[Ticket]:
-        """Take the next batch, one ticket of each player in turn, but none of these players.
-
-        Leaving out whose caller gave up.
-        """
-        aside = {user: self._players.pop(user) for user in but_of if user in self._players}
-        batch: list[Ticket] = []
-        size = 0
-        while self._players and len(batch) < count_max and size < bytes_max:
-            user_id, tickets = self._players.popitem(last=False)
-            ticket = tickets.popleft()
-            self._length -= 1
-            if tickets:
-                self._players[user_id] = tickets
-            if ticket.has_caller:
-                batch.append(ticket)
-                size += len(ticket.movement.extra_data or "")
-        for user_id, tickets in aside.items():
-            self._players[user_id] = tickets
-            self._players.move_to_end(user_id, last=False)
-        return batch
 
 
 class Lane:
@@ -306,6 +228,7 @@ class Tellers:
         self.takings = Takings()
         self._doubts = Doubts(ledger)
         self._lanes = [Lane(ledger, policy, self.takings, self._doubts) for _ in range(lanes)]
+        self._patience = Patience()
         self._is_open = True
 
     def waiting(self) -> list[Waiting]:
@@ -320,16 +243,14 @@ class Tellers:
         """
         if not self._is_open:
             raise LedgerBusyError("the service is stopping")
-        lane = self._lanes[crc32(movement.user_id.encode()) % len(self._lanes)]
-        loop = asyncio.get_running_loop()
-        ticket = Ticket(movement, loop.create_future())
-        lane.submit(ticket)
-        # A timer, not `asyncio.timeout`, which costs as much as the rest of this function.
-        timer = loop.call_later((deadline or self._deadline).total_seconds(), ticket.expire)
-        try:
-            return await ticket.receipt
-        finally:
-            timer.cancel()
+        ticket = Ticket(movement, deadline or self._deadline)
+        self._lane_of(movement.user_id).submit(ticket)
+        self._patience.watch(ticket)
+        return await ticket.receipt
+
+    def _lane_of(self, user_id: str) -> Lane:
+        lanes = self._lanes
+        return lanes[0] if len(lanes) == 1 else lanes[crc32(user_id.encode()) % len(lanes)]
 
     async def close(self) -> None:
         """Accept nothing new, and finish what was taken."""

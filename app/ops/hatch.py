@@ -105,7 +105,7 @@ class HatchProtocol(OneWriteProtocol):
         if self._held is not None:
             if self.transport.is_closing():
                 self._release()
-            elif sum(map(len, self._held)) > HELD_BYTES_MAX:
+            elif self._is_long():
                 self._pass_on()
             elif self._patience is None:
                 self._patience = self.loop.call_later(PATIENCE_SECONDS, self._pass_on)
@@ -156,6 +156,8 @@ class HatchProtocol(OneWriteProtocol):
     @override
     def on_message_complete(self) -> None:
         """Answer at the hatch what has come whole."""
+        if self._held is not None and self._is_long():
+            self._pass_on()
         if self._held is None or self._hatch is None:
             super().on_message_complete()
             return
@@ -166,6 +168,9 @@ class HatchProtocol(OneWriteProtocol):
         task = self.loop.create_task(self._serve(self._hatch, visit, self.headers, body))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
+
+    def _is_long(self) -> bool:
+        return sum(map(len, self._held or ())) > HELD_BYTES_MAX
 
     def _release(self) -> list[bytes]:
         """Hold nothing any more; return what was held."""
@@ -192,12 +197,16 @@ class HatchProtocol(OneWriteProtocol):
     async def _serve(self, hatch: Hatch, visit: Visit, headers: Headers, body: bytes) -> None:
         try:
             answer = await hatch.answer(headers, body, self.client[0] if self.client else None)
+            if self.flow.write_paused:
+                await self.flow.drain()
+            if not (visit.disconnected or self.transport.is_closing()):
+                self._say(hatch, visit, answer)
         except BaseException:
             # No answer says that the outcome is not known.
             self.transport.close()
             raise
-        if visit.disconnected or self.transport.is_closing():
-            return
+
+    def _say(self, hatch: Hatch, visit: Visit, answer: HatchAnswer) -> None:
         ends = answer.is_last or not visit.keep_alive
         self.gathering.write_at_once(
             b"%b%bcontent-length: %d\r\n%b\r\n%b"

@@ -78,7 +78,7 @@ class _Output:
 def write_line(line: Line) -> None:
     """Log a line whose fields are known beforehand, as it would look through structlog."""
     output = _Output
-    if output.sink is not None and output.processors[-1:] == [_as_json]:
+    if output.sink is not None and output.processors and output.processors[-1] is _as_json:
         output.sink.msg(_ENCODER.encode(line))
         return
     # A person looks on, or a test listens.

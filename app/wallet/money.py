@@ -50,9 +50,9 @@ class Currency:
         """Print an amount in major units at the currency's scale: `-0.05`, `100.50`, `500`."""
         if not self.scale:
             return str(amount)
-        sign = "-" if amount < 0 else ""
-        digits = str(abs(amount)).rjust(self.scale + 1, "0")
-        return f"{sign}{digits[: -self.scale]}.{digits[-self.scale :]}"
+        scale = self.scale
+        digits = str(amount).zfill(scale + 1 + (amount < 0))
+        return f"{digits[:-scale]}.{digits[-scale:]}"
 
     @property
     def maximum(self) -> Minor:

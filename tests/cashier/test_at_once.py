@@ -623,6 +623,9 @@ class TestLate:
         bet = till.bet()
         with pytest.raises(LedgerError):
             await tellers.move(bet)
+        async with asyncio.timeout(20):
+            while not tellers.takings.failures:  # noqa: ASYNC110 - else it may yet be decided
+                await asyncio.sleep(0.01)
         line.on_commit = lambda: None
         line.come_back()
         await tellers.close()  # waits until nothing is in doubt

@@ -2,11 +2,8 @@
 
 import asyncio
 
-import uvicorn
-from typing_extensions import override
-from uvicorn.server import ServerState
-
 from app.ops.one_write import OneWriteProtocol
+from tests.ops.wire_ends import connected, some_turns
 
 BODY = b'{"status":true}'
 REQUEST = b"POST /moveFunds HTTP/1.1\r\nhost: wallet\r\ncontent-length: 3\r\n\r\na=b"
@@ -20,43 +17,8 @@ async def application(_scope: object, _receive: object, send: object) -> None:
     await send({"type": "http.response.body", "body": BODY})
 
 
-class Wire(asyncio.Transport):
-    """The network: what is written to it, and whether it is closed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heard: list[bytes] = []
-        self.is_closed = False
-
-    @override
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        assert not self.is_closed
-        self.heard.append(bytes(data))
-
-    @override
-    def close(self) -> None:
-        self.is_closed = True
-
-    @override
-    def is_closing(self) -> bool:
-        return self.is_closed
-
-
-def connected() -> tuple[OneWriteProtocol, Wire]:
-    config = uvicorn.Config(application, http=OneWriteProtocol, lifespan="off", log_config=None)
-    config.load()
-    protocol, wire = OneWriteProtocol(config, ServerState(), {}), Wire()
-    protocol.connection_made(wire)
-    return protocol, wire
-
-
-async def some_turns() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
-
-
 async def test_head_and_body_leave_together() -> None:
-    protocol, wire = connected()
+    protocol, wire = connected(OneWriteProtocol, application)
     protocol.data_received(REQUEST)
     await some_turns()
     (answer,) = wire.heard
@@ -66,7 +28,7 @@ async def test_head_and_body_leave_together() -> None:
 
 
 async def test_each_answer_is_a_write_of_its_own() -> None:
-    protocol, wire = connected()
+    protocol, wire = connected(OneWriteProtocol, application)
     for _ in range(3):
         protocol.data_received(REQUEST)
         await some_turns()
@@ -74,7 +36,7 @@ async def test_each_answer_is_a_write_of_its_own() -> None:
 
 
 async def test_the_last_answer_is_written_before_the_connection_is_closed() -> None:
-    protocol, wire = connected()
+    protocol, wire = connected(OneWriteProtocol, application)
     protocol.data_received(LAST)
     await some_turns()
     assert b"".join(wire.heard).endswith(BODY)
@@ -82,7 +44,7 @@ async def test_the_last_answer_is_written_before_the_connection_is_closed() -> N
 
 
 async def test_what_cannot_be_read_is_answered_before_the_connection_is_closed() -> None:
-    protocol, wire = connected()
+    protocol, wire = connected(OneWriteProtocol, application)
     protocol.data_received(b"no HTTP at all\r\n\r\n")
     await some_turns()
     assert b"".join(wire.heard).startswith(b"HTTP/1.1 400 ")
@@ -90,7 +52,7 @@ async def test_what_cannot_be_read_is_answered_before_the_connection_is_closed()
 
 
 async def test_nothing_is_written_to_a_line_that_is_gone() -> None:
-    protocol, wire = connected()
+    protocol, wire = connected(OneWriteProtocol, application)
     protocol.data_received(REQUEST)
     await asyncio.sleep(0)
     wire.close()

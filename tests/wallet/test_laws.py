@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.wallet.balance import Pockets, StakeOrder
-from app.wallet.events import RULES, EventType, HouseAccount, Part
+from app.wallet.events import RULES, DebitFrom, EventType, HouseAccount, Part
 from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.movement import KeyScope, Movement
 from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
@@ -182,7 +182,11 @@ def pockets_are_lawful(story: Story) -> None:
         if entry.event_type is EventType.SPORT_BET_CANCEL:
             continue
         assert after.real >= min(entry.before.real, 0)
-        if entry.delta.balance < 0 and entry.key.source != "house":
+        # A payment is taken back from a pocket that has money, whatever the other one owes.
+        takes_back_in_debt = (
+            RULES[entry.event_type].debit_from is DebitFrom.AS_PAID and entry.before.real < 0
+        )
+        if entry.delta.balance < 0 and entry.key.source != "house" and not takes_back_in_debt:
             assert after.balance >= 0, "a debit that may not overdraw left a debt"
         if entry.delta.balance >= 0 and entry.event_type is not EventType.BONUS_GRANT:
             paid_to_bonus_in_debt = entry.delta.bonus > 0 and after.real < 0

@@ -5,18 +5,19 @@ r"""The gate: a stranger stops here, before anything is believed (callback contr
 """
 
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii
 from typing import Final
+
+import msgspec
 
 from app.edges.callback.errors import SignatureError, StrangerError
 from app.edges.networks import Network, caller_address, is_within
 
 NO_FIELDS: Final[Mapping[str, str]] = {}
 """Signed as `[]`: PHP's JSON of an empty array."""
-
-_DELETE: Final = "\x7f"
 
 
 class Gate:
@@ -67,16 +68,20 @@ class Gate:
 def canonical(texts: Mapping[str, str]) -> str:
     r"""The text that is signed: PHP's json_encode of the fields, sorted by name.
 
-    Python's encoder differs from PHP's in two characters: PHP writes `/` as `\/`, and DEL as it is.
+    msgspec differs from PHP in two ways: PHP writes `/` as `\/`, and what is not ASCII as `\u....`.
     """
     if not texts:
         return "[]"
-    quoted = [f"{_quoted(name)}:{_quoted(texts[name])}" for name in sorted(texts)]
-    return f"{{{','.join(quoted)}}}".replace("/", r"\/")
+    text = _ENCODER.encode(texts).decode()
+    if not text.isascii():
+        text = _NOT_ASCII.sub(_escaped, text)
+    return text.replace("/", r"\/")
 
 
-def _quoted(text: str) -> str:
-    if _DELETE in text:
-        parts = (encode_basestring_ascii(part)[1:-1] for part in text.split(_DELETE))
-        return f'"{_DELETE.join(parts)}"'
-    return encode_basestring_ascii(text)
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Escape text that holds no ASCII: by UTF-16's units, as Python's encoder does, too."""
+    return encode_basestring_ascii(found[0])[1:-1]

@@ -6,7 +6,6 @@ after the signature leaves a trace: moveFunds' decided refusals in the money tra
 through `note_refusal` here. A trace that cannot be written makes the answer "ask again".
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,12 +40,11 @@ from app.edges.callback.messages import (
 )
 from app.edges.callback.notices import read_notice
 from app.edges.callback.platform_tokens import PlatformTokens
+from app.edges.deliveries import delivery_names
 from app.ledger.people import Player
 from app.ledger.transaction import Ledger
 from app.wallet.movement import KeyScope
 from app.wallet.refusals import Refusal
-
-DELIVERY_BYTES = 16
 
 
 class Request(NamedTuple):
@@ -89,12 +87,13 @@ class Desk:
         self._ledger = ledger
         self._tellers = tellers
         self._choices = choices
+        self._deliveries = delivery_names()
 
     async def move_funds(self, request: Request) -> Answer:
         """`/moveFunds`: the only method that moves money."""
         fields = read_fields(request.content_type, request.body, request.query)
         self.gate.check_signature(fields.texts, request.signature)
-        delivery = os.urandom(DELIVERY_BYTES)
+        delivery = next(self._deliveries)
         try:
             movement = read_movement(
                 fields,
@@ -113,7 +112,7 @@ class Desk:
             raise
         answer = answer_to(receipt, self._choices.duplicate_reply)
         remarks.decided(movement, receipt, answer)
-        return answer._replace(event_type=movement.event_type)
+        return Answer(*answer[:-1], movement.event_type)
 
     async def session_check(self, request: Request) -> Answer:
         """`/sessionCheck`: is this token good? A blocked player's is not."""
@@ -219,7 +218,7 @@ class Desk:
         delivery: bytes | None = None,
     ) -> None:
         """Keep a refusal that was met outside the money transaction, and log it."""
-        delivery = delivery or os.urandom(DELIVERY_BYTES)
+        delivery = delivery or next(self._deliveries)
         code, reason = why
         texts = fields.texts
         user_id = clipped(texts, "userId")

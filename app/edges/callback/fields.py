@@ -6,7 +6,9 @@ signed (callback contract, section 2).
 """
 
 import re
+from binascii import a2b_qp
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -144,15 +146,30 @@ def fields_of(members: Mapping[str, Member]) -> Fields:
     )
 
 
+@lru_cache(maxsize=32)
 def _media_type(content_type: bytes | None) -> bytes:
     return (content_type or b"").partition(b";")[0].strip().lower()
 
 
 def _decoded(written: str) -> str:
-    raw = unquote_to_bytes(written.replace("+", " ").encode("latin-1"))
+    raw = _unquoted(written.replace("+", " ").encode("latin-1"))
     if b"\0" in raw:
         raise EncodingError("NUL in a field")
     return raw.decode()
+
+
+def _unquoted(raw: bytes) -> bytes:
+    """Resolve percent signs.
+
+    Quoted-printable is the same writing with another sign, and Python's reading of it is not made
+    in Python. Only a sign that nothing follows means something else there.
+    """
+    if _LONE_PERCENT.search(raw):
+        return unquote_to_bytes(raw)
+    return a2b_qp(raw.replace(b"=", b"%3D").replace(b"%", b"="))
+
+
+_LONE_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def _check_name(name: str) -> None:

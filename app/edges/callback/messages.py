@@ -25,7 +25,7 @@ ASKED_CHARACTERS_MAX: Final = 4000
 VALUE_CHARACTERS_MAX: Final = 250
 """How much of each of its fields is kept: the length of the longest identifier."""
 
-_IDENTIFIER: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,250}")
+_is_identifier: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,250}").fullmatch
 """Any text of 1 to 250 characters without control characters (Unicode's category Cc)."""
 
 _GAME_ID: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -136,13 +136,19 @@ def _check_types(fields: Fields) -> None:
 def _present(texts: dict[str, str], name: str) -> str:
     text = texts.get(name)
     if text is None:
-        raise FormatError(f"{name} is missing")
+        raise _missing(name)
     return text
 
 
+def _missing(name: str) -> FormatError:
+    return FormatError(f"{name} is missing")
+
+
 def _identifier(texts: dict[str, str], name: str) -> str:
-    text = _present(texts, name)
-    if not _IDENTIFIER.fullmatch(text):
+    text = texts.get(name)
+    if text is None:
+        raise _missing(name)
+    if not _is_identifier(text):
         raise FormatError(f"{name} is not a text of 1 to 250 printable characters")
     return text
 

@@ -10,7 +10,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from app.cashier.trail import RefusedRequest, note_refusal
+from app.edges.deliveries import delivery_names
 from app.edges.transfer import openapi, remarks
 from app.edges.transfer.answers import Answer, refused, said
 from app.edges.transfer.codes import HTTP_STATUSES, Code, RefusedError
@@ -43,7 +43,6 @@ from app.telemetry.metrics import Requests
 
 PREFIX: Final = "/transfer/v1"
 JOSE: Final = "application/jose"
-DELIVERY_BYTES: Final = 16
 
 Clock: TypeAlias = Callable[[], datetime]
 
@@ -69,6 +68,7 @@ class Door:
         self._deadline = deadline
         self._window = window
         self._clock = clock
+        self._deliveries = delivery_names()
         self.requests = Requests(FORMS)
 
     async def answer(self, operation: str, request: HttpRequest) -> Response:
@@ -93,7 +93,7 @@ class Door:
                 opened,
                 peer,
                 _forwarded_for(request),
-                os.urandom(DELIVERY_BYTES),
+                next(self._deliveries),
                 received_at,
                 watch,
             )

@@ -1,0 +1,136 @@
+"""The waiting room: who waits for a teller, in which order, and for how long.
+
+A ticket is a movement and the caller who waits for its receipt. The queue gives everybody his turn;
+patience tells him when his time is over.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
+from typing import Final
+
+from app.ledger.errors import DeadlineError
+from app.wallet.movement import Movement
+from app.wallet.outcomes import Receipt
+
+LOOK_SECONDS: Final = 0.02
+"""One look at all who wait costs less than a timer for each, which is a sixth of a fold."""
+
+NANOSECONDS: Final = 10**9
+
+
+class Ticket:
+    """A movement in the queue, and the caller who waits for its receipt."""
+
+    __slots__ = ("expires_at", "movement", "queued_at", "receipt")
+
+    def __init__(self, movement: Movement, deadline: timedelta) -> None:
+        """`deadline` counts from now."""
+        self.movement = movement
+        self.receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self.queued_at = time.perf_counter_ns()
+        self.expires_at = self.queued_at + deadline // timedelta(microseconds=1) * 1000
+
+    @property
+    def has_caller(self) -> bool:
+        """Whether somebody still waits."""
+        return not self.receipt.done()
+
+    def answer(self, receipt: Receipt) -> bool:
+        """Hand the receipt over; False if nobody waits for it any more."""
+        if self.receipt.done():
+            return False
+        self.receipt.set_result(receipt)
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """Tell the caller that there is no receipt."""
+        if not self.receipt.done():
+            self.receipt.set_exception(error)
+
+    def expire(self, now: int) -> None:
+        """Tell the caller that his time is over, if it is."""
+        if self.expires_at <= now:
+            self.fail(DeadlineError())
+
+
+class Queue:
+    """Tickets by player: everybody in turn, and each player's in the order of arrival."""
+
+    def __init__(self) -> None:
+        """Nobody waits."""
+        self._players: OrderedDict[str, deque[Ticket]] = OrderedDict()
+        self._length = 0
+
+    def __len__(self) -> int:
+        """How many tickets wait."""
+        return self._length
+
+    def oldest(self) -> int | None:
+        """When the ticket that has waited longest was queued; None: nobody waits."""
+        return min((tickets[0].queued_at for tickets in self._players.values()), default=None)
+
+    def append(self, ticket: Ticket) -> None:
+        """Put a ticket behind the others of its player."""
+        user_id = ticket.movement.user_id
+        tickets = self._players.get(user_id)
+        if tickets is None:
+            self._players[user_id] = deque((ticket,))
+        else:
+            tickets.append(ticket)
+        self._length += 1
+
+    def take_batch(
+        self, count_max: int, bytes_max: int, but_of: AbstractSet[str] = frozenset()
+    ) -> list[Ticket]:
+        """Take the next batch, one ticket of each player in turn, but none of these players.
+
+        Leaving out whose caller gave up, or has no time left.
+        """
+        aside = {user: self._players.pop(user) for user in but_of if user in self._players}
+        batch: list[Ticket] = []
+        size, now = 0, time.perf_counter_ns()
+        while self._players and len(batch) < count_max and size < bytes_max:
+            user_id, tickets = self._players.popitem(last=False)
+            ticket = tickets.popleft()
+            self._length -= 1
+            if tickets:
+                self._players[user_id] = tickets
+            ticket.expire(now)
+            if ticket.has_caller:
+                batch.append(ticket)
+                size += len(ticket.movement.extra_data or "")
+        for user_id, tickets in aside.items():
+            self._players[user_id] = tickets
+            self._players.move_to_end(user_id, last=False)
+        return batch
+
+
+class Patience:
+    """Looks through all who wait, every so often, and tells those whose time is over."""
+
+    def __init__(self) -> None:
+        """Nobody waits."""
+        self._waiting: list[Ticket] = []
+        self._is_looking = False
+
+    def watch(self, ticket: Ticket) -> None:
+        """Look after this one, too."""
+        self._waiting.append(ticket)
+        if not self._is_looking:
+            self._is_looking = True
+            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        now = time.perf_counter_ns()
+        for ticket in self._waiting:
+            ticket.expire(now)
+        self._waiting = [ticket for ticket in self._waiting if ticket.has_caller]
+        self._is_looking = bool(self._waiting)
+        if self._is_looking:
+            # Whose time ends before the next look is told to the moment.
+            first = min(ticket.expires_at for ticket in self._waiting)
+            wait = min(LOOK_SECONDS, (first - now) / NANOSECONDS)
+            asyncio.get_running_loop().call_later(wait, self._look)
