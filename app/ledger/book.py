@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.ledger import statements
 from app.ledger.rows import (
     RowVersion,
-    as_json,
+    as_array,
     delivery_uuid,
     entry_of,
     journal_row,
@@ -327,21 +327,26 @@ def _entries(decisions: Decisions) -> list[JournalEntry]:
 
 def _written(
     entries: Sequence[JournalEntry], facts: Facts, places: Places, decisions: Decisions
-) -> tuple[str, str, str]:
-    """What is to be written to the journal, the wallets and the rounds, each as one JSON text."""
+) -> tuple[str, str, str, datetime]:
+    """What is to be written to the journal, the wallets and the rounds, and the ledger's time."""
     agents = {wallet.player_id: wallet.agent for wallet in facts.wallets.values()}
     before = facts.wallets
     moved = sorted(decisions.wallets.items(), key=lambda item: item[1].player_id)
     return (
-        as_json(journal_row(entry) for entry in entries),
-        as_json(
-            wallet_row(places.wallets[after.player_id], before[user_id], after)
-            for user_id, after in moved
+        as_array([journal_row(entry) for entry in entries]),
+        as_array(
+            [
+                wallet_row(places.wallets[after.player_id], before[user_id], after)
+                for user_id, after in moved
+            ]
         ),
-        as_json(
-            round_row(key, agents[key.player_id], change, decisions.now, places.rounds.get(key))
-            for key, change in decisions.round_changes.items()
+        as_array(
+            [
+                round_row(key, agents[key.player_id], change, places.rounds.get(key))
+                for key, change in decisions.round_changes.items()
+            ]
         ),
+        decisions.now,
     )
 
 

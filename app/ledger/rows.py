@@ -1,7 +1,8 @@
 """Between rows and wallet values: amounts travel as text.
 
 So that nothing in between can round them: into the database as minor units with the currency's
-exponent (`-1050e-2`), which NUMERIC reads exactly and which costs less than printing them.
+exponent (`-1050e-2`), which NUMERIC reads exactly and which costs less than printing them. What is
+written travels as rows in PostgreSQL's own text form, in arrays: `{"(1,\\"two\\",)"}`.
 """
 
 import json
@@ -9,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
-
-import msgspec
 
 from app.wallet.balance import Pockets
 from app.wallet.events import Direction, EventType, HouseAccount
@@ -35,38 +34,6 @@ if TYPE_CHECKING:
     Row = asyncpg.Record
 
 
-class JournalRow(msgspec.Struct, gc=False):
-    """A new row of `movements` and of `transaction_keys`, named as RECORD reads it."""
-
-    player_id: int
-    position: int
-    version: int
-    source: str
-    transaction_id: str
-    facet: str
-    delivery: str
-    event_type: str
-    direction: str
-    decision: str
-    currency: str
-    scale: int
-    amount: str
-    real_before: str
-    bonus_before: str
-    real_delta: str
-    bonus_delta: str
-    contra: str
-    event_id: str | None
-    game_id: int | None
-    bonus_code: str | None
-    extra_data: str | None
-    reverses: str
-    flags: str
-    event_time: datetime
-    ledger_time: datetime
-    chain: bytes
-
-
 class RowVersion(NamedTuple):
     """One version of one row: where it stands (ctid), and which transaction wrote it (xmin)."""
 
@@ -74,148 +41,81 @@ class RowVersion(NamedTuple):
     row: str
 
 
-class WalletRow(msgspec.Struct, gc=False):
-    """What becomes of a row of `wallets`, named as RECORD reads it."""
-
-    player_id: int
-    place: str
-    row: str
-    position_before: int
-    real: str
-    bonus: str
-    version: int
-    position: int
-    chain: bytes
-    usage_day: int
-    stake_day: str
-    stake_week: str
-    stake_month: str
-    loss_day: str
-    loss_week: str
-    loss_month: str
-    has_refused_aborts: bool
+def as_array(rows: Iterable[str]) -> str:
+    """Rows as one array, as PostgreSQL writes it."""
+    return "{" + ",".join(rows) + "}"
 
 
-class RoundRow(msgspec.Struct, gc=False):
-    """What is added to a row of `rounds`, named as RECORD reads it."""
-
-    player_id: int
-    event_id: str
-    is_streamer: bool
-    agent: str
-    currency: str
-    scale: int
-    game_id: int | None
-    at: datetime
-    settled: bool
-    bets_placed: int
-    bets_standing: int
-    stake_real: str
-    stake_bonus: str
-    staked: str
-    paid: str
-    taken_back: str
-    cancels: int
-    remainder: str
-    refused_aborts: str
-    place: str | None
-    """where the round stands; None: it was not read"""
-
-
-_ENCODER: Final = msgspec.json.Encoder()
-
-
-def as_json(rows: Iterable[msgspec.Struct]) -> str:
-    """The rows as one JSON text; bytes become base64."""
-    return _ENCODER.encode(list(rows)).decode()
-
-
-def journal_row(entry: JournalEntry) -> JournalRow:
-    """The row of a new entry."""
+def journal_row(entry: JournalEntry) -> str:
+    """A new entry, as a `journal_row` in an array."""
     currency, key, before, delta = entry.currency, entry.key, entry.before, entry.delta
     unit = _UNITS[currency.scale]
-    return JournalRow(
-        entry.player_id,
-        entry.position,
-        entry.version,
-        key.source,
-        key.transaction_id,
-        key.facet,
-        entry.delivery.hex(),
-        entry.event_type,
-        entry.direction,
-        decision_of(entry),
-        currency.code,
-        currency.scale,
-        f"{entry.amount}{unit}",
-        f"{before.real}{unit}",
-        f"{before.bonus}{unit}",
-        f"{delta.real}{unit}",
-        f"{delta.bonus}{unit}",
-        entry.contra,
-        entry.event_id,
-        entry.game_id,
-        entry.bonus_code,
-        entry.extra_data,
-        reverses_text(entry) if entry.reverses else "",
-        ",".join(entry.flags) if entry.flags else "",
-        entry.event_time,
-        entry.ledger_time,
-        entry.chain,
+    return (
+        f'"({entry.player_id},{entry.position},{entry.version}'
+        f",{_quoted(key.source)},{_quoted(key.transaction_id)}"
+        f",{_quoted(key.facet) if key.facet else _EMPTY}"
+        f",{entry.delivery.hex()},{entry.event_type},{entry.direction},{decision_of(entry)}"
+        f",{currency.code},{currency.scale},{entry.amount}{unit}"
+        f",{before.real}{unit},{before.bonus}{unit},{delta.real}{unit},{delta.bonus}{unit}"
+        f",{entry.contra},{_quoted(entry.event_id)},{_known(entry.game_id)}"
+        f",{_quoted(entry.bonus_code)},{_quoted(entry.extra_data)}"
+        f",{_quoted(reverses_text(entry)) if entry.reverses else _EMPTY}"
+        f",{_quoted(','.join(entry.flags)) if entry.flags else _EMPTY}"
+        f',{microseconds(entry.event_time)},{_bytes(entry.chain)})"'
     )
 
 
-def wallet_row(version: RowVersion, before: Wallet, after: Wallet) -> WalletRow:
-    """The row of a wallet that moved."""
-    unit, usage = _UNITS[after.currency.scale], after.usage
-    return WalletRow(
-        after.player_id,
-        *version,
-        before.position,
-        f"{after.pockets.real}{unit}",
-        f"{after.pockets.bonus}{unit}",
-        after.version,
-        after.position,
-        after.chain,
-        usage.day,
-        f"{usage.stake_day}{unit}",
-        f"{usage.stake_week}{unit}",
-        f"{usage.stake_month}{unit}",
-        f"{usage.loss_day}{unit}",
-        f"{usage.loss_week}{unit}",
-        f"{usage.loss_month}{unit}",
-        after.has_refused_aborts,
+def wallet_row(version: RowVersion, before: Wallet, after: Wallet) -> str:
+    """What becomes of a wallet that moved, as a `wallet_row` in an array."""
+    unit, pockets, usage = _UNITS[after.currency.scale], after.pockets, after.usage
+    return (
+        f'"({after.player_id},{_quoted(version.place)},{version.row},{before.position}'
+        f",{pockets.real}{unit},{pockets.bonus}{unit},{after.version},{after.position}"
+        f",{_bytes(after.chain)},{usage.day}"
+        f",{usage.stake_day}{unit},{usage.stake_week}{unit},{usage.stake_month}{unit}"
+        f",{usage.loss_day}{unit},{usage.loss_week}{unit},{usage.loss_month}{unit}"
+        f',{after.has_refused_aborts})"'
     )
 
 
-def round_row(
-    key: RoundKey, agent: str, change: RoundChange, now: datetime, place: str | None
-) -> RoundRow:
-    """The row of what a batch adds to a round."""
+def round_row(key: RoundKey, agent: str, change: RoundChange, place: str | None) -> str:
+    """What a batch adds to a round, as a `round_row` in an array.
+
+    `place`: where the round stands; None: it was not read.
+    """
     tally, currency = change.tally, change.currency
     unit = _UNITS[currency.scale]
-    return RoundRow(
-        key.player_id,
-        key.event_id,
-        key.is_streamer,
-        agent,
-        currency.code,
-        currency.scale,
-        change.game_id,
-        now,
-        change.is_settled,
-        tally.bets_placed,
-        tally.bets_standing,
-        f"{tally.stake_real}{unit}",
-        f"{tally.stake_bonus}{unit}",
-        f"{tally.staked}{unit}",
-        f"{tally.paid}{unit}",
-        f"{tally.taken_back}{unit}",
-        tally.cancels,
-        f"{tally.remainder}{unit}",
-        "{" + ",".join(f"{amount}{unit}" for amount in change.refused_aborts) + "}",
-        place,
+    aborts = ",".join([f"{amount}{unit}" for amount in change.refused_aborts])
+    return (
+        f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer},{_quoted(agent)}'
+        f",{currency.code},{currency.scale},{_known(change.game_id)},{change.is_settled}"
+        f",{tally.bets_placed},{tally.bets_standing},{tally.stake_real}{unit}"
+        f",{tally.stake_bonus}{unit},{tally.staked}{unit},{tally.paid}{unit}"
+        f",{tally.taken_back}{unit},{tally.cancels},{tally.remainder}{unit}"
+        f',{_quoted(f"{{{aborts}}}")},{_quoted(place)})"'
     )
+
+
+def _quoted(text: str | None) -> str:
+    """A text in a row in an array: each of the two asks for its own escapes; None is no text."""
+    if text is None:
+        return ""
+    return f"""\\"{text.replace(_SLASH, _SLASHES).replace('"', _QUOTES)}\\\""""
+
+
+_SLASH: Final = "\\"
+_SLASHES: Final = "\\\\\\\\"
+_QUOTES: Final = '\\"\\"'
+_EMPTY: Final = _QUOTES
+"""A text without characters."""
+
+
+def _known(number: int | None) -> int | str:
+    return "" if number is None else number
+
+
+def _bytes(value: bytes) -> str:
+    return rf"\\\\x{value.hex()}"
 
 
 def minor(text: str, currency: Currency) -> Minor:

@@ -1,8 +1,8 @@
 """The statements of the money road, in plain SQL, word for word as EXPLAIN and the logs show them.
 
-Questions travel as arrays through `unnest`, and what is to be written as one JSON text a table: the
-driver looks at every element of an array, which costs more than PostgreSQL's reading of the JSON.
-Amounts travel as text. Keys that may not be there are never read first: a missing key puts a
+Questions travel as arrays through `unnest`, and what is to be written as one text a table, an array
+of rows as PostgreSQL writes them: the driver looks at every element of an array, and PostgreSQL at
+every name in a JSON, which both cost more. Amounts travel as text. Keys that may not be there are never read first: a missing key puts a
 predicate lock on the place where it would be, and every insert near it becomes a conflict.
 
 No plan is left to the statistics, which know nothing of a table that was looked at while it was
@@ -109,32 +109,9 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
 WHERE (k.player_id, k.position) <> (asked.player_id, asked.position)
 """  # noqa: S608 - composed of constants
 
-_JOURNAL: Final = """
-    player_id bigint, position bigint, version bigint, source text, transaction_id text, facet text,
-    delivery uuid, event_type text, direction text, decision text, currency text, scale smallint,
-    amount numeric, real_before numeric, bonus_before numeric, real_delta numeric,
-    bonus_delta numeric, contra text, event_id text, game_id bigint, bonus_code text,
-    extra_data text, reverses text, flags text, event_time timestamptz, ledger_time timestamptz,
-    chain text
-"""
-
-_WALLETS: Final = """
-    player_id bigint, place tid, row xid, position_before bigint, real numeric, bonus numeric,
-    version bigint, position bigint, chain text, usage_day integer,
-    stake_day numeric, stake_week numeric, stake_month numeric,
-    loss_day numeric, loss_week numeric, loss_month numeric, has_refused_aborts boolean
-"""
-
-_ROUNDS: Final = """
-    player_id bigint, event_id text, is_streamer boolean, agent text, currency text, scale smallint,
-    game_id bigint, at timestamptz, settled boolean, bets_placed integer, bets_standing integer,
-    stake_real numeric, stake_bonus numeric, staked numeric, paid numeric, taken_back numeric,
-    cancels integer, remainder numeric, refused_aborts text, place tid
-"""
-
-_WRITTEN: Final = f"""
+_WRITTEN: Final = """
 WITH journal AS (
-    SELECT * FROM json_to_recordset($1::text::json) AS _ ({_JOURNAL})
+    SELECT * FROM unnest($1::text::journal_row[])
 ), keys AS (
     INSERT INTO transaction_keys (source, transaction_id, facet, player_id, position)
     SELECT source, transaction_id, facet, player_id, position FROM journal
@@ -149,30 +126,30 @@ WITH journal AS (
     SELECT player_id, position, version, source, transaction_id, facet, delivery, event_type,
         direction, decision, currency, scale, amount, real_before, bonus_before, real_delta,
         bonus_delta, real_before + real_delta, bonus_before + bonus_delta, contra, event_id,
-        game_id, bonus_code, extra_data, reverses, flags, event_time, ledger_time,
-        decode(chain, 'base64')
+        game_id, bonus_code, extra_data, reverses, flags,
+        'epoch'::timestamptz + event_time * interval '1 microsecond', $4::timestamptz, chain
     FROM journal
 ), moved AS (
     UPDATE wallets w
     SET real = n.real, bonus = n.bonus, version = n.version, position = n.position,
-        chain = decode(n.chain, 'base64'), usage_day = n.usage_day, stake_day = n.stake_day,
+        chain = n.chain, usage_day = n.usage_day, stake_day = n.stake_day,
         stake_week = n.stake_week, stake_month = n.stake_month, loss_day = n.loss_day,
         loss_week = n.loss_week, loss_month = n.loss_month,
         has_refused_aborts = n.has_refused_aborts
-    FROM json_to_recordset($2::text::json) AS n ({_WALLETS})
+    FROM unnest($2::text::wallet_row[]) AS n
     WHERE w.ctid = n.place AND w.xmin = n.row
       AND w.player_id IS NOT DISTINCT FROM n.player_id AND w.position = n.position_before
     RETURNING 1
 ), changes AS (
-    SELECT * FROM json_to_recordset($3::text::json) AS _ ({_ROUNDS})
+    SELECT * FROM unnest($3::text::round_row[])
 ), opened AS (
     INSERT INTO rounds AS r (
         player_id, event_id, is_streamer, agent, currency, scale, game_id, opened_at, last_at,
         settled, bets_placed, bets_standing, stake_real, stake_bonus, staked, paid, taken_back,
         cancels, remainder, refused_aborts)
-    SELECT player_id, event_id, is_streamer, agent, currency, scale, game_id, at, at, settled,
+    SELECT player_id, event_id, is_streamer, agent, currency, scale, game_id, $4, $4, settled,
         bets_placed, bets_standing, stake_real, stake_bonus, staked, paid, taken_back, cancels,
-        remainder, refused_aborts::numeric[]
+        remainder, refused_aborts
     FROM changes WHERE place IS NULL
     ON CONFLICT (player_id, event_id, is_streamer) DO UPDATE SET
         last_at = excluded.last_at, settled = excluded.settled,
@@ -184,14 +161,14 @@ WITH journal AS (
     RETURNING 1
 ), continued AS (
     UPDATE rounds r SET
-        last_at = c.at, settled = c.settled, bets_placed = r.bets_placed + c.bets_placed,
+        last_at = $4, settled = c.settled, bets_placed = r.bets_placed + c.bets_placed,
         bets_standing = r.bets_standing + c.bets_standing,
         stake_real = r.stake_real + c.stake_real,
         stake_bonus = r.stake_bonus + c.stake_bonus,
         staked = r.staked + c.staked, paid = r.paid + c.paid,
         taken_back = r.taken_back + c.taken_back, cancels = r.cancels + c.cancels,
         remainder = r.remainder + c.remainder,
-        refused_aborts = r.refused_aborts || c.refused_aborts::numeric[]
+        refused_aborts = r.refused_aborts || c.refused_aborts
     FROM changes c
     WHERE r.ctid = c.place AND r.player_id IS NOT DISTINCT FROM c.player_id
       AND r.event_id IS NOT DISTINCT FROM c.event_id
@@ -201,7 +178,7 @@ WITH journal AS (
     SELECT (SELECT count(*) FROM moved) AS moved, (SELECT count(*) FROM keys) AS keys,
            (SELECT count(*) FROM opened) + (SELECT count(*) FROM continued) AS rounds
 )
-"""  # noqa: S608 - composed of constants
+"""
 
 RECORD: Final = f"""{_WRITTEN}
 SELECT moved, keys, rounds FROM done
@@ -214,16 +191,16 @@ opened, or, by a further bet, added to: the only change that needs to know nothi
 
 RECORD_AT_ONCE: Final = f"""{_WRITTEN}
 SELECT facts_must_hold(
-    (moved, keys, rounds) = ($4::bigint, $5::bigint, $6::bigint)
-    AND (SELECT count(*) FROM unnest($7::bigint[], $8::text[], $9::text[]) AS n (id, place, row)
+    (moved, keys, rounds) = ($5::bigint, $6::bigint, $7::bigint)
+    AND (SELECT count(*) FROM unnest($8::bigint[], $9::text[], $10::text[]) AS n (id, place, row)
          JOIN players p ON p.ctid = n.place::tid AND p.xmin = n.row::xid
-              AND p.player_id IS NOT DISTINCT FROM n.id) = cardinality($7)
+              AND p.player_id IS NOT DISTINCT FROM n.id) = cardinality($8)
     AND (SELECT count(*)
-         FROM unnest($10::bigint[], $11::bytea[], $12::text[], $13::text[])
+         FROM unnest($11::bigint[], $12::bytea[], $13::text[], $14::text[])
               AS n (id, token_hash, place, row)
          JOIN sessions s ON s.ctid = n.place::tid AND s.xmin = n.row::xid
               AND s.player_id IS NOT DISTINCT FROM n.id
-              AND s.token_hash IS NOT DISTINCT FROM n.token_hash) = cardinality($10))
+              AND s.token_hash IS NOT DISTINCT FROM n.token_hash) = cardinality($11))
 FROM done
 """  # noqa: S608 - composed of constants
 """The same as a transaction of its own, for a batch that has only glanced at its facts.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 BEGIN, COMMIT, ROLLBACK = b"BEGIN ", b"COMMIT;", b"ROLLBACK;"
 """What the driver sends, as text."""
 
-RECORD = b'[{"player_id":'
+RECORD = b'{"('
 """Only what is written to the journal begins like this."""
 
 GREETINGS = {80877102, 80877103, 80877104}
