@@ -1,8 +1,8 @@
-"""Between rows and wallet values: amounts travel as text.
+r"""Between rows and wallet values: amounts travel as text.
 
 So that nothing in between can round them: into the database as minor units with the currency's
 exponent (`-1050e-2`), which NUMERIC reads exactly and which costs less than printing them. What is
-written travels as rows in PostgreSQL's own text form, in arrays: `{"(1,\\"two\\",)"}`.
+written travels as rows in PostgreSQL's own text form, in arrays: `{"(1,\"two\",)"}`.
 """
 
 import json

@@ -2,8 +2,9 @@
 
 Questions travel as arrays through `unnest`, and what is to be written as one text a table, an array
 of rows as PostgreSQL writes them: the driver looks at every element of an array, and PostgreSQL at
-every name in a JSON, which both cost more. Amounts travel as text. Keys that may not be there are never read first: a missing key puts a
-predicate lock on the place where it would be, and every insert near it becomes a conflict.
+every name in a JSON, which both cost more. Amounts travel as text. Keys that may not be there are
+never read first: a missing key puts a predicate lock on the place where it would be, and every
+insert near it becomes a conflict.
 
 No plan is left to the statistics, which know nothing of a table that was looked at while it was
 empty: a plan made then reads, and locks, whole tables until somebody looks again. What is read by

@@ -77,16 +77,20 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
     if taken is not None:
         return _decide_repeat(movement, amount, wallet, taken)
 
-    round_ = _round_of(movement, wallet, changes)
+    key = _round_key(movement, wallet)
+    round_ = changes.rounds.get(key, _NEW_ROUND) if key else _NEW_ROUND
     verdict = judge(movement, amount, wallet, round_, facts, policy)
     if isinstance(verdict, Plan):
         entry = _entry(movement, amount, wallet, facts.now, verdict)
-        _apply(movement, entry, verdict, wallet, changes)
+        _apply_to_wallet(entry, verdict, wallet, movement.user_id, changes)
+        if key is not None:
+            _apply_to_round(movement, entry, verdict, key, round_, changes)
         return Posting(entry)
     if movement.key not in facts.free:
         return KeyNeeded(movement.key)
     refusal, detail = verdict
-    _remember_refused_abort(movement, amount, refusal, wallet, changes)
+    if key is not None:
+        _remember_refused_abort(movement, amount, refusal, wallet, key, changes)
     if not refusal.is_remembered:
         return Refused(refusal, pockets, currency, detail=detail)
     entry = _entry(movement, amount, wallet, facts.now, refusal)
@@ -128,11 +132,6 @@ def _difference(
     return "amount" if amount != entry.amount else None
 
 
-def _round_of(movement: Movement, wallet: Wallet, changes: Changes) -> Round:
-    key = _round_key(movement, wallet)
-    return changes.rounds.get(key, _NEW_ROUND) if key else _NEW_ROUND
-
-
 _NEW_ROUND = Round(history=())
 
 
@@ -146,35 +145,36 @@ def _round_key(movement: Movement, wallet: Wallet) -> RoundKey | None:
 def _entry(
     movement: Movement, amount: Minor, wallet: Wallet, now: datetime, verdict: Plan | Refusal
 ) -> JournalEntry:
-    plan = verdict if isinstance(verdict, Plan) else None
+    plan, refusal = (verdict, None) if isinstance(verdict, Plan) else (None, verdict)
+    undoing = plan.undoing if plan else None
     return JournalEntry(
-        player_id=wallet.player_id,
-        position=wallet.position + 1,
-        version=wallet.version + (plan is not None),
-        key=movement.key,
-        delivery=movement.delivery,
-        event_type=movement.event_type,
-        direction=movement.direction,
-        refusal=None if isinstance(verdict, Plan) else verdict,
-        amount=amount,
-        currency=wallet.currency,
-        before=wallet.pockets,
-        delta=plan.delta if plan else EMPTY,
-        contra=movement.rule.contra,
-        event_id=movement.event_id,
-        game_id=movement.game_id,
-        bonus_code=movement.bonus_code,
-        extra_data=movement.extra_data,
-        reverses=plan.undoing.reverses if plan and plan.undoing else (),
-        flags=plan.flags if plan else (),
-        event_time=movement.received_at,
-        ledger_time=now,
-        chain=b"",
+        wallet.player_id,
+        wallet.position + 1,
+        wallet.version + (plan is not None),
+        movement.key,
+        movement.delivery,
+        movement.event_type,
+        movement.direction,
+        refusal,
+        amount,
+        wallet.currency,
+        wallet.pockets,
+        plan.delta if plan else EMPTY,
+        movement.rule.contra,
+        movement.event_id,
+        movement.game_id,
+        movement.bonus_code,
+        movement.extra_data,
+        undoing.reverses if undoing else (),
+        plan.flags if plan else (),
+        movement.received_at,
+        now,
+        b"",
     ).chained(wallet.chain)
 
 
-def _apply(
-    movement: Movement, entry: JournalEntry, plan: Plan, wallet: Wallet, changes: Changes
+def _apply_to_wallet(
+    entry: JournalEntry, plan: Plan, wallet: Wallet, user_id: str, changes: Changes
 ) -> None:
     usage = wallet.usage
     if plan.effects:
@@ -182,17 +182,29 @@ def _apply(
         for effect in plan.effects:
             usage = counted(usage, effect)
     changes.taken[entry.key] = entry
-    changes.wallets[movement.user_id] = wallet._replace(
-        pockets=entry.after,
-        version=entry.version,
-        position=entry.position,
-        chain=entry.chain,
-        usage=usage,
+    changes.wallets[user_id] = Wallet(
+        wallet.player_id,
+        wallet.agent,
+        wallet.currency,
+        plan.after,
+        entry.version,
+        entry.position,
+        entry.chain,
+        wallet.is_blocked,
+        wallet.limits,
+        usage,
+        wallet.has_refused_aborts,
     )
-    key = _round_key(movement, wallet)
-    if key is None:
-        return
-    round_ = changes.rounds.get(key, _NEW_ROUND)
+
+
+def _apply_to_round(
+    movement: Movement,
+    entry: JournalEntry,
+    plan: Plan,
+    key: RoundKey,
+    round_: Round,
+    changes: Changes,
+) -> None:
     history = None if round_.history is None else (*round_.history, entry)
     is_settled = _SETTLES.get(movement.rule.part, round_.is_settled)
     changes.rounds[key] = Round(
@@ -200,7 +212,7 @@ def _apply(
     )
     known = changes.round_changes.get(key)
     changes.round_changes[key] = (
-        RoundChange(wallet.currency, movement.game_id, plan.change, is_settled)
+        RoundChange(entry.currency, movement.game_id, plan.change, is_settled)
         if known is None
         else known._replace(tally=known.tally.plus(plan.change), is_settled=is_settled)
     )
@@ -211,7 +223,12 @@ _SETTLES = {Part.BET: False, Part.CANCEL: False, Part.PAYMENT: True}
 
 
 def _remember_refused_abort(
-    movement: Movement, amount: Minor, refusal: Refusal, wallet: Wallet, changes: Changes
+    movement: Movement,
+    amount: Minor,
+    refusal: Refusal,
+    wallet: Wallet,
+    key: RoundKey,
+    changes: Changes,
 ) -> None:
     """Note an abort that found no bet: the bet it was meant for may still be on its way.
 
@@ -219,8 +236,7 @@ def _remember_refused_abort(
     """
     if refusal not in {Refusal.NO_MATCHING_MOVEMENT, Refusal.ALREADY_GIVEN_BACK}:
         return
-    key = _round_key(movement, wallet)
-    if key is None or movement.rule.part is not Part.ABORT:
+    if movement.rule.part is not Part.ABORT:
         return
     round_ = changes.rounds.get(key, _NEW_ROUND)
     known = round_.refused_aborts

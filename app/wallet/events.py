@@ -41,7 +41,7 @@ class EventType(StrEnum):
     BONUS_REVOKE = "BonusRevoke"
 
 
-class Part(Enum):
+class Part(StrEnum):
     """The part a movement plays in its round."""
 
     BET = auto()

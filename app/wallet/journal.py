@@ -101,14 +101,16 @@ class JournalEntry(NamedTuple):
         """The entry's text for the hash chain (see the module's first lines)."""
         decision = "ACCEPTED" if self.refusal is None else self.refusal.name
         game_id = "-" if self.game_id is None else self.game_id
-        reverses = ",".join(f"{r.position}/{r.real}/{r.bonus}" for r in self.reverses)
+        reverses = ",".join([f"{r.position}/{r.real}/{r.bonus}" for r in self.reverses])
+        before, delta, currency = self.before, self.delta, self.currency
+        source, transaction_id, facet = self.key
         return (
             f"v1|{self.player_id}|{self.position}|{self.version}|{self.delivery.hex()}"
-            f"|{self.event_type}|{self.direction}|{decision}|{self.currency.code}|{self.currency.scale}"
-            f"|{self.amount}|{self.before.real}|{self.before.bonus}|{self.delta.real}|{self.delta.bonus}"
+            f"|{self.event_type}|{self.direction}|{decision}|{currency.code}|{currency.scale}"
+            f"|{self.amount}|{before.real}|{before.bonus}|{delta.real}|{delta.bonus}"
             f"|{self.contra}|{game_id}|{reverses}|{','.join(self.flags)}"
             f"|{microseconds(self.event_time)}|{microseconds(self.ledger_time)}"
-            f"|{_text(self.key.source)}|{_text(self.key.transaction_id)}|{_text(self.key.facet)}"
+            f"|{len(source)}:{source}|{len(transaction_id)}:{transaction_id}|{len(facet)}:{facet}"
             f"|{_text(self.event_id)}|{_text(self.bonus_code)}|{_text(self.extra_data)}"
         )
 

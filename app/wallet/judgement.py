@@ -40,6 +40,8 @@ class Plan(NamedTuple):
     """How an acceptable movement would change the wallet, its round and the use of the limits."""
 
     delta: Pockets
+    after: Pockets
+    """the pockets it would leave behind"""
     change: Tally
     effects: tuple[Effect, ...]
     undoing: Undoing | None
@@ -69,11 +71,11 @@ def judge(
         return Refusal.PLAYER_BLOCKED, None
 
     today = facts.now.toordinal()
-    undoing = _undoing(movement, amount, round_, policy, today)
+    undoing = _undoing(movement, rule, amount, round_, policy, today)
     if isinstance(undoing, Refusal):
         return undoing, None
 
-    effects = undoing.effects if undoing else _effects(movement, amount, today)
+    effects = undoing.effects if undoing else _effects(rule, amount, today)
     if rule.is_play:
         (effect,) = effects
         usage = rolled(wallet.usage, today)
@@ -81,29 +83,31 @@ def judge(
         if limit is not None:
             return Refusal.LIMIT_EXCEEDED, limit
 
-    delta = _delta(movement, amount, wallet.pockets, round_, undoing, policy)
+    delta = _delta(movement, rule, amount, wallet.pockets, round_, undoing, policy)
     if delta is None:
         return Refusal.INSUFFICIENT_FUNDS, None
     after, maximum = wallet.pockets.plus(delta), wallet.currency.maximum
     if max(abs(after.real), after.bonus, abs(after.balance)) > maximum:
         return Refusal.BALANCE_TOO_LARGE, None
     change = undoing.change if undoing else _ordinary_change(rule, delta, amount)
-    flags = _flags(movement, amount, round_, undoing, policy)
-    return Plan(delta, change, effects, undoing, flags)
+    flags = _flags(movement, rule, amount, round_, undoing, policy)
+    return Plan(delta, after, change, effects, undoing, flags)
 
 
 def _undoing(
-    movement: Movement, amount: Minor, round_: Round, policy: Policy, today: int
+    movement: Movement, rule: Rule, amount: Minor, round_: Round, policy: Policy, today: int
 ) -> Undoing | Refusal | None:
     """Step 8, the event rules: what the movement undoes, None if nothing.
 
     Or why it may not happen.
     """
     tally = round_.tally
-    match movement.rule.part:
+    match rule.part:
+        case Part.BET | Part.NONE:
+            return None
         case Part.PAYMENT:
             has_match = tally.bets_standing > 0 or tally.cancels > 0
-            may_pay = has_match or not movement.rule.needs_bet
+            may_pay = has_match or not rule.needs_bet
             return None if may_pay else Refusal.NO_MATCHING_MOVEMENT
         case Part.ABORT:
             bet = bet_to_give_back(
@@ -117,12 +121,11 @@ def _undoing(
             return take_back_payment(round_, amount, today)
         case Part.CANCEL:
             return reopen(round_, amount, today)
-        case Part.BET | Part.NONE:
-            return None
 
 
 def _delta(
     movement: Movement,
+    rule: Rule,
     amount: Minor,
     pockets: Pockets,
     round_: Round,
@@ -130,7 +133,6 @@ def _delta(
     policy: Policy,
 ) -> Pockets | None:
     """What each pocket gains (or loses, negative); None: not enough money."""
-    rule = movement.rule
     parts = undoing.parts if undoing else EMPTY
     if movement.direction is Direction.DEBIT:
         drawn = _drawn(rule, amount, pockets, parts, policy)
@@ -177,8 +179,8 @@ def _given(
             return debt_first(pockets, share(amount, stakes))
 
 
-def _effects(movement: Movement, amount: Minor, today: int) -> tuple[Effect, ...]:
-    match movement.rule.limit_effect:
+def _effects(rule: Rule, amount: Minor, today: int) -> tuple[Effect, ...]:
+    match rule.limit_effect:
         case LimitEffect.STAKE:
             return (Effect(today, amount, amount),)
         case LimitEffect.TIP:
@@ -200,9 +202,14 @@ def _ordinary_change(rule: Rule, delta: Pockets, amount: Minor) -> Tally:
 
 
 def _flags(
-    movement: Movement, amount: Minor, round_: Round, undoing: Undoing | None, policy: Policy
+    movement: Movement,
+    rule: Rule,
+    amount: Minor,
+    round_: Round,
+    undoing: Undoing | None,
+    policy: Policy,
 ) -> tuple[Flag, ...]:
-    part = movement.rule.part
+    part = rule.part
     if part is Part.BET:
         return (Flag.ABORT_OVERTOOK,) if amount in round_.refused_aborts else ()
     if part is not Part.CANCEL or undoing is None:
