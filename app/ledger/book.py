@@ -19,31 +19,27 @@ KEEP_OUT comes first where a connection was lost with a RECORD_AT_ONCE on its wa
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.ledger import statements
 from app.ledger.rows import (
-    RowVersion,
     as_array,
     delivery_uuid,
     entry_of,
     journal_row,
-    limits_in_force,
-    minor,
+    question_row,
     round_row,
-    usage_of,
+    seen_row,
     wallet_row,
 )
-from app.wallet.balance import Pockets
+from app.ledger.sightings import Places, Sighting, sighting_of
 from app.wallet.events import RULES, Part
-from app.wallet.facts import Facts, Wallet
+from app.wallet.facts import Facts
 from app.wallet.journal import JournalEntry
-from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Decisions, Posting, Remembered
-from app.wallet.rounds import Round, RoundKey, Tally
-from app.wallet.sessions import renewed
+from app.wallet.rounds import Round, RoundKey
 
 if TYPE_CHECKING:
     import asyncpg
@@ -55,24 +51,6 @@ NEEDS_HISTORY = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
 
 READS_ROUND = NEEDS_HISTORY | {Part.PAYMENT}
 """A bet opens its round without looking: see `statements`."""
-
-
-class Places(NamedTuple):
-    """Where the facts of a batch stand, and in which versions."""
-
-    players: dict[int, RowVersion]
-    wallets: dict[int, RowVersion]
-    sessions: dict[tuple[int, bytes], RowVersion]
-    rounds: dict[RoundKey, str]
-
-
-class Sighting(NamedTuple):
-    """What was read of the ledger for a batch."""
-
-    facts: Facts
-    places: Places
-    renewals: dict[tuple[int, bytes], datetime]
-    """tokens whose lives are to be renewed, and until when"""
 
 
 class RefusalNote(NamedTuple):
@@ -108,7 +86,7 @@ class Book:
 
     async def glance(self, movements: Sequence[Movement]) -> Sighting:
         """Read what the batch must know, and lock nothing: good for `record_at_once` only."""
-        return self._sighting(movements, await self._ask(statements.GLANCE, movements))
+        return sighting_of(movements, await self._ask(statements.GLANCE, movements))
 
     async def facts_for(
         self, movements: Sequence[Movement], suspects: Iterable[Key]
@@ -118,57 +96,14 @@ class Book:
         Keys that may be taken.
         """
         rows = await self._ask(statements.FACTS, movements)
-        facts, places, renewals = self._sighting(movements, rows)
+        facts, places, renewals = sighting_of(movements, rows)
         facts = replace(facts, rounds=await self._with_histories(movements, facts))
         await self.renew_sessions(renewals)
         return await self.look_up(facts, suspects), places
 
     async def _ask(self, statement: str, movements: Sequence[Movement]) -> "list[asyncpg.Record]":
-        return await self.connection.fetch(
-            statement,
-            [m.user_id for m in movements],
-            [m.token for m in movements],
-            [m.event_id for m in movements],
-            [m.rule.is_streamer for m in movements],
-            [m.rule.part in READS_ROUND for m in movements],
-            self.now_given(),
-        )
-
-    def _sighting(
-        self, movements: Sequence[Movement], rows: "Sequence[asyncpg.Record]"
-    ) -> Sighting:
-        wallets: dict[str, Wallet] = {}
-        sessions: dict[tuple[int, bytes], datetime] = {}
-        renewals: dict[tuple[int, bytes], datetime] = {}
-        rounds: dict[RoundKey, Round] = {}
-        places = Places({}, {}, {}, {})
-        for row in rows:
-            movement = movements[row["n"] - 1]
-            wallet = wallets.get(movement.user_id)
-            if wallet is None:
-                wallet = wallets[movement.user_id] = _wallet_of(row)
-                places.players[wallet.player_id] = RowVersion(
-                    row["player_place"], row["player_row"]
-                )
-                places.wallets[wallet.player_id] = RowVersion(
-                    row["wallet_place"], row["wallet_row"]
-                )
-            if movement.token is not None and row["expires_at"] is not None:
-                session = wallet.player_id, movement.token
-                sessions[session] = row["expires_at"]
-                places.sessions[session] = RowVersion(row["session_place"], row["session_row"])
-                if row["life_seconds"] is not None:
-                    life = timedelta(seconds=row["life_seconds"])
-                    until = renewed(row["expires_at"], life, row["ledger_now"])
-                    if until is not None:
-                        renewals[session] = until
-            if row["event_id"] is not None:
-                key = RoundKey(wallet.player_id, row["event_id"], row["is_streamer"])
-                if key not in rounds:
-                    rounds[key] = round_of(row, wallet.currency)
-                    places.rounds[key] = row["round_place"]
-        now = rows[0]["ledger_now"] if rows else movements[0].received_at
-        return Sighting(Facts(now, wallets, sessions, rounds, {}, frozenset()), places, renewals)
+        questions = [question_row(m, reads_round=m.rule.part in READS_ROUND) for m in movements]
+        return await self.connection.fetch(statement, as_array(questions), self.now_given())
 
     async def renew_sessions(self, renewals: Mapping[tuple[int, bytes], datetime]) -> None:
         """Lengthen the lives of tokens that were used, by player id and token hash."""
@@ -252,20 +187,20 @@ class Book:
         still stands and no key was taken.
         """
         entries = _entries(decisions)
-        players, sessions = places.players, places.sessions
+        players = [seen_row(id_, version) for id_, version in places.players.items()]
+        sessions = [
+            seen_row(id_, version, hash_) for (id_, hash_), version in places.sessions.items()
+        ]
         await self.connection.execute(
             statements.RECORD_AT_ONCE,
             *_written(entries, facts, places, decisions),
             len(decisions.wallets),
             len(entries),
             len(decisions.round_changes),
-            list(players),
-            [version.place for version in players.values()],
-            [version.row for version in players.values()],
-            [player_id for player_id, _ in sessions],
-            [token_hash for _, token_hash in sessions],
-            [version.place for version in sessions.values()],
-            [version.row for version in sessions.values()],
+            as_array(players),
+            len(players),
+            as_array(sessions),
+            len(sessions),
         )
 
     async def keep_out(self, user_ids: Collection[str]) -> None:
@@ -352,39 +287,3 @@ def _written(
 
 def _columns(rows: Sequence[tuple[object, ...]], names: Sequence[str]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in names]
-
-
-def _wallet_of(row: "asyncpg.Record") -> Wallet:
-    currency = Currency(row["currency"], row["scale"])
-    return Wallet(
-        player_id=row["player_id"],
-        agent=row["agent"],
-        currency=currency,
-        pockets=Pockets(minor(row["real"], currency), minor(row["bonus"], currency)),
-        version=row["version"],
-        position=row["position"],
-        chain=row["chain"],
-        is_blocked=row["is_blocked"],
-        limits=limits_in_force(row["limits"], row["ledger_now"]),
-        usage=usage_of(row, currency),
-        has_refused_aborts=row["has_refused_aborts"],
-    )
-
-
-def round_of(row: "asyncpg.Record", currency: Currency) -> Round:
-    """A row of `rounds`, amounts as text, as the decision knows it; without its history."""
-    return Round(
-        tally=Tally(
-            bets_placed=row["bets_placed"],
-            bets_standing=row["bets_standing"],
-            stake_real=minor(row["stake_real"], currency),
-            stake_bonus=minor(row["stake_bonus"], currency),
-            staked=minor(row["staked"], currency),
-            paid=minor(row["paid"], currency),
-            taken_back=minor(row["taken_back"], currency),
-            cancels=row["cancels"],
-            remainder=minor(row["remainder"], currency),
-        ),
-        is_settled=row["settled"],
-        refused_aborts=frozenset(minor(text, currency) for text in row["refused_aborts"]),
-    )

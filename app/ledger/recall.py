@@ -16,8 +16,9 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from app.ledger.book import Book, round_of
+from app.ledger.book import Book
 from app.ledger.rows import entry_of
+from app.ledger.sightings import round_of
 from app.ledger.statements import ENTRY_COLUMNS
 from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.money import Currency

@@ -8,6 +8,7 @@ written travels as rows in PostgreSQL's own text form, in arrays: `{"(1,\"two\",
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
@@ -15,9 +16,9 @@ from app.wallet.balance import Pockets
 from app.wallet.events import Direction, EventType, HouseAccount
 from app.wallet.facts import Wallet
 from app.wallet.journal import Flag, JournalEntry, Reversal, microseconds
-from app.wallet.limits import NO_LIMITS, Limits, Usage
+from app.wallet.limits import NO_LIMITS, Limits
 from app.wallet.money import Currency, Minor
-from app.wallet.movement import Key
+from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import RoundChange
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import RoundKey
@@ -44,6 +45,21 @@ class RowVersion(NamedTuple):
 def as_array(rows: Iterable[str]) -> str:
     """Rows as one array, as PostgreSQL writes it."""
     return "{" + ",".join(rows) + "}"
+
+
+def question_row(movement: Movement, *, reads_round: bool) -> str:
+    """What must be known for a movement, as a `question_row` in an array."""
+    token = "" if movement.token is None else _bytes(movement.token)
+    return (
+        f'"({_quoted(movement.user_id)},{token},{_quoted(movement.event_id)}'
+        f',{movement.rule.is_streamer},{reads_round})"'
+    )
+
+
+def seen_row(player_id: int, version: RowVersion, token_hash: bytes | None = None) -> str:
+    """A row that was read, of `players` or `sessions`, as a `seen_row` in an array."""
+    token = "" if token_hash is None else _bytes(token_hash)
+    return f'"({player_id},{token},{_quoted(version.place)},{version.row})"'
 
 
 def journal_row(entry: JournalEntry) -> str:
@@ -118,6 +134,12 @@ def _bytes(value: bytes) -> str:
     return rf"\\\\x{value.hex()}"
 
 
+@lru_cache(maxsize=64)
+def currency_of(code: str, scale: int) -> Currency:
+    """A currency as a row names it; there are few, and each row names one."""
+    return Currency(code, scale)
+
+
 def minor(text: str, currency: Currency) -> Minor:
     """An amount as the database prints it, in minor units."""
     if text == _NOTHING:
@@ -145,7 +167,7 @@ def reverses_text(entry: JournalEntry) -> str:
 
 def entry_of(row: "Row") -> JournalEntry:
     """A row of `movements`, amounts as text, as the wallet knows it."""
-    currency = Currency(row["currency"], row["scale"])
+    currency = currency_of(row["currency"], row["scale"])
     decision = row["decision"]
     return JournalEntry(
         player_id=row["player_id"],
@@ -170,14 +192,6 @@ def entry_of(row: "Row") -> JournalEntry:
         event_time=row["event_time"],
         ledger_time=row["ledger_time"],
         chain=row["chain"],
-    )
-
-
-def usage_of(row: "Row", currency: Currency) -> Usage:
-    """What the player has used of his limits."""
-    return Usage(
-        row["usage_day"],
-        *(minor(row[name], currency) for name in Usage._fields[1:]),
     )
 
 

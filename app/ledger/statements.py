@@ -1,10 +1,10 @@
 """The statements of the money road, in plain SQL, word for word as EXPLAIN and the logs show them.
 
-Questions travel as arrays through `unnest`, and what is to be written as one text a table, an array
-of rows as PostgreSQL writes them: the driver looks at every element of an array, and PostgreSQL at
-every name in a JSON, which both cost more. Amounts travel as text. Keys that may not be there are
-never read first: a missing key puts a predicate lock on the place where it would be, and every
-insert near it becomes a conflict.
+What every batch asks and writes travels as texts, each an array of rows as PostgreSQL writes them:
+the driver looks at every element of an array of its own, and PostgreSQL at every name in a JSON,
+which both cost more. What is asked seldom travels as arrays. Amounts travel as text. Keys that may
+not be there are never read first: a missing key puts a predicate lock on the place where it would
+be, and every insert near it becomes a conflict.
 
 No plan is left to the statistics, which know nothing of a table that was looked at while it was
 empty: a plan made then reads, and locks, whole tables until somebody looks again. What is read by
@@ -18,21 +18,21 @@ from typing import Final
 
 def _facts(*, order: str, lock: str) -> str:
     return f"""
-SELECT p.n, p.player_id, p.agent, p.currency, p.scale, p.limits,
-       coalesce($6::timestamptz, now()) AS ledger_now,
-       p.blocked OR coalesce(p.excluded_until > coalesce($6, now()), false) AS is_blocked,
+SELECT p.n, coalesce($2::timestamptz, now()) AS ledger_now,
+       p.player_id, p.agent, p.currency, p.scale, p.limits,
+       p.blocked OR coalesce(p.excluded_until > coalesce($2, now()), false) AS is_blocked,
        w.real::text, w.bonus::text, w.version, w.position, w.chain, w.has_refused_aborts,
        w.usage_day, w.stake_day::text, w.stake_week::text, w.stake_month::text,
        w.loss_day::text, w.loss_week::text, w.loss_month::text,
-       s.expires_at, s.life_seconds,
+       p.place AS player_place, p.row AS player_row, w.place AS wallet_place, w.row AS wallet_row,
+       s.expires_at, s.life_seconds, s.place AS session_place, s.row AS session_row,
        r.event_id, r.is_streamer, r.settled, r.bets_placed, r.bets_standing,
        r.stake_real::text, r.stake_bonus::text, r.staked::text, r.paid::text,
        r.taken_back::text, r.cancels, r.remainder::text, r.refused_aborts::text[],
-       p.place AS player_place, p.row AS player_row, w.place AS wallet_place, w.row AS wallet_row,
-       s.place AS session_place, s.row AS session_row, r.place AS round_place
+       r.place AS round_place
 FROM (
     SELECT asked.*, player.*
-    FROM unnest($1::text[], $2::bytea[], $3::text[], $4::boolean[], $5::boolean[]) WITH ORDINALITY
+    FROM unnest($1::text::question_row[]) WITH ORDINALITY
          AS asked (asked_user, asked_token, asked_event, is_streamer, reads_round, n)
     CROSS JOIN LATERAL (
         SELECT player_id, agent, currency, scale, limits::text, blocked, excluded_until,
@@ -193,15 +193,13 @@ opened, or, by a further bet, added to: the only change that needs to know nothi
 RECORD_AT_ONCE: Final = f"""{_WRITTEN}
 SELECT facts_must_hold(
     (moved, keys, rounds) = ($5::bigint, $6::bigint, $7::bigint)
-    AND (SELECT count(*) FROM unnest($8::bigint[], $9::text[], $10::text[]) AS n (id, place, row)
-         JOIN players p ON p.ctid = n.place::tid AND p.xmin = n.row::xid
-              AND p.player_id IS NOT DISTINCT FROM n.id) = cardinality($8)
-    AND (SELECT count(*)
-         FROM unnest($11::bigint[], $12::bytea[], $13::text[], $14::text[])
-              AS n (id, token_hash, place, row)
-         JOIN sessions s ON s.ctid = n.place::tid AND s.xmin = n.row::xid
-              AND s.player_id IS NOT DISTINCT FROM n.id
-              AND s.token_hash IS NOT DISTINCT FROM n.token_hash) = cardinality($11))
+    AND (SELECT count(*) FROM unnest($8::text::seen_row[]) AS n
+         JOIN players p ON p.ctid = n.place AND p.xmin = n.row
+              AND p.player_id IS NOT DISTINCT FROM n.player_id) = $9::bigint
+    AND (SELECT count(*) FROM unnest($10::text::seen_row[]) AS n
+         JOIN sessions s ON s.ctid = n.place AND s.xmin = n.row
+              AND s.player_id IS NOT DISTINCT FROM n.player_id
+              AND s.token_hash IS NOT DISTINCT FROM n.token_hash) = $11::bigint)
 FROM done
 """  # noqa: S608 - composed of constants
 """The same as a transaction of its own, for a batch that has only glanced at its facts.

@@ -1,9 +1,10 @@
-"""What a batch leaves behind travels as rows of these types: text, read by PostgreSQL itself.
+"""What a batch asks and what it leaves behind travels as rows of these types.
 
 Revision: 20261126_rows
 Follows: 20261123_at_once
 
-Reading a row from JSON makes a table of its names first, which costs more than reading its values.
+As text that PostgreSQL itself reads: reading a row from JSON makes a table of its names first,
+which costs more than reading its values.
 """
 
 from alembic import op
@@ -12,6 +13,16 @@ revision = "20261126_rows"
 down_revision = "20261123_at_once"
 branch_labels = None
 depends_on = None
+
+QUESTION_ROW = """
+CREATE TYPE question_row AS (
+    user_id text, token bytea, event_id text, is_streamer boolean, reads_round boolean
+)
+"""
+
+SEEN_ROW = """
+CREATE TYPE seen_row AS (player_id bigint, token_hash bytea, place tid, row xid)
+"""
 
 JOURNAL_ROW = """
 CREATE TYPE journal_row AS (
@@ -41,7 +52,13 @@ CREATE TYPE round_row AS (
 )
 """
 
-TYPES = {"journal_row": JOURNAL_ROW, "wallet_row": WALLET_ROW, "round_row": ROUND_ROW}
+TYPES = {
+    "question_row": QUESTION_ROW,
+    "seen_row": SEEN_ROW,
+    "journal_row": JOURNAL_ROW,
+    "wallet_row": WALLET_ROW,
+    "round_row": ROUND_ROW,
+}
 
 
 def upgrade() -> None:

@@ -1,6 +1,7 @@
 """A TCP line to the database that can be cut at the worst moments."""
 
 import asyncio
+import re
 from contextlib import suppress
 from enum import Enum, auto
 from types import TracebackType
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 BEGIN, COMMIT, ROLLBACK = b"BEGIN ", b"COMMIT;", b"ROLLBACK;"
 """What the driver sends, as text."""
 
-RECORD = b'{"('
-"""Only what is written to the journal begins like this."""
+RECORD = re.compile(rb'\{"\(\d+,\d+,\d+,')
+"""Only what is written to the journal begins like this: player, position, version."""
 
 GREETINGS = {80877102, 80877103, 80877104}
 """What a client may ask before it introduces itself: to cancel, for SSL, for GSSAPI."""
@@ -179,7 +180,7 @@ class Ear:
             self.was_at_once = False
             return message.startswith(COMMIT)
         # A statement that writes the journal outside of any transaction is one of its own.
-        if kind == b"B" and not self._is_in_transaction and RECORD in message:
+        if kind == b"B" and not self._is_in_transaction and RECORD.search(message):
             self.was_at_once = True
             return True
         return False
