@@ -33,7 +33,7 @@ LANES: Final = 1
 BATCH_MAX: Final = 128
 """Movements in one transaction: beyond this a batch gains nothing and delays its first."""
 
-BATCH_WHOLE: Final = 16
+BATCH_WHOLE: Final = 24
 """So many who wait go together; of more, half: the other half is decided meanwhile."""
 
 BATCH_BYTES_MAX: Final = 1 << 20

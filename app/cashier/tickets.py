@@ -19,6 +19,7 @@ LOOK_SECONDS: Final = 0.02
 """One look at all who wait costs less than a timer for each, which is a sixth of a fold."""
 
 NANOSECONDS: Final = 10**9
+DAY_SECONDS: Final = 24 * 60 * 60
 
 
 class Ticket:
@@ -31,7 +32,8 @@ class Ticket:
         self.movement = movement
         self.receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self.queued_at = time.perf_counter_ns()
-        self.expires_at = self.queued_at + deadline // timedelta(microseconds=1) * 1000
+        seconds = deadline.days * DAY_SECONDS + deadline.seconds
+        self.expires_at = self.queued_at + seconds * NANOSECONDS + deadline.microseconds * 1000
 
     @property
     def has_caller(self) -> bool:

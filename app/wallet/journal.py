@@ -95,7 +95,8 @@ class JournalEntry(NamedTuple):
 
     def chained(self, previous: bytes) -> "JournalEntry":
         """The same entry, linked to the one before it."""
-        return JournalEntry(*self[:-1], sha256(previous + self.canonical().encode()).digest())
+        link = sha256(previous + self.canonical().encode()).digest()
+        return JournalEntry._make((*self[:-1], link))
 
     def canonical(self) -> str:
         """The entry's text for the hash chain (see the module's first lines)."""

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote_plus, unquote_to_bytes, urlencode
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from app.edges.callback.auth import canonical
 from app.edges.callback.errors import EncodingError
-from app.edges.callback.fields import FIELDS_MAX, Fields, read_fields, read_form, read_json
+from app.edges.callback.fields import (
+    FIELDS_MAX,
+    Fields,
+    _unquoted,
+    read_fields,
+    read_form,
+    read_json,
+)
 
 PHP = json.loads(Path(__file__).with_name("php_fields.json").read_text(encoding="utf-8"))
 FORM = b"application/x-www-form-urlencoded"
@@ -203,3 +210,9 @@ def test_multipart_is_refused(content_type: bytes) -> None:
 def test_an_empty_body_leaves_the_query_and_a_body_hides_it(content_type: bytes | None) -> None:
     assert read_fields(content_type, b"", b"a=2").texts == {"a": "2"}
     assert read_fields(content_type, b"", b"").texts == {}
+
+
+@given(st.lists(st.sampled_from([b"%", b"=", b"3D", b"A", b"_", b"\n", b"\r\n", b"\xff", b" "])))
+def test_percent_signs_are_resolved_as_anywhere(pieces: list[bytes]) -> None:
+    raw = b"".join(pieces)
+    assert _unquoted(raw) == unquote_to_bytes(raw)
