@@ -48,12 +48,16 @@ async def test_it_looks_no_more_when_nobody_waits(
     for _ in range(2):
         ticket = Ticket(till.bet(), LATER)
         patience.watch(ticket)
-        assert patience._is_looking
+        assert is_looking(patience)
         ticket.receipt.cancel()
         async with asyncio.timeout(20):
-            while patience._is_looking:  # noqa: ASYNC110 - a timer of its own ends it
+            while is_looking(patience):  # noqa: ASYNC110 - a timer of its own ends it
                 await asyncio.sleep(0.001)
         assert patience._waiting == []
+
+
+def is_looking(patience: Patience) -> bool:
+    return patience._is_looking
 
 
 async def test_who_has_no_time_left_is_not_begun_and_hears_so(till: Till) -> None:
