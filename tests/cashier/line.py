@@ -87,6 +87,8 @@ class Line:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        self.is_down = True  # who called just now is still let in by the loop, and hung up on
+        await asyncio.sleep(0.02)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
