@@ -104,7 +104,10 @@ class Lane:
 
     def _begin(self) -> None:
         self._will_begin = False
-        count = min(max(BATCH_WHOLE, len(self.queue) // 2), BATCH_MAX)
+        waiting = len(self.queue)
+        # Half of many, but no player is in two batches: where few ask for much, all go together.
+        count = waiting // 2 if self.queue.players * 2 > waiting else waiting
+        count = min(max(BATCH_WHOLE, count), BATCH_MAX)
         batch = self.queue.take_batch(count, BATCH_BYTES_MAX, self._players_under_way)
         if batch:
             loop = asyncio.get_running_loop()

@@ -70,6 +70,11 @@ class Queue:
         """How many tickets wait."""
         return self._length
 
+    @property
+    def players(self) -> int:
+        """How many players wait."""
+        return len(self._players)
+
     def oldest(self) -> int | None:
         """When the ticket that has waited longest was queued; None: nobody waits."""
         return min((tickets[0].queued_at for tickets in self._players.values()), default=None)

@@ -296,6 +296,15 @@ class TestBatchesUnderWay:
         assert [len(batch) for batch in found] == [6, 3, 2, 1]
         assert sorted(name for batch in found for name in batch) == sorted(names)
 
+    async def test_where_one_asks_for_much_all_of_it_goes_together(
+        self, till: Till, tellers: Tellers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tellers_module, "BATCH_WHOLE", 2)
+        monkeypatch.setattr(tellers_module, "BESIDE_MIN", 1)
+        await till.player("anna", "100")
+        await asyncio.gather(*submit(tellers, [till.bet(amount="1") for _ in range(12)]))
+        assert [len(batch) for batch in await batches(till, ["anna"])] == [12]
+
     async def test_whoever_needs_care_is_in_no_other_batch_meanwhile(
         self, till: Till, tellers: Tellers
     ) -> None:
