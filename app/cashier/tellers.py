@@ -34,7 +34,7 @@ BATCH_MAX: Final = 128
 """Movements in one transaction: beyond this a batch gains nothing and delays its first."""
 
 BATCH_WHOLE: Final = 24
-"""So many who wait go together; of more, half: the other half is decided meanwhile."""
+"""So many movements that wait go together; of more, half: the others are decided meanwhile."""
 
 BATCH_BYTES_MAX: Final = 1 << 20
 """Free text in one transaction; a single movement brings at most 64 KiB."""

@@ -16,7 +16,10 @@ from app.wallet.movement import Movement
 from app.wallet.outcomes import Receipt
 
 LOOK_SECONDS: Final = 0.02
-"""One look at all who wait costs less than a timer for each, which is a sixth of a fold."""
+"""One look at all who wait costs less than a timer for each, which is a sixth of a fold.
+
+Who comes between two looks, with less time than is left to the next one, is told so much later.
+"""
 
 NANOSECONDS: Final = 10**9
 DAY_SECONDS: Final = 24 * 60 * 60
@@ -131,12 +134,12 @@ class Patience:
             asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        now = time.perf_counter_ns()
+        now, self._is_looking = time.perf_counter_ns(), False
         for ticket in self._waiting:
             ticket.expire(now)
         self._waiting = [ticket for ticket in self._waiting if ticket.has_caller]
-        self._is_looking = bool(self._waiting)
-        if self._is_looking:
+        if self._waiting:
+            self._is_looking = True
             # Whose time ends before the next look is told to the moment.
             first = min(ticket.expires_at for ticket in self._waiting)
             wait = min(LOOK_SECONDS, (first - now) / NANOSECONDS)

@@ -1,7 +1,6 @@
 """Names of deliveries: every request is one, and a repeat of it is another."""
 
 import os
-from collections.abc import Iterator
 from typing import Final
 
 DELIVERY_BYTES: Final = 16
@@ -10,9 +9,17 @@ DRAWN_AT_ONCE: Final = 256
 """Each draw is a system call, which costs as much as reading a field."""
 
 
-def delivery_names() -> Iterator[bytes]:
-    """Draw random names for ever; for one process only, since a copy would draw the same."""
-    while True:
-        drawn = os.urandom(DRAWN_AT_ONCE * DELIVERY_BYTES)
-        for at in range(0, len(drawn), DELIVERY_BYTES):
-            yield drawn[at : at + DELIVERY_BYTES]
+class DeliveryNames:
+    """Random names, drawn many at a time; for one process, since a copy would draw the same."""
+
+    def __init__(self) -> None:
+        """Nothing is drawn yet."""
+        self._drawn: list[bytes] = []
+
+    def draw(self) -> bytes:
+        """Draw a name that nobody else has."""
+        if not self._drawn:
+            drawn = os.urandom(DRAWN_AT_ONCE * DELIVERY_BYTES)
+            starts = range(0, len(drawn), DELIVERY_BYTES)
+            self._drawn = [drawn[start : start + DELIVERY_BYTES] for start in starts]
+        return self._drawn.pop()

@@ -71,7 +71,7 @@ def journal_row(entry: JournalEntry) -> str:
         f",{_quoted(key.source)},{_quoted(key.transaction_id)}"
         f",{_quoted(key.facet) if key.facet else _EMPTY}"
         f",{entry.delivery.hex()},{entry.event_type},{entry.direction},{decision_of(entry)}"
-        f",{currency.code},{currency.scale},{entry.amount}{unit}"
+        f",{_quoted(currency.code)},{currency.scale},{entry.amount}{unit}"
         f",{before.real}{unit},{before.bonus}{unit},{delta.real}{unit},{delta.bonus}{unit}"
         f",{entry.contra},{_quoted(entry.event_id)},{_known(entry.game_id)}"
         f",{_quoted(entry.bonus_code)},{_quoted(entry.extra_data)}"
@@ -104,7 +104,7 @@ def round_row(key: RoundKey, agent: str, change: RoundChange, place: str | None)
     aborts = ",".join([f"{amount}{unit}" for amount in change.refused_aborts])
     return (
         f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer},{_quoted(agent)}'
-        f",{currency.code},{currency.scale},{_known(change.game_id)},{change.is_settled}"
+        f",{_quoted(currency.code)},{currency.scale},{_known(change.game_id)},{change.is_settled}"
         f",{tally.bets_placed},{tally.bets_standing},{tally.stake_real}{unit}"
         f",{tally.stake_bonus}{unit},{tally.staked}{unit},{tally.paid}{unit}"
         f",{tally.taken_back}{unit},{tally.cancels},{tally.remainder}{unit}"

@@ -181,6 +181,8 @@ WITH journal AS (
 )
 """
 
+# A multiple of an interval is reckoned in double precision: whole microseconds are exact to 2255.
+
 RECORD: Final = f"""{_WRITTEN}
 SELECT moved, keys, rounds FROM done
 """  # noqa: S608 - composed of constants

@@ -56,7 +56,7 @@ SESSION_SETTINGS: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
-    # A batch asks for each wallet once: what was found need not be kept for a second time.
+    # Most batches ask for each wallet once: to keep what was found costs more than to find it.
     "enable_memoize": "off",
     # A plan is made once for each connection: making one anew costs more than a lone movement.
     "plan_cache_mode": "force_generic_plan",

@@ -27,7 +27,7 @@ HELD_BYTES_MAX = 64 * 1024
 """A longer body goes to uvicorn, which lets the application read it in pieces."""
 
 PATIENCE_SECONDS = 0.1
-"""So long may pass between the first read and the last: many callers send head and body apart."""
+"""So long may pass between the end of the head and the last byte: many send head and body apart."""
 
 
 class HatchAnswer(Protocol):
@@ -93,6 +93,8 @@ class HatchProtocol(OneWriteProtocol):
         self._hatch: Hatch | None = getattr(config.loaded_app, "hatch", None)
         self._held: list[bytes] | None = None
         """the body of a request that may be for the hatch, as far as it has come"""
+        self._held_bytes = 0
+        self._held_headers: list[tuple[bytes, bytes]] = []
         self._patience: asyncio.TimerHandle | None = None
         self._dated: Headers = ()
         self._head = b""
@@ -141,9 +143,10 @@ class HatchProtocol(OneWriteProtocol):
             and not self.parser.should_upgrade()
             and self.parser.get_http_version() == "1.1"
         ):
-            self._held = []
+            self._held, self._held_bytes, self._held_headers = [], 0, self.headers
+            self.headers = []  # What is named after the body is no header.
         else:
-            self._begin_long_way()
+            self._begin_long_way(self.headers)
 
     @override
     def on_body(self, body: bytes) -> None:
@@ -152,6 +155,7 @@ class HatchProtocol(OneWriteProtocol):
             super().on_body(body)
         else:
             self._held.append(body)
+            self._held_bytes += len(body)
 
     @override
     def on_message_complete(self) -> None:
@@ -165,12 +169,12 @@ class HatchProtocol(OneWriteProtocol):
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         visit = Visit(keep_alive=self.parser.should_keep_alive())
         self.cycle = cast("RequestResponseCycle", visit)
-        task = self.loop.create_task(self._serve(self._hatch, visit, self.headers, body))
+        task = self.loop.create_task(self._serve(self._hatch, visit, self._held_headers, body))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
     def _is_long(self) -> bool:
-        return sum(map(len, self._held or ())) > HELD_BYTES_MAX
+        return self._held_bytes > HELD_BYTES_MAX
 
     def _release(self) -> list[bytes]:
         """Hold nothing any more; return what was held."""
@@ -183,16 +187,17 @@ class HatchProtocol(OneWriteProtocol):
     def _pass_on(self) -> None:
         """Hand to uvicorn what was held."""
         parts = self._release()
-        self._begin_long_way()
+        self._begin_long_way(self._held_headers)
         for part in parts:
             super().on_body(part)
 
-    def _begin_long_way(self) -> None:
-        url, headers, expected = self.url, self.headers, self.expect_100_continue
+    def _begin_long_way(self, headers: list[tuple[bytes, bytes]]) -> None:
+        url, expected = self.url, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expected
-        self.headers.extend(headers)  # The scope holds this very list.
+        self.headers.extend(headers)  # The scope holds this very list,
         super().on_headers_complete()
+        self.headers = []  # and what is named after the body does not come into it.
 
     async def _serve(self, hatch: Hatch, visit: Visit, headers: Headers, body: bytes) -> None:
         try:

@@ -1,7 +1,7 @@
 """One write for one answer: the server writes head and body apart, each a packet and a wake-up.
 
-What is written in one turn of the event loop leaves together at its end. That is also true of the
-answers to requests that one connection sent without waiting.
+What is written in one turn of the event loop leaves together at its end; what is whole already can
+leave at once.
 """
 
 import asyncio

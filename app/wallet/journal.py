@@ -77,7 +77,7 @@ class JournalEntry(NamedTuple):
     reverses: tuple[Reversal, ...]
     flags: tuple[Flag, ...]
     event_time: datetime
-    """when the request arrived here"""
+    """when the request had arrived here"""
     ledger_time: datetime
     """when the movement was decided, by the ledger's clock"""
     chain: bytes

@@ -5,6 +5,9 @@ Follows: 20261123_at_once
 
 As text that PostgreSQL itself reads: reading a row from JSON makes a table of its names first,
 which costs more than reading its values.
+
+The columns are told by their places. Whoever needs another column makes another type, beside this
+one, and drops this one a release later: replicas of the release before go on writing meanwhile.
 """
 
 from alembic import op

@@ -1,11 +1,10 @@
 """Every delivery has a name of its own."""
 
-from itertools import islice
-
-from app.edges.deliveries import DELIVERY_BYTES, DRAWN_AT_ONCE, delivery_names
+from app.edges.deliveries import DELIVERY_BYTES, DRAWN_AT_ONCE, DeliveryNames
 
 
-def test_names_are_never_drawn_twice() -> None:
-    names = list(islice(delivery_names(), 3 * DRAWN_AT_ONCE + 1))
+def test_no_name_is_drawn_twice() -> None:
+    some, others = DeliveryNames(), DeliveryNames()
+    names = [some.draw() for _ in range(3 * DRAWN_AT_ONCE + 1)] + [others.draw() for _ in range(10)]
     assert {len(name) for name in names} == {DELIVERY_BYTES}
-    assert len({*names, *islice(delivery_names(), 10)}) == len(names) + 10
+    assert len(set(names)) == len(names)

@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 
 from app.cashier.accounts import IssuedToken, issue_token
-from app.ledger import statements, transaction
+from app.ledger import sightings, statements, transaction
 from app.ledger.book import Book
 from app.ledger.transaction import Ledger
+from app.wallet.limits import Usage
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Refused, Remembered, Replay
 from tests.cashier.locks import held_up, waiting
@@ -102,6 +103,23 @@ async def listener(till: Till, db: Database) -> AsyncIterator[Listener]:
     await ledger.glance(listen_to_glances)
     yield listener
     await ledger.close()
+
+
+@pytest.mark.parametrize("statement", [statements.GLANCE, statements.FACTS])
+async def test_what_is_read_by_place_stands_in_its_place(db: Database, statement: str) -> None:
+    connection = await connect(db.service_url)
+    prepared = await connection.prepare(statement)
+    names = [attribute.name for attribute in prepared.get_attributes()]
+    await connection.close()
+    assert names[sightings.WALLET] == [
+        *("player_id", "agent", "currency", "scale", "limits", "is_blocked", "real", "bonus"),
+        *("version", "position", "chain", "has_refused_aborts", "usage_day"),
+        *Usage._fields[1:],
+    ]
+    assert names[sightings.VERSIONS] == ["player_place", "player_row", "wallet_place", "wallet_row"]
+    assert names[sightings.SESSION] == [
+        *("expires_at", "life_seconds", "session_place", "session_row")
+    ]
 
 
 class TestHowMany:

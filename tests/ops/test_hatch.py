@@ -254,6 +254,17 @@ async def test_an_application_without_a_hatch_is_served_as_ever() -> None:
     assert b"".join(wire.heard).endswith(b"asgi a=b")
 
 
+@pytest.mark.parametrize("target", [b"/moveFunds", b"/other"])
+async def test_what_is_named_after_the_body_is_no_header(target: bytes) -> None:
+    house, protocol, _ = opened()
+    head = CHUNKED.replace(b"/moveFunds", target)
+    trailer = b"x-forwarded-for: 10.0.0.1\r\n\r\n"
+    await told(protocol, head, CHUNKS[:-2] + trailer)
+    heard = [headers for headers, _, _ in house.hatch.heard]
+    heard += [scope["headers"] for scope in house.scopes]
+    assert [[name for name, _ in headers] for headers in heard] == [[b"host", b"transfer-encoding"]]
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("first", [HEAD, HEAD + b"a", CHUNKED, CHUNKED + CHUNKS[:6]])
 async def test_a_slow_request_takes_the_long_way_and_arrives_whole(

@@ -40,7 +40,7 @@ from app.edges.callback.messages import (
 )
 from app.edges.callback.notices import read_notice
 from app.edges.callback.platform_tokens import PlatformTokens
-from app.edges.deliveries import delivery_names
+from app.edges.deliveries import DeliveryNames
 from app.ledger.people import Player
 from app.ledger.transaction import Ledger
 from app.wallet.movement import KeyScope
@@ -87,13 +87,13 @@ class Desk:
         self._ledger = ledger
         self._tellers = tellers
         self._choices = choices
-        self._deliveries = delivery_names()
+        self._deliveries = DeliveryNames()
 
     async def move_funds(self, request: Request) -> Answer:
         """`/moveFunds`: the only method that moves money."""
         fields = read_fields(request.content_type, request.body, request.query)
         self.gate.check_signature(fields.texts, request.signature)
-        delivery = next(self._deliveries)
+        delivery = self._deliveries.draw()
         try:
             movement = read_movement(
                 fields,
@@ -218,7 +218,7 @@ class Desk:
         delivery: bytes | None = None,
     ) -> None:
         """Keep a refusal that was met outside the money transaction, and log it."""
-        delivery = delivery or next(self._deliveries)
+        delivery = delivery or self._deliveries.draw()
         code, reason = why
         texts = fields.texts
         user_id = clipped(texts, "userId")

@@ -8,7 +8,6 @@ signed (callback contract, section 2).
 import re
 from binascii import a2b_qp
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -31,6 +30,9 @@ _PLAIN_NAMES: Final = frozenset(
     }
 )
 """The contract's names: PHP's reading leaves them as they are."""
+
+_PLAIN_MEDIA_TYPES: Final = frozenset({b"application/x-www-form-urlencoded", b"application/json"})
+"""As they are commonly written: there is nothing to fold."""
 
 _NUMERIC_NAME: Final = re.compile(
     r"[ \t\n\r\v\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\v\f]*",
@@ -146,8 +148,9 @@ def fields_of(members: Mapping[str, Member]) -> Fields:
     )
 
 
-@lru_cache(maxsize=32)
 def _media_type(content_type: bytes | None) -> bytes:
+    if content_type in _PLAIN_MEDIA_TYPES:
+        return content_type
     return (content_type or b"").partition(b";")[0].strip().lower()
 
 

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from app.cashier.trail import RefusedRequest, note_refusal
-from app.edges.deliveries import delivery_names
+from app.edges.deliveries import DeliveryNames
 from app.edges.transfer import openapi, remarks
 from app.edges.transfer.answers import Answer, refused, said
 from app.edges.transfer.codes import HTTP_STATUSES, Code, RefusedError
@@ -68,7 +68,7 @@ class Door:
         self._deadline = deadline
         self._window = window
         self._clock = clock
-        self._deliveries = delivery_names()
+        self._deliveries = DeliveryNames()
         self.requests = Requests(FORMS)
 
     async def answer(self, operation: str, request: HttpRequest) -> Response:
@@ -93,7 +93,7 @@ class Door:
                 opened,
                 peer,
                 _forwarded_for(request),
-                next(self._deliveries),
+                self._deliveries.draw(),
                 received_at,
                 watch,
             )

@@ -1,5 +1,6 @@
 """The OpenAPI document describes the callback API truly: every answer fits what it promises."""
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -154,8 +155,8 @@ def test_a_blocked_player_and_a_limit_are_as_described(house: House, document: D
     assert fits(promised(document, "/sessionCheck", 200), json.loads(checked.body))
 
 
-async def test_the_framework_s_route_answers_as_the_hatch(house: House) -> None:
-    """`/moveFunds` is answered at the server's hatch; the described route is the same function."""
+async def test_the_framework_s_route_answers_as_the_shorter_ways(house: House) -> None:
+    """`/moveFunds` has three ways in; the described route is the same function."""
     served = build_app(house.settings, house.database.service_url)
     assert isinstance(served, CallbackApp)
     hatch = served.hatch
@@ -169,10 +170,10 @@ async def test_the_framework_s_route_answers_as_the_hatch(house: House) -> None:
         (b"userId=nobody", {**form, "Hash-Authorization": sign(missing)}),
         (b"userId=nobody", {**form, "Hash-Authorization": "?"}),
     ]
-    transport = httpx.ASGITransport(app=served)
-    async with httpx.AsyncClient(transport=transport, base_url="http://wallet") as client:
-        for path in ["/moveFunds", "/moveFunds/"]:
-            assert path.encode() in hatch.targets
+    for app, path in itertools.product([served, served.framework], ["/moveFunds", "/moveFunds/"]):
+        assert path.encode() in hatch.targets
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://wallet") as client:
             for body, headers in requests:
                 raw = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
                 answer = await hatch.answer(raw, body, "127.0.0.1")
