@@ -27,7 +27,7 @@ def served() -> set[str]:
     """Every path of the two contracts, by the application itself."""
     settings = Settings(callback_keys=(SecretStr("key"),))
     app = build_app(settings, "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
-    framework = getattr(app, "_app")  # noqa: B009 - it stands behind the bare application
+    framework = getattr(app, "framework")  # noqa: B009 - it stands behind the bare application
     return set(framework.openapi()["paths"])
 
 

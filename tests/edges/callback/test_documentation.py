@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import jsonschema_rs
@@ -13,6 +13,9 @@ from app.edges.callback.routes import CallbackApp
 from app.main import build_app
 from app.wallet.events import GAME_EVENT_TYPES
 from tests.edges.callback.house import House, Reply, Seat, sign
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 Document = dict[str, Any]
 PATHS = {
@@ -170,7 +173,8 @@ async def test_the_framework_s_route_answers_as_the_shorter_ways(house: House) -
         (b"userId=nobody", {**form, "Hash-Authorization": sign(missing)}),
         (b"userId=nobody", {**form, "Hash-Authorization": "?"}),
     ]
-    for app, path in itertools.product([served, served.framework], ["/moveFunds", "/moveFunds/"]):
+    apps: list[ASGIApp] = [served, served.framework]
+    for app, path in itertools.product(apps, ["/moveFunds", "/moveFunds/"]):
         assert path.encode() in hatch.targets
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://wallet") as client:
