@@ -2,8 +2,8 @@
 
 import sys
 
-from app.ops.cli import House, run_console
-from app.ops.server import BuildApp
+from app.console.cli import House, run_console
+from app.server.serving import BuildApp
 
 
 def application() -> BuildApp:

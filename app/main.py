@@ -14,26 +14,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from app.cashier.opening import LedgerUnfitError, open_for_business
+from app.cashier.batching import Batcher
 from app.cashier.readiness import why_not_ready
-from app.cashier.tellers import Tellers
-from app.cashier.traced import TracedTellers
+from app.cashier.startup_checks import LedgerUnfitError, check_startup
+from app.cashier.traced_batching import TracedBatcher
 from app.edges.callback.answers import DuplicateReply, not_understood
-from app.edges.callback.auth import Gate
-from app.edges.callback.desk import Choices, Desk
+from app.edges.callback.auth import Authenticator
+from app.edges.callback.endpoint import CallbackApp, Endpoint, callback_router, response_of
+from app.edges.callback.handlers import Choices, Handlers
 from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.platform_tokens import PlatformTokens
-from app.edges.callback.routes import CallbackApp, Door, callback_router, response_of
-from app.edges.numbers import Numbers
+from app.edges.metrics import Metrics
 from app.edges.probes import Readiness, probes_app
-from app.edges.transfer import routes as transfer
-from app.edges.transfer.desk import Choices as TransferChoices
-from app.edges.transfer.desk import Desk as TransferDesk
+from app.edges.transfer import endpoint as transfer
+from app.edges.transfer.endpoint import transfer_router
 from app.edges.transfer.envelope import Agent, Envelopes
-from app.edges.transfer.routes import transfer_router
+from app.edges.transfer.handlers import Choices as TransferChoices
+from app.edges.transfer.handlers import Handlers as TransferHandlers
 from app.ledger.transaction import Ledger
-from app.ops.errors import AddressTakenError
-from app.ops.private import private_server
+from app.server.errors import AddressTakenError
+from app.server.private_port import private_server
 from app.settings import Settings
 from app.telemetry.logs import configure_logs
 from app.telemetry.traces import Traces, TracesUnavailableError, traces_wanted
@@ -70,17 +70,17 @@ def build_app(
     ledger = Ledger(
         database_url,
         pool_size=settings.pool_size,
-        lookers=settings.lanes,
+        read_connections=settings.lanes,
         deadline=settings.deadline,
         clock=clock,
     )
     traces = _traces_if_wanted()
-    tellers = (
-        TracedTellers(ledger, policy, traces, lanes=settings.lanes)
+    batcher = (
+        TracedBatcher(ledger, policy, traces, lanes=settings.lanes)
         if traces
-        else Tellers(ledger, policy, lanes=settings.lanes)
+        else Batcher(ledger, policy, lanes=settings.lanes)
     )
-    gate = Gate(
+    authenticator = Authenticator(
         [key.get_secret_value() for key in settings.callback_keys],
         trusted=settings.trusted_networks,
         proxies=settings.proxy_networks,
@@ -92,12 +92,12 @@ def build_app(
         token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
     )
     platform = _platform_tokens(settings, ledger, clock or _now)
-    desk = Desk(ledger, tellers, gate, choices, platform)
-    door = Door(desk, deadline=settings.deadline, clock=clock or _now)
+    handlers = Handlers(ledger, batcher, authenticator, choices, platform)
+    endpoint = Endpoint(handlers, deadline=settings.deadline, clock=clock or _now)
 
-    transfer_door = _transfer_door(settings, ledger, tellers, clock or _now)
-    numbers = Numbers(
-        ledger, tellers, {"callback": door.requests, "transfer": transfer_door.requests}
+    transfer_endpoint = _transfer_endpoint(settings, ledger, batcher, clock or _now)
+    numbers = Metrics(
+        ledger, batcher, {"callback": endpoint.requests, "transfer": transfer_endpoint.requests}
     )
     readiness = Readiness(lambda: why_not_ready(ledger))
 
@@ -118,7 +118,7 @@ def build_app(
                 yield
             finally:
                 readiness.is_stopping = True
-                await tellers.close()
+                await batcher.close()
                 await ledger.close()
                 if traces is not None:
                     await asyncio.to_thread(traces.end)
@@ -132,10 +132,10 @@ def build_app(
         # The framework's own traces would carry the query, and with it the players' tokens.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
-    app.include_router(callback_router(door))
-    app.include_router(transfer_router(transfer_door))
+    app.include_router(callback_router(endpoint))
+    app.include_router(transfer_router(transfer_endpoint))
     app.add_exception_handler(HTTPException, _in_the_contracts_shape)
-    served = CallbackApp(app, door)
+    served = CallbackApp(app, endpoint)
     return traces.around(served) if traces else served
 
 
@@ -177,9 +177,9 @@ def _platform_tokens(settings: Settings, ledger: Ledger, clock: Clock) -> Platfo
     )
 
 
-def _transfer_door(
-    settings: Settings, ledger: Ledger, tellers: Tellers, clock: Clock
-) -> transfer.Door:
+def _transfer_endpoint(
+    settings: Settings, ledger: Ledger, batcher: Batcher, clock: Clock
+) -> transfer.Endpoint:
     """Where the operator's own platform comes in."""
     by_setting = {code: Currency(code, scale) for code, scale in settings.currencies.items()}
     choices = TransferChoices(
@@ -192,9 +192,9 @@ def _transfer_door(
         name: Agent(tuple(key.get_secret_value() for key in agent.keys), agent.networks)
         for name, agent in settings.agents.items()
     }
-    return transfer.Door(
+    return transfer.Endpoint(
         ledger,
-        TransferDesk(ledger, tellers, choices),
+        TransferHandlers(ledger, batcher, choices),
         Envelopes(agents, proxies=settings.proxy_networks),
         deadline=settings.deadline,
         window=timedelta(seconds=settings.clock_window_seconds),
@@ -206,9 +206,7 @@ async def _opened(
     ledger: Ledger, key_scope: KeyScope, *, require_durability: bool
 ) -> tuple[str, ...]:
     try:
-        return tuple(
-            await open_for_business(ledger, key_scope, require_durability=require_durability)
-        )
+        return tuple(await check_startup(ledger, key_scope, require_durability=require_durability))
     except LedgerUnfitError as error:
         logger.critical("not served", reason=str(error))
         raise

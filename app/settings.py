@@ -30,7 +30,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app import spelling
+from app import settings_parsing
 
 PREFIX = "WALLET_"
 
@@ -56,9 +56,9 @@ class SettingsError(Exception):
 T = TypeVar("T")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(spelling.words)]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(settings_parsing.words)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-AgentKey = Annotated[SecretBytes, BeforeValidator(spelling.agent_key)]
+AgentKey = Annotated[SecretBytes, BeforeValidator(settings_parsing.agent_key)]
 Seconds = Annotated[int, Field(ge=1, le=366 * 86400)]
 
 
@@ -120,10 +120,12 @@ class Settings(DatabaseSettings):
     private_port: Port = 8081
     """The port that metrics, health and the back office listen on."""
 
-    callback_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(spelling.words)]
+    callback_keys: Annotated[
+        tuple[SecretStr, ...], NoDecode, BeforeValidator(settings_parsing.words)
+    ]
     """The keys that sign the callback API, comma-separated; several while one is being changed."""
 
-    agents: Annotated[Mapping[str, Agent], NoDecode, BeforeValidator(spelling.agents)] = {}
+    agents: Annotated[Mapping[str, Agent], NoDecode, BeforeValidator(settings_parsing.agents)] = {}
     """The transfer API's callers, as JSON: agent id → list of one or two base64url 256-bit keys, or
     → {"keys": […], "networks": ["10.0.0.0/8"]}."""
 
@@ -145,9 +147,9 @@ class Settings(DatabaseSettings):
     proxy_networks: Networks = ()
     """The networks of our own TLS front, whose X-Forwarded-For is believed; unset: nobody's."""
 
-    deadline_seconds: Annotated[Decimal, BeforeValidator(spelling.seconds), Field(gt=0, le=60)] = (
-        Decimal(10)
-    )
+    deadline_seconds: Annotated[
+        Decimal, BeforeValidator(settings_parsing.seconds), Field(gt=0, le=60)
+    ] = Decimal(10)
     """How long a request may take; a movement not begun by then is dropped."""
 
     token_life_seconds: Seconds = 86400
@@ -163,12 +165,14 @@ class Settings(DatabaseSettings):
     """For whom those tokens are signed (JWT `aud`)."""
 
     platform_keys: Annotated[
-        tuple[Mapping[str, str], ...], NoDecode, BeforeValidator(spelling.platform_keys)
+        tuple[Mapping[str, str], ...], NoDecode, BeforeValidator(settings_parsing.platform_keys)
     ] = ()
     """What those tokens are verified with: a JWK set of public keys, P-256 (ES256) or Ed25519
     (EdDSA), each with a `kid` while one is being changed."""
 
-    currencies: Annotated[Mapping[str, int], NoDecode, BeforeValidator(spelling.currencies)] = {}
+    currencies: Annotated[
+        Mapping[str, int], NoDecode, BeforeValidator(settings_parsing.currencies)
+    ] = {}
     """Currencies beside the contract's, as code:decimals, for instance BTC:8,USDT:6."""
 
     limit_cooling_seconds: Annotated[int, Field(ge=0, le=366 * 86400)] = 86400
@@ -229,7 +233,9 @@ class Settings(DatabaseSettings):
 class ConsoleSettings(Settings):
     """The same for commands that serve nobody: they do without keys that they do not use."""
 
-    callback_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(spelling.words)] = ()
+    callback_keys: Annotated[
+        tuple[SecretStr, ...], NoDecode, BeforeValidator(settings_parsing.words)
+    ] = ()
     """The keys of the callback API, if there are any."""
 
 

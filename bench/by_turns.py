@@ -14,17 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.__main__ import main
-from app.cashier.takings import Takings
-from app.edges.callback import desk, remarks
+from app.cashier.batch_stats import BatchStats
+from app.edges.callback import handlers, log
 from app.telemetry.metrics import Requests, Spread
 
 TURN_SECONDS = 0.1
 
 PLACES = (
-    (remarks, "decided"),
+    (log, "decided"),
     (Requests, "count"),
     (Spread, "add"),
-    (Takings, "count"),
+    (BatchStats, "count"),
 )
 """Where a decided movement is logged and counted."""
 
@@ -75,7 +75,7 @@ class Turns:
 
 if __name__ == "__main__":
     turns = Turns()
-    desk.answer_to = turns.counting(desk.answer_to)  # type: ignore[assignment]
+    handlers.answer_to = turns.counting(handlers.answer_to)  # type: ignore[assignment]
     atexit.register(turns.write)
     threading.Thread(target=turns.take, daemon=True).start()
     main()

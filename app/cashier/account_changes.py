@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.ledger.accounts import Account, ChangeNote, change_account, find_account, note_change
-from app.ledger.book import Book
+from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.journal import MICROSECOND, microseconds
 from app.wallet.limits import Limits, changed_terms

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from app.ledger.book import Book
 from app.ledger.history import PageKey, RoundState, RoundSummary, find_rounds
-from app.ledger.people import find_player, user_id_of
+from app.ledger.money.book import Book
+from app.ledger.players import find_player, user_id_of
 from app.ledger.transaction import Ledger
 from app.wallet.journal import JournalEntry
 from app.wallet.movement import Key

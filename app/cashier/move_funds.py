@@ -12,8 +12,8 @@ from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import NamedTuple
 
-from app.ledger.book import NEEDS_HISTORY, Book, RefusalNote
 from app.ledger.errors import LedgerAwayError
+from app.ledger.money.book import NEEDS_HISTORY, Book, RefusalNote
 from app.ledger.transaction import Fate, Ledger, RunAgainError
 from app.wallet.decision import decide_all
 from app.wallet.facts import Facts, Policy
@@ -121,8 +121,8 @@ async def move_funds(
             suspected.update(taken)
             raise RunAgainError
         receipts = _receipts(decisions)
-        await book.note_refusals(_notes(movements, receipts))
-        await book.note_return(
+        await book.log_refusals(_notes(movements, receipts))
+        await book.list_returns(
             [r.entry for r in receipts if isinstance(r, Replay) and not r.is_own]
         )
         return receipts

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.ledger.book import Book
+from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 
 

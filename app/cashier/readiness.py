@@ -3,9 +3,9 @@
 import asyncio
 from datetime import timedelta
 
-from app.ledger.book import Book
 from app.ledger.errors import LedgerError
 from app.ledger.inspection import takes_writes
+from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 
 PATIENCE = timedelta(seconds=2)

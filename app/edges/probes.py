@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.edges.numbers import CONTENT_TYPE, Numbers
+from app.edges.metrics import CONTENT_TYPE, Metrics
 
 READY_NANOSECONDS: Final = 10**9
 """How long an answer of the database is good for: probes may come from many places."""
@@ -42,7 +42,7 @@ class Readiness:
         return self._answer
 
 
-def probes_app(readiness: Readiness, numbers: Numbers) -> Starlette:
+def probes_app(readiness: Readiness, numbers: Metrics) -> Starlette:
     """Make the application of the private port."""
 
     async def live(_: Request) -> Response:

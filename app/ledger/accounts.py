@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from app.ledger.book import Book
 from app.ledger.limits import terms_of, terms_text
-from app.ledger.people import Player, player_of
-from app.ledger.rows import delivery_uuid
+from app.ledger.money.book import Book
+from app.ledger.money.rows import delivery_uuid
+from app.ledger.players import Player, player_of
 from app.wallet.limits import Term
 
 

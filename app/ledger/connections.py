@@ -86,7 +86,7 @@ class Connections:
             self._leave()
             raise
 
-    def give_back(self, kept: Kept) -> None:
+    def void_bet(self, kept: Kept) -> None:
         """Keep a connection that has answered everything for whoever comes next."""
         self._leave()
         if self._is_open and not kept.raw.is_closed():

@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from app.ledger.book import Book
-from app.ledger.rows import minor
+from app.ledger.money.book import Book
+from app.ledger.money.rows import minor
 from app.wallet.money import Currency, Minor
 
 

@@ -5,7 +5,7 @@ Read once at the start, outside the money road.
 
 from typing import Final, NamedTuple
 
-from app.ledger.book import Book
+from app.ledger.money.book import Book
 
 VERSION_MIN: Final = 150000
 """PostgreSQL 15."""
@@ -41,7 +41,7 @@ _REMEMBER: Final = """
 INSERT INTO ledger_settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
 
-_REMEMBERED: Final = "SELECT value FROM ledger_settings WHERE name = $1"
+_FINAL: Final = "SELECT value FROM ledger_settings WHERE name = $1"
 
 
 class Inspection(NamedTuple):
@@ -84,7 +84,7 @@ async def inspect(book: Book) -> Inspection:
 async def remember(book: Book, name: str, value: str) -> str:
     """Remember a setting at the ledger's first start, and return what was remembered then."""
     await book.connection.execute(_REMEMBER, name, value)
-    remembered: str = await book.connection.fetchval(_REMEMBERED, name)
+    remembered: str = await book.connection.fetchval(_FINAL, name)
     return remembered
 
 

@@ -54,7 +54,7 @@ ID_LENGTH_MAX: Final = 250
 
 
 _DECISIONS: Final = ", ".join(
-    ["'ACCEPTED'", *(f"'{refusal.name}'" for refusal in Refusal if refusal.is_remembered)]
+    ["'ACCEPTED'", *(f"'{refusal.name}'" for refusal in Refusal if refusal.is_final)]
 )
 
 

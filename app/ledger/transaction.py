@@ -24,10 +24,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.deadlines import Limit
-from app.ledger.book import Book
 from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse, Raw
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
-from app.ledger.statements import FACTS_CHANGED
+from app.ledger.money.book import Book
+from app.ledger.money.statements import FACTS_CHANGED
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ class Ledger:
         url: str,
         *,
         pool_size: int = 10,
-        lookers: int = 1,
+        read_connections: int = 1,
         deadline: timedelta = timedelta(seconds=10),
         clock: Callable[[], datetime] | None = None,
     ) -> None:
@@ -140,18 +140,18 @@ class Ledger:
             )
             return Connections(engine, most)
 
-        self._connections = connections(max(pool_size - lookers, 1), "serializable")
+        self._connections = connections(max(pool_size - read_connections, 1), "serializable")
         # A glance locks nothing, not even what SERIALIZABLE remembers of a reader.
-        self._lookers = connections(lookers, "read committed")
+        self._read_connections = connections(read_connections, "read committed")
 
     def pool_use(self) -> PoolUse:
         """Count the connections that work, those that wait for work, and how many there may be."""
-        uses = zip(self._connections.use(), self._lookers.use(), strict=True)
-        return PoolUse(*(working + looking for working, looking in uses))
+        uses = zip(self._connections.use(), self._read_connections.use(), strict=True)
+        return PoolUse(*(working + reading for working, reading in uses))
 
     async def close(self) -> None:
         """Give all connections back to the database."""
-        await asyncio.gather(self._connections.close(), self._lookers.close())
+        await asyncio.gather(self._connections.close(), self._read_connections.close())
 
     async def glance(self, look: Callable[[Book], Awaitable[T]]) -> T:
         """Read outside of any transaction what `in_one_statement` will prove.
@@ -160,7 +160,7 @@ class Ledger:
         """
         try:
             with Limit(self.deadline):
-                async with _lent(self._lookers) as raw:
+                async with _lent(self._read_connections) as raw:
                     return await look(Book(raw, self._clock))
         except TimeoutError as error:
             raise DeadlineError from error
@@ -276,7 +276,7 @@ async def _lent(connections: Connections) -> AsyncIterator[Raw]:
         # Whatever is not a plain answer of the database leaves a connection nobody should trust.
         connections.drop(kept)
         raise
-    connections.give_back(kept)
+    connections.void_bet(kept)
 
 
 async def _roll_back(connections: Connections, kept: Kept) -> None:
@@ -287,7 +287,7 @@ async def _roll_back(connections: Connections, kept: Kept) -> None:
     except BaseException:
         connections.drop(kept)
         raise
-    connections.give_back(kept)
+    connections.void_bet(kept)
 
 
 async def _commit(raw: Raw) -> None:

@@ -8,8 +8,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from app.simulator.encoder import EncodedRequest
 from app.simulator.http import BrokenReplyError, Client, Reply
-from app.simulator.letter import Letter
 
 # The outcome is not known: the server says so itself (503), or whoever stands before it does.
 _UNKNOWN = frozenset({502, 503, 504})
@@ -59,7 +59,7 @@ class Courier:
         """Count an answer: ``ok``, a code of the contract, or what came instead of one."""
         self.answers[answer] += 1
 
-    async def deliver(self, letter: Letter) -> Delivered | None:
+    async def deliver(self, letter: EncodedRequest) -> Delivered | None:
         """Deliver; None when no delivery was answered."""
         wait_ms = _FIRST_WAIT_MS
         for attempt in range(self._attempts_max):

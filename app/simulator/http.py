@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from app.simulator.letter import Letter
+from app.simulator.encoder import EncodedRequest
 
 # An answer of the callback is a few hundred bytes.
 _HEAD_BYTES_MAX = 64 * 1024
@@ -84,7 +84,7 @@ class _Connection:
         )
         return cls(address, reader, writer)
 
-    async def exchange(self, letter: Letter) -> Reply:
+    async def exchange(self, letter: EncodedRequest) -> Reply:
         """Send a letter and read its answer."""
         self._kept = False
         self._writer.write(_printed(letter, self._address))
@@ -143,7 +143,7 @@ class _Connection:
                 await self._writer.wait_closed()
 
 
-def _printed(letter: Letter, address: Address) -> bytes:
+def _printed(letter: EncodedRequest, address: Address) -> bytes:
     """Print a request."""
     lines = [
         f"{letter.method} {address.path}{letter.target} HTTP/1.1",
@@ -176,7 +176,7 @@ class Client:
         while self._idle:
             await self._idle.pop().close()
 
-    async def send(self, letter: Letter) -> Reply:
+    async def send(self, letter: EncodedRequest) -> Reply:
         """Send once.
 
         Raises OSError, EOFError, TimeoutError or BrokenReplyError.

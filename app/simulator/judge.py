@@ -14,7 +14,7 @@ from app.simulator.answer import Answer, UnreadableError, Whom, read_answer, wro
 from app.simulator.courier import Delivered
 from app.simulator.expected import Expected, Key, refused
 from app.simulator.moves import Content, Delivery, Move, Notice, Question, Style, WrongMethod
-from app.simulator.seat import Step
+from app.simulator.player_script import Step
 from app.simulator.verdict import Difference
 
 # Differences of one player kept word for word: what comes after the first is mostly its echo.

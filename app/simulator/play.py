@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 
 from app.simulator.answer import Answer, Number, Whom
 from app.simulator.courier import Courier, Delivered, Pace
+from app.simulator.encoder import Encoding, encode_request
 from app.simulator.expected import Printed
 from app.simulator.http import Address, Client
 from app.simulator.judge import Differences, Judge
-from app.simulator.letter import Desk, write_letter
 from app.simulator.moves import Move, Question, Token
+from app.simulator.player_script import Step
 from app.simulator.progress import Progress
 from app.simulator.script import Script, write_scripts
-from app.simulator.seat import Step
 from app.simulator.stage import Options, Stage, StagePlayer
 from app.simulator.verdict import PlayerVerdict, Verdict
 
@@ -71,7 +71,7 @@ class _Player:
         self._run = run
         self._player = stage.players[number]
         self._tokens = _tokens(stage.players, number, run_id)
-        self._desk = Desk(
+        self._encoding = Encoding(
             callback_key=stage.callback_key,
             user_id=self._player.user_id,
             nobody_id=f"nobody-{run_id}",
@@ -101,7 +101,7 @@ class _Player:
             if self.sound and neighbour_sound:
                 await self._steps(self.script.foreign_id())
             answers = await self._step(self.script.last_look())
-        due = self.script.seat.book.printed
+        due = self.script.writer.oracle.printed
         seen = _balances(answers[0]) if answers and answers[0] is not None else None
         return PlayerVerdict(
             user_id=self._player.user_id,
@@ -122,7 +122,7 @@ class _Player:
 
     async def _step(self, step: Step) -> list[Answer | None]:
         """Deliver a step, judge its answers, and learn from them."""
-        letters = [write_letter(delivery, self._desk) for delivery in step.deliveries]
+        letters = [encode_request(delivery, self._encoding) for delivery in step.deliveries]
         await self._run.pace.turn(len(letters))
         deliver = self._run.courier.deliver
         delivered: list[Delivered | None]

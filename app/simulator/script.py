@@ -7,15 +7,15 @@ step while it is played, since nothing in it depends on what was answered.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.simulator.book import Book, Manners
-from app.simulator.deck import Scene, deal
 from app.simulator.dice import Dice
 from app.simulator.expected import refused
 from app.simulator.laws import usual_direction
 from app.simulator.moves import Delivery, Event, Move, Question
+from app.simulator.oracle import Manners, Oracle
+from app.simulator.player_script import ScriptWriter, Step
 from app.simulator.pockets import Pockets
+from app.simulator.scenario_mix import Scene, deal
 from app.simulator.scenes import strangers
-from app.simulator.seat import Seat, Step
 from app.simulator.stage import Options, Stage
 from app.simulator.units import print_units, units_of
 
@@ -27,7 +27,7 @@ _PURSE_COINS = 50
 class Script:
     """What one player will do."""
 
-    seat: Seat
+    writer: ScriptWriter
     scenes: tuple[Scene, ...]
     #: The prefix of all his ids.
     prefix: str
@@ -36,38 +36,38 @@ class Script:
 
     def opening(self) -> Iterator[Step]:
         """Launch a game, and leave an id for the neighbour to find."""
-        yield from strangers.launched(self.seat)
-        yield self.seat.say(_greeting(self.prefix, self.seat))
+        yield from strangers.launched(self.writer)
+        yield self.writer.say(_greeting(self.prefix, self.writer))
 
     def scene(self, scene: Scene) -> Iterator[Step]:
         """Play one scene with enough money for it."""
-        yield from self.seat.fund(_PURSE_COINS * self.seat.coin)
-        yield from scene(self.seat)
-        self.seat.book.forget()
+        yield from self.writer.fund(_PURSE_COINS * self.writer.coin)
+        yield from scene(self.writer)
+        self.writer.oracle.forget()
 
     def foreign_id(self) -> Iterator[Step]:
         """Use an id under which the neighbour's movement was accepted: 409, and nothing moves."""
         if self.neighbour_prefix is None:
             return
-        move = _greeting(self.neighbour_prefix, self.seat)
-        yield Step((Delivery(move),), (refused(409, self.seat.book.printed),))
+        move = _greeting(self.neighbour_prefix, self.writer)
+        yield Step((Delivery(move),), (refused(409, self.writer.oracle.printed),))
 
     def last_look(self) -> Step:
         """Ask for the balance that the verdict compares."""
-        return Step((Delivery(_LAST_QUESTION),), (self.seat.book.ask(_LAST_QUESTION),))
+        return Step((Delivery(_LAST_QUESTION),), (self.writer.oracle.ask(_LAST_QUESTION),))
 
 
 _LAST_QUESTION = Question("getBalance")
 
 
-def _greeting(prefix: str, seat: Seat) -> Move:
+def _greeting(prefix: str, writer: ScriptWriter) -> Move:
     """The smallest gift there is, under an id that neighbours know."""
     return Move(
         event_type="PromoWin",
         direction=usual_direction("PromoWin"),
         transaction_id=f"{prefix}-hello",
         event=Event(f"{prefix}-hello", 7),
-        amount=print_units(1, seat.book.scale),
+        amount=print_units(1, writer.oracle.scale),
     )
 
 
@@ -80,8 +80,10 @@ def write_scripts(stage: Stage, options: Options) -> list[Script]:
     scripts = []
     for number, player in enumerate(players):
         pockets = Pockets(units_of(player.real, player.scale), units_of(player.bonus, player.scale))
-        book = Book(pockets, player.scale, manners)
-        seat = Seat(Dice(options.seed, number), book, prefixes[number], stage.sport_game_id)
+        oracle = Oracle(pockets, player.scale, manners)
+        writer = ScriptWriter(
+            Dice(options.seed, number), oracle, prefixes[number], stage.sport_game_id
+        )
         neighbour = prefixes[(number + 1) % len(players)] if len(players) > 1 else None
-        scripts.append(Script(seat, tuple(hands[number]), prefixes[number], neighbour))
+        scripts.append(Script(writer, tuple(hands[number]), prefixes[number], neighbour))
     return scripts

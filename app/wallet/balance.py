@@ -79,7 +79,7 @@ def bonus_only(pockets: Pockets, amount: Minor) -> Pockets | None:
     return Pockets(0, amount) if amount <= pockets.bonus else None
 
 
-def take_back(
+def reverse_parts(
     pockets: Pockets, amount: Minor, parts: Pockets, *, may_overdraw: bool
 ) -> Pockets | None:
     """What each pocket pays when money given earlier is taken back; None: not enough.

@@ -20,11 +20,11 @@ from app.wallet.money import Minor
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import (
     Decisions,
+    Declined,
     KeyNeeded,
     Outcome,
     Posting,
     Refused,
-    Remembered,
     Replay,
     RoundChange,
 )
@@ -91,14 +91,14 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
     refusal, detail = verdict
     if key is not None:
         _remember_refused_abort(movement, amount, refusal, wallet, key, changes)
-    if not refusal.is_remembered:
+    if not refusal.is_final:
         return Refused(refusal, pockets, currency, detail=detail)
     entry = _entry(movement, amount, wallet, facts.now, refusal)
     changes.taken[entry.key] = entry
     changes.wallets[movement.user_id] = changes.wallets[movement.user_id]._replace(
         position=entry.position, chain=entry.chain
     )
-    return Remembered(entry, refusal)
+    return Declined(entry, refusal)
 
 
 def _decide_repeat(

@@ -28,7 +28,7 @@ class Flag(StrEnum):
 
     EVENT_UNKNOWN = "event_unknown"
     """a SportBetCancel of an event without a bet"""
-    REMAINDER = "remainder"
+    UNCOVERED = "remainder"
     """a SportBetCancel of more than the payments that stood"""
     OTHER_GAME = "other_game"
     """a SportBetCancel under another game id than the sportsbook's"""

@@ -12,9 +12,9 @@ from app.wallet.balance import (
     bonus_only,
     debt_first,
     real_only,
+    reverse_parts,
     share,
     stake_from,
-    take_back,
 )
 from app.wallet.events import CreditTo, DebitFrom, Direction, LimitEffect, Part, Rule
 from app.wallet.facts import Facts, Policy, Wallet
@@ -29,10 +29,10 @@ from app.wallet.rounds import (
     StandingBet,
     Tally,
     Undoing,
-    bet_to_give_back,
-    give_back,
+    bet_to_void,
     reopen,
-    take_back_payment,
+    reverse_payment,
+    void_bet,
 )
 
 
@@ -106,19 +106,19 @@ def _undoing(
         case Part.BET | Part.NONE:
             return None
         case Part.PAYMENT:
-            has_match = tally.bets_standing > 0 or tally.cancels > 0
+            has_match = tally.bets_open > 0 or tally.cancels > 0
             may_pay = has_match or not rule.needs_bet
             return None if may_pay else Refusal.NO_MATCHING_MOVEMENT
         case Part.ABORT:
-            bet = bet_to_give_back(
+            bet = bet_to_void(
                 round_,
                 amount,
                 movement.key.transaction_id,
                 by_transaction=policy.key_scope is KeyScope.TRANSACTION_EVENT,
             )
-            return give_back(bet) if isinstance(bet, StandingBet) else bet
+            return void_bet(bet) if isinstance(bet, StandingBet) else bet
         case Part.PAYMENT_ABORT:
-            return take_back_payment(round_, amount, today)
+            return reverse_payment(round_, amount, today)
         case Part.CANCEL:
             return reopen(round_, amount, today)
 
@@ -151,7 +151,7 @@ def _drawn(
         case DebitFrom.BONUS:
             return bonus_only(pockets, amount)
         case DebitFrom.AS_PAID:
-            return take_back(pockets, amount, parts, may_overdraw=rule.may_overdraw)
+            return reverse_parts(pockets, amount, parts, may_overdraw=rule.may_overdraw)
 
 
 def _given(
@@ -217,7 +217,7 @@ def _flags(
     is_other_game = policy.sport_game_id is not None and movement.game_id != policy.sport_game_id
     flags = (
         (Flag.EVENT_UNKNOWN, round_.tally.bets_placed == 0),
-        (Flag.REMAINDER, undoing.change.remainder > 0),
+        (Flag.UNCOVERED, undoing.change.uncovered > 0),
         (Flag.OTHER_GAME, is_other_game),
     )
     return tuple(flag for flag, holds in flags if holds)

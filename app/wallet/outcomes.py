@@ -18,7 +18,7 @@ class Posting(NamedTuple):
     entry: JournalEntry
 
 
-class Remembered(NamedTuple):
+class Declined(NamedTuple):
     """A refusal that is an outcome for ever: the entry to write, which moves nothing."""
 
     entry: JournalEntry
@@ -57,7 +57,7 @@ class KeyNeeded(NamedTuple):
     key: Key
 
 
-Receipt: TypeAlias = Posting | Remembered | Replay | Refused
+Receipt: TypeAlias = Posting | Declined | Replay | Refused
 Outcome: TypeAlias = Receipt | KeyNeeded
 
 

@@ -25,15 +25,15 @@ class Refusal(Enum):
     BALANCE_TOO_LARGE = "the balance would not fit the currency's digits"
 
     @property
-    def is_remembered(self) -> bool:
+    def is_final(self) -> bool:
         """Whether it is an outcome: the transaction id hears it for ever.
 
         Whatever happens afterwards.
         """
-        return self in _REMEMBERED
+        return self in _FINAL
 
 
-_REMEMBERED: Final = frozenset(
+_FINAL: Final = frozenset(
     {
         Refusal.PLAYER_BLOCKED,
         Refusal.ALREADY_GIVEN_BACK,

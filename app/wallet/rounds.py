@@ -33,7 +33,7 @@ class Tally(NamedTuple):
     """
 
     bets_placed: int = 0
-    bets_standing: int = 0
+    bets_open: int = 0
     stake_real: Minor = 0
     """stakes that stand, by pocket"""
     stake_bonus: Minor = 0
@@ -45,7 +45,7 @@ class Tally(NamedTuple):
     """of payments, by aborts and cancels"""
     cancels: int = 0
     """accepted SportBetCancels"""
-    remainder: Minor = 0
+    uncovered: Minor = 0
     """what cancels took beyond the payments and aborts that stood"""
 
     @property
@@ -62,14 +62,14 @@ class Tally(NamedTuple):
         """Add sum by sum."""
         return Tally(
             self.bets_placed + other.bets_placed,
-            self.bets_standing + other.bets_standing,
+            self.bets_open + other.bets_open,
             self.stake_real + other.stake_real,
             self.stake_bonus + other.stake_bonus,
             self.staked + other.staked,
             self.paid + other.paid,
             self.taken_back + other.taken_back,
             self.cancels + other.cancels,
-            self.remainder + other.remainder,
+            self.uncovered + other.uncovered,
         )
 
     def minus(self, other: "Tally") -> "Tally":
@@ -176,7 +176,7 @@ class Undoing(NamedTuple):
     effects: tuple[Effect, ...]
 
 
-def bet_to_give_back(
+def bet_to_void(
     round_: Round, amount: Minor, transaction_id: str, *, by_transaction: bool
 ) -> StandingBet | Refusal:
     """The bet that an abort gives back.
@@ -187,7 +187,7 @@ def bet_to_give_back(
     tally = round_.tally
     if tally.bets_placed == 0 or tally.payments_standing > 0:
         return Refusal.NO_MATCHING_MOVEMENT
-    if tally.bets_standing == 0:
+    if tally.bets_open == 0:
         return Refusal.ALREADY_GIVEN_BACK
     candidates = [
         bet for bet in reversed(_standing(round_).bets) if bet.stands and bet.entry.amount == amount
@@ -199,18 +199,18 @@ def bet_to_give_back(
     return candidates[0] if candidates else Refusal.NO_MATCHING_MOVEMENT
 
 
-def give_back(bet: StandingBet) -> Undoing:
+def void_bet(bet: StandingBet) -> Undoing:
     """Undo a bet: its stake no longer stands, and is freed where it was placed."""
     split, amount = bet.split, bet.entry.amount
     return Undoing(
         reverses=(Reversal(bet.entry.position, split.real, split.bonus),),
         parts=split,
-        change=Tally(bets_standing=-1, stake_real=-split.real, stake_bonus=-split.bonus),
+        change=Tally(bets_open=-1, stake_real=-split.real, stake_bonus=-split.bonus),
         effects=(Effect(_day(bet.entry), -amount, -amount),),
     )
 
 
-def take_back_payment(round_: Round, amount: Minor, today: int) -> Undoing | Refusal:
+def reverse_payment(round_: Round, amount: Minor, today: int) -> Undoing | Refusal:
     """Undo a payment: the latest of which exactly the amount stands.
 
     Else of which at least that much stands.
@@ -257,7 +257,7 @@ def reopen(round_: Round, amount: Minor, today: int) -> Undoing:
     return Undoing(
         reverses=tuple(reverses),
         parts=parts,
-        change=Tally(taken_back=amount - missing, cancels=1, remainder=missing),
+        change=Tally(taken_back=amount - missing, cancels=1, uncovered=missing),
         effects=(Effect(today, 0, amount),),
     )
 
@@ -268,7 +268,7 @@ def _undo_abort(abort: StandingAbort) -> Undoing:
     return Undoing(
         reverses=(Reversal(abort.entry.position, parts.real, parts.bonus),),
         parts=parts,
-        change=Tally(bets_standing=1, stake_real=split.real, stake_bonus=split.bonus, cancels=1),
+        change=Tally(bets_open=1, stake_real=split.real, stake_bonus=split.bonus, cancels=1),
         effects=(Effect(_day(abort.bet.entry), amount, amount),),
     )
 

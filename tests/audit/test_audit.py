@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from app.cashier.accounts import IssuedToken, issue_token, open_account, token_hash
 from app.cashier.audit import Findings, audit
 from app.cashier.move_funds import move_funds
+from app.cashier.players import IssuedToken, issue_token, open_account, token_hash
 from app.ledger.audit import INVARIANTS
 from app.ledger.transaction import Ledger
 from app.wallet.events import Direction, EventType

@@ -12,15 +12,15 @@ import asyncpg
 import pytest
 
 from app.cashier.account_changes import AccountChange, Exclusion, update_account
-from app.cashier.accounts import IssuedToken, issue_token
+from app.cashier.batching import Batcher
 from app.cashier.move_funds import AtOnce
-from app.cashier.tellers import Tellers
-from app.ledger.book import Book
+from app.cashier.players import IssuedToken, issue_token
 from app.ledger.errors import DeadlineError, LedgerError
+from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.journal import Flag
 from app.wallet.movement import Movement
-from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.line import AtCommit, Line
 from tests.cashier.locks import held_up, waiting
@@ -117,7 +117,7 @@ class TestOrdinary:
         await till.is_sound()
         receipts = await till.finish(batch, told)
         assert [type(receipt) for receipt in receipts] == [
-            *(Posting, Posting, Refused, Posting, Remembered),
+            *(Posting, Posting, Refused, Posting, Declined),
             *(Posting, Refused, Posting, Posting, Posting),
         ]
         assert await journal_of(till, "clara") == [m.key.transaction_id for m in batch[3:5]]
@@ -239,7 +239,7 @@ async def takes_the_key_for_clara(till: Till, bet: Movement) -> None:
 
 async def takes_the_key_for_a_refusal(till: Till, bet: Movement) -> None:
     refused = till.bet("clara", "5000", transaction_id=bet.key.transaction_id)
-    assert isinstance(await till.one(refused), Remembered)
+    assert isinstance(await till.one(refused), Declined)
 
 
 async def rewrites_the_tables(till: Till, _: Movement) -> None:
@@ -284,11 +284,11 @@ async def put_another_in_its_place(till: Till, table: str, change: str) -> None:
 
 
 MEDDLINGS: list[tuple[Meddling, type, Refusal | None, int]] = [
-    (moves, Remembered, Refusal.INSUFFICIENT_FUNDS, 3000),
+    (moves, Declined, Refusal.INSUFFICIENT_FUNDS, 3000),
     (gives, Posting, None, 4500),
-    (blocks, Remembered, Refusal.PLAYER_BLOCKED, 10000),
-    (excludes, Remembered, Refusal.PLAYER_BLOCKED, 10000),
-    (lowers_a_limit, Remembered, Refusal.LIMIT_EXCEEDED, 10000),
+    (blocks, Declined, Refusal.PLAYER_BLOCKED, 10000),
+    (excludes, Declined, Refusal.PLAYER_BLOCKED, 10000),
+    (lowers_a_limit, Declined, Refusal.LIMIT_EXCEEDED, 10000),
     (speaks_another_language, Posting, None, 4000),
     (ends_the_session, Refused, Refusal.TOKEN_EXPIRED, 10000),
     (renews_the_session, Posting, None, 4000),
@@ -369,8 +369,8 @@ class TestMeanwhile:
     @pytest.mark.parametrize(
         ("table", "put", "kind"),
         [
-            ("wallets", "real = 20", Remembered),
-            ("players", "blocked = true", Remembered),
+            ("wallets", "real = 20", Declined),
+            ("players", "blocked = true", Declined),
             ("sessions", "expires_at = issued_at", Refused),
         ],
     )
@@ -420,7 +420,7 @@ class TestMeanwhile:
             bet, before_writing=lambda: by_another_process(till, db, blocks_and_rewrites)
         )
         assert told == AtOnce([None])
-        assert kinds(await till.finish([bet], told)) == [Remembered]
+        assert kinds(await till.finish([bet], told)) == [Declined]
 
     async def test_a_round_that_is_elsewhere_now_is_found_with_care(
         self, till: Till, db: Database
@@ -469,7 +469,7 @@ class TestMeanwhile:
         assert told == AtOnce([None])
         assert till.ledger.retries == {"40001": 1}
         (receipt,) = await till.finish([bet], told)
-        assert isinstance(receipt, Remembered)
+        assert isinstance(receipt, Declined)
         assert receipt.refusal is Refusal.PLAYER_BLOCKED
         await till.is_sound()
 
@@ -514,11 +514,11 @@ class TestTheImplicitCommit:
         with pytest.raises(asyncpg.DivisionByZeroError):
             await till.move_at_once(bet)
         assert await standing(till, [bet]) == 0
-        tellers = Tellers(till.ledger, till.policy)
+        batcher = Batcher(till.ledger, till.policy)
         with pytest.raises(asyncpg.DivisionByZeroError):
-            await tellers.move(bet)
-        assert isinstance(await tellers.move(bet), Posting), "the lane goes on"
-        await tellers.close()
+            await batcher.move(bet)
+        assert isinstance(await batcher.move(bet), Posting), "the lane goes on"
+        await batcher.close()
         await till.is_sound()
 
     async def cut(self, till: Till, far_till: Till, line: Line, fate: AtCommit) -> list[Movement]:
@@ -564,9 +564,9 @@ class TestTheImplicitCommit:
         self, till: Till, far_till: Till, line: Line, fate: AtCommit
     ) -> None:
         batch = await self.cut(till, far_till, line, fate)
-        tellers = Tellers(far_till.ledger, far_till.policy)
-        receipts = await asyncio.gather(*(tellers.move(movement) for movement in batch))
-        await tellers.close()
+        batcher = Batcher(far_till.ledger, far_till.policy)
+        receipts = await asyncio.gather(*(batcher.move(movement) for movement in batch))
+        await batcher.close()
         assert line.struck == line.commits_at_once == 1
         assert "key taken" not in far_till.ledger.retries
         assert set(kinds(receipts)) == {Replay if fate is AtCommit.CUT_AFTER else Posting}
@@ -589,15 +589,15 @@ class TestLate:
 
         line.at_commit, line.on_commit = [AtCommit.LATE], let_time_pass
         ledger = Ledger(line.url, deadline=timedelta(seconds=2), clock=lambda: times[-1])
-        tellers = Tellers(ledger, till.policy)
+        batcher = Batcher(ledger, till.policy)
         bet = till.bet()
-        receipt = await tellers.move(bet)
+        receipt = await batcher.move(bet)
         assert isinstance(receipt, Refused)
         assert receipt.refusal is Refusal.TOKEN_EXPIRED
         await line.arrive()
         assert await standing(till, [bet]) == 0
         assert await till.pockets() == (10000, 0)
-        await tellers.close()
+        await batcher.close()
         await ledger.close()
         await till.is_sound()
 
@@ -605,13 +605,13 @@ class TestLate:
         await till.player("anna", "100")
         line.at_commit = [AtCommit.LATE]
         ledger = Ledger(line.url, deadline=timedelta(seconds=2))
-        tellers = Tellers(ledger, till.policy)
+        batcher = Batcher(ledger, till.policy)
         bet = till.bet()
-        assert isinstance(await tellers.move(bet), Posting)
+        assert isinstance(await batcher.move(bet), Posting)
         await line.arrive()
         assert await standing(till, [bet]) == 1
         assert await till.pockets() == (9000, 0)
-        await tellers.close()
+        await batcher.close()
         await ledger.close()
         await till.is_sound()
 
@@ -625,16 +625,16 @@ class TestLate:
 
         line.at_commit, line.on_commit = [AtCommit.LATE], go_down
         ledger = Ledger(line.url, deadline=timedelta(seconds=1))
-        tellers = Tellers(ledger, till.policy)
+        batcher = Batcher(ledger, till.policy)
         bet = till.bet()
         with pytest.raises(LedgerError):
-            await tellers.move(bet)
+            await batcher.move(bet)
         async with asyncio.timeout(20):
-            while not tellers.takings.failures:  # noqa: ASYNC110 - else it may yet be decided
+            while not batcher.batch_stats.failures:  # noqa: ASYNC110 - else it may yet be decided
                 await asyncio.sleep(0.01)
         line.on_commit = lambda: None
         line.come_back()
-        await tellers.close()  # waits until nothing is in doubt
+        await batcher.close()  # waits until nothing is in doubt
         await line.arrive()
         assert await standing(till, [bet]) == 0
         assert await till.count("unanswered") == 0
@@ -659,9 +659,9 @@ async def test_a_session_that_lost_its_settings_writes_nothing_at_once(
     with pytest.raises(asyncpg.RaiseError, match="serializable"):
         await forgetful.move_at_once(bet)
     assert await standing(till, [bet]) == 0
-    tellers = Tellers(ledger, till.policy)
-    assert isinstance(await tellers.move(bet), Posting), "with care: BEGIN says what it wants"
-    await tellers.close()
+    batcher = Batcher(ledger, till.policy)
+    assert isinstance(await batcher.move(bet), Posting), "with care: BEGIN says what it wants"
+    await batcher.close()
     await ledger.close()
     await till.is_sound()
 
@@ -684,42 +684,42 @@ class TestTerminated:
     @pytest.mark.parametrize("times", [1, 2])
     async def test_while_it_writes(self, till: Till, times: int) -> None:
         await till.player("anna", "100")
-        tellers = Tellers(till.ledger, till.policy)
+        batcher = Batcher(till.ledger, till.policy)
         async with held_up(till):
-            task = asyncio.create_task(tellers.move(till.bet(amount="100")))
+            task = asyncio.create_task(batcher.move(till.bet(amount="100")))
             for _ in range(times):
                 (pid,) = await waiting(till)
                 await till.rows("SELECT pg_terminate_backend($1, 5000)", pid)
         assert isinstance(await task, Posting)
-        await tellers.close()
+        await batcher.close()
         assert till.ledger.retries.total() == times
         assert await till.pockets() == (0, 0)
         await till.is_sound()
 
     async def test_while_it_glances(self, till: Till) -> None:
         await till.player("anna", "100")
-        tellers = Tellers(till.ledger, till.policy)
+        batcher = Batcher(till.ledger, till.policy)
         async with locked(till, "sessions"):
-            task = asyncio.create_task(tellers.move(till.bet(amount="100")))
+            task = asyncio.create_task(batcher.move(till.bet(amount="100")))
             (pid,) = await waiting(till)
             await till.rows("SELECT pg_terminate_backend($1, 5000)", pid)
         assert isinstance(await task, Posting)
-        await tellers.close()
+        await batcher.close()
         assert await till.pockets() == (0, 0)
         await till.is_sound()
 
     async def test_while_all_are_idle(self, till: Till) -> None:
         await till.player("anna", "100")
-        tellers = Tellers(till.ledger, till.policy)
+        batcher = Batcher(till.ledger, till.policy)
         for _ in range(3):
-            assert isinstance(await tellers.move(till.bet(amount="10")), Posting)
+            assert isinstance(await batcher.move(till.bet(amount="10")), Posting)
             ended = await till.rows(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                 " WHERE application_name = 'wallet' AND datname = current_database()"
             )
             assert len(ended) >= 2
-        assert isinstance(await tellers.move(till.bet(amount="10")), Posting)
-        await tellers.close()
+        assert isinstance(await batcher.move(till.bet(amount="10")), Posting)
+        await batcher.close()
         assert await till.pockets() == (6000, 0)
         await till.is_sound()
 
@@ -730,7 +730,7 @@ async def test_two_processes_and_whatever_may_happen_to_four_players(
     """Every transaction id comes to both; each is decided once, and both say the same."""
     names = await till.players(4, "30")
     dice = Random(4)  # noqa: S311 - a test
-    both = [Tellers(each.ledger, each.policy) for each in (till, other_till)]
+    both = [Batcher(each.ledger, each.policy) for each in (till, other_till)]
     asked: list[Movement] = []
     for number in range(120):
         kind, way, amount = dice.choice(
@@ -755,7 +755,7 @@ async def test_two_processes_and_whatever_may_happen_to_four_players(
         )
     )
     written = Counter(
-        receipt.entry.key for receipt in receipts if isinstance(receipt, (Posting, Remembered))
+        receipt.entry.key for receipt in receipts if isinstance(receipt, (Posting, Declined))
     )
     entries: dict[object, set[object]] = {}
     for receipt in receipts:
@@ -765,6 +765,6 @@ async def test_two_processes_and_whatever_may_happen_to_four_players(
     assert all(len(said) == 1 for said in entries.values())
     assert entries.keys() == written.keys()
     assert await till.count("movements") == 4 + len(written)
-    for tellers in both:
-        await tellers.close()
+    for batcher in both:
+        await batcher.close()
     await till.is_sound()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.ledger.limits import terms_of, terms_text
-from app.ledger.rows import limits_in_force
+from app.ledger.money.rows import limits_in_force
 from app.wallet.balance import Pockets
 from app.wallet.decision import decide_all
 from app.wallet.events import Direction, EventType
@@ -20,7 +20,7 @@ from app.wallet.journal import CHAIN_START, JournalEntry, microseconds
 from app.wallet.limits import NO_LIMITS, Limits, Term, Usage, changed, changed_terms
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
-from app.wallet.outcomes import Posting, Refused, Remembered
+from app.wallet.outcomes import Declined, Posting, Refused
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey
 
@@ -232,13 +232,13 @@ def _move_and_check(life: Life, step: str, amount: int, event_id: str) -> None:
         assert not passed, f"{step} of {amount} passed {passed}"
         life.follow(outcome.entry)
         _check_usage(life)
-    elif isinstance(outcome, Remembered) and outcome.refusal is Refusal.LIMIT_EXCEEDED:
+    elif isinstance(outcome, Declined) and outcome.refusal is Refusal.LIMIT_EXCEEDED:
         assert passed_now, f"{step} of {amount} was refused, and passes no limit"
     else:
-        assert isinstance(outcome, Refused | Remembered)
+        assert isinstance(outcome, Refused | Declined)
         assert outcome.refusal is not Refusal.LIMIT_EXCEEDED
     assert step in {"bet", "tip"} or not (
-        isinstance(outcome, Remembered) and outcome.refusal is Refusal.LIMIT_EXCEEDED
+        isinstance(outcome, Declined) and outcome.refusal is Refusal.LIMIT_EXCEEDED
     ), "a limit stood in the way of money coming back"
 
 

@@ -12,7 +12,7 @@ from app.ledger.transaction import Ledger
 from app.wallet.balance import Pockets
 from app.wallet.journal import Flag
 from app.wallet.movement import Movement
-from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till
 from tests.conftest import Database
@@ -64,10 +64,10 @@ async def test_a_whole_round_in_one_batch(till: Till) -> None:
         till.bet(amount="1000"),
         till.bet("nobody", "1000"),
     )
-    expected = [Posting, Posting, Posting, Posting, Remembered, Remembered, Refused]
+    expected = [Posting, Posting, Posting, Posting, Declined, Declined, Refused]
     assert kinds(receipts) == expected
     gone = receipts[4]
-    assert isinstance(gone, Remembered)
+    assert isinstance(gone, Declined)
     assert gone.refusal is Refusal.ALREADY_GIVEN_BACK
     assert await till.pockets() == Pockets(10000, 0)
     await till.is_sound()
@@ -106,7 +106,7 @@ async def test_a_batch_is_decided_however_its_refusals_depend_on_each_other(till
         till.movement("anna", "DropAndWin", "credit", "10", transaction_id="k2"),
         till.bet(amount="10", transaction_id="k3"),
     )
-    assert kinds(receipts) == [Remembered, Replay, Remembered, Replay, Remembered]
+    assert kinds(receipts) == [Declined, Replay, Declined, Replay, Declined]
 
 
 @pytest.mark.parametrize("bets", [1, 40])
@@ -131,7 +131,7 @@ async def test_taken_and_fresh_keys_in_one_batch(till: Till) -> None:
         till.bet(amount="30"),
         again(all_in, 2),
     )
-    assert kinds(receipts) == [Replay, Remembered, Posting, Posting, Replay]
+    assert kinds(receipts) == [Replay, Declined, Posting, Posting, Replay]
     assert await till.pockets() == (0, 0)
     await till.is_sound()
 
@@ -158,7 +158,7 @@ class TestAtOnce:
     async def test_twenty_bets_race_for_money_for_five(self, till: Till, other_till: Till) -> None:
         await till.player("anna", "50")
         receipts = await at_once([till, other_till], [till.bet() for _ in range(20)])
-        assert Counter(kinds(receipts)) == {Posting: 5, Remembered: 15}
+        assert Counter(kinds(receipts)) == {Posting: 5, Declined: 15}
         assert await till.pockets() == (0, 0)
         await till.is_sound()
 
@@ -171,7 +171,7 @@ class TestAtOnce:
         bets = [till.bet() for _ in range(12)]
         twice = [again(bet, number) for number, bet in enumerate(bets)]
         receipts = await at_once([till, other_till], [*bets, *twice])
-        assert Counter(kinds(receipts)) == {Posting: 5, Remembered: 7, Replay: 12}
+        assert Counter(kinds(receipts)) == {Posting: 5, Declined: 7, Replay: 12}
         assert await till.pockets() == (0, 0)
         await till.is_sound()
 
@@ -209,7 +209,7 @@ class TestAtOnce:
         await till.one(till.bet())
         aborts = [till.movement("anna", "BetPlacingAbort", "credit", "10") for _ in range(8)]
         receipts = await at_once([till, other_till], aborts)
-        assert Counter(kinds(receipts)) == {Posting: 1, Remembered: 7}
+        assert Counter(kinds(receipts)) == {Posting: 1, Declined: 7}
         assert await till.pockets() == (10000, 0)
         await till.is_sound()
 

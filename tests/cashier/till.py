@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from app.cashier.accounts import IssuedToken, issue_token, open_account, token_hash
 from app.cashier.move_funds import AtOnce, move_at_once, move_funds
+from app.cashier.players import IssuedToken, issue_token, open_account, token_hash
 from app.ledger.transaction import Ledger
 from app.wallet.balance import Pockets
 from app.wallet.events import RULES, Direction, EventType

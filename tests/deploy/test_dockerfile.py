@@ -6,9 +6,9 @@ import json
 import re
 import tomllib
 
-from app.edges.numbers import Numbers
+from app.console.cli import console
+from app.edges.metrics import Metrics
 from app.edges.probes import Readiness, probes_app
-from app.ops.cli import console
 from app.settings import Settings
 from tests.deploy.files import ROOT, dockerfile, environment
 
@@ -92,7 +92,7 @@ def test_the_health_check_asks_a_path_that_exists() -> None:
     async def well() -> str | None:
         return None
 
-    app = probes_app(Readiness(well), Numbers.__new__(Numbers))
+    app = probes_app(Readiness(well), Metrics.__new__(Metrics))
     assert path in {getattr(route, "path", "") for route in app.routes}
 
 

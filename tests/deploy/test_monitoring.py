@@ -9,8 +9,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # as in files
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.cashier.tellers import Tellers
-from app.edges.numbers import Numbers
+from app.cashier.batching import Batcher
+from app.edges.metrics import Metrics
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
 from app.wallet.facts import Policy
@@ -28,7 +28,7 @@ NAME = re.compile(r"\b(wallet_[a-z_]+)")
 def names() -> set[str]:
     """Every name that Prometheus would know, whether it has samples yet or not."""
     ledger = Ledger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
-    page = Numbers(ledger, Tellers(ledger, Policy()), {"callback": Requests(("moveFunds",))}).page()
+    page = Metrics(ledger, Batcher(ledger, Policy()), {"callback": Requests(("moveFunds",))}).page()
     found = set()
     for family in text_string_to_metric_families(page.decode()):
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}

@@ -2,10 +2,10 @@
 
 import re
 
+from app.console.cli import console
 from app.ledger import migrations
 from app.ledger.transaction import SESSION_SETTINGS
-from app.ops.cli import console
-from app.ops.server import KEEP_ALIVE_SECONDS
+from app.server.serving import KEEP_ALIVE_SECONDS
 from app.settings import setting_names
 from tests.deploy.files import ROOT
 

@@ -8,12 +8,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.cashier.batching import Batcher
 from app.cashier.readiness import why_not_ready
-from app.cashier.tellers import Tellers
-from app.edges.numbers import Numbers
+from app.edges.metrics import Metrics
 from app.edges.probes import Readiness, probes_app
-from app.ledger.book import Book
-from app.ledger.statements import FACTS_CHANGED
+from app.ledger.money.book import Book
+from app.ledger.money.statements import FACTS_CHANGED
 from app.ledger.transaction import Fate, Ledger, RunAgainError
 from app.telemetry.metrics import Requests
 from app.wallet.facts import Policy
@@ -33,7 +33,7 @@ class Private:
     """The private port of a house, asked over HTTP."""
 
     till: Till
-    tellers: Tellers
+    batcher: Batcher
     callback: Requests
     client: httpx.AsyncClient
 
@@ -58,13 +58,13 @@ class Private:
 
 @asynccontextmanager
 async def private(till: Till, readiness: Readiness) -> AsyncIterator[Private]:
-    tellers = Tellers(till.ledger, Policy())
+    batcher = Batcher(till.ledger, Policy())
     callback = Requests(("moveFunds", "getBalance"))
-    app = probes_app(readiness, Numbers(till.ledger, tellers, {"callback": callback}))
+    app = probes_app(readiness, Metrics(till.ledger, batcher, {"callback": callback}))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://private") as client:
-        yield Private(till, tellers, callback, client)
-    await tellers.close()
+        yield Private(till, batcher, callback, client)
+    await batcher.close()
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ async def test_numbers_of_a_quiet_house(house: Private) -> None:
 
 
 async def test_movements_and_money_are_counted(house: Private) -> None:
-    till, move = house.till, house.tellers.move
+    till, move = house.till, house.batcher.move
     await till.player("anna", "100")
     await till.player("chen", "5000", currency="JPY")
     bet = till.movement("anna", "BetPlacing", "debit", "12.50")
@@ -159,7 +159,7 @@ async def test_batches_are_counted_by_their_size_and_time(house: Private) -> Non
     till = house.till
     await till.player("anna", "100")
     bets = [till.movement("anna", "BetPlacing", "debit", "1") for _ in range(9)]
-    await asyncio.gather(*(house.tellers.move(bet) for bet in bets))
+    await asyncio.gather(*(house.batcher.move(bet) for bet in bets))
     numbers = await house.numbers()
     count, movements = (
         numbers["wallet_batch_movements_count"],
@@ -175,13 +175,13 @@ async def test_who_waits_is_shown_with_the_oldest(house: Private) -> None:
     till = house.till
     await till.player("anna", "100")
     bets = [till.movement("anna", "BetPlacing", "debit", "1") for _ in range(3)]
-    waiting = [asyncio.create_task(house.tellers.move(bet)) for bet in bets]
+    waiting = [asyncio.create_task(house.batcher.move(bet)) for bet in bets]
     await asyncio.sleep(0)
-    lanes = house.tellers.waiting()
+    lanes = house.batcher.waiting()
     assert sum(lane.length for lane in lanes) in range(1, 4)
     assert max(lane.oldest_nanoseconds for lane in lanes) > 0
     await asyncio.gather(*waiting)
-    assert [tuple(lane) for lane in house.tellers.waiting()] == [(0, 0)]
+    assert [tuple(lane) for lane in house.batcher.waiting()] == [(0, 0)]
 
 
 async def test_retries_are_counted_by_their_reason(house: Private) -> None:
@@ -214,8 +214,8 @@ async def test_two_processes_on_one_wallet_count_why_they_ran_again(
     await house.till.player("anna", "100")
     other = Ledger(db.service_url)
     bets = [house.till.movement("anna", "BetPlacing", "debit", "1") for _ in range(20)]
-    rivals = Tellers(other, Policy())
-    moves = [(house.tellers if n % 2 else rivals).move(bet) for n, bet in enumerate(bets)]
+    rivals = Batcher(other, Policy())
+    moves = [(house.batcher if n % 2 else rivals).move(bet) for n, bet in enumerate(bets)]
     receipts = await asyncio.gather(*moves)
     await rivals.close()
     reasons = house.till.ledger.retries + other.retries

@@ -26,8 +26,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from app.edges.callback.auth import canonical
+from app.edges.callback.decoding import read_fields
 from app.edges.callback.errors import EncodingError
-from app.edges.callback.fields import read_fields
 from app.postgres import EmbeddedPostgres
 from tests.conftest import clone
 from tests.model.caller import CALLBACK_KEY, Caller, seal, sign_text

@@ -5,8 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.edges.callback.decoding import EXTRA_DATA, read_fields
 from app.edges.callback.errors import EncodingError
-from app.edges.callback.fields import EXTRA_DATA, read_fields
 from app.edges.transfer.codes import RefusedError
 from app.edges.transfer.envelope import Agent, Envelopes
 from app.edges.wire import NotUnderstoodError, Number, read_members

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.edges.callback.auth import canonical
+from app.edges.callback.decoding import read_form
 from app.edges.callback.errors import EncodingError
-from app.edges.callback.fields import read_form
 
 PHP = shutil.which("php")
 SCRIPT = Path(__file__).parent / "php.php"

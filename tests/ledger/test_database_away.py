@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from app.ledger.book import Book
 from app.ledger.connections import SHUT_NANOSECONDS_MAX
 from app.ledger.errors import LedgerAwayError
+from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from tests.cashier.line import Line
 

@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 
 from app.ledger import transaction
-from app.ledger.book import Book
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, LedgerError
+from app.ledger.money.book import Book
 from app.ledger.transaction import Fate, Ledger
-from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from tests.cashier.line import AtCommit, Line
 from tests.cashier.till import Till, connect, soon
 from tests.conftest import Database
@@ -512,7 +512,7 @@ class TestDeathAtCommit:
     ) -> None:
         receipts = await self.moved(till, far_till, line, AtCommit.CUT_BEFORE)
         kinds = [type(receipt) for receipt in receipts]
-        assert kinds == [Posting, Remembered, Replay, Refused, Posting]
+        assert kinds == [Posting, Declined, Replay, Refused, Posting]
         assert line.commits == 2
         assert await till.pockets() == (8500, 0)
         await till.is_sound()

@@ -168,7 +168,7 @@ def windows(now: datetime) -> dict[str, tuple[datetime, datetime]]:
 
 
 @dataclass
-class Remembered:
+class Declined:
     """What a transaction id was used for, and the answer it got."""
 
     content: dict[str, Any]

@@ -14,10 +14,10 @@ from tests.model.books import (
     AMOUNT,
     SCALES,
     Bet,
+    Declined,
     GivenBack,
     Payment,
     Player,
-    Remembered,
     Round,
     largest,
     units,
@@ -58,9 +58,9 @@ class Expected:
     player: Player | None = None
     """whose balances it must show"""
     data: dict[str, Any] | None = None
-    is_repeat_of: Remembered | None = None
+    is_repeat_of: Declined | None = None
     """whose first answer it must be, byte for byte"""
-    is_first_of: Remembered | None = None
+    is_first_of: Declined | None = None
     """whose first answer it is"""
 
 
@@ -97,8 +97,8 @@ class Model:
         self.token_life = token_life
         self.players: dict[str, Player] = {}
         self.tokens: dict[str, tuple[str, datetime]] = {}
-        self.callback: dict[tuple[str, ...], Remembered] = {}
-        self.transfer: dict[tuple[str, str], Remembered] = {}
+        self.callback: dict[tuple[str, ...], Declined] = {}
+        self.transfer: dict[tuple[str, str], Declined] = {}
 
     # --- the callback API's questions ---------------------------------------------------------
 
@@ -172,9 +172,9 @@ class Model:
             code = refused.code
             expected = Expected(code, player if code in WITH_BALANCE else None)
             if code in {402, 456, 405} or (code == CONFLICT and kind in ABORTS):
-                self.callback[key] = expected.is_first_of = Remembered(content, code)
+                self.callback[key] = expected.is_first_of = Declined(content, code)
             return expected
-        self.callback[key] = first = Remembered(content, DONE)
+        self.callback[key] = first = Declined(content, DONE)
         return Expected(DONE, player, is_first_of=first)
 
     def _key(self, transaction_id: str, kind: str, direction: str) -> tuple[str, ...]:
@@ -182,7 +182,7 @@ class Model:
             return transaction_id, kind, direction
         return (transaction_id,)
 
-    def _repeat(self, known: Remembered, content: dict[str, Any], player: Player) -> Expected:
+    def _repeat(self, known: Declined, content: dict[str, Any], player: Player) -> Expected:
         if known.code != DONE:
             if self.replays:
                 return Expected(known.code, is_repeat_of=known)
@@ -325,9 +325,9 @@ class Model:
         except Refused as refused:
             if refused.code == 400:
                 return Expected(100)
-            self.transfer[key] = first = Remembered(content, refused.code)
+            self.transfer[key] = first = Declined(content, refused.code)
             return Expected(refused.code, is_first_of=first)
-        self.transfer[key] = first = Remembered(content, DONE)
+        self.transfer[key] = first = Declined(content, DONE)
         return Expected(DONE, player, {"amount": fields["amount"]}, is_first_of=first)
 
     @staticmethod
@@ -347,7 +347,7 @@ class Model:
                 raise Refused(102)
             _post(player, 0, -amount)
 
-    def check(self, agent: str, transaction_id: str) -> tuple[str, Remembered | None]:
+    def check(self, agent: str, transaction_id: str) -> tuple[str, Declined | None]:
         """transaction/check: the status, and the first answer."""
         known = self.transfer.get((agent, transaction_id))
         if known is None:

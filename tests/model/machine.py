@@ -228,7 +228,7 @@ class WalletMachine(RuleBasedStateMachine):
         self.move(number, kind, "credit", event, amount, code=code, token=token)
 
     @rule(number=mostly_first, event=events, which=known, streamer=st.booleans())
-    def give_back(self, number: int, event: str, which: int, *, streamer: bool) -> None:
+    def void_bet(self, number: int, event: str, which: int, *, streamer: bool) -> None:
         kind = "PromoStreamersBetPlacingAbort" if streamer else "BetPlacingAbort"
         bets = self.model.players[self.user(number)].round(event, streamer=streamer).bets
         amount = self.amount_like(number, [bet.amount for bet in bets], which)
@@ -241,7 +241,7 @@ class WalletMachine(RuleBasedStateMachine):
         less=st.sampled_from((0, 0, 1, 50, -1)),
         kind=st.sampled_from(("BetPayedAbort", "SportBetCancel", "PromoStreamersBetPayedAbort")),
     )
-    def take_back(self, number: int, event: str, which: int, less: int, kind: str) -> None:
+    def reverse_parts(self, number: int, event: str, which: int, less: int, kind: str) -> None:
         streamer = kind.startswith("Promo")
         round_ = self.model.players[self.user(number)].round(event, streamer=streamer)
         there = [payment.stands for payment in round_.payments]

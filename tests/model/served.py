@@ -13,7 +13,7 @@ import uvicorn
 import uvloop
 
 from app.main import build_app
-from app.ops.hatch import HatchProtocol
+from app.server.fast_path import HatchProtocol
 from app.settings import Settings
 
 

@@ -7,18 +7,18 @@ change, so the answers in `docs/ops.md` never do either.
 from datetime import UTC, datetime, timedelta
 
 from app.cashier.account_changes import AccountChange, update_account
-from app.cashier.accounts import issue_token, open_account, token_hash
+from app.cashier.in_doubt import Delivery, list_unknown_outcomes
 from app.cashier.move_funds import move_funds
 from app.cashier.notices import Notice, keep_notice
-from app.cashier.trail import RefusedRequest, note_refusal
-from app.cashier.unanswered import Delivery, note_unanswered
+from app.cashier.players import issue_token, open_account, token_hash
+from app.cashier.refusal_log import RefusedRequest, log_refusal
 from app.ledger.accounts import ChangeNote
 from app.ledger.transaction import Ledger
 from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
-from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 
 AGENT = "house"
@@ -154,7 +154,7 @@ class Storyteller:
     async def _aside(self) -> None:
         """Tell what no movement tells: a request not understood, a silence, announcements."""
         self.now = datetime(2026, 3, 5, 10, tzinfo=UTC)
-        await note_refusal(
+        await log_refusal(
             self.ledger,
             RefusedRequest(
                 delivery=bytes(16), source="callback", operation="moveFunds", user_id="anna",
@@ -165,7 +165,9 @@ class Storyteller:
         )  # fmt: skip
         silent = [self.told["b-13"], self.told["w-13"]]
         entries = [r.entry for r in silent if isinstance(r, Posting)]
-        await note_unanswered(self.ledger, [Delivery(e.key, e.delivery, "chen") for e in entries])
+        await list_unknown_outcomes(
+            self.ledger, [Delivery(e.key, e.delivery, "chen") for e in entries]
+        )
         self.now += timedelta(seconds=30)
         again = _movement(
             self.now, "chen", "BetPlacing", "8000", "b-13", "round-13", str(ROULETTE), None
@@ -223,5 +225,5 @@ def _outcome(receipt: Receipt) -> str:
             return "accepted"
         case Replay():
             return "repeat"
-        case Remembered(refusal=refusal) | Refused(refusal=refusal):
+        case Declined(refusal=refusal) | Refused(refusal=refusal):
             return refusal.name

@@ -92,7 +92,7 @@ def test_views_have_words_for_whatever_the_wallet_can_decide(psql: Psql) -> None
     for kind in EventType:
         assert f"'{kind}'" in definitions, kind
     for refusal in Refusal:
-        if refusal.is_remembered:
+        if refusal.is_final:
             assert f"'{refusal.name}'::text THEN '{refusal.value}'" in definitions, refusal
     for flag in Flag:
         assert f"%{flag}%" in definitions, flag

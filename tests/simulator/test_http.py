@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from app.simulator.encoder import EncodedRequest
 from app.simulator.http import Address, BrokenReplyError, Client, Reply
-from app.simulator.letter import Letter
 
-LETTER = Letter("POST", "/moveFunds?a=1", (("X-Test", "1"),), b"body")
+LETTER = EncodedRequest("POST", "/moveFunds?a=1", (("X-Test", "1"),), b"body")
 
 
 @asynccontextmanager

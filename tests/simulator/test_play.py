@@ -18,9 +18,9 @@ import pytest
 from rich.console import Console
 
 from app.simulator import Bar, Options, Silence, Stage, StagePlayer, Verdict, simulate
-from app.simulator.book import Book, Manners
 from app.simulator.expected import Expected, Key, refused
 from app.simulator.moves import Event, Move, Question, Token
+from app.simulator.oracle import Manners, Oracle
 from app.simulator.pockets import Pockets
 from app.simulator.signature import sign
 from app.simulator.stage import DuplicateReply, KeyScope, StakeOrder
@@ -87,8 +87,8 @@ class Understudy:
 
     def __post_init__(self) -> None:
         manners = Manners(self.stage.duplicate_reply, self.stage.stake_order, self.stage.key_scope)
-        self.books = {
-            player.user_id: Book(
+        self.oracles = {
+            player.user_id: Oracle(
                 Pockets(units_of(player.real, player.scale), units_of(player.bonus, player.scale)),
                 player.scale,
                 manners,
@@ -188,10 +188,10 @@ class Understudy:
 
     def _decided(self, path: str, fields: dict[str, str]) -> str:
         user_id = unquote(fields["userId"])
-        book = self.books.get(user_id, next(iter(self.books.values())))
+        oracle = self.oracles.get(user_id, next(iter(self.oracles.values())))
         owner, role = self.tokens.get(fields.get("token", ""), ("", Token.UNKNOWN))
         token = role if owner == user_id else Token.UNKNOWN
-        user = "own" if user_id in self.books else "nobody"
+        user = "own" if user_id in self.oracles else "nobody"
         if path == "moveFunds":
             move = Move(
                 fields["eventType"],
@@ -204,16 +204,16 @@ class Understudy:
                 user,  # type: ignore[arg-type]
             )
             if self.forgets and self.requests % 5 == 0:
-                book._outcomes.clear()
-            return self._printed(user_id, self._moved(book, move), user_id)
+                oracle._outcomes.clear()
+            return self._printed(user_id, self._moved(oracle, move), user_id)
         question = Question(path, token, user)  # type: ignore[arg-type]
-        return self._printed(user_id, book.ask(question), user_id)
+        return self._printed(user_id, oracle.ask(question), user_id)
 
-    def _moved(self, book: Book, move: Move) -> Expected:
-        key = book._key(move)
-        if any(key in other._outcomes for other in self.books.values() if other is not book):
-            return refused(409, book.printed)
-        return book.move(move)
+    def _moved(self, oracle: Oracle, move: Move) -> Expected:
+        key = oracle._key(move)
+        if any(key in other._outcomes for other in self.oracles.values() if other is not oracle):
+            return refused(409, oracle.printed)
+        return oracle.move(move)
 
     def _printed(self, user: str, expected: Expected, user_id: str) -> str:
         if expected.echo:

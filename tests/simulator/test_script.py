@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from app.simulator.deck import SCENES, deal
 from app.simulator.laws import LAWS
 from app.simulator.moves import Move
+from app.simulator.player_script import Step
+from app.simulator.scenario_mix import SCENES, deal
 from app.simulator.script import write_scripts
-from app.simulator.seat import Step
 from app.simulator.stage import DuplicateReply, KeyScope, Options, Stage, StagePlayer, StakeOrder
 
 CURRENCIES = (("USD", 2, "1000.00", "55.55"), ("JPY", 0, "100000", "0"), ("BTC", 8, "0.5", "0.1"))
@@ -121,7 +121,7 @@ def test_no_scene_makes_a_player_rich_without_bound() -> None:
         for scene in script.scenes:
             for _ in script.scene(scene):
                 pass
-        assert script.seat.balance < 200_000 * script.seat.coin
+        assert script.writer.balance < 200_000 * script.writer.coin
 
 
 @pytest.mark.parametrize(

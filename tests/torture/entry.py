@@ -10,9 +10,9 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from app.console.cli import House, run_console
 from app.main import build_app
-from app.ops.cli import House, run_console
-from app.ops.server import BuildApp
+from app.server.serving import BuildApp
 from app.settings import Settings
 
 

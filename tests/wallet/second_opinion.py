@@ -55,7 +55,7 @@ class Thing:
 class Event:
     things: list[Thing] = field(default_factory=list)
     cancels: int = 0
-    remainder: int = 0
+    uncovered: int = 0
 
     def of(self, kind: str) -> list[Thing]:
         return [thing for thing in self.things if thing.kind == kind]
@@ -309,7 +309,7 @@ class SecondOpinion:
             from_real += taken - bonus
             from_bonus += bonus
             missing -= taken
-        event.remainder += missing
+        event.uncovered += missing
         account.counted.append(Counted(ask.at.date(), 0, amount))
         return self.draw(account, amount, from_real, from_bonus, may_overdraw=True)
 

@@ -19,7 +19,7 @@ from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.limits import NO_LIMITS, Limits, Usage
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import Key, Movement, facet_of
-from app.wallet.outcomes import Decisions, KeyNeeded, Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.outcomes import Decisions, Declined, KeyNeeded, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey
 
@@ -154,7 +154,7 @@ class Story:
             written = [
                 outcome.entry
                 for outcome in decisions.outcomes
-                if isinstance(outcome, (Posting, Remembered))
+                if isinstance(outcome, (Posting, Declined))
             ]
             found_taken = {entry.key for entry in written} & self.journal.keys()
             if not found_taken:
@@ -237,7 +237,7 @@ def refusal(receipt: Receipt) -> Refusal | None:
     """Why a movement was refused, by an outcome or without one; None: it was not."""
     if isinstance(receipt, Replay):
         return receipt.entry.refusal
-    return receipt.refusal if isinstance(receipt, (Refused, Remembered)) else None
+    return receipt.refusal if isinstance(receipt, (Refused, Declined)) else None
 
 
 def total(parts: Iterable[Pockets]) -> Pockets:

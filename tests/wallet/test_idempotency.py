@@ -10,7 +10,7 @@ from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.limits import Limits
 from app.wallet.movement import KeyScope, Movement
-from app.wallet.outcomes import Posting, Refused, Remembered, Replay
+from app.wallet.outcomes import Declined, Posting, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.wallet.story import EXPIRED, UNKNOWN, Story, again, movement, refusal, token_of
 
@@ -182,7 +182,7 @@ class TestARefusalThatIsAnOutcome:
         told = case.told(story.policy)
         story.change(**case.change)
         first = story.one(told)
-        assert isinstance(first, Remembered)
+        assert isinstance(first, Declined)
         assert first.refusal is case.refusal
         story.change(**case.undo)
         receipt = story.one(again(told))
@@ -265,7 +265,7 @@ class TestARefusalThatIsNoOutcome:
         assert isinstance(receipt, Refused)
         assert receipt.refusal is refused
         assert (story.wallets, story.journal) == (before, {})
-        assert not receipt.refusal.is_remembered
+        assert not receipt.refusal.is_final
 
     def test_a_win_may_arrive_before_its_bets_retry(self, story: Story) -> None:
         win = movement("Win", "5", policy=story.policy)
@@ -312,7 +312,7 @@ class TestWithinOneBatch:
     def test_a_repeat_of_a_refused_one_hears_the_refusal(self, story: Story) -> None:
         bet = movement("BetPlacing", "100000", policy=story.policy)
         first, second = story.tell(bet, again(bet, amount="1"))
-        assert isinstance(first, Remembered)
+        assert isinstance(first, Declined)
         assert isinstance(second, Replay)
         assert (second.entry, second.differs) == (first.entry, "amount")
 

@@ -35,7 +35,7 @@ ENTRY = JournalEntry(
     bonus_code="",
     extra_data='{"a":"b|c"}',
     reverses=(Reversal(1, 500, 25), Reversal(2, 525, 0)),
-    flags=(Flag.REMAINDER, Flag.OTHER_GAME),
+    flags=(Flag.UNCOVERED, Flag.OTHER_GAME),
     event_time=datetime(2026, 11, 20, 13, 0, 0, 1, tzinfo=UTC),
     ledger_time=datetime(2026, 11, 20, 13, 0, 1, tzinfo=UTC),
     chain=b"",
@@ -82,7 +82,7 @@ CHANGES: dict[str, object] = {
     "bonus_code": None,
     "extra_data": "",
     "reverses": (Reversal(1, 500, 25),),
-    "flags": (Flag.REMAINDER,),
+    "flags": (Flag.UNCOVERED,),
     "event_time": ENTRY.event_time + timedelta(microseconds=1),
     "ledger_time": ENTRY.ledger_time + timedelta(microseconds=1),
 }

@@ -12,7 +12,7 @@ from app.wallet.balance import Pockets, StakeOrder
 from app.wallet.events import RULES, DebitFrom, EventType, HouseAccount, Part
 from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.movement import KeyScope, Movement
-from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import NOTHING_YET, Tally
 from tests.wallet.second_opinion import Account, Answer, Ask, SecondOpinion
@@ -159,7 +159,7 @@ def test_every_movement_the_table_allows_has_an_answer(
     story = data.draw(stories())
     tell(story, data.draw(tales(story.policy, steps_max=10)))
     told = data.draw(movements(story.policy, [kind]))
-    assert isinstance(story.one(told), (Posting, Remembered, Replay, Refused))
+    assert isinstance(story.one(told), (Posting, Declined, Replay, Refused))
 
 
 def is_conserved(story: Story, began: dict[str, Pockets]) -> None:
@@ -218,13 +218,13 @@ def opinions_agree(story: Story, tale: list[Step]) -> None:
         round_ = story.rounds.get((player_id, event_id, is_streamer))  # type: ignore[call-overload]
         tally = round_.tally if round_ else NOTHING_YET
         assert tally.bets_placed == len(event.of("bet"))
-        assert tally.bets_standing == len(event.standing("bet"))
+        assert tally.bets_open == len(event.standing("bet"))
         assert tally.stakes == Pockets(
             sum(bet.real for bet in event.standing("bet")),
             sum(bet.bonus for bet in event.standing("bet")),
         )
         assert tally.payments_standing == sum(p.real + p.bonus for p in event.payments())
-        assert (tally.cancels, tally.remainder) == (event.cancels, event.remainder)
+        assert (tally.cancels, tally.uncovered) == (event.cancels, event.uncovered)
 
 
 def entries_of(story: Story, user_id: str) -> list[JournalEntry]:
@@ -255,7 +255,7 @@ def tallies_agree(story: Story) -> None:
         ]
         assert round_.history is None or list(round_.history) == entries
         assert round_.tally == recomputed(entries)
-        assert round_.tally.bets_standing >= 0
+        assert round_.tally.bets_open >= 0
         assert round_.tally.payments_standing >= 0
         assert min(round_.tally.stakes) >= 0
 
@@ -266,7 +266,7 @@ def recomputed(entries: list[JournalEntry]) -> Tally:
     gives = {e.position: e for e in entries}
     standing = {e.position for e in entries if RULES[e.event_type].part is Part.BET}
     given_back: dict[int, int] = {}
-    paid = taken_back = remainder = cancels = staked = 0
+    paid = taken_back = uncovered = cancels = staked = 0
     for entry in entries:
         part = RULES[entry.event_type].part
         staked += entry.amount * (part is Part.BET)
@@ -282,17 +282,17 @@ def recomputed(entries: list[JournalEntry]) -> Tally:
                 standing.add(given_back[reversal.position])
             else:
                 taken_back += reversal.parts.balance
-        remainder += (entry.amount - undone) * (part is Part.CANCEL)
+        uncovered += (entry.amount - undone) * (part is Part.CANCEL)
     return Tally(
         bets_placed=sum(RULES[e.event_type].part is Part.BET for e in entries),
-        bets_standing=len(standing),
+        bets_open=len(standing),
         stake_real=-sum(gives[p].delta.real for p in standing),
         stake_bonus=-sum(gives[p].delta.bonus for p in standing),
         staked=staked,
         paid=paid,
         taken_back=taken_back,
         cancels=cancels,
-        remainder=remainder,
+        uncovered=uncovered,
     )
 
 

@@ -10,9 +10,9 @@ from app.wallet.balance import (
     bonus_only,
     debt_first,
     real_only,
+    reverse_parts,
     share,
     stake_from,
-    take_back,
 )
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES, Currency
@@ -334,7 +334,7 @@ def test_a_share_of_what_is_there_takes_no_more_than_each_part(
 def test_taking_back_is_whole_and_only_a_cancel_leaves_a_new_debt(
     pockets: Pockets, parts: Pockets, *, may_overdraw: bool
 ) -> None:
-    taken = take_back(pockets, parts.balance, parts, may_overdraw=may_overdraw)
+    taken = reverse_parts(pockets, parts.balance, parts, may_overdraw=may_overdraw)
     if taken is None:
         assert not may_overdraw
         assert parts.balance > max(pockets.real, 0) + pockets.bonus

@@ -8,7 +8,7 @@ from app.wallet.balance import Pockets
 from app.wallet.facts import Policy
 from app.wallet.journal import Flag
 from app.wallet.movement import KeyScope, Movement
-from app.wallet.outcomes import Posting, Receipt, Remembered
+from app.wallet.outcomes import Declined, Posting, Receipt
 from app.wallet.refusals import Refusal
 from tests.wallet.story import Story, delta, movement, refusal
 
@@ -62,7 +62,7 @@ class TestTheLawsOfBothKinds:
             story, (kinds.bet, "10"), (kinds.abort, "10"), (kinds.abort, "10")
         )
         assert delta(first).plus(delta(second)) == (0, 0)
-        assert isinstance(third, Remembered)
+        assert isinstance(third, Declined)
         assert third.refusal is Refusal.ALREADY_GIVEN_BACK
 
     def test_while_a_payment_stands_no_bet_is_given_back(self, story: Story, kinds: Kinds) -> None:
@@ -76,7 +76,7 @@ class TestTheLawsOfBothKinds:
     def test_an_abort_of_another_amount_finds_no_bet(self, story: Story, kinds: Kinds) -> None:
         *_, refused = play(story, (kinds.bet, "10"), (kinds.abort, "9.99"))
         assert refusal(refused) is Refusal.NO_MATCHING_MOVEMENT
-        assert not isinstance(refused, Remembered)
+        assert not isinstance(refused, Declined)
 
     def test_an_abort_gives_back_the_latest_standing_bet_of_its_amount(
         self, story: Story, kinds: Kinds
@@ -226,7 +226,7 @@ class TestASportBetCancel:
         assert undone(second, aborts[0], story)
         third = story.one(movement(CANCEL, "5"))
         assert isinstance(third, Posting)
-        assert third.entry.flags == (Flag.REMAINDER,)
+        assert third.entry.flags == (Flag.UNCOVERED,)
 
     def test_makes_the_bet_of_an_undone_abort_stand_again(self, story: Story) -> None:
         bet = movement(BET, "5")
@@ -256,7 +256,7 @@ class TestASportBetCancel:
         rest = story.one(movement(CANCEL, "7"))
         assert isinstance(rest, Posting)
         assert rest.entry.reverses == ((positions[1], 100, 0), (positions[0], 500, 0))
-        assert rest.entry.flags == (Flag.REMAINDER,)
+        assert rest.entry.flags == (Flag.UNCOVERED,)
         assert rest.entry.delta == (-700, 0), "a remainder is debited all the same"
 
     def test_looks_at_what_stands_of_a_payment_not_at_what_it_was(self, story: Story) -> None:
@@ -268,7 +268,7 @@ class TestASportBetCancel:
     def test_of_an_unknown_event_is_flagged_and_debited(self, story: Story) -> None:
         receipt = story.one(movement(CANCEL, "5"))
         assert isinstance(receipt, Posting)
-        assert receipt.entry.flags == (Flag.EVENT_UNKNOWN, Flag.REMAINDER)
+        assert receipt.entry.flags == (Flag.EVENT_UNKNOWN, Flag.UNCOVERED)
         assert receipt.entry.delta == (-500, 0)
 
     def test_does_not_see_streamer_money(self, story: Story) -> None:

@@ -7,13 +7,13 @@ entry, so that a replay is exact to the byte.
 from enum import StrEnum
 from typing import Final, NamedTuple, assert_never
 
-from app.cashier.accounts import IssuedToken
+from app.cashier.players import IssuedToken
 from app.edges.wire import encode, number
-from app.ledger.people import Player
+from app.ledger.players import Player
 from app.wallet.balance import Pockets
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
-from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 
 ACCEPTED: Final = 0
@@ -78,7 +78,7 @@ def answer_to(receipt: Receipt, duplicate_reply: DuplicateReply) -> Answer:
     match receipt:
         case Posting(entry):
             return balance_shown(entry.after, entry.currency)
-        case Remembered(entry, refusal):
+        case Declined(entry, refusal):
             return refused(refusal, entry.after, entry.currency)
         case Replay():
             return _repeated(receipt, duplicate_reply)

@@ -13,14 +13,14 @@ from typing import Final
 
 import msgspec
 
-from app.edges.callback.errors import SignatureError, StrangerError
+from app.edges.callback.errors import SignatureError, UntrustedCallerError
 from app.edges.networks import Network, caller_address, is_within
 
 NO_FIELDS: Final[Mapping[str, str]] = {}
 """Signed as `[]`: PHP's JSON of an empty array."""
 
 
-class Gate:
+class Authenticator:
     """Knows the keys and the networks, and lets in whom they let in."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Gate:
         if self.admits_anybody:
             return
         if not is_within(caller_address(peer, forwarded_for, self._proxies), self._trusted):
-            raise StrangerError
+            raise UntrustedCallerError
 
     def caller(self, peer: str | None, forwarded_for: bytes | None) -> str:
         """Who calls, for the log."""

@@ -17,7 +17,7 @@ class CallbackError(Exception):
         super().__init__(message or (type(self).__doc__ or "").strip())
 
 
-class StrangerError(CallbackError):
+class UntrustedCallerError(CallbackError):
     """The caller's network is not trusted."""
 
 

@@ -21,7 +21,7 @@ from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OKPKey
 
-from app.cashier.accounts import adopt_token, token_hash
+from app.cashier.players import register_external_token, token_hash
 from app.edges.wire import JsonValue, Member, NotUnderstoodError, Number, read_members
 from app.ledger.transaction import Ledger
 from app.wallet.journal import EPOCH
@@ -72,7 +72,7 @@ class PlatformTokens:
         self._clock = clock
         self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
-    async def greet(self, user_id: str, token: str) -> None:
+    async def register(self, user_id: str, token: str) -> None:
         """Keep a token of the platform's with its player, if this is its first use."""
         if token.count(".") != DOTS:
             return
@@ -82,7 +82,7 @@ class PlatformTokens:
         claims = self.verified(token)
         if claims is None or claims.subject != user_id:
             return
-        if not await adopt_token(self._ledger, user_id, token, claims.expires_at):
+        if not await register_external_token(self._ledger, user_id, token, claims.expires_at):
             return
         self._known[known] = None
         if len(self._known) > KNOWN_MAX:

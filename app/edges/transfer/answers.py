@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, assert_never
 
-from app.cashier.accounts import IssuedToken, Opened
 from app.cashier.enquiries import HistoryPage, KnownMovement
+from app.cashier.players import IssuedToken, Opened
 from app.edges.transfer.codes import CODES, WORDS, Code, RefusedError
 from app.edges.wire import NotUnderstoodError, Number, encode, number, read_members
 from app.ledger.accounts import Account
 from app.ledger.history import PageKey, RoundSummary
-from app.ledger.people import Player
+from app.ledger.players import Player
 from app.wallet.balance import Pockets
 from app.wallet.events import EventType
 from app.wallet.journal import EPOCH, MICROSECOND, JournalEntry, microseconds
 from app.wallet.money import Currency
-from app.wallet.outcomes import Posting, Receipt, Refused, Remembered, Replay
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 
 OPERATIONS_OF: Final = {
@@ -72,7 +72,7 @@ def refused_by(refusal: Refusal) -> Answer:
 def answer_to(receipt: Receipt) -> Answer:
     """Say a receipt: a repeat hears what the first delivery heard."""
     match receipt:
-        case Posting(entry) | Remembered(entry) | Replay(entry):
+        case Posting(entry) | Declined(entry) | Replay(entry):
             return first_answer(entry)
         case Refused(refusal):
             return refused_by(refusal)

@@ -4,144 +4,144 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from app.simulator.moves import Token
-from app.simulator.seat import Seat, Step
+from app.simulator.player_script import ScriptWriter, Step
 
 _TOKENS: tuple[Token, ...] = (Token.LIVE, Token.EXPIRED, Token.UNKNOWN, Token.ANOTHER)
 
 
-def retried(seat: Seat) -> Iterator[Step]:
+def retried(writer: ScriptWriter) -> Iterator[Step]:
     """Each move is said again, dressed otherwise, before token and funds can matter."""
-    event, stake = seat.new_event(), seat.stake()
-    paid = seat.payout(stake)
+    event, stake = writer.new_event(), writer.stake()
+    paid = writer.payout(stake)
     for move in (
-        seat.move("BetPlacing", event, stake),
-        seat.move("Win", event, paid, bonus_code=seat.dice.pick((None, "code"))),
-        seat.move("BetPayedAbort", event, paid),
-        seat.move("BetPlacingAbort", event, stake),
+        writer.move("BetPlacing", event, stake),
+        writer.move("Win", event, paid, bonus_code=writer.dice.pick((None, "code"))),
+        writer.move("BetPayedAbort", event, paid),
+        writer.move("BetPlacingAbort", event, stake),
     ):
-        yield seat.say(move)
-        for _ in range(seat.dice.between(1, 2)):
+        yield writer.say(move)
+        for _ in range(writer.dice.between(1, 2)):
             again = replace(
                 move,
-                token=seat.dice.pick(_TOKENS),
-                bonus_code=seat.dice.pick((move.bonus_code, "other")),
+                token=writer.dice.pick(_TOKENS),
+                bonus_code=writer.dice.pick((move.bonus_code, "other")),
             )
-            yield seat.say(again)
+            yield writer.say(again)
 
 
-def all_in_retried(seat: Seat) -> Iterator[Step]:
+def all_in_retried(writer: ScriptWriter) -> Iterator[Step]:
     """A retry of an all-in bet hears that it was processed, never that money lacks."""
-    event = seat.new_event()
-    bet = seat.move("BetPlacing", event, max(seat.balance, 0))
-    yield seat.say(bet)
-    yield seat.say(bet)
-    yield seat.say(seat.move("Lose", event, 0))
-    yield seat.say(bet)
+    event = writer.new_event()
+    bet = writer.move("BetPlacing", event, max(writer.balance, 0))
+    yield writer.say(bet)
+    yield writer.say(bet)
+    yield writer.say(writer.move("Lose", event, 0))
+    yield writer.say(bet)
 
 
-def said_long_ago(seat: Seat) -> Iterator[Step]:
+def said_long_ago(writer: ScriptWriter) -> Iterator[Step]:
     """A move of an earlier event comes again."""
-    yield seat.say(seat.move("DropAndWin", seat.new_event(), 1))
-    yield seat.say(seat.dice.pick(tuple(seat.history)))
+    yield writer.say(writer.move("DropAndWin", writer.new_event(), 1))
+    yield writer.say(writer.dice.pick(tuple(writer.history)))
 
 
-def at_once(seat: Seat) -> Iterator[Step]:
+def at_once(writer: ScriptWriter) -> Iterator[Step]:
     """Several deliveries of one move at the same moment: one success, and the money moves once."""
-    event, stake = seat.new_event(), seat.stake()
-    paid = seat.payout(stake)
-    moves = [seat.move("BetPlacing", event, stake), seat.move("Win", event, paid)]
-    if seat.dice.chance(50):
-        moves.append(seat.move("SportBetCancel", event, paid))
-        moves.append(seat.move("BetPlacingAbort", event, stake))
+    event, stake = writer.new_event(), writer.stake()
+    paid = writer.payout(stake)
+    moves = [writer.move("BetPlacing", event, stake), writer.move("Win", event, paid)]
+    if writer.dice.chance(50):
+        moves.append(writer.move("SportBetCancel", event, paid))
+        moves.append(writer.move("BetPlacingAbort", event, stake))
     for move in moves:
-        yield seat.together([move] * seat.dice.between(2, 8))
-    yield seat.say(moves[0])
+        yield writer.together([move] * writer.dice.between(2, 8))
+    yield writer.say(moves[0])
 
 
-def refused_at_once(seat: Seat) -> Iterator[Step]:
+def refused_at_once(writer: ScriptWriter) -> Iterator[Step]:
     """Several deliveries of a bet nobody can pay are all refused alike."""
-    event = seat.new_event()
-    bet = seat.move("BetPlacing", event, seat.balance + 1)
-    yield seat.together([bet] * seat.dice.between(2, 6))
-    yield from seat.fund(seat.balance + seat.coin)
-    yield seat.say(bet)
+    event = writer.new_event()
+    bet = writer.move("BetPlacing", event, writer.balance + 1)
+    yield writer.together([bet] * writer.dice.between(2, 6))
+    yield from writer.fund(writer.balance + writer.coin)
+    yield writer.say(bet)
 
 
-def race_to_zero(seat: Seat) -> Iterator[Step]:
+def race_to_zero(writer: ScriptWriter) -> Iterator[Step]:
     """Ten bets at once, and money for some of them: exactly those are accepted."""
-    event = seat.new_event()
-    stake = max(seat.balance, 3) // seat.dice.between(3, 6)
-    yield seat.together([seat.move("BetPlacing", event, stake) for _ in range(10)])
-    yield seat.ask("getBalance")
-    yield seat.say(seat.move("Win", event, seat.small()))
+    event = writer.new_event()
+    stake = max(writer.balance, 3) // writer.dice.between(3, 6)
+    yield writer.together([writer.move("BetPlacing", event, stake) for _ in range(10)])
+    yield writer.ask("getBalance")
+    yield writer.say(writer.move("Win", event, writer.small()))
 
 
-def aborted_eight_times(seat: Seat) -> Iterator[Step]:
+def aborted_eight_times(writer: ScriptWriter) -> Iterator[Step]:
     """Eight aborts of one bet at once, each with its own id: one gives it back."""
-    event, stake = seat.new_event(), seat.stake()
-    yield seat.say(seat.move("BetPlacing", event, stake))
-    yield seat.together([seat.move("BetPlacingAbort", event, stake) for _ in range(8)])
-    yield seat.ask("getBalance")
+    event, stake = writer.new_event(), writer.stake()
+    yield writer.say(writer.move("BetPlacing", event, stake))
+    yield writer.together([writer.move("BetPlacingAbort", event, stake) for _ in range(8)])
+    yield writer.ask("getBalance")
 
 
-def win_before_bet(seat: Seat) -> Iterator[Step]:
+def win_before_bet(writer: ScriptWriter) -> Iterator[Step]:
     """A win that overtook its bet is refused, and accepted under the same id after it."""
-    event, stake = seat.new_event(), seat.stake()
-    win = seat.move("Win", event, seat.payout(stake))
-    yield seat.say(win)
-    yield seat.say(win)
-    yield seat.say(seat.move("BetPlacing", event, stake))
-    yield seat.say(win)
-    yield seat.say(win)
+    event, stake = writer.new_event(), writer.stake()
+    win = writer.move("Win", event, writer.payout(stake))
+    yield writer.say(win)
+    yield writer.say(win)
+    yield writer.say(writer.move("BetPlacing", event, stake))
+    yield writer.say(win)
+    yield writer.say(win)
 
 
-def abort_before_bet(seat: Seat) -> Iterator[Step]:
+def abort_before_bet(writer: ScriptWriter) -> Iterator[Step]:
     """An abort that overtook its bet is refused; the bet is accepted, and then given back."""
-    event, stake = seat.new_event(), seat.stake()
-    abort = seat.move("BetPlacingAbort", event, stake)
-    yield seat.say(abort)
-    yield seat.say(seat.move("BetPlacing", event, stake))
-    yield seat.say(abort)
-    yield seat.say(abort)
+    event, stake = writer.new_event(), writer.stake()
+    abort = writer.move("BetPlacingAbort", event, stake)
+    yield writer.say(abort)
+    yield writer.say(writer.move("BetPlacing", event, stake))
+    yield writer.say(abort)
+    yield writer.say(abort)
 
 
-def take_back_before_win(seat: Seat) -> Iterator[Step]:
+def take_back_before_win(writer: ScriptWriter) -> Iterator[Step]:
     """A payment taken back before it came is refused, then comes and goes."""
-    event, stake = seat.new_event(), seat.stake()
-    paid = seat.small()
-    back = seat.move("BetPayedAbort", event, paid)
-    yield seat.say(back)
-    yield seat.say(seat.move("BetPlacing", event, stake))
-    yield seat.say(back)
-    yield seat.say(seat.move("Win", event, paid))
-    yield seat.say(back)
-    yield seat.say(back)
+    event, stake = writer.new_event(), writer.stake()
+    paid = writer.small()
+    back = writer.move("BetPayedAbort", event, paid)
+    yield writer.say(back)
+    yield writer.say(writer.move("BetPlacing", event, stake))
+    yield writer.say(back)
+    yield writer.say(writer.move("Win", event, paid))
+    yield writer.say(back)
+    yield writer.say(back)
 
 
-def beyond_balance(seat: Seat) -> Iterator[Step]:
+def beyond_balance(writer: ScriptWriter) -> Iterator[Step]:
     """A bet beyond the balance is refused for ever, even after money came; a new one is not."""
-    event = seat.new_event()
-    stake = seat.balance + seat.small()
-    bet = seat.move("BetPlacing", event, stake)
-    yield seat.say(bet)
-    yield seat.say(bet)
-    yield seat.say(seat.move("Win", event, 1))
-    yield seat.say(seat.move("technicalFix", seat.new_event(), 2 * stake))
-    yield seat.say(bet)
-    yield seat.say(replace(bet, amount=seat.written(1), event=seat.new_event()))
-    yield seat.say(seat.move("BetPlacing", event, stake))
-    yield seat.say(seat.move("Lose", event, 0))
+    event = writer.new_event()
+    stake = writer.balance + writer.small()
+    bet = writer.move("BetPlacing", event, stake)
+    yield writer.say(bet)
+    yield writer.say(bet)
+    yield writer.say(writer.move("Win", event, 1))
+    yield writer.say(writer.move("technicalFix", writer.new_event(), 2 * stake))
+    yield writer.say(bet)
+    yield writer.say(replace(bet, amount=writer.written(1), event=writer.new_event()))
+    yield writer.say(writer.move("BetPlacing", event, stake))
+    yield writer.say(writer.move("Lose", event, 0))
 
 
-def other_content(seat: Seat) -> Iterator[Step]:
+def other_content(writer: ScriptWriter) -> Iterator[Step]:
     """An id that comes again with other content moves nothing."""
-    event, stake = seat.new_event(), seat.stake()
-    bet = seat.move("BetPlacing", event, stake)
-    yield seat.say(bet)
-    yield seat.say(replace(bet, amount=seat.written(stake + 1)))
-    yield seat.say(replace(bet, event=seat.new_event()))
-    yield seat.say(replace(bet, amount=seat.written(stake)))
-    win = seat.move("Win", event, seat.payout(stake), transaction_id=bet.transaction_id)
-    yield seat.say(win)
-    yield seat.say(win)
-    yield seat.say(seat.move("Lose", event, 0))
+    event, stake = writer.new_event(), writer.stake()
+    bet = writer.move("BetPlacing", event, stake)
+    yield writer.say(bet)
+    yield writer.say(replace(bet, amount=writer.written(stake + 1)))
+    yield writer.say(replace(bet, event=writer.new_event()))
+    yield writer.say(replace(bet, amount=writer.written(stake)))
+    win = writer.move("Win", event, writer.payout(stake), transaction_id=bet.transaction_id)
+    yield writer.say(win)
+    yield writer.say(win)
+    yield writer.say(writer.move("Lose", event, 0))

@@ -22,11 +22,11 @@ import asyncpg
 import httpx
 import uvicorn
 
-from app.cashier.accounts import issue_token, open_account
 from app.cashier.move_funds import move_funds
+from app.cashier.players import issue_token, open_account
 from app.ledger.transaction import Ledger
 from app.main import build_app
-from app.ops.hatch import HatchProtocol
+from app.server.fast_path import HatchProtocol
 from app.settings import Settings
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cashier.accounts import IssuedToken
+from app.cashier.players import IssuedToken
 from app.edges.callback.answers import (
     CODES,
     DuplicateReply,
@@ -20,13 +20,13 @@ from app.edges.callback.answers import (
     refused,
     token_shown,
 )
-from app.ledger.people import Player
+from app.ledger.players import Player
 from app.wallet.balance import EMPTY, Pockets
 from app.wallet.events import Direction, EventType, HouseAccount
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.movement import Key
-from app.wallet.outcomes import Posting, Refused, Remembered, Replay
+from app.wallet.outcomes import Declined, Posting, Refused, Replay
 from app.wallet.refusals import Refusal
 
 USD, KRW, BTC = Currency("USD", 2), Currency("KRW", 0), Currency("BTC", 8)
@@ -163,19 +163,19 @@ def test_a_repeat_hears_409_with_the_current_balance() -> None:
 
 
 def test_in_replay_mode_a_repeat_hears_the_first_bytes() -> None:
-    for written in [entry(), *(entry(r) for r in Refusal if r.is_remembered)]:
+    for written in [entry(), *(entry(r) for r in Refusal if r.is_final)]:
         assert answer_to(replay(written), REPLAY) == first_answer(written)
 
 
 @pytest.mark.parametrize("mode", DuplicateReply)
 def test_a_delivery_that_finds_its_own_entry_hears_the_first_answer(mode: DuplicateReply) -> None:
-    for written in [entry(), *(entry(r) for r in Refusal if r.is_remembered)]:
+    for written in [entry(), *(entry(r) for r in Refusal if r.is_final)]:
         assert answer_to(replay(written, is_own=True), mode) == first_answer(written)
 
 
-@pytest.mark.parametrize("refusal", [r for r in Refusal if r.is_remembered])
+@pytest.mark.parametrize("refusal", [r for r in Refusal if r.is_final])
 def test_a_remembered_refusal_is_told_again_with_the_current_balance(refusal: Refusal) -> None:
-    first = answer_to(Remembered(entry(refusal), refusal), CONFLICT)
+    first = answer_to(Declined(entry(refusal), refusal), CONFLICT)
     assert first == first_answer(entry(refusal))
     again = answer_to(replay(entry(refusal)), CONFLICT)
     assert again == refused(refusal, Pockets(100, 0), USD)

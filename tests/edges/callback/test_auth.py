@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.edges.callback.auth import Gate, canonical
-from app.edges.callback.errors import SignatureError, StrangerError
-from app.edges.callback.fields import read_form
+from app.edges.callback.auth import Authenticator, canonical
+from app.edges.callback.decoding import read_form
+from app.edges.callback.errors import SignatureError, UntrustedCallerError
 
 VECTORS = json.loads(Path(__file__).with_name("signature_vectors.json").read_text(encoding="utf-8"))
 KEY = VECTORS["key"]
@@ -23,7 +23,7 @@ SIGNED = VECTORS["vectors"][0]["hash"]
 def test_the_signature_is_php_s(vector: dict[str, str]) -> None:
     texts = read_form(vector["form"].encode()).texts
     assert canonical(texts) == vector["canonical"]
-    Gate([KEY]).check_signature(texts, vector["hash"].encode())
+    Authenticator([KEY]).check_signature(texts, vector["hash"].encode())
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def test_the_signature_is_php_s(vector: dict[str, str]) -> None:
 )
 def test_no_other_signature_passes(signature: bytes | None) -> None:
     with pytest.raises(SignatureError):
-        Gate([KEY]).check_signature(TOKEN_AND_USER, signature)
+        Authenticator([KEY]).check_signature(TOKEN_AND_USER, signature)
 
 
 @pytest.mark.parametrize("keys", [[KEY], [KEY, "next"], ["old", KEY], ["a", "b", KEY]])
 def test_any_of_the_keys_signs_while_they_are_changed(keys: list[str]) -> None:
-    assert Gate(keys).is_signed(TOKEN_AND_USER, SIGNED.encode())
-    assert not Gate([key for key in keys if key != KEY] or ["x"]).is_signed(
+    assert Authenticator(keys).is_signed(TOKEN_AND_USER, SIGNED.encode())
+    assert not Authenticator([key for key in keys if key != KEY] or ["x"]).is_signed(
         TOKEN_AND_USER, SIGNED.encode()
     )
 
@@ -57,7 +57,7 @@ def test_any_of_the_keys_signs_while_they_are_changed(keys: list[str]) -> None:
 @pytest.mark.parametrize("keys", [[], [""], ["good", ""]])
 def test_a_gate_without_a_key_does_not_open(keys: list[str]) -> None:
     with pytest.raises(ValueError, match="key"):
-        Gate(keys)
+        Authenticator(keys)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_different_fields_have_different_texts(one: dict[str, str], two: dict[st
     assert (canonical(one) == canonical(two)) == (one == two)
 
 
-def gate(trusted: str = "", proxies: str = "") -> Gate:
-    return Gate(
+def authenticator(trusted: str = "", proxies: str = "") -> Authenticator:
+    return Authenticator(
         ["key"],
         trusted=[ip_network(word) for word in trusted.split()],
         proxies=[ip_network(word) for word in proxies.split()],
@@ -109,7 +109,7 @@ def gate(trusted: str = "", proxies: str = "") -> Gate:
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", "::1", None])
 def test_without_a_list_anybody_may_call(peer: str | None) -> None:
-    gate().check_caller(peer, None)
+    authenticator().check_caller(peer, None)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_without_a_list_anybody_may_call(peer: str | None) -> None:
     ],
 )
 def test_a_trusted_caller_passes(peer: str, forwarded_for: bytes | None) -> None:
-    gate("203.0.113.0/24 2001:db8::/32", "10.0.0.0/8").check_caller(peer, forwarded_for)
+    authenticator("203.0.113.0/24 2001:db8::/32", "10.0.0.0/8").check_caller(peer, forwarded_for)
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,7 @@ def test_a_trusted_caller_passes(peer: str, forwarded_for: bytes | None) -> None
     ],
 )
 def test_a_stranger_does_not(peer: str | None, forwarded_for: bytes | None) -> None:
-    with pytest.raises(StrangerError):
-        gate("203.0.113.0/24 2001:db8::/32", "10.0.0.0/8").check_caller(peer, forwarded_for)
+    with pytest.raises(UntrustedCallerError):
+        authenticator("203.0.113.0/24 2001:db8::/32", "10.0.0.0/8").check_caller(
+            peer, forwarded_for
+        )

@@ -9,7 +9,7 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from app.edges.callback.routes import CallbackApp
+from app.edges.callback.endpoint import CallbackApp
 from app.main import build_app
 from app.wallet.events import GAME_EVENT_TYPES
 from tests.edges.callback.house import House, Reply, Seat, sign

@@ -23,7 +23,7 @@ import uvicorn
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.main import build_app
-from app.ops.hatch import HatchProtocol
+from app.server.fast_path import HatchProtocol
 from app.settings import Settings
 from tests.conftest import Database
 

@@ -1,0 +1,108 @@
+"""Movements that were decided although their caller had been told 503: listed for ops.
+
+They stay listed until the caller comes back. Where the database itself fell silent at a commit,
+nobody knows yet whether anything was decided. So both are kept in mind, and looked up by their keys
+in the background, as soon as the database answers; what was not written then never will be.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import structlog
+
+from app.ledger.errors import LedgerError
+from app.ledger.money.book import Book
+from app.ledger.transaction import Ledger
+from app.wallet.movement import Key, Movement
+
+logger: Final = structlog.get_logger("unanswered")
+
+DOUBTS_MAX: Final = 10_000
+"""How many are kept in mind: some seconds of a full house. The oldest are forgotten first."""
+
+LOOKED_UP_AT_ONCE: Final = 100
+WAIT_SECONDS: Final = 1
+"""Between two questions to a database that is away."""
+
+
+class Delivery(NamedTuple):
+    """One delivery of a movement, whose caller was told that nobody knows."""
+
+    key: Key
+    delivery: bytes
+    user_id: str
+
+
+async def list_unknown_outcomes(ledger: Ledger, deliveries: Sequence[Delivery]) -> None:
+    """List those of these deliveries that wrote to the journal, and let no other write any more.
+
+    A repeat of the transaction id takes its entry off the list.
+    """
+    ours = {delivery.delivery for delivery in deliveries}
+
+    async def work(book: Book) -> None:
+        entries = await book.entries_of([delivery.key for delivery in deliveries])
+        written = [entry for entry in entries if entry.delivery in ours]
+        await book.list_unknown_outcomes(written)
+        known = {entry.delivery for entry in written}
+        await book.keep_out({d.user_id for d in deliveries if d.delivery not in known})
+
+    await ledger.serializable(work)
+
+
+class InDoubt:
+    """Movements that were begun, and whose callers do not know what became of them."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """No doubts yet."""
+        self._ledger = ledger
+        self._deliveries: deque[Delivery] = deque(maxlen=DOUBTS_MAX)
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        """How many are in doubt."""
+        return len(self._deliveries)
+
+    def keep(self, movements: Iterable[Movement]) -> None:
+        """Keep these in mind until the database answers."""
+        self._deliveries.extend(Delivery(m.key, m.delivery, m.user_id) for m in movements)
+        if self._task is None and self._deliveries:
+            self._task = asyncio.create_task(self._settle_all())
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Their callers came back, and were answered."""
+        if self._deliveries:
+            heard = set(keys)
+            kept = [delivery for delivery in self._deliveries if delivery.key not in heard]
+            self._deliveries.clear()
+            self._deliveries.extend(kept)
+
+    async def finish(self) -> None:
+        """Give the database one more deadline to settle what is in doubt."""
+        task = self._task
+        if task is not None:
+            await asyncio.wait({task}, timeout=self._ledger.deadline.total_seconds())
+            task.cancel()
+        if self._deliveries:
+            ids = [delivery.key.transaction_id for delivery in self._deliveries]
+            logger.error("left in doubt", count=len(ids), transaction_ids=ids[:LOOKED_UP_AT_ONCE])
+
+    async def _settle_all(self) -> None:
+        try:
+            while self._deliveries:
+                some = [
+                    self._deliveries.popleft()
+                    for _ in range(min(LOOKED_UP_AT_ONCE, len(self._deliveries)))
+                ]
+                try:
+                    await list_unknown_outcomes(self._ledger, some)
+                except LedgerError:
+                    self._deliveries.extendleft(reversed(some))
+                    await asyncio.sleep(WAIT_SECONDS)
+                except asyncio.CancelledError:
+                    self._deliveries.extendleft(reversed(some))
+                    raise
+        finally:
+            self._task = None

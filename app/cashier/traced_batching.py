@@ -1,0 +1,31 @@
+"""Tellers whose every movement is a span: how long it waited for its batch and its commit."""
+
+from datetime import timedelta
+
+from typing_extensions import override
+
+from app.cashier.batching import Batcher
+from app.ledger.transaction import Ledger
+from app.telemetry.traces import Traces
+from app.wallet.facts import Policy
+from app.wallet.movement import Movement
+from app.wallet.outcomes import Receipt
+
+
+class TracedBatcher(Batcher):
+    """Tellers for a house that collects traces."""
+
+    def __init__(self, ledger: Ledger, policy: Policy, traces: Traces, *, lanes: int) -> None:
+        """Open the lanes as ever, with somewhere to send spans to."""
+        super().__init__(ledger, policy, lanes=lanes)
+        self._traces = traces
+
+    @override
+    async def move(self, movement: Movement, *, deadline: timedelta | None = None) -> Receipt:
+        facts = {
+            "wallet.event_type": movement.event_type.value,
+            "wallet.transaction_id": movement.key.transaction_id,
+            "wallet.delivery": movement.delivery.hex(),
+        }
+        with self._traces.span("tellers.move", **facts):
+            return await super().move(movement, deadline=deadline)

@@ -1,0 +1,92 @@
+"""`wallet audit`: every law of the ledger, checked beside the running service."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from app.cashier.audit import Breach, Findings, audit
+from app.console.database import reach, ready_database
+from app.console.output.printer import AsJson, print_json, rows_table, screen
+from app.settings import load_database_settings
+
+EXIT_BROKEN = 1
+
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        help="Only what was touched from then on (UTC).",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"],
+    ),
+]
+
+
+def audit_command(since: Since = None, as_json: AsJson = False) -> None:
+    """Check every law of the ledger; exit code 1 and the offenders if one is broken."""
+    begin = since.replace(tzinfo=UTC) if since else None
+    with ready_database(load_database_settings()) as database, _bar() as bar:
+        task = bar.add_task("auditing", total=None)
+        findings = reach(
+            audit(
+                database.service_url,
+                since=begin,
+                progress=lambda done, of: bar.update(task, completed=done, total=of),
+            )
+        )
+    if as_json:
+        print_json(json.loads(json.dumps(_as_dict(findings), default=_plain)))
+    else:
+        _show(findings)
+    if not findings.is_clean:
+        raise typer.Exit(EXIT_BROKEN)
+
+
+def _bar() -> Progress:
+    """A bar on the terminal's error stream; nothing where nobody watches."""
+    watched = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=watched,
+        transient=True,
+        disable=not watched.is_terminal,
+    )
+
+
+def _as_dict(findings: Findings) -> dict[str, Any]:
+    return {
+        "clean": findings.is_clean,
+        "invariants": findings.invariants,
+        "players": findings.players,
+        "movements": findings.movements,
+        "breaches": [breach._asdict() for breach in findings.breaches],
+    }
+
+
+def _plain(value: object) -> str:
+    """Amounts and bytes as text: exact, and readable for any program."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _show(findings: Findings) -> None:
+    looked_at = (
+        f"{findings.invariants} laws, {findings.players} players, {findings.movements} movements"
+    )
+    if findings.is_clean:
+        screen().print(f"[green]clean[/]: {looked_at}")
+        return
+    rows = ((breach.law, _offender(breach)) for breach in findings.breaches)
+    title = f"{len(findings.breaches)} breaches ({looked_at})"
+    screen().print(rows_table(title, ("law", "offender"), rows))
+
+
+def _offender(breach: Breach) -> str:
+    return ", ".join(f"{name} {_plain(value)}" for name, value in breach.offender.items())

@@ -1,0 +1,175 @@
+"""`wallet deposit`, `withdraw`, `grant`, `revoke`: money by hand, on the one road for money.
+
+The source is the player's agent, as if his platform had asked; a transaction id that is given makes
+it happen once, however often the command is repeated.
+"""
+
+import json
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+
+from app.cashier.move_funds import move_funds
+from app.cashier.players import find_account
+from app.console.arguments import Amount, UserId, checked_text
+from app.console.errors import ConsoleError
+from app.console.ledger_access import DELIVERY_BYTES, ask, granted, who
+from app.console.output.printer import AsJson, print_json, say
+from app.console.output.records import pockets_record
+from app.console.output.words import moment, money, split
+from app.ledger.errors import LedgerError
+from app.ledger.players import Player
+from app.ledger.transaction import Ledger
+from app.wallet.events import Direction, EventType
+from app.wallet.facts import Policy
+from app.wallet.journal import JournalEntry
+from app.wallet.movement import Key, Movement
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
+from app.wallet.refusals import Refusal
+
+REASON_LENGTH_MAX: Final = 1000
+
+
+def _checked_reason(value: str | None) -> str | None:
+    if value is not None and (not value.isprintable() or len(value) > REASON_LENGTH_MAX):
+        raise typer.BadParameter(f"must be text of at most {REASON_LENGTH_MAX} characters")
+    return value
+
+
+TransactionId = Annotated[
+    str | None,
+    typer.Option(
+        "--id", help="A transaction id of the agent's; else a fresh one.", callback=checked_text
+    ),
+]
+Reason = Annotated[str | None, typer.Option(help="Why, for the books.", callback=_checked_reason)]
+
+
+def deposit(
+    user_id: UserId,
+    amount: Amount,
+    transaction_id: TransactionId = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put real money into a player's wallet; exit code 1 if it is refused."""
+    _move(EventType.DEPOSIT, Direction.CREDIT, user_id, amount, transaction_id, reason, as_json)
+
+
+def withdraw(
+    user_id: UserId,
+    amount: Amount,
+    transaction_id: TransactionId = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take real money out of a player's wallet; exit code 1 if it is refused."""
+    _move(EventType.WITHDRAWAL, Direction.DEBIT, user_id, amount, transaction_id, reason, as_json)
+
+
+def grant(
+    user_id: UserId,
+    amount: Amount,
+    transaction_id: TransactionId = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put bonus money into a player's wallet; exit code 1 if it is refused."""
+    _move(EventType.BONUS_GRANT, Direction.CREDIT, user_id, amount, transaction_id, reason, as_json)
+
+
+def revoke(
+    user_id: UserId,
+    amount: Amount,
+    transaction_id: TransactionId = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take bonus money out of a player's wallet; exit code 1 if it is refused."""
+    _move(EventType.BONUS_REVOKE, Direction.DEBIT, user_id, amount, transaction_id, reason, as_json)
+
+
+def _move(
+    kind: EventType,
+    direction: Direction,
+    user_id: str,
+    amount: str,
+    transaction_id: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    key_id = transaction_id or f"console-{secrets.token_hex(12)}"
+    extra = {"by": who()} if reason is None else {"reason": reason, "by": who()}
+
+    async def work(ledger: Ledger) -> tuple[Player, Receipt]:
+        player = granted(await find_account(ledger, user_id), user_id)
+        movement = Movement(
+            delivery=secrets.token_bytes(DELIVERY_BYTES),
+            key=Key(player.agent, key_id, ""),
+            user_id=user_id,
+            event_type=kind,
+            direction=direction,
+            amount=amount,
+            received_at=datetime.now(UTC),
+            extra_data=json.dumps(extra, ensure_ascii=False),
+        )
+        try:
+            (receipt,) = await move_funds(ledger, [movement], Policy())
+        except LedgerError as error:
+            raise ConsoleError(
+                f"Nobody knows whether it was done ({error}). Repeat the command with "
+                f"`--id {key_id}`: it happens once at most."
+            ) from error
+        return player, receipt
+
+    player, receipt = ask(work)
+    if isinstance(receipt, Refused):
+        raise ConsoleError(_refusal_words(receipt, player, key_id))
+    _show(receipt, player, as_json=as_json)
+    if not receipt.entry.is_accepted:
+        raise typer.Exit(1)
+
+
+def _show(receipt: Posting | Declined | Replay, player: Player, *, as_json: bool) -> None:
+    entry, is_repeat = receipt.entry, isinstance(receipt, Replay)
+    if as_json:
+        document = {
+            "transaction_id": entry.key.transaction_id,
+            "source": entry.key.source,
+            "user_id": player.user_id,
+            "amount": entry.currency.text(entry.amount),
+            "currency": entry.currency.code,
+            "accepted": entry.is_accepted,
+            "refusal": None if entry.refusal is None else entry.refusal.name,
+            "repeat": is_repeat,
+            **pockets_record(entry.after, entry.currency),
+            "decided_at": moment(entry.ledger_time),
+        }
+        print_json(document)
+        return
+    again = " This id was decided before; nothing was done again." if is_repeat else ""
+    say(f"{_outcome_words(entry)}{again}\nTransaction id: {entry.key.transaction_id}")
+
+
+def _outcome_words(entry: JournalEntry) -> str:
+    amount, after = money(entry.amount, entry.currency), split(entry.after, entry.currency)
+    if entry.refusal is None:
+        done = "in" if entry.direction is Direction.CREDIT else "out"
+        balance = money(entry.after.balance, entry.currency)
+        return f"Done: {amount} {done}. The balance is {balance} ({after})."
+    return f"Refused: {entry.refusal.value}. {amount} were asked for; there are {after}."
+
+
+def _refusal_words(receipt: Refused, player: Player, key_id: str) -> str:
+    refusal = receipt.refusal
+    if refusal is Refusal.AMOUNT_TOO_FINE:
+        scale = player.currency.scale
+        return f"Refused: {player.currency.code} has {scale} decimals, and the amount is finer."
+    if refusal in {Refusal.EVENT_TYPE_DIFFERS, Refusal.MOVEMENT_DIFFERS}:
+        return (
+            f"Refused: {refusal.value} ({receipt.differs}). "
+            f"`wallet movement show {key_id}` shows what it was."
+        )
+    return f"Refused: {refusal.value}."

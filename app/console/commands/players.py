@@ -1,0 +1,189 @@
+"""`wallet player …`: accounts, as their operator settles them.
+
+Every change goes through the cashier's functions that the transfer API uses, and into the same list
+of changes, under the name of who sits at the console.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Group
+
+from app.cashier.account_changes import AccountChange, Exclusion, show_account, update_account
+from app.cashier.lookups import look_up_player
+from app.cashier.players import Opened, open_account
+from app.console.accounts import account_record, account_table, agent_for, currency_for
+from app.console.arguments import UserId, checked_text, read_limits, read_moment
+from app.console.errors import ConsoleError
+from app.console.ledger_access import ask, commands, granted, note_of
+from app.console.output.printer import AsJson, print_json, say, screen
+from app.console.output.records import entry_record
+from app.console.output.tables import entries_table
+from app.ledger.accounts import Account
+from app.settings import load_console_settings
+
+NICKNAME_LENGTH_MIN: Final = 3
+NICKNAME_LENGTH_MAX: Final = 64
+"""The game side takes no other."""
+
+LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}", re.ASCII)
+UPDATE: Final = "account/update"
+
+players: Final = commands("player", "Open accounts, show them, block them, limit them.")
+
+
+def _checked_nickname(value: str) -> str:
+    if not NICKNAME_LENGTH_MIN <= len(value) <= NICKNAME_LENGTH_MAX or not value.isprintable():
+        raise typer.BadParameter(
+            f"must have {NICKNAME_LENGTH_MIN} to {NICKNAME_LENGTH_MAX} characters"
+        )
+    return value
+
+
+def _checked_language(value: str) -> str:
+    if not LANGUAGE.fullmatch(value):
+        raise typer.BadParameter("must be a language tag such as en or en-US")
+    return value
+
+
+Currency = Annotated[str, typer.Option(help="For ever: ISO 4217, or one of WALLET_CURRENCIES.")]
+Nickname = Annotated[str, typer.Option(help="What others see.", callback=_checked_nickname)]
+Language = Annotated[str, typer.Option(help="Such as en or en-US.", callback=_checked_language)]
+AgentName = Annotated[
+    str | None, typer.Option(help="Whose player; needed where WALLET_AGENTS names several.")
+]
+Optional = Annotated[str | None, typer.Option(callback=checked_text)]
+Count = Annotated[int, typer.Option(min=0, max=1000, help="How many of the last movements.")]
+Until = Annotated[
+    str | None, typer.Option(help="Exclude until then, such as 2027-01-31; else block for good.")
+]
+LiftExclusion = Annotated[bool, typer.Option("--exclusion", help="Lift a self-exclusion as well.")]
+LimitWords = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="LIMIT=AMOUNT", help="Or LIMIT=none; none named: show."),
+]
+
+
+@players.command("open")
+def open_player(
+    user_id: UserId,
+    currency: Currency,
+    nickname: Nickname,
+    language: Language = "en",
+    agent: AgentName = None,
+    email: Optional = None,
+    first_name: Optional = None,
+    last_name: Optional = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open an account with an empty wallet; one that is there already stays as it is."""
+    settings = load_console_settings()
+    profile: dict[str, Any] = {
+        "user_id": user_id,
+        "agent": agent_for(settings, agent),
+        "currency": currency_for(settings, currency),
+        "nickname": nickname,
+        "language": language,
+        "email": email,
+        "first_name": first_name,
+        "last_name": last_name,
+    }
+    asked = {**profile, "currency": currency}
+    opened = ask(
+        lambda ledger: open_account(ledger, **profile, note=note_of("account/init", asked))
+    )
+    _check_opened(opened, profile["agent"], currency)
+    if as_json:
+        print_json({"created": opened.created, **account_record(_looked_up(user_id))})
+    elif opened.created:
+        say(f"Opened: {user_id}, a player of {opened.player.agent}, in {currency}.")
+    else:
+        say(f"{user_id} has an account already; nothing was changed.")
+
+
+@players.command("show")
+def show_player(user_id: UserId, movements: Count = 10, as_json: AsJson = False) -> None:
+    """Show what a player has, what was settled about him, and his last movements."""
+    recalled = granted(ask(lambda ledger: look_up_player(ledger, user_id, movements)), user_id)
+    if as_json:
+        records = [entry_record(owned) for owned in recalled.entries]
+        print_json({**account_record(recalled.account), "movements": records})
+        return
+    parts = [account_table(recalled.account)]
+    if recalled.entries:
+        parts.append(entries_table("Last movements", recalled.entries))
+    screen().print(Group(*parts))
+
+
+@players.command("block")
+def block(user_id: UserId, until: Until = None, as_json: AsJson = False) -> None:
+    """Refuse a player's play and deposits; money that comes back to him is never refused."""
+    if until is None:
+        change = AccountChange(is_suspended=True)
+    else:
+        change = AccountChange(exclusion=Exclusion(read_moment(until)))
+    _change(user_id, change, {"status": "blocked", "until": until}, as_json=as_json)
+
+
+@players.command("unblock")
+def unblock(user_id: UserId, exclusion: LiftExclusion = False, as_json: AsJson = False) -> None:
+    """Let a player play again; his own exclusion is lifted only if you say so."""
+    change = AccountChange(is_suspended=False, exclusion=Exclusion(None) if exclusion else None)
+    account = _change(
+        user_id, change, {"status": "active", "exclusion_lifted": exclusion}, as_json=as_json
+    )
+    if account.player.is_blocked:
+        raise ConsoleError(
+            f"{user_id} is still excluded, by his own wish; `--exclusion` lifts that too."
+        )
+
+
+@players.command("limits")
+def limits(user_id: UserId, wanted: LimitWords = None, as_json: AsJson = False) -> None:
+    """Show a player's limits, or set some: `stake_day=100.00 loss_week=none`.
+
+    A limit that is lowered holds at once; one that is raised or lifted, after the cooling-off time.
+    """
+    if wanted:
+        named = read_limits(wanted)
+        _change(user_id, AccountChange(limits=named), {"limits": named}, as_json=as_json)
+    else:
+        _show(_looked_up(user_id), as_json=as_json)
+
+
+def _change(
+    user_id: str, change: AccountChange, asked: dict[str, Any], *, as_json: bool
+) -> Account:
+    """Carry out a change, and show the account as it stands then."""
+    cooling = timedelta(seconds=load_console_settings().limit_cooling_seconds)
+    note = note_of(UPDATE, {"user_id": user_id, **asked})
+    account = granted(
+        ask(lambda ledger: update_account(ledger, user_id, change, cooling=cooling, note=note)),
+        user_id,
+    )
+    _show(account, as_json=as_json)
+    return account
+
+
+def _looked_up(user_id: str) -> Account:
+    return granted(ask(lambda ledger: show_account(ledger, user_id)), user_id)
+
+
+def _show(account: Account, *, as_json: bool) -> None:
+    if as_json:
+        print_json(account_record(account))
+    else:
+        screen().print(account_table(account))
+
+
+def _check_opened(opened: Opened, agent: str, currency: str) -> None:
+    """Raise if the account that is there is not the one that was meant."""
+    player = opened.player
+    if player.agent != agent:
+        raise ConsoleError(f"{player.user_id} is a player of another agent, {player.agent}.")
+    if player.currency.code != currency:
+        raise ConsoleError(
+            f"{player.user_id} has an account in {player.currency.code}, and keeps that currency."
+        )

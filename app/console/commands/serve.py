@@ -1,0 +1,44 @@
+"""`wallet serve`: the database first, then the server; and back in the other order."""
+
+import signal
+import socket
+from collections.abc import Callable
+
+from app.console.database import Database, ready_database
+from app.console.demo import open_demo
+from app.server.serving import BuildApp, run_server, take_address
+from app.settings import Settings
+
+Say = Callable[[str], None]
+
+
+def serve(settings: Settings, build_app: BuildApp, say: Say) -> None:
+    """Serve until Ctrl-C or SIGTERM, then stop what we started."""
+    # SIGTERM stops us the way Ctrl-C does: through the blocks that clean up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with (
+            take_address(settings.host, settings.port) as listening,
+            ready_database(settings, own=True) as database,
+        ):
+            words = _demo(settings, database, listening) if settings.demo else _plain(listening)
+            run_server(settings, database.service_url, build_app, listening, lambda: say(words))
+    except KeyboardInterrupt:
+        pass
+    say("Stopped.")
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return the address as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _plain(listening: socket.socket) -> str:
+    """Say where we listen."""
+    return f"The wallet listens on {address_of(listening)}"
+
+
+def _demo(settings: Settings, database: Database, listening: socket.socket) -> str:
+    """Open the demo's operator, and say what a newcomer needs."""
+    return open_demo(settings, database, address_of(listening))

@@ -1,0 +1,165 @@
+"""`wallet simulate`: the aggregator, played against the server that runs.
+
+1. Is a server there, and does it take our key? Asked before anything is written.
+2. Players are seated on its database, through the cashier.
+3. Does it know them? Then it is the right server.
+4. The play; and the verdict, exit code 1 if anything differs.
+"""
+
+import asyncio
+import json
+import sys
+from typing import Annotated, Final, Literal, TypeAlias
+
+import httpx
+import typer
+from rich.console import Console
+
+from app.console.database import reach, ready_database
+from app.console.errors import ConsoleError
+from app.console.output.printer import AsJson, say, screen
+from app.console.simulation_players import seat_players
+from app.settings import DEMO_CALLBACK_KEY, Settings, load_console_settings
+from app.simulator import (
+    Bar,
+    Options,
+    Progress,
+    Silence,
+    Stage,
+    StagePlayer,
+    Verdict,
+    new_run_id,
+    simulate,
+)
+from app.simulator.signature import sign
+
+ANSWER_SECONDS: Final = 15
+PLAYERS_MAX: Final = 10_000
+
+NOT_LET_IN: Final = 400
+"""The code for a wrong signature; whoever is unknown hears another."""
+
+Url = Annotated[
+    str | None,
+    typer.Option(help="Where the server is; else WALLET_HOST and WALLET_PORT say it."),
+]
+Players = Annotated[int, typer.Option(min=1, max=PLAYERS_MAX, help="How many play.")]
+Events = Annotated[int, typer.Option(min=0, help="Rounds, bets, promotions… over all players.")]
+Seed = Annotated[int, typer.Option(help="Decides all that is sent.")]
+Rate = Annotated[int | None, typer.Option(min=1, help="Requests a second; else flat out.")]
+Concurrency = Annotated[int, typer.Option(min=1, help="Players who play at the same time.")]
+Seconds = Annotated[int | None, typer.Option(min=1, help="Begin no new event after so long.")]
+DuplicateReply: TypeAlias = Literal["conflict", "replay"]
+StakeOrder: TypeAlias = Literal["real_first", "bonus_first"]
+KeyScope: TypeAlias = Literal["transaction", "transaction_event"]
+AS_SET: Final = "The server's; else the setting of the same name says it."
+
+
+def simulate_command(
+    url: Url = None,
+    players: Players = 50,
+    events: Events = 2000,
+    seed: Seed = 1,
+    rate: Rate = None,
+    concurrency: Concurrency = 16,
+    seconds: Seconds = None,
+    duplicate_reply: Annotated[DuplicateReply | None, typer.Option(help=AS_SET)] = None,
+    stake_order: Annotated[StakeOrder | None, typer.Option(help=AS_SET)] = None,
+    key_scope: Annotated[KeyScope | None, typer.Option(help=AS_SET)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play the aggregator against the running server; exit code 1 if any cent differs.
+
+    The server and this command must share their settings, above all the database and the key.
+    """
+    settings = load_console_settings()
+    address = (url or address_of(settings)).rstrip("/")
+    key = _key_for(address, settings)
+    options = Options(
+        events=events,
+        seed=seed,
+        run_id=new_run_id(),
+        rate=rate,
+        concurrency=concurrency,
+        deadline_seconds=seconds,
+    )
+    with ready_database(settings) as database:
+        seated = reach(seat_players(database.service_url, options.run_id, players, seed))
+    _check_acquaintance(address, key, seated[0])
+    stage = Stage(
+        base_url=address,
+        callback_key=key,
+        duplicate_reply=duplicate_reply or settings.duplicate_reply,
+        stake_order=stake_order or settings.stake_order,
+        key_scope=key_scope or settings.key_scope,
+        sport_game_id=settings.sport_game_id,
+        players=seated,
+    )
+    verdict = asyncio.run(simulate(stage, options, _progress()))
+    _show(verdict, as_json=as_json)
+    if not verdict.clean:
+        raise typer.Exit(1)
+
+
+def address_of(settings: Settings) -> str:
+    """Return where a server with these settings listens, as seen from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _progress() -> Progress:
+    """Show a bar on the error stream, where somebody watches."""
+    watched = Console(stderr=True)
+    return Bar(watched) if watched.is_terminal else Silence()
+
+
+def _show(verdict: Verdict, *, as_json: bool) -> None:
+    if as_json:
+        say(verdict.to_json())
+    else:
+        screen().print(verdict)
+    sys.stdout.flush()
+
+
+def _key_for(address: str, settings: Settings) -> str:
+    """Find the key with which the server lets us in, before anything is written."""
+    keys = [secret.get_secret_value() for secret in settings.callback_keys]
+    for key in dict.fromkeys([*keys, DEMO_CALLBACK_KEY]):
+        if _asked(address, key, "nobody", "no-token") != NOT_LET_IN:
+            return key
+    raise ConsoleError(
+        f"The server at {address} accepts no signature of ours: name its key in "
+        "WALLET_CALLBACK_KEYS."
+    )
+
+
+def _check_acquaintance(address: str, key: str, player: StagePlayer) -> None:
+    """Raise if the server does not know somebody who was just seated."""
+    if _asked(address, key, player.user_id, player.token) != 0:
+        raise ConsoleError(
+            f"The server at {address} does not know the players that were just seated: it works on "
+            "another database. Name the same WALLET_DATABASE_URL, or the same WALLET_DATA_DIR."
+        )
+
+
+def _asked(address: str, key: str, user_id: str, token: str) -> int:
+    """Ask for a player's balance, and return the answer's code; 0 when all is well."""
+    fields = {"token": token, "userId": user_id}
+    try:
+        answer = httpx.get(
+            f"{address}/getBalance",
+            params=fields,
+            headers={"Hash-Authorization": sign(fields.items(), key)},
+            timeout=ANSWER_SECONDS,
+            trust_env=False,
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ConsoleError(
+            f"No wallet answers at {address} ({str(error) or type(error).__name__}): "
+            "start one with `make run`, or say where it is with --url."
+        ) from error
+    try:
+        said = json.loads(answer.text, parse_float=str)
+        return 0 if said["status"] is True else int(said["errors"]["code"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConsoleError(f"What answers at {address} is no wallet.") from error

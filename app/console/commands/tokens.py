@@ -1,0 +1,51 @@
+"""`wallet token issue`: the token that a game is launched with, by hand."""
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+import typer
+
+from app.cashier.players import IssuedToken, find_account, issue_token
+from app.console.arguments import UserId
+from app.console.ledger_access import ask, commands, granted, note_of
+from app.console.output.printer import AsJson, print_json, say, screen
+from app.console.output.words import moment
+from app.ledger.transaction import Ledger
+from app.settings import load_console_settings
+from app.wallet.refusals import Refusal
+
+SLIDING: Final = "sliding"
+
+tokens: Final = commands("token", "The tokens that games are launched with.")
+
+Life = Annotated[
+    int | None,
+    typer.Option(min=1, max=366 * 86400, help="Seconds; else as WALLET_TOKEN_… say."),
+]
+
+
+@tokens.command("issue")
+def issue(user_id: UserId, life: Life = None, as_json: AsJson = False) -> None:
+    """Issue a token for launching a game; it is shown once, and kept only as a hash."""
+    settings = load_console_settings()
+    seconds = settings.token_life_seconds if life is None else life
+    is_sliding = life is None and settings.token_renewal == SLIDING
+
+    async def work(ledger: Ledger) -> IssuedToken | Refusal:
+        player = granted(await find_account(ledger, user_id), user_id)
+        return await issue_token(
+            ledger,
+            user_id,
+            timedelta(seconds=seconds),
+            origin="console",
+            is_sliding=is_sliding,
+            agent=player.agent,
+            note=note_of("account/session", {"user_id": user_id, "ttl_seconds": life}),
+        )
+
+    issued = granted(ask(work), user_id)
+    if as_json:
+        print_json({"token": issued.token, "expires_at": moment(issued.expires_at)})
+    else:
+        say(issued.token)
+        screen(error=True).print(f"It lives until {moment(issued.expires_at)}.", style="dim")

@@ -1,0 +1,182 @@
+"""`wallet transfer OPERATION key=value …`: a client of the transfer API, over HTTP.
+
+It knows the contract and nothing of the server: a compact JWE (dir, A256GCM) under the agent's key,
+whose plaintext is one JSON object; the answer comes back the same way.
+
+    key=text          a text, and a number where the contract wants a whole number
+    key:=json         JSON as written: numbers, true, null
+    limits.name=100   a member of an object; `limits.name:=null` lifts a limit
+"""
+
+import base64
+import json
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final, NamedTuple
+
+import httpx
+import msgspec
+import typer
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from app.console.commands.simulate import Url, address_of
+from app.console.errors import ConsoleError
+from app.console.output.printer import say
+from app.settings import Settings, load_console_settings
+from app.settings_parsing import AGENT_KEY_BYTES
+
+PATH: Final = "/transfer/v1"
+JOSE: Final = "application/jose"
+ANSWER_SECONDS: Final = 30
+OPERATION: Final = re.compile(r"[a-z]+(?:/[a-z]+)?", re.ASCII)
+WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
+WHOLE_NUMBERS: Final = frozenset({"ttl_seconds", "limit"})
+"""Fields that the contract wants as JSON numbers; amounts may be either."""
+
+NANOSECONDS: Final = 1_000_000_000
+
+
+class Caller(NamedTuple):
+    """An agent and his key."""
+
+    agent: str
+    key: OctKey
+
+
+Operation = Annotated[
+    str, typer.Argument(metavar="OPERATION", help="Such as account/balance or account/deposit.")
+]
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="The fields; `key:=json` for JSON.")
+]
+AgentName = Annotated[
+    str | None, typer.Option(help="Else the only agent of WALLET_AGENTS, or the demo's.")
+]
+KeyEnv = Annotated[
+    str | None,
+    typer.Option(help="The environment variable with the agent's key; else WALLET_AGENTS has it."),
+]
+AsSent = Annotated[bool, typer.Option("--json", help="The answer as it came, on one line.")]
+
+
+def transfer(
+    operation: Operation,
+    words: Words = None,
+    url: Url = None,
+    agent: AgentName = None,
+    key_env: KeyEnv = None,
+    as_json: AsSent = False,
+) -> None:
+    """Call the transfer API as an agent does, and print the answer; exit code 0 only for code 0.
+
+    For instance: wallet transfer account/deposit user_id=alice transaction_id=t-1 amount=10.00
+    """
+    if not OPERATION.fullmatch(operation):
+        raise typer.BadParameter("an operation is such as account/balance or history")
+    settings = load_console_settings()
+    caller = _caller(settings, agent, key_env)
+    address = f"{(url or address_of(settings)).rstrip('/')}{PATH}/{operation}"
+    answer = _sent(address, caller, plaintext_of(words or []))
+    say(answer.decode() if as_json else msgspec.json.format(answer, indent=2).decode())
+    if _code(answer) != 0:
+        raise typer.Exit(1)
+
+
+def plaintext_of(words: Iterable[str]) -> bytes:
+    """Write the JSON object that goes into the envelope; numbers keep every digit."""
+    members: dict[str, str] = {"iat": str(time.time_ns() // NANOSECONDS)}
+    objects: dict[str, dict[str, str]] = {}
+    for word in words:
+        name, value = _read(word)
+        outer, dot, inner = name.partition(".")
+        if dot:
+            objects.setdefault(outer, {})[inner] = value
+        else:
+            members[name] = value
+    members |= {name: _object(inner) for name, inner in objects.items()}
+    return _object(members).encode()
+
+
+def _read(word: str) -> tuple[str, str]:
+    """Read one `key=value` or `key:=json`, the value as JSON text."""
+    name, equals, value = word.partition("=")
+    as_json = name.endswith(":")
+    name = name.removesuffix(":")
+    if not equals or not name or not word.isprintable():
+        raise typer.BadParameter(f"{word!r} is not of the form key=value")
+    if as_json:
+        try:
+            json.loads(value)
+        except ValueError:
+            raise typer.BadParameter(f"what follows {name}:= is not JSON") from None
+        return name, value
+    is_number = name in WHOLE_NUMBERS and WHOLE.fullmatch(value) is not None
+    return name, str(int(value)) if is_number else json.dumps(value)
+
+
+def _object(members: Mapping[str, str]) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members.items()) + "}"
+
+
+def _caller(settings: Settings, agent: str | None, key_env: str | None) -> Caller:
+    """Find out who calls, and under which key."""
+    known = settings.agents
+    if agent is None:
+        if len(known) != 1:
+            raise ConsoleError("Name the agent with --agent: WALLET_AGENTS names none, or several.")
+        (agent,) = known
+    if key_env is not None:
+        return Caller(agent, _key_of(key_env))
+    if agent not in known:
+        raise ConsoleError(
+            f"WALLET_AGENTS has no key for the agent {agent}: name the environment variable that "
+            "has it with --key-env."
+        )
+    secret = known[agent].keys[0].get_secret_value()
+    return Caller(agent, OctKey.import_key(secret))
+
+
+def _key_of(key_env: str) -> OctKey:
+    text = os.environ.get(key_env, "").rstrip("=")
+    try:
+        secret = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        secret = b""
+    if len(secret) != AGENT_KEY_BYTES:
+        raise ConsoleError(f"{key_env} must hold a key of 256 bits as base64url, 43 characters.")
+    return OctKey.import_key(secret)
+
+
+def _sent(address: str, caller: Caller, plaintext: bytes) -> bytes:
+    """Send the envelope, and return what the answer's holds; an error met before is plain JSON."""
+    header = {"alg": "dir", "enc": "A256GCM", "kid": caller.agent}
+    try:
+        answer = httpx.post(
+            address,
+            content=jwe.encrypt_compact(header, plaintext, caller.key),
+            headers={"Content-Type": JOSE, "Accept": JOSE},
+            timeout=ANSWER_SECONDS,
+            trust_env=False,
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ConsoleError(
+            f"No answer from {address} ({str(error) or type(error).__name__}). Whether it was done "
+            "is not known: repeat it under the same transaction_id."
+        ) from error
+    if answer.headers.get("content-type", "").partition(";")[0] != JOSE:
+        return answer.content
+    try:
+        return jwe.decrypt_compact(answer.content, caller.key).plaintext or b""
+    except JoseError as error:
+        raise ConsoleError(f"The answer of {address} does not open with our key.") from error
+
+
+def _code(answer: bytes) -> int:
+    try:
+        return int(json.loads(answer)["code"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConsoleError("What answered is no wallet.") from error

@@ -1,0 +1,82 @@
+"""The database a command works on: the named one, else the embedded one, started or joined."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from app.console.errors import DatabaseAwayError, SchemaBehindError
+from app.ledger.errors import LedgerError
+from app.ledger.migrations import current_revision, head_revision, is_behind, upgrade
+from app.ledger.transaction import is_away, sqlstate
+from app.postgres import EmbeddedPostgres
+from app.postgres.cluster import OWNER, SERVICE
+from app.settings import DatabaseSettings
+
+T = TypeVar("T")
+
+WAIT_FOR_OTHERS_SECONDS = 5
+"""A short command that started the server lets those who joined meanwhile finish."""
+
+NOT_LET_IN = ("28", "3D")
+"""The classes of SQLSTATE for a wrong role or password, and for a database that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the service and the owner of the schema find their database."""
+
+    service_url: str
+    owner_url: str
+    embedded: EmbeddedPostgres | None = None
+
+
+@contextmanager
+def open_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[Database]:
+    """Lead to the named database, or run the embedded one for as long as the block lasts.
+
+    Whoever serves `own`s the embedded server: it does not end with somebody else's command.
+    """
+    if settings.database_url is not None:
+        service_url = settings.database_url.get_secret_value()
+        owner = settings.owner_database_url
+        yield Database(service_url, owner.get_secret_value() if owner else service_url)
+        return
+    server = EmbeddedPostgres.start_or_join(settings.data_dir, own=own)
+    try:
+        yield Database(server.url_for(SERVICE), server.url_for(OWNER), server)
+    finally:
+        server.stop(wait_for_users_seconds=0 if own else WAIT_FOR_OTHERS_SECONDS)
+
+
+@contextmanager
+def ready_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[Database]:
+    """Open a database whose schema is the newest: ours is brought there, a named one is not."""
+    with open_database(settings, own=own) as database:
+        stands_at = reach(current_revision(database.service_url))
+        if is_behind(stands_at):
+            if database.embedded is None:
+                raise SchemaBehindError(_behind(stands_at))
+            reach(upgrade(database.owner_url))
+        yield database
+
+
+def reach(work: Coroutine[object, object, T]) -> T:
+    """Do something on a database, outside any event loop; one that is away is a sentence."""
+    try:
+        return asyncio.run(work)
+    except LedgerError as error:
+        raise DatabaseAwayError(f"The database does not answer: {error}") from error
+    except Exception as error:
+        if is_away(error) or (sqlstate(error) or "").startswith(NOT_LET_IN):
+            # The driver's own words, without SQLAlchemy's frame around them.
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise DatabaseAwayError(f"The database cannot be reached: {reason}") from error
+        raise
+
+
+def _behind(stands_at: str | None) -> str:
+    """Name where the database stands, and what brings it forward."""
+    stands = f"stands at revision {stands_at}" if stands_at else "has no schema yet"
+    return f"The database {stands}; this wallet needs {head_revision()}: run `wallet migrate`."

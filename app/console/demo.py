@@ -1,0 +1,112 @@
+"""The demo: an operator with a few players, opened through the cashier as any operator would.
+
+What is deposited has fixed transaction ids, so that the next start finds the same players with what
+they have by then, and pays nothing twice. Keys are public (see `app.settings`), tokens are fresh.
+"""
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from app.cashier.lookups import find_agent_beside
+from app.cashier.move_funds import move_funds
+from app.cashier.players import find_account, issue_token, open_account
+from app.console.banner import Seated, demo_banner
+from app.console.database import Database, reach
+from app.console.errors import ConsoleError
+from app.console.simulation_players import AGENT as SIMULATOR_AGENT
+from app.ledger.transaction import Ledger
+from app.settings import DEMO_AGENT_ID, Settings
+from app.wallet.events import Direction, EventType
+from app.wallet.facts import Policy
+from app.wallet.money import ISO_CURRENCIES, Currency
+from app.wallet.movement import Key, Movement
+from app.wallet.refusals import Refusal
+
+
+class DemoPlayer(NamedTuple):
+    """A player of the demo operator, and what he begins with, in major units."""
+
+    user_id: str
+    nickname: str
+    currency: str
+    real: str
+    bonus: str
+
+
+PLAYERS = (
+    DemoPlayer("alice", "Alice", "USD", "1000.00", "50.00"),
+    DemoPlayer("bob", "Bobby", "JPY", "150000", "0"),
+    DemoPlayer("carol", "Carol", "BTC", "0.50000000", "0.01000000"),
+    DemoPlayer("dave", "Dave", "KRW", "1000000", "100000"),
+)
+"""Scales of two, none and eight decimals; carol plays unless WALLET_CURRENCIES leaves BTC out."""
+
+OWN_AGENTS = (DEMO_AGENT_ID, SIMULATOR_AGENT)
+"""Whose players the demo may hold: nobody's money is served under keys that everybody knows."""
+
+
+def open_demo(settings: Settings, database: Database, address: str) -> str:
+    """Open the demo's players, and return what a newcomer needs to know."""
+    numbers = f"http://{settings.private_host}:{settings.private_port}/metrics"
+    return demo_banner(reach(_seat_players(settings, database)), database, address, numbers)
+
+
+async def _seat_players(settings: Settings, database: Database) -> list[Seated]:
+    """Open each player's account, pay in what he begins with, and give him a token."""
+    currencies = {
+        **ISO_CURRENCIES,
+        **{code: Currency(code, scale) for code, scale in settings.currencies.items()},
+    }
+    life = timedelta(seconds=settings.token_life_seconds)
+    ledger = Ledger(database.service_url, pool_size=1)
+    try:
+        stranger = await find_agent_beside(ledger, OWN_AGENTS)
+        if stranger is not None:
+            raise ConsoleError(
+                f"These data hold players of the agent {stranger}, and the demo's keys are known "
+                "to everybody: name another folder with WALLET_DATA_DIR."
+            )
+        return [
+            await _seat(ledger, player, currencies, life)
+            for player in PLAYERS
+            if player.currency in currencies
+        ]
+    finally:
+        await ledger.close()
+
+
+async def _seat(
+    ledger: Ledger, player: DemoPlayer, currencies: Mapping[str, Currency], life: timedelta
+) -> Seated:
+    await open_account(
+        ledger,
+        user_id=player.user_id,
+        agent=DEMO_AGENT_ID,
+        currency=currencies[player.currency],
+        nickname=player.nickname,
+        language="en",
+    )
+    movements = [_credit(player, EventType.DEPOSIT, player.real)]
+    if player.bonus.strip("0."):
+        movements.append(_credit(player, EventType.BONUS_GRANT, player.bonus))
+    await move_funds(ledger, movements, Policy())
+    issued = await issue_token(ledger, player.user_id, life, origin="console")
+    found = await find_account(ledger, player.user_id)
+    if isinstance(issued, Refusal) or isinstance(found, Refusal):
+        raise ConsoleError(f"The demo's player {player.user_id} cannot be opened.")
+    return Seated(found, issued.token)
+
+
+def _credit(player: DemoPlayer, event_type: EventType, amount: str) -> Movement:
+    """Make a movement that happens once, however often the demo starts."""
+    return Movement(
+        delivery=secrets.token_bytes(16),
+        key=Key(DEMO_AGENT_ID, f"demo-{player.user_id}-{event_type.value}", ""),
+        user_id=player.user_id,
+        event_type=event_type,
+        direction=Direction.CREDIT,
+        amount=amount,
+        received_at=datetime.now(UTC),
+    )

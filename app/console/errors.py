@@ -1,0 +1,15 @@
+"""What stops a console command, told in one sentence."""
+
+
+class ConsoleError(Exception):
+    """The command cannot be carried out."""
+
+    exit_code = 1
+
+
+class SchemaBehindError(ConsoleError):
+    """The database is older than this wallet: run `wallet migrate`."""
+
+
+class DatabaseAwayError(ConsoleError):
+    """The database cannot be reached."""

@@ -1,0 +1,74 @@
+"""What the console's commands about players and money have in common.
+
+The database is opened for one piece of work; who sits at the console is noted with every change;
+refusals and a ledger that is away become one sentence.
+"""
+
+import getpass
+import json
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import typer
+
+from app.console.database import reach, ready_database
+from app.console.errors import ConsoleError
+from app.ledger.accounts import ChangeNote
+from app.ledger.transaction import Ledger
+from app.settings import load_database_settings
+from app.wallet.refusals import Refusal
+
+T = TypeVar("T")
+
+DELIVERY_BYTES: Final = 16
+
+
+def commands(name: str, about: str) -> typer.Typer:
+    """Make a group of commands: `wallet NAME …`."""
+    return typer.Typer(name=name, help=about, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def ask(work: Callable[[Ledger], Coroutine[Any, Any, T]]) -> T:
+    """Do one piece of work on the ledger of the named database, or of the embedded one."""
+    with ready_database(load_database_settings()) as database:
+        return reach(_worked(database.service_url, work))
+
+
+async def _worked(url: str, work: Callable[[Ledger], Coroutine[Any, Any, T]]) -> T:
+    ledger = Ledger(url, pool_size=1)
+    try:
+        return await work(ledger)
+    finally:
+        await ledger.close()
+
+
+def granted(answer: T | Refusal, user_id: str) -> T:
+    """Return the answer, or raise with the refusal in words."""
+    if not isinstance(answer, Refusal):
+        return answer
+    if answer is Refusal.PLAYER_UNKNOWN:
+        raise ConsoleError(
+            f"There is no player {user_id}; `wallet player open {user_id} …` opens an account."
+        )
+    raise ConsoleError(f"Refused: {answer.value}.")
+
+
+def who() -> str:
+    """Name who sits at the console, for the books; no agent's id can look like this."""
+    try:
+        return f"console:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "console:nobody"
+
+
+def note_of(operation: str, asked: Mapping[str, Any]) -> ChangeNote:
+    """Note a change for the list of changes, as the transfer API does."""
+    return ChangeNote(
+        source=who(),
+        operation=operation,
+        asked=json.dumps(asked, default=str),
+        delivery=secrets.token_bytes(DELIVERY_BYTES),
+        event_time=datetime.now(UTC),
+    )

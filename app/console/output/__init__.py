@@ -1,0 +1,1 @@
+"""How the console speaks: tables and sentences for people, JSON for programs."""

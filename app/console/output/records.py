@@ -1,0 +1,110 @@
+"""Journal entries and rounds as documents for programs: amounts as exact texts, times in UTC."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.cashier.lookups import MovementDetails
+from app.console.output.words import EVENTS, decision, moment, reasons, state_of
+from app.ledger.lookups import KeptRefusal, OwnedEntry, RoundAccount
+from app.wallet.balance import Pockets
+from app.wallet.journal import JournalEntry
+from app.wallet.money import Currency
+
+
+def pockets_record(pockets: Pockets, currency: Currency) -> dict[str, str]:
+    """Both pockets and their sum."""
+    return {
+        "balance": currency.text(pockets.balance),
+        "real": currency.text(pockets.real),
+        "bonus": currency.text(pockets.bonus),
+    }
+
+
+def entry_record(owned: OwnedEntry, beside: Sequence[JournalEntry] = ()) -> dict[str, Any]:
+    """A movement: what was asked, what was decided and why, the pockets before and after."""
+    entry = owned.entry
+    currency = entry.currency
+    unheard = owned.unanswered_since
+    return {
+        "transaction_id": entry.key.transaction_id,
+        "source": entry.key.source,
+        "facet": entry.key.facet or None,
+        "user_id": owned.user_id,
+        "agent": owned.agent,
+        "event_type": entry.event_type.value,
+        "what": EVENTS[entry.event_type],
+        "direction": entry.direction.value,
+        "amount": currency.text(entry.amount),
+        "currency": currency.code,
+        "event_id": entry.event_id,
+        "game_id": entry.game_id,
+        "bonus_code": entry.bonus_code,
+        "extra_data": entry.extra_data,
+        "accepted": entry.is_accepted,
+        "refusal": None if entry.refusal is None else entry.refusal.name,
+        "decision": decision(entry),
+        "reasons": reasons(entry, beside),
+        "flags": [flag.value for flag in entry.flags],
+        "before": pockets_record(entry.before, currency),
+        "change": pockets_record(entry.delta, currency),
+        "after": pockets_record(entry.after, currency),
+        "contra": entry.contra.value,
+        "reverses": [
+            {
+                "position": reversal.position,
+                "real": currency.text(reversal.real),
+                "bonus": currency.text(reversal.bonus),
+            }
+            for reversal in entry.reverses
+        ],
+        "position": entry.position,
+        "version": entry.version,
+        "chain": entry.chain.hex(),
+        "delivery": entry.delivery.hex(),
+        "arrived_at": moment(entry.event_time),
+        "decided_at": moment(entry.ledger_time),
+        "unanswered_since": None if unheard is None else moment(unheard),
+    }
+
+
+def movement_record(recalled: MovementDetails) -> dict[str, Any]:
+    """A movement with its place in the chain, and with its round."""
+    beside = [other.entry for other in recalled.beside]
+    return {
+        **entry_record(recalled.owned, beside),
+        "hash_holds": recalled.hash_holds,
+        "chain_length": recalled.links.last_position,
+        "reversed_by": [other.key.transaction_id for other in recalled.reversed_by],
+        "round": None if recalled.round is None else round_record(recalled.round),
+    }
+
+
+def refusal_record(kept: KeptRefusal) -> dict[str, Any]:
+    """A refusal that left no outcome."""
+    return {**kept._asdict(), "ledger_time": moment(kept.ledger_time)}
+
+
+def round_record(account: RoundAccount) -> dict[str, Any]:
+    """A round with all its sums."""
+    tally, text = account.round.tally, account.currency.text
+    return {
+        "event_id": account.key.event_id,
+        "user_id": account.user_id,
+        "agent": account.agent,
+        "streamer": account.key.is_streamer,
+        "game_id": account.game_id,
+        "state": state_of(account.round),
+        "currency": account.currency.code,
+        "bets_placed": tally.bets_placed,
+        "bets_standing": tally.bets_open,
+        "staked": text(tally.staked),
+        "stakes_standing": pockets_record(tally.stakes, account.currency),
+        "paid": text(tally.paid),
+        "taken_back": text(tally.taken_back),
+        "payments_standing": text(tally.payments_standing),
+        "cancels": tally.cancels,
+        "remainder": text(tally.uncovered),
+        "refused_aborts": sorted(map(text, account.round.refused_aborts)),
+        "opened_at": moment(account.opened_at),
+        "last_at": moment(account.last_at),
+    }

@@ -1,0 +1,157 @@
+"""Movements and rounds as tables for people."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetails
+from app.console.output.printer import facts_table, rows_table
+from app.console.output.words import (
+    EVENTS,
+    decision,
+    moment,
+    money,
+    reasons,
+    remarks,
+    split,
+    state_of,
+)
+from app.ledger.lookups import KeptRefusal, OwnedEntry, RoundAccount
+from app.settings import CALLBACK_SOURCE
+from app.wallet.journal import JournalEntry
+
+
+def entries_table(title: str, entries: list[OwnedEntry]) -> Table:
+    """Movements, one a row."""
+    return rows_table(
+        title,
+        ("position", "decided", "what", "transaction", "real", "bonus", "balance", "decision"),
+        (_row(owned.entry) for owned in entries),
+        amounts="position real bonus balance",
+    )
+
+
+def _row(entry: JournalEntry) -> tuple[object, ...]:
+    text = entry.currency.text
+    return (
+        entry.position,
+        moment(entry.ledger_time),
+        f"{EVENTS[entry.event_type]} {text(entry.amount)}",
+        entry.key.transaction_id,
+        text(entry.delta.real),
+        text(entry.delta.bonus),
+        text(entry.after.balance),
+        "; ".join(filter(None, (decision(entry), remarks(entry)))),
+    )
+
+
+def transaction_shown(transaction_id: str, recalled: TransactionDetails) -> Group:
+    """Everything under a transaction id."""
+    parts: list[RenderableType] = []
+    for movement in recalled.movements:
+        parts += [_asked(movement), _pockets(movement), _place(movement), ""]
+    if recalled.refusals:
+        parts.append(
+            rows_table(
+                f"Refused under {transaction_id} without an outcome",
+                ("when", "source", "player", "what", "amount", "why", "differs"),
+                map(_refusal_row, recalled.refusals),
+                amounts="amount",
+            )
+        )
+    return Group(*parts)
+
+
+def _asked(movement: MovementDetails) -> Table:
+    owned, entry = movement.owned, movement.owned.entry
+    source = entry.key.source
+    beside = [other.entry for other in movement.beside]
+    unheard = owned.unanswered_since
+    return facts_table(
+        f"{entry.key.transaction_id}: {EVENTS[entry.event_type]} of {owned.user_id}",
+        {
+            "asked by": "the game side" if source == CALLBACK_SOURCE else f"agent {source}",
+            "asked for": f"{entry.event_type} {entry.direction}, "
+            f"{money(entry.amount, entry.currency)}",
+            "facet": entry.key.facet or None,
+            "game": entry.game_id,
+            "bonusCode": entry.bonus_code,
+            "extraData": entry.extra_data,
+            "arrived": moment(entry.event_time),
+            "decided": moment(entry.ledger_time),
+            "decision": decision(entry),
+            "why": "\n".join(reasons(entry, beside)),
+            "remarks": remarks(entry),
+            "unanswered": unheard
+            and f"its caller was told 503 at {moment(unheard)}, and has not come back",
+        },
+    )
+
+
+def _pockets(movement: MovementDetails) -> Table:
+    entry = movement.owned.entry
+    text = entry.currency.text
+    columns = (entry.before, entry.delta, entry.after)
+    return rows_table(
+        "",
+        (entry.currency.code, "before", "change", "after"),
+        [
+            ("real", *(text(column.real) for column in columns)),
+            ("bonus", *(text(column.bonus) for column in columns)),
+            ("balance", *(text(column.balance) for column in columns)),
+        ],
+        amounts="before change after",
+    )
+
+
+def _place(movement: MovementDetails) -> Table:
+    entry, account = movement.owned.entry, movement.round
+    undone_by = ", ".join(
+        f"{EVENTS[other.event_type]} {other.key.transaction_id}" for other in movement.reversed_by
+    )
+    holds = "holds" if movement.hash_holds else "DOES NOT HOLD: run `wallet audit`"
+    return facts_table(
+        "",
+        {
+            "event": entry.event_id,
+            "round": None if account is None else _summary(account),
+            "undone by": undone_by or None,
+            "house": f"{entry.contra} is the other side",
+            "in the chain": f"{entry.position} of {movement.links.last_position}; the hash {holds}",
+            "hash": entry.chain.hex(),
+            "delivery": entry.delivery.hex(),
+        },
+    )
+
+
+def _refusal_row(kept: KeptRefusal) -> tuple[object, ...]:
+    what = " ".join(filter(None, (kept.event_type or kept.operation, kept.direction)))
+    when = moment(kept.ledger_time)
+    return (when, kept.source, kept.user_id, what, kept.amount, kept.reason, kept.differs)
+
+
+def _summary(account: RoundAccount) -> str:
+    tally, currency = account.round.tally, account.currency
+    return (
+        f"{state_of(account.round)}: {tally.bets_open} of {tally.bets_placed} bets stand "
+        f"({split(tally.stakes, currency)}), {money(tally.payments_standing, currency)} paid"
+    )
+
+
+def round_shown(recalled: RoundDetails) -> list[RenderableType]:
+    """A round with its sums, and its movements."""
+    account = recalled.account
+    tally, text = account.round.tally, account.currency.text
+    kind = " with streamer money" if account.key.is_streamer else ""
+    facts = {
+        "round": _summary(account),
+        "game": account.game_id,
+        "agent": account.agent,
+        "staked": money(tally.staked, account.currency),
+        "paid": f"{text(tally.paid)}, of which {text(tally.taken_back)} were taken back",
+        "re-opened": f"{tally.cancels} times" if tally.cancels else None,
+        "remainder": f"{text(tally.uncovered)} beyond what stood" if tally.uncovered else None,
+        "opened": moment(account.opened_at),
+        "latest": moment(account.last_at),
+    }
+    title = f"{account.key.event_id} of {account.user_id}{kind}"
+    return [facts_table(title, facts), entries_table("", recalled.entries), ""]

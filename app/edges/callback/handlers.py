@@ -1,0 +1,243 @@
+"""The six methods, each a function from a small request value to an answer; no HTTP beyond that.
+
+Each walks the contract's order (section 4): the fields are read, the signature is checked over
+exactly these fields, their formats are checked, and only then the ledger is asked. What is refused
+after the signature leaves a trace: moveFunds' decided refusals in the money transaction, all others
+through `note_refusal` here. A trace that cannot be written makes the answer "ask again".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from app.cashier.batching import Batcher
+from app.cashier.notices import keep_notice
+from app.cashier.players import check_session, issue_token
+from app.cashier.refusal_log import RefusedRequest, log_refusal
+from app.edges.callback import log
+from app.edges.callback.answers import (
+    DONE,
+    Answer,
+    DuplicateReply,
+    answer_to,
+    balance_shown,
+    not_understood,
+    player_shown,
+    refused,
+    token_shown,
+)
+from app.edges.callback.auth import NO_FIELDS, Authenticator
+from app.edges.callback.decoding import Fields, fields_of, members_of, read_fields, read_form
+from app.edges.callback.errors import FormatError, SignatureError
+from app.edges.callback.notices import read_notice
+from app.edges.callback.parsing import (
+    CALLBACK_SOURCE,
+    read_movement,
+    read_question,
+    read_user_id,
+    redacted_request,
+    truncated,
+)
+from app.edges.callback.platform_tokens import PlatformTokens
+from app.edges.delivery_ids import DeliveryNames
+from app.ledger.players import Player
+from app.ledger.transaction import Ledger
+from app.wallet.movement import KeyScope
+from app.wallet.refusals import Refusal
+
+
+class Request(NamedTuple):
+    """What a method needs to know of an HTTP request."""
+
+    body: bytes
+    query: bytes
+    content_type: bytes | None
+    signature: bytes | None
+    received_at: datetime
+    time_left: timedelta
+    """until the deadline"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The operator's choices on this door (settings)."""
+
+    duplicate_reply: DuplicateReply = DuplicateReply.CONFLICT
+    key_scope: KeyScope = KeyScope.TRANSACTION
+    token_life: timedelta = timedelta(days=1)
+    token_is_sliding: bool = False
+    """whether a token's life begins again when it is used"""
+
+
+class Handlers:
+    """Where requests that came through the door are understood and answered."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        batcher: Batcher,
+        authenticator: Authenticator,
+        choices: Choices,
+        platform: PlatformTokens | None = None,
+    ) -> None:
+        """`platform`: knows the tokens that the operator's own platform signs, if it signs any."""
+        self.authenticator = authenticator
+        self._platform = platform
+        self._ledger = ledger
+        self._batcher = batcher
+        self._choices = choices
+        self._deliveries = DeliveryNames()
+
+    async def move_funds(self, request: Request) -> Answer:
+        """`/moveFunds`: the only method that moves money."""
+        fields = read_fields(request.content_type, request.body, request.query)
+        self.authenticator.check_signature(fields.texts, request.signature)
+        delivery = self._deliveries.draw()
+        try:
+            movement = read_movement(
+                fields,
+                delivery=delivery,
+                key_scope=self._choices.key_scope,
+                received_at=request.received_at,
+            )
+        except FormatError as error:
+            return await self._ill_formed("moveFunds", request, fields, error, delivery)
+        try:
+            if self._platform is not None:
+                await self._platform.register(movement.user_id, fields.texts["token"])
+            receipt = await self._batcher.move(movement, deadline=request.time_left)
+        except Exception as error:
+            log.outcome_unknown(movement, error)
+            raise
+        answer = answer_to(receipt, self._choices.duplicate_reply)
+        log.decided(movement, receipt, answer)
+        return Answer(*answer[:-1], movement.event_type)
+
+    async def session_check(self, request: Request) -> Answer:
+        """`/sessionCheck`: is this token good? A blocked player's is not."""
+        return await self._about_session("sessionCheck", request, lambda _: DONE, blocked=True)
+
+    async def player_details(self, request: Request) -> Answer:
+        """`/playerDetails`: who plays."""
+        return await self._about_session("playerDetails", request, player_shown)
+
+    async def get_balance(self, request: Request) -> Answer:
+        """`/getBalance`: what he has."""
+        return await self._about_session(
+            "getBalance", request, lambda player: balance_shown(player.pockets, player.currency)
+        )
+
+    async def get_user_token(self, request: Request) -> Answer:
+        """`/getUserToken`: a fresh token, for a sports bet that settles long after the session."""
+        fields = self._signed_query(request)
+        try:
+            user_id = read_user_id(fields)
+        except FormatError as error:
+            return await self._ill_formed("getUserToken", request, fields, error)
+        issued = await issue_token(
+            self._ledger,
+            user_id,
+            self._choices.token_life,
+            is_sliding=self._choices.token_is_sliding,
+        )
+        if isinstance(issued, Refusal):
+            return await self._refused("getUserToken", request, fields, issued)
+        return token_shown(issued)
+
+    async def maintenance(self, request: Request) -> Answer:
+        """`/notification/maintenance`: a notice for our people. JSON, whatever its type says."""
+        members = members_of(request.body)
+        fields = fields_of(members)
+        # How the aggregator signs a JSON body is not published: PHP's form fields hold none of it.
+        as_json = self.authenticator.is_signed(fields.texts, request.signature)
+        as_empty = self.authenticator.is_signed(NO_FIELDS, request.signature)
+        if not (as_json or as_empty):
+            raise SignatureError
+        try:
+            notice = read_notice(members, request.body.decode(), request.received_at)
+        except FormatError as error:
+            return await self._ill_formed("maintenance", request, fields, error)
+        await keep_notice(self._ledger, notice)
+        return DONE
+
+    def _signed_query(self, request: Request) -> Fields:
+        fields = read_form(request.query)
+        self.authenticator.check_signature(fields.texts, request.signature)
+        return fields
+
+    async def _about_session(
+        self,
+        operation: str,
+        request: Request,
+        shown: Callable[[Player], Answer],
+        *,
+        blocked: bool = False,
+    ) -> Answer:
+        """Answer a question about a live session; `blocked`: a blocked player is refused."""
+        fields = self._signed_query(request)
+        try:
+            question = read_question(fields)
+        except FormatError as error:
+            return await self._ill_formed(operation, request, fields, error)
+        if self._platform is not None:
+            await self._platform.register(question.user_id, fields.texts["token"])
+        found = await check_session(self._ledger, question.user_id, question.token)
+        if isinstance(found, Refusal):
+            return await self._refused(operation, request, fields, found)
+        if blocked and found.is_blocked:
+            return await self._refused(operation, request, fields, Refusal.PLAYER_BLOCKED)
+        return shown(found)
+
+    async def _ill_formed(
+        self,
+        operation: str,
+        request: Request,
+        fields: Fields,
+        error: FormatError,
+        delivery: bytes | None = None,
+    ) -> Answer:
+        answer = not_understood(str(error))
+        await self._trace(operation, request, fields, answer, ("FORMAT", str(error)), delivery)
+        return answer
+
+    async def _refused(
+        self, operation: str, request: Request, fields: Fields, refusal: Refusal
+    ) -> Answer:
+        answer = refused(refusal)
+        await self._trace(operation, request, fields, answer, (refusal.name, refusal.value))
+        return answer
+
+    async def _trace(
+        self,
+        operation: str,
+        request: Request,
+        fields: Fields,
+        answer: Answer,
+        why: tuple[str, str],
+        delivery: bytes | None = None,
+    ) -> None:
+        """Keep a refusal that was met outside the money transaction, and log it."""
+        delivery = delivery or self._deliveries.draw()
+        code, reason = why
+        texts = fields.texts
+        user_id = truncated(texts, "userId")
+        log.refused(operation, answer.code, reason, user_id, delivery)
+        await log_refusal(
+            self._ledger,
+            RefusedRequest(
+                delivery=delivery,
+                source=CALLBACK_SOURCE,
+                operation=operation,
+                user_id=user_id,
+                transaction_id=truncated(texts, "transactionId"),
+                event_id=truncated(texts, "eventId"),
+                event_type=truncated(texts, "eventType"),
+                direction=truncated(texts, "direction"),
+                amount=truncated(texts, "amount"),
+                code=code,
+                reason=reason,
+                asked=redacted_request(fields),
+                received_at=request.received_at,
+            ),
+        )

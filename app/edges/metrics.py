@@ -1,0 +1,185 @@
+"""What `/metrics` shows: the counters of the house, read when somebody asks for them.
+
+Each process has its own, and its own private port: a scrape asks them all, and sums are made where
+they are looked at. Counters begin at 0 with the process, as Prometheus expects.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from app.cashier.batch_stats import BatchStats
+from app.cashier.batching import Batcher
+from app.ledger.transaction import Ledger
+from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The page of numbers of one process."""
+
+    def __init__(self, ledger: Ledger, batcher: Batcher, edges: Mapping[str, Requests]) -> None:
+        """`edges`: the requests of each contract, by its name."""
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_House(ledger, batcher, edges))
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def page(self) -> bytes:
+        """The numbers as they stand, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _House(Collector):
+    def __init__(self, ledger: Ledger, batcher: Batcher, edges: Mapping[str, Requests]) -> None:
+        self._ledger = ledger
+        self._batcher = batcher
+        self._edges = edges
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        yield from _requests(self._edges)
+        yield from _movements(self._batcher.batch_stats)
+        yield from _batches(self._batcher)
+        yield from _ledger(self._ledger)
+
+
+def _requests(edges: Mapping[str, Requests]) -> Iterator[Metric]:
+    yield counted(
+        "wallet_requests",
+        "Requests answered; code 0 is done, event_type is empty where none was understood",
+        ("contract", "method", "event_type", "code", "status"),
+        {(name, *key): n for name, edge in edges.items() for key, n in edge.answered.items()},
+    )
+    yield spread(
+        "wallet_request_seconds",
+        "From a request's arrival to its answer",
+        ("contract", "method"),
+        {(name, key): s for name, edge in edges.items() for key, s in edge.latency.items()},
+    )
+    yield counted(
+        "wallet_not_admitted",
+        "Strangers kept out: a wrong signature, key, agent or network",
+        ("contract", "reason"),
+        {(name, key): n for name, edge in edges.items() for key, n in edge.not_admitted.items()},
+    )
+    yield counted(
+        "wallet_callers_gone",
+        "Callers who hung up before their answer",
+        ("contract",),
+        {(name,): edge.gone for name, edge in edges.items()},
+    )
+
+
+def _movements(batch_stats: BatchStats) -> Iterator[Metric]:
+    yield counted(
+        "wallet_movements",
+        "Movements decided; ACCEPTED, REPEATED, or why they were refused",
+        ("event_type", "decision"),
+        {(kind, decision): n for (kind, decision), n in batch_stats.decided.items()},
+    )
+    yield _money_moved(batch_stats)
+    repeats = sum(n for (_, decision), n in batch_stats.decided.items() if decision == "REPEATED")
+    yield counted(
+        "wallet_duplicates", "Movements that were in the journal already", (), {(): repeats}
+    )
+    yield counted(
+        "wallet_content_mismatches",
+        "Repeats of a transaction id with other content",
+        (),
+        {(): batch_stats.mismatches},
+    )
+    yield counted(
+        "wallet_alarms",
+        "Somebody's money is not where he expects it: look at the log and at schema ops",
+        ("alarm",),
+        by_one(batch_stats.alarms),
+    )
+    yield counted(
+        "wallet_movement_failures",
+        "Movements whose callers heard that the outcome is not known",
+        ("error",),
+        by_one(batch_stats.failures),
+    )
+    yield counted(
+        "wallet_movements_unheard",
+        "Movements decided after their callers had given up",
+        (),
+        {(): batch_stats.unheard},
+    )
+
+
+def _money_moved(batch_stats: BatchStats) -> Metric:
+    """Show major units, each currency's at its own scale."""
+    family = CounterMetricFamily(
+        "wallet_money_moved",
+        "Accepted amounts in major units, whichever way they went; for curves, not for books",
+        labels=("event_type", "currency"),
+    )
+    for (kind, currency), amount in sorted(batch_stats.moved.items()):
+        family.add_metric((kind, currency), amount / 10 ** batch_stats.scales[currency])
+    return family
+
+
+def _batches(batcher: Batcher) -> Iterator[Metric]:
+    batch_stats, waiting = batcher.batch_stats, batcher.waiting()
+    yield spread(
+        "wallet_batch_movements",
+        "Movements in one transaction",
+        (),
+        {(): batch_stats.batches},
+        per=1,
+    )
+    yield spread(
+        "wallet_batch_wait_seconds",
+        "How long the first of a batch had waited when its transaction began",
+        (),
+        {(): batch_stats.waits},
+    )
+    yield spread(
+        "wallet_batch_seconds",
+        "How long a batch took, retries included",
+        (),
+        {(): batch_stats.transactions},
+    )
+    yield gauged(
+        "wallet_queue_movements",
+        "Movements that wait for their transaction",
+        ("lane",),
+        {(lane,): w.length for lane, w in enumerate(waiting)},
+    )
+    yield gauged(
+        "wallet_queue_oldest_seconds",
+        "How long the movement that came first has waited",
+        ("lane",),
+        {(lane,): w.oldest_nanoseconds for lane, w in enumerate(waiting)},
+        per=10**9,
+    )
+
+
+def _ledger(ledger: Ledger) -> Iterator[Metric]:
+    yield counted(
+        "wallet_ledger_retries",
+        "Transactions run again, by SQLSTATE or another reason",
+        ("reason",),
+        by_one(ledger.retries),
+    )
+    pool = ledger.pool_use()
+    yield gauged(
+        "wallet_pool_connections",
+        "Connections to the database: busy, or open and idle",
+        ("state",),
+        {("busy",): pool.busy, ("idle",): pool.idle},
+    )
+    yield gauged(
+        "wallet_pool_connections_max",
+        "Connections this process may open",
+        (),
+        {(): pool.most},
+    )

@@ -1,0 +1,312 @@
+"""The operations, each a function from a request of a known agent to an answer; no HTTP.
+
+Money goes through the tellers and nowhere else, and their refusals are traced in the money
+transaction. Every other refusal leaves its trace here; one that cannot be traced is not told: the
+caller hears 103, and asks again.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from app.cashier import account_changes, enquiries, players
+from app.cashier.account_changes import LIMIT_NAMES, AccountChange, Exclusion
+from app.cashier.batching import Batcher
+from app.edges.transfer import log
+from app.edges.transfer.answers import (
+    Answer,
+    account_shown,
+    answer_to,
+    balance_shown,
+    history_shown,
+    opened_shown,
+    read_cursor,
+    refused,
+    refused_by,
+    token_shown,
+    transaction_shown,
+)
+from app.edges.transfer.codes import CODES, Code, RefusedError
+from app.edges.transfer.forms import Fields, amount_text
+from app.edges.wire import Number
+from app.ledger.accounts import ChangeNote
+from app.ledger.history import RoundState
+from app.ledger.transaction import Ledger
+from app.wallet.events import Direction, EventType
+from app.wallet.journal import EPOCH
+from app.wallet.money import Currency
+from app.wallet.movement import Key, Movement
+from app.wallet.refusals import Refusal
+
+NICKNAME_LENGTH_MIN: Final = 3
+NICKNAME_LENGTH_MAX: Final = 64
+"""The game side takes no other (callback contract, section 1)."""
+
+LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}", re.ASCII)
+NAME_LENGTH_MAX: Final = 250
+REASON_LENGTH_MAX: Final = 1000
+HISTORY_COUNT: Final = 100
+HISTORY_COUNT_MAX: Final = 1000
+TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
+"""As long as the setting may make it."""
+
+END_OF_TIME: Final = datetime(9999, 1, 1, tzinfo=UTC)
+STATUSES: Final = {"active": False, "blocked": True}
+CHANGEABLE: Final = ("status", "excluded_until", "limits", "language")
+
+
+class Request(NamedTuple):
+    """A request of a known agent, its fields of the right types."""
+
+    agent: str
+    operation: str
+    fields: Fields
+    asked: Mapping[str, str]
+    """what the trail keeps of it"""
+    delivery: bytes
+    received_at: datetime
+    time_left: timedelta
+    """until the deadline"""
+
+    @property
+    def note(self) -> ChangeNote:
+        """Who asked, for the list of changes."""
+        return ChangeNote(
+            self.agent, self.operation, json.dumps(self.asked), self.delivery, self.received_at
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The operator's choices on this door (settings)."""
+
+    currencies: Mapping[str, Currency]
+    """the contract's and those that came by setting, by code"""
+    token_life: timedelta = timedelta(days=1)
+    token_is_sliding: bool = False
+    limit_cooling: timedelta = timedelta(days=1)
+
+
+class Handlers:
+    """Where opened envelopes are answered."""
+
+    def __init__(self, ledger: Ledger, batcher: Batcher, choices: Choices) -> None:
+        self._ledger = ledger
+        self._batcher = batcher
+        self._choices = choices
+        self.methods: Mapping[str, Callable[[Request], Awaitable[Answer]]] = {
+            "account/init": self.init,
+            "account/deposit": self.deposit,
+            "account/withdraw": self.withdraw,
+            "account/balance": self.balance,
+            "account/session": self.session,
+            "account/update": self.update,
+            "bonus/grant": self.grant,
+            "bonus/revoke": self.revoke,
+            "transaction/check": self.check,
+            "history": self.history,
+        }
+
+    # --- money -------------------------------------------------------------------------------
+
+    async def deposit(self, request: Request) -> Answer:
+        """Put real money in."""
+        return await self._move(request, EventType.DEPOSIT, Direction.CREDIT)
+
+    async def withdraw(self, request: Request) -> Answer:
+        """Take real money out."""
+        return await self._move(request, EventType.WITHDRAWAL, Direction.DEBIT)
+
+    async def grant(self, request: Request) -> Answer:
+        """Put bonus money in."""
+        return await self._move(request, EventType.BONUS_GRANT, Direction.CREDIT)
+
+    async def revoke(self, request: Request) -> Answer:
+        """Take bonus money out."""
+        return await self._move(request, EventType.BONUS_REVOKE, Direction.DEBIT)
+
+    async def _move(self, request: Request, kind: EventType, direction: Direction) -> Answer:
+        fields = request.fields
+        extra_data = None
+        if "reason" in fields:
+            reason = fields.text("reason", length_max=REASON_LENGTH_MAX)
+            extra_data = json.dumps({"reason": reason}, ensure_ascii=False)
+        movement = Movement(
+            delivery=request.delivery,
+            key=Key(request.agent, fields.text("transaction_id"), ""),
+            user_id=fields.text("user_id"),
+            event_type=kind,
+            direction=direction,
+            amount=fields.amount("amount"),
+            received_at=request.received_at,
+            extra_data=extra_data,
+        )
+        receipt = await self._batcher.move(movement, deadline=request.time_left)
+        answer = answer_to(receipt)
+        log.decided(movement, receipt, answer)
+        return answer
+
+    # --- accounts ----------------------------------------------------------------------------
+
+    async def init(self, request: Request) -> Answer:
+        """Open an account, or say that it is there."""
+        fields = request.fields
+        currency = self._choices.currencies.get(fields.text("currency"))
+        if currency is None:
+            raise RefusedError(Code.VALUE, "is not a currency of this wallet", "currency")
+        opened = await players.open_account(
+            self._ledger,
+            user_id=fields.text("user_id"),
+            agent=request.agent,
+            currency=currency,
+            nickname=fields.text(
+                "nickname", length_min=NICKNAME_LENGTH_MIN, length_max=NICKNAME_LENGTH_MAX
+            ),
+            language=_language(fields),
+            email=fields.text_or_none("email", length_max=NAME_LENGTH_MAX),
+            first_name=fields.text_or_none("first_name", length_max=NAME_LENGTH_MAX),
+            last_name=fields.text_or_none("last_name", length_max=NAME_LENGTH_MAX),
+            note=request.note,
+        )
+        if opened.player.agent != request.agent:
+            raise _refused(Refusal.ACCOUNT_OF_ANOTHER_AGENT)
+        if opened.player.currency.code != currency.code:
+            raise RefusedError(Code.VALUE, "differs from the account's", "currency")
+        return opened_shown(opened)
+
+    async def balance(self, request: Request) -> Answer:
+        """What a player has."""
+        player = await players.find_account(self._ledger, request.fields.text("user_id"))
+        if isinstance(player, Refusal):
+            raise _refused(player)
+        if player.agent != request.agent:
+            raise _refused(Refusal.ACCOUNT_OF_ANOTHER_AGENT)
+        return balance_shown(player)
+
+    async def session(self, request: Request) -> Answer:
+        """Issue the token that a game is launched with; a life that is asked for is fixed."""
+        fields, choices = request.fields, self._choices
+        life, is_sliding = choices.token_life, choices.token_is_sliding
+        if "ttl_seconds" in fields:
+            seconds = fields.integer("ttl_seconds", 1, TOKEN_LIFE_SECONDS_MAX)
+            life, is_sliding = timedelta(seconds=seconds), False
+        issued = await players.issue_token(
+            self._ledger,
+            fields.text("user_id"),
+            life,
+            origin="transfer",
+            is_sliding=is_sliding,
+            agent=request.agent,
+            note=request.note,
+        )
+        if isinstance(issued, Refusal):
+            raise _refused(issued)
+        return token_shown(issued)
+
+    async def update(self, request: Request) -> Answer:
+        """Change status, exclusion, limits, language: what is named, and nothing else."""
+        fields = request.fields
+        if not any(name in fields for name in CHANGEABLE):
+            raise RefusedError(Code.MISSING, f"one of {', '.join(CHANGEABLE)} is needed")
+        account = await account_changes.update_account(
+            self._ledger,
+            fields.text("user_id"),
+            _change(fields),
+            cooling=self._choices.limit_cooling,
+            agent=request.agent,
+            note=request.note,
+        )
+        if isinstance(account, Refusal):
+            raise _refused(account)
+        return account_shown(account)
+
+    # --- enquiries ---------------------------------------------------------------------------
+
+    async def check(self, request: Request) -> Answer:
+        """What became of a transaction of this agent."""
+        transaction_id = request.fields.text("transaction_id")
+        known = await enquiries.check_transaction(self._ledger, request.agent, transaction_id)
+        return transaction_shown(transaction_id, known)
+
+    async def history(self, request: Request) -> Answer:
+        """Rounds, page by page, newest first."""
+        fields = request.fields
+        try:
+            state = RoundState(fields.text("type"))
+        except ValueError:
+            raise RefusedError(Code.VALUE, "must be ALL, END or ING", "type") from None
+        count_max = HISTORY_COUNT
+        if "limit" in fields:
+            count_max = fields.integer("limit", 1, HISTORY_COUNT_MAX)
+        page = await enquiries.history(
+            self._ledger,
+            agent=request.agent,
+            state=state,
+            user_id=fields.text_or_none("user_id"),
+            since=fields.moment("from") if "from" in fields else EPOCH,
+            until=fields.moment("to") if "to" in fields else END_OF_TIME,
+            after=read_cursor(str(fields.text("cursor", length_max=2048)))
+            if "cursor" in fields
+            else None,
+            count_max=count_max,
+        )
+        if isinstance(page, Refusal):
+            raise _refused(page)
+        return history_shown(page)
+
+
+class DecidedError(RefusedError):
+    """The ledger's answer was a refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(CODES[refusal], refusal.value)
+        self.refusal = refusal
+
+
+def _refused(refusal: Refusal) -> DecidedError:
+    return DecidedError(refusal)
+
+
+def answer_to_refusal(error: RefusedError) -> Answer:
+    """Say a refusal, the form's or the ledger's."""
+    return refused_by(error.refusal) if isinstance(error, DecidedError) else refused(error)
+
+
+def _language(fields: Fields) -> str:
+    text = fields.text("language")
+    if not LANGUAGE.fullmatch(text):
+        raise RefusedError(Code.VALUE, "must be a language tag such as en or en-US", "language")
+    return text
+
+
+def _change(fields: Fields) -> AccountChange:
+    is_suspended = exclusion = language = None
+    limits: Mapping[str, str | None] = {}
+    if "status" in fields:
+        is_suspended = STATUSES.get(fields.text("status"))
+        if is_suspended is None:
+            raise RefusedError(Code.VALUE, "must be active or blocked", "status")
+    if "excluded_until" in fields:
+        is_lifted = fields.is_null("excluded_until")
+        exclusion = Exclusion(None if is_lifted else fields.moment("excluded_until"))
+    if "limits" in fields:
+        limits = _limits(fields)
+    if "language" in fields:
+        language = _language(fields)
+    return AccountChange(is_suspended, exclusion, limits, language)
+
+
+def _limits(fields: Fields) -> dict[str, str | None]:
+    """The limits that are named, as amounts of 0 or more; null lifts one."""
+    limits: dict[str, str | None] = {}
+    for name, value in fields.members_of("limits").items():
+        full_name = f"limits.{name}"
+        if name not in LIMIT_NAMES:
+            raise RefusedError(Code.VALUE, f"knows only {', '.join(LIMIT_NAMES)}", "limits")
+        if value is not None and not isinstance(value, str | Number):
+            raise RefusedError(Code.FORMAT, "must be a number, a text or null", full_name)
+        limits[name] = None if value is None else amount_text(value, full_name)
+    return limits

@@ -1,0 +1,197 @@
+"""What the ledger remembers of one transaction id, one event, one player: for people who ask.
+
+1. `entries_of_transaction`  movements under an id, whatever their source and facet
+2. `refusals_of_transaction` what was refused under it without becoming an outcome
+3. `links_of`                an entry's link before it, and the last one of its wallet
+4. `rounds_of_event`         an event's rounds, one for each player and kind of money
+5. `entries_of_event`        their movements
+6. `last_entries`            a player's last movements
+7. `agent_beside`            somebody whose players are here beside those of the agents named
+
+Transaction ids are found by key: the few sources are read off the index one by one. An event is
+found by key when its player is named, else by looking through the rounds.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.ledger.money.book import Book
+from app.ledger.money.facts import round_of
+from app.ledger.money.rows import entry_of
+from app.ledger.money.statements import ENTRY_COLUMNS
+from app.wallet.journal import CHAIN_START, JournalEntry
+from app.wallet.money import Currency
+from app.wallet.rounds import Round, RoundKey
+
+if TYPE_CHECKING:
+    import asyncpg
+
+
+class OwnedEntry(NamedTuple):
+    """A journal entry, whose it is, and whether its caller never heard what was decided."""
+
+    entry: JournalEntry
+    user_id: str
+    agent: str
+    unanswered_since: datetime | None
+
+
+class KeptRefusal(NamedTuple):
+    """A refusal that is no outcome, or a repeat with other content, as the trail keeps it."""
+
+    user_id: str
+    source: str
+    operation: str
+    event_id: str | None
+    event_type: str | None
+    direction: str | None
+    amount: str | None
+    refusal: str
+    reason: str
+    differs: str | None
+    ledger_time: datetime
+
+
+class Links(NamedTuple):
+    """The hash before an entry in its wallet's chain (None: lost), and the chain's length."""
+
+    before: bytes | None
+    last_position: int
+
+
+class RoundAccount(NamedTuple):
+    """A round with all its sums. Amounts in minor units of `currency`."""
+
+    key: RoundKey
+    user_id: str
+    agent: str
+    currency: Currency
+    game_id: int | None
+    opened_at: datetime
+    last_at: datetime
+    round: Round
+
+
+_SOURCES: Final = """
+WITH RECURSIVE sources (source) AS (
+    (SELECT source FROM transaction_keys ORDER BY source LIMIT 1)
+    UNION ALL
+    SELECT (SELECT k.source FROM transaction_keys k WHERE k.source > s.source
+            ORDER BY k.source LIMIT 1)
+    FROM sources s WHERE s.source IS NOT NULL
+)
+"""
+"""The few different sources among many keys, each found by one step down the index."""
+
+_COLUMNS: Final = f"{ENTRY_COLUMNS}, p.user_id, p.agent, u.told_at"
+_OWNERS: Final = """
+JOIN players p ON p.player_id = m.player_id
+LEFT JOIN unanswered u ON u.player_id = m.player_id AND u.position = m.position
+     AND u.came_back_at IS NULL
+"""
+
+_OF_TRANSACTION: Final = f"""{_SOURCES}
+SELECT {_COLUMNS}
+FROM sources s
+JOIN transaction_keys k ON k.source = s.source AND k.transaction_id = $1
+JOIN movements m ON m.player_id = k.player_id AND m.position = k.position
+{_OWNERS}
+ORDER BY m.ledger_time, m.player_id, m.position
+"""  # noqa: S608 - composed of constants
+
+_OF_PLAYER: Final = f"SELECT {_COLUMNS} FROM movements m {_OWNERS} WHERE m.player_id = $1"  # noqa: S608
+_OF_EVENT: Final = f"{_OF_PLAYER} AND m.event_id = $2 ORDER BY m.position"
+_LAST: Final = f"{_OF_PLAYER} ORDER BY m.position DESC LIMIT $2"
+
+_REFUSALS: Final = """
+SELECT user_id, source, operation, event_id, event_type, direction, amount, refusal, reason,
+       differs, ledger_time
+FROM refusals WHERE transaction_id = $1
+ORDER BY ledger_time DESC, refusal_id DESC LIMIT $2
+"""
+
+_LINKS: Final = """
+SELECT w.position AS last_position, b.chain
+FROM wallets w
+LEFT JOIN movements b ON b.player_id = w.player_id AND b.position = $2 - 1
+WHERE w.player_id = $1
+"""
+
+_ROUNDS: Final = """
+SELECT r.player_id, p.user_id, r.agent, r.event_id, r.is_streamer, r.currency, r.scale, r.game_id,
+       r.opened_at, r.last_at, r.settled, r.bets_placed, r.bets_standing, r.stake_real::text,
+       r.stake_bonus::text, r.staked::text, r.paid::text, r.taken_back::text, r.cancels,
+       r.remainder::text, r.refused_aborts::text[]
+FROM players p
+JOIN rounds r ON r.player_id = p.player_id
+WHERE r.event_id = $1
+"""
+
+_ROUNDS_OF_PLAYER: Final = f"{_ROUNDS} AND p.user_id = $2 ORDER BY r.is_streamer"
+_ROUNDS_OF_ALL: Final = f"{_ROUNDS} ORDER BY r.opened_at, r.player_id, r.is_streamer"
+
+_AGENT_BESIDE: Final = "SELECT agent FROM players WHERE agent <> ALL($1::text[]) LIMIT 1"
+
+
+async def entries_of_transaction(book: Book, transaction_id: str) -> list[OwnedEntry]:
+    """The movements under a transaction id, oldest first."""
+    rows = await book.connection.fetch(_OF_TRANSACTION, transaction_id)
+    return [_owned(row) for row in rows]
+
+
+async def refusals_of_transaction(
+    book: Book, transaction_id: str, count_max: int
+) -> list[KeptRefusal]:
+    """What was refused under a transaction id and left no outcome; the latest first."""
+    rows = await book.connection.fetch(_REFUSALS, transaction_id, count_max)
+    return [KeptRefusal(*row) for row in rows]
+
+
+async def links_of(book: Book, entry: JournalEntry) -> Links:
+    """Where an entry stands in its wallet's chain."""
+    row = await book.connection.fetchrow(_LINKS, entry.player_id, entry.position)
+    if row is None:
+        raise AssertionError("a movement belongs to a wallet")
+    return Links(CHAIN_START if entry.position == 1 else row["chain"], row["last_position"])
+
+
+async def rounds_of_event(book: Book, event_id: str, user_id: str | None) -> list[RoundAccount]:
+    """An event's rounds: a player's, or everybody's."""
+    if user_id is None:
+        rows = await book.connection.fetch(_ROUNDS_OF_ALL, event_id)
+    else:
+        rows = await book.connection.fetch(_ROUNDS_OF_PLAYER, event_id, user_id)
+    return [
+        RoundAccount(
+            key=RoundKey(row["player_id"], row["event_id"], row["is_streamer"]),
+            user_id=row["user_id"],
+            agent=row["agent"],
+            currency=(currency := Currency(row["currency"], row["scale"])),
+            game_id=row["game_id"],
+            opened_at=row["opened_at"],
+            last_at=row["last_at"],
+            round=round_of(row, currency),
+        )
+        for row in rows
+    ]
+
+
+async def entries_of_event(book: Book, player_id: int, event_id: str) -> list[OwnedEntry]:
+    """A player's movements in an event, ordinary and streamer, refused ones too; oldest first."""
+    return [_owned(row) for row in await book.connection.fetch(_OF_EVENT, player_id, event_id)]
+
+
+async def last_entries(book: Book, player_id: int, count: int) -> list[OwnedEntry]:
+    """A player's last movements, the latest first."""
+    return [_owned(row) for row in await book.connection.fetch(_LAST, player_id, count)]
+
+
+async def agent_beside(book: Book, agents: Collection[str]) -> str | None:
+    """The agent of some player who belongs to none of these; None: there is no such player."""
+    agent: str | None = await book.connection.fetchval(_AGENT_BESIDE, list(agents))
+    return agent
+
+
+def _owned(row: "asyncpg.Record") -> OwnedEntry:
+    return OwnedEntry(entry_of(row), row["user_id"], row["agent"], row["told_at"])

@@ -1,0 +1,149 @@
+"""The server: uvicorn with a listening socket of our own, a bounded goodbye, and one word at start.
+
+1. The address is taken first, so that one in use is told in a sentence, before anything starts.
+2. One process serves, or several share the socket.
+3. Ctrl-C or SIGTERM: nothing new is accepted, what was begun is finished, within bounds.
+"""
+
+import functools
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from typing_extensions import override
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
+
+from app.server.errors import AddressTakenError, ServerFailedError
+from app.server.fast_path import HatchProtocol
+from app.settings import Settings
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted while a burst arrives."""
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than a caller's pool keeps an idle connection: the caller is the one who closes."""
+
+GOODBYE_SECONDS = 5
+"""What a shutdown may take beyond the deadline of the requests it waits for."""
+
+POLL_SECONDS = 0.05
+
+BuildApp = Callable[[Settings, str], object]
+"""Make the ASGI application for a database; other processes find it by its module and name."""
+
+
+class AnnouncingServer(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+class Workers(Multiprocess):
+    """Several processes on one socket: they say once that they are ready, and end together.
+
+    Ctrl-C in a terminal reaches every process of its group. The workers do not listen to it: they
+    hear from us, by SIGTERM, when it is time.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, listening: socket.socket, announce: Callable[[], None]
+    ) -> None:
+        super().__init__(config, [listening])
+        self._announce = announce
+
+    @override
+    def init_processes(self) -> None:
+        with _without_interrupts():
+            super().init_processes()
+        if all(self._is_ready(process) for process in self.processes):
+            self._announce()
+
+    @override
+    def keep_subprocess_alive(self) -> None:
+        with _without_interrupts():
+            super().keep_subprocess_alive()
+
+    def _is_ready(self, process: Process) -> bool:
+        """Wait until a worker serves, has failed, or nobody wants it any more."""
+        while process.process.is_alive() and not self.signal_queue:
+            if process.is_ready(timeout=1):
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold SIGINT back; a process started meanwhile never hears it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def take_address(host: str, port: int) -> socket.socket:
+    """Listen on an address; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or error
+        raise AddressTakenError(f"{host}:{port} cannot be listened on: {reason}.") from error
+
+
+def run_server(
+    settings: Settings,
+    database_url: str,
+    build_app: BuildApp,
+    listening: socket.socket,
+    announce: Callable[[], None],
+) -> None:
+    """Serve until somebody asks to stop; a signal is raised again when the goodbye is over."""
+    config = uvicorn.Config(
+        functools.partial(build_app, settings, database_url),
+        factory=True,
+        loop="uvloop",
+        http=HatchProtocol,
+        ws="none",
+        lifespan="on",
+        workers=settings.workers,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.deadline_seconds) + GOODBYE_SECONDS,
+        # The contract's edges log what they decide; X-Forwarded-For is theirs to believe or not.
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_config=None,
+    )
+    if settings.workers > 1:
+        several = Workers(config, listening, announce)
+        several.run()
+        failed = any(process.exitcode == STARTUP_FAILURE for process in several.processes)
+    else:
+        failed = _run_one(AnnouncingServer(config, announce), listening)
+    if failed:
+        raise ServerFailedError(ServerFailedError.__doc__)
+
+
+def _run_one(server: uvicorn.Server, listening: socket.socket) -> bool:
+    """Serve in this process; say whether it failed to start."""
+    try:
+        server.run([listening])
+    except SystemExit as end:
+        return end.code == STARTUP_FAILURE
+    return not server.started

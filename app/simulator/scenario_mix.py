@@ -1,0 +1,76 @@
+"""The deck of scenes: which there are, how often each comes, and who is dealt what."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from app.simulator.dice import Dice
+from app.simulator.player_script import ScriptWriter, Step
+from app.simulator.scenes import gifts, repeats, rounds, strangers, taking_back
+
+Scene: TypeAlias = Callable[[ScriptWriter], Iterator[Step]]
+
+#: Each scene with the number of its cards: play is mostly play.
+SCENES: tuple[tuple[Scene, int], ...] = (
+    (rounds.lost, 6),
+    (rounds.won, 9),
+    (rounds.consoled, 1),
+    (rounds.several_bets, 4),
+    (rounds.cashed_out, 3),
+    (rounds.free_spins, 2),
+    (rounds.zeros, 1),
+    (rounds.streamed, 2),
+    (rounds.streamed_alone, 1),
+    (rounds.late, 3),
+    (rounds.late_and_expired, 2),
+    (taking_back.given_back, 2),
+    (taking_back.one_of_several_given_back, 2),
+    (taking_back.aborted_under_its_own_id, 1),
+    (taking_back.paid_then_given_back, 2),
+    (taking_back.taken_back_in_parts, 2),
+    (taking_back.nothing_left_to_take, 2),
+    (taking_back.settled_again, 3),
+    (taking_back.into_debt, 3),
+    (taking_back.bonus_after_debt, 1),
+    (taking_back.cancelled_over_payments, 2),
+    (taking_back.cancelled_exactly, 2),
+    (taking_back.cancelled_unknown, 1),
+    (taking_back.abort_undone, 2),
+    (gifts.tipped, 2),
+    (gifts.promoted, 2),
+    (gifts.corrected, 2),
+    (gifts.dropped, 1),
+    (gifts.enormous, 1),
+    (gifts.beyond_all_bounds, 1),
+    (repeats.retried, 4),
+    (repeats.all_in_retried, 1),
+    (repeats.said_long_ago, 3),
+    (repeats.at_once, 4),
+    (repeats.refused_at_once, 1),
+    (repeats.race_to_zero, 1),
+    (repeats.aborted_eight_times, 1),
+    (repeats.win_before_bet, 2),
+    (repeats.abort_before_bet, 1),
+    (repeats.take_back_before_win, 1),
+    (repeats.beyond_balance, 2),
+    (repeats.other_content, 2),
+    (strangers.launched, 2),
+    (strangers.not_launched, 1),
+    (strangers.fresh_token, 1),
+    (strangers.spoiled, 2),
+    (strangers.unheard_of, 1),
+    (strangers.out_of_nothing, 1),
+    (strangers.maintained, 1),
+)
+
+
+def deal(seed: int, events: int, players: int) -> list[list[Scene]]:
+    """Deal so many scenes to the players in turn; a spent deck is shuffled anew."""
+    dice = Dice(seed, "deck")
+    hands: list[list[Scene]] = [[] for _ in range(players)]
+    deck: list[Scene] = []
+    for number in range(events if players else 0):
+        if not deck:
+            deck = [scene for scene, cards in SCENES for _ in range(cards)]
+            dice.shuffle(deck)
+        hands[number % players].append(deck.pop())
+    return hands

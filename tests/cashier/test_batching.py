@@ -1,0 +1,577 @@
+"""Group commit: who goes first, who waits, who is turned away, and what is kept of whom."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from app.cashier import batching as tellers_module
+from app.cashier.batching import Batcher
+from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
+from app.ledger.transaction import Ledger
+from app.wallet.movement import Movement
+from app.wallet.outcomes import Declined, Posting, Receipt, Replay
+from tests.cashier.line import AtCommit, Line
+from tests.cashier.locks import held_up, waiting
+from tests.cashier.till import Till
+from tests.conftest import Database
+
+NUL_IN_EXTRA_DATA = '{"a": "\x00"}'
+"""PostgreSQL refuses NUL in text; the edge turns such a request away before it comes here."""
+
+
+@pytest.fixture
+async def batcher(till: Till) -> AsyncIterator[Batcher]:
+    """One lane, so that everybody meets."""
+    batcher = Batcher(till.ledger, till.policy, lanes=1)
+    yield batcher
+    await batcher.close()
+
+
+def submit(
+    batcher: Batcher,
+    movements: Sequence[Movement],
+    seconds: float = 5,
+) -> "list[asyncio.Task[Receipt]]":
+    deadline = timedelta(seconds=seconds)
+    return [asyncio.create_task(batcher.move(m, deadline=deadline)) for m in movements]
+
+
+async def batches(till: Till, user_ids: Sequence[str]) -> list[list[str]]:
+    """Whose movements were written by which transaction, in the order of commit."""
+    rows = await till.rows(
+        "SELECT m.ledger_time, m.xmin::text, p.user_id FROM movements m JOIN players p"
+        " USING (player_id) WHERE m.event_type = 'BetPlacing' AND p.user_id = ANY($1)"
+        " ORDER BY m.ledger_time, m.xmin::text::bigint, m.position",
+        list(user_ids),
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["xmin"], []).append(row["user_id"])
+    return list(found.values())
+
+
+async def test_a_lone_movement_starts_at_once(till: Till, batcher: Batcher) -> None:
+    await till.player("anna", "100")
+    await batcher.move(till.bet())
+    commits = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert isinstance(await batcher.move(till.bet()), Posting)
+        commits.append(time.monotonic() - began)
+    assert min(commits) < 0.05, "nobody waits for company"
+    assert [len(batch) for batch in await batches(till, ["anna"])] == [1] * 6
+
+
+async def test_what_arrives_while_a_transaction_runs_goes_together_in_the_next(
+    till: Till, batcher: Batcher
+) -> None:
+    names = await till.players(6, "100")
+    async with held_up(till, names[0]):
+        tasks = submit(batcher, [till.bet(names[0])])
+        await waiting(till)
+        tasks += submit(batcher, [till.bet(name) for name in names[1:]])
+        await asyncio.sleep(0.02)
+    receipts = await asyncio.gather(*tasks)
+    assert all(isinstance(receipt, Posting) for receipt in receipts)
+    sizes = [len(batch) for batch in await batches(till, names)]
+    assert sizes == [1, 5]
+
+
+async def test_everybody_is_answered_after_his_own_commit(till: Till, batcher: Batcher) -> None:
+    names = await till.players(20, "100")
+
+    async def bet_and_look(name: str) -> int:
+        bet = till.bet(name)
+        await batcher.move(bet)
+        return await till.count("movements", f"delivery = '{bet.delivery.hex()}'")
+
+    assert await asyncio.gather(*(bet_and_look(name) for name in names)) == [1] * 20
+
+
+async def test_each_gets_his_own_receipt(till: Till, batcher: Batcher) -> None:
+    names = await till.players(10, "100")
+    bets = [till.bet(name, str(number + 1)) for number, name in enumerate(names)]
+    receipts = await asyncio.gather(*submit(batcher, bets))
+    for bet, receipt in zip(bets, receipts, strict=True):
+        assert isinstance(receipt, Posting)
+        assert (receipt.entry.key, receipt.entry.delivery) == (bet.key, bet.delivery)
+
+
+async def test_a_batch_has_a_largest_size_and_no_player_starves_a_lane(
+    till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tellers_module, "BATCH_MAX", 8)
+    hot, *others = await till.players(4, "1000")
+    bets = [till.bet(hot, "1") for _ in range(41)]
+    async with held_up(till, hot):
+        tasks = submit(batcher, bets[:1])
+        await waiting(till)
+        tasks += submit(batcher, bets[1:])
+        beside = await asyncio.gather(*submit(batcher, [till.bet(name) for name in others]))
+        assert not any(task.done() for task in tasks), "forty in front of them, and they went"
+    receipts = await asyncio.gather(*tasks)
+    assert all(isinstance(receipt, Posting) for receipt in (*receipts, *beside))
+    found = await batches(till, [hot, *others])
+    assert sorted(found[1]) == sorted(others)
+    assert [len(batch) for batch in found] == [1, 3, 8, 8, 8, 8, 8]
+    rows = await till.rows(
+        "SELECT transaction_id FROM movements JOIN players USING (player_id)"
+        " WHERE user_id = $1 AND event_type = 'BetPlacing' ORDER BY position",
+        hot,
+    )
+    assert [row[0] for row in rows] == [bet.key.transaction_id for bet in bets]
+
+
+async def test_whoever_waits_longest_goes_first_whoever_else_has_much_to_ask(
+    till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tellers_module, "BATCH_MAX", 4)
+    hot, *others = await till.players(9, "1000")
+    async with held_up(till, hot):
+        tasks = submit(batcher, [till.bet(hot, "1")])
+        await waiting(till)
+        tasks += submit(batcher, [till.bet(name) for name in others])
+        tasks += submit(batcher, [till.bet(hot, "1") for _ in range(10)])
+        await asyncio.sleep(0.02)
+    await asyncio.gather(*tasks)
+    found = await batches(till, [hot, *others])
+    assert [sorted(batch) for batch in found[1:3]] == [sorted(others[:4]), sorted(others[4:])]
+
+
+async def test_a_players_movements_are_decided_in_the_order_of_their_arrival(
+    till: Till, batcher: Batcher
+) -> None:
+    await till.player("anna", "100")
+    moves = [till.bet(amount="1") for _ in range(30)]
+    await asyncio.gather(*submit(batcher, moves))
+    rows = await till.rows(
+        "SELECT transaction_id FROM movements WHERE event_type = 'BetPlacing' ORDER BY position"
+    )
+    assert [row[0] for row in rows] == [m.key.transaction_id for m in moves]
+
+
+async def test_long_free_texts_make_smaller_batches(
+    till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tellers_module, "BATCH_BYTES_MAX", 1000)
+    names = await till.players(5, "100")
+    async with held_up(till, names[0]):
+        tasks = submit(batcher, [till.bet(names[0])])
+        await waiting(till)
+        tasks += submit(batcher, [till.bet(name, extra_data="x" * 600) for name in names[1:]])
+        await asyncio.sleep(0.02)
+    await asyncio.gather(*tasks)
+    assert [len(batch) for batch in await batches(till, names)] == [1, 2, 2]
+
+
+async def test_a_full_queue_turns_away_at_once_with_nothing_half_done(
+    till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tellers_module, "QUEUE_MAX", 3)
+    await till.player("anna", "100")
+    async with held_up(till):
+        first = submit(batcher, [till.bet()])
+        await waiting(till)
+        queued = submit(batcher, [till.bet() for _ in range(3)])
+        await asyncio.sleep(0)
+        began = time.monotonic()
+        refused = till.bet()
+        with pytest.raises(LedgerBusyError):
+            await batcher.move(refused)
+        assert time.monotonic() - began < 0.05
+    receipts = await asyncio.gather(*first, *queued)
+    assert all(isinstance(receipt, Posting) for receipt in receipts)
+    assert await till.pockets() == (6000, 0)
+    assert isinstance(await batcher.move(refused), Posting), "under the same transaction id"
+
+
+async def test_who_is_not_begun_by_his_deadline_is_dropped_for_good(
+    till: Till, batcher: Batcher
+) -> None:
+    await till.player("anna", "100")
+    async with held_up(till):
+        (begun,) = submit(batcher, [till.bet()])
+        await waiting(till)
+        late = till.bet()
+        with pytest.raises(DeadlineError):
+            await batcher.move(late, deadline=timedelta(seconds=0.05))
+    assert isinstance(await begun, Posting)
+    await batcher.move(till.bet())
+    assert await till.count("movements", f"delivery = '{late.delivery.hex()}'") == 0
+    assert await till.count("unanswered") == 0
+    assert await till.pockets() == (8000, 0)
+
+
+async def test_who_hangs_up_before_his_turn_is_dropped_too(till: Till, batcher: Batcher) -> None:
+    await till.player("anna", "100")
+    async with held_up(till):
+        (begun,) = submit(batcher, [till.bet()])
+        await waiting(till)
+        (gone,) = submit(batcher, [till.bet()])
+        await asyncio.sleep(0)
+        gone.cancel()
+    await begun
+    await batcher.close()
+    assert await till.count("movements", "event_type = 'BetPlacing'") == 1
+
+
+class TestBatchesUnderWay:
+    """Some are written, the next is read and decided, and no player is in two."""
+
+    async def test_a_slow_write_keeps_nobody_else_waiting(
+        self, till: Till, batcher: Batcher
+    ) -> None:
+        slow, *others = await till.players(5, "100")
+        async with held_up(till, slow):
+            tasks = submit(batcher, [till.bet(slow), till.bet(slow)])
+            await waiting(till)
+            for _ in range(2):
+                bets = [till.bet(name) for name in others]
+                receipts = await asyncio.gather(*submit(batcher, bets))
+                assert all(isinstance(receipt, Posting) for receipt in receipts)
+            assert len(await waiting(till)) == 1, "nobody waits for a wallet of his own process"
+            assert not any(task.done() for task in tasks)
+        receipts = await asyncio.gather(*tasks)
+        assert all(isinstance(receipt, Posting) for receipt in receipts)
+        assert till.ledger.retries == {}
+
+    async def test_there_are_never_more_than_so_many(
+        self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tellers_module, "UNDER_WAY_MAX", 2)
+        one, two, *others = await till.players(5, "100")
+        async with held_up(till, one), held_up(till, two):
+            tasks = submit(batcher, [till.bet(one)])
+            await waiting(till)
+            tasks += submit(batcher, [till.bet(two)])
+            await waiting(till, 2)
+            tasks += submit(batcher, [till.bet(name) for name in (one, two, *others)])
+            await asyncio.sleep(2 * tellers_module.PATIENCE_SECONDS)
+            assert not any(task.done() for task in tasks)
+            assert [lane.length for lane in batcher.waiting()] == [5]
+        receipts = await asyncio.gather(*tasks)
+        assert all(isinstance(receipt, Posting) for receipt in receipts)
+
+    async def test_another_begins_beside_it_when_enough_wait(
+        self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tellers_module, "BESIDE_MIN", 3)
+        monkeypatch.setattr(tellers_module, "PATIENCE_SECONDS", 5)
+        slow, *others = await till.players(4, "100")
+        async with held_up(till, slow):
+            tasks = submit(batcher, [till.bet(slow)])
+            await waiting(till)
+            few = submit(batcher, [till.bet(name) for name in others[:2]])
+            await asyncio.sleep(0.05)
+            assert not any(task.done() for task in few), "two are fewer than three"
+            await asyncio.gather(*few, *submit(batcher, [till.bet(others[2])]))
+            assert not any(task.done() for task in tasks)
+        await asyncio.gather(*tasks)
+        assert [len(batch) for batch in await batches(till, [slow, *others])] == [1, 3]
+
+    async def test_nobody_waits_long_for_a_batch_that_is_held_up(
+        self, till: Till, batcher: Batcher
+    ) -> None:
+        slow, other = await till.players(2, "100")
+        async with held_up(till, slow):
+            (held,) = submit(batcher, [till.bet(slow)])
+            await waiting(till)
+            async with asyncio.timeout(2):
+                assert isinstance(await batcher.move(till.bet(other)), Posting)
+            assert not held.done()
+        assert isinstance(await held, Posting)
+
+    async def test_of_many_who_wait_half_go_first(
+        self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tellers_module, "BATCH_WHOLE", 2)
+        monkeypatch.setattr(tellers_module, "BESIDE_MIN", 1)
+        names = await till.players(12, "100")
+        await asyncio.gather(*submit(batcher, [till.bet(name) for name in names]))
+        found = await batches(till, names)
+        assert [len(batch) for batch in found] == [6, 3, 2, 1]
+        assert sorted(name for batch in found for name in batch) == sorted(names)
+
+    async def test_where_one_asks_for_much_all_of_it_goes_together(
+        self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tellers_module, "BATCH_WHOLE", 2)
+        monkeypatch.setattr(tellers_module, "BESIDE_MIN", 1)
+        await till.player("anna", "100")
+        await asyncio.gather(*submit(batcher, [till.bet(amount="1") for _ in range(12)]))
+        assert [len(batch) for batch in await batches(till, ["anna"])] == [12]
+
+    async def test_whoever_needs_care_is_in_no_other_batch_meanwhile(
+        self, till: Till, batcher: Batcher
+    ) -> None:
+        poor, other = await till.players(2, "100")
+        bets = [till.bet(poor, "5000"), *(till.bet(poor, "1") for _ in range(3))]
+        async with held_up(till, poor):
+            tasks = submit(batcher, bets[:1])
+            await waiting(till)
+            tasks += submit(batcher, bets[1:])
+            assert isinstance(await batcher.move(till.bet(other)), Posting)
+            assert len(await waiting(till)) == 1
+        receipts = await asyncio.gather(*tasks)
+        assert [type(receipt) for receipt in receipts] == [Declined, Posting, Posting, Posting]
+        rows = await till.rows(
+            "SELECT transaction_id FROM movements JOIN players USING (player_id)"
+            " WHERE user_id = $1 AND event_type = 'BetPlacing' ORDER BY position",
+            poor,
+        )
+        assert [row[0] for row in rows] == [bet.key.transaction_id for bet in bets]
+
+    async def test_closing_finishes_both(self, till: Till) -> None:
+        one, two = await till.players(2, "100")
+        batcher = Batcher(till.ledger, till.policy)
+        async with held_up(till, one), held_up(till, two):
+            tasks = submit(batcher, [till.bet(one), till.bet(one)])
+            await waiting(till)
+            tasks += submit(batcher, [till.bet(two), till.bet(two)])
+            await waiting(till, 2)
+            closing = asyncio.create_task(batcher.close())
+            await asyncio.sleep(0.02)
+            assert not closing.done()
+        await closing
+        assert all(isinstance(task.result(), Posting) for task in tasks)
+        await till.is_sound()
+
+    async def test_who_gave_up_while_his_was_written_is_listed_and_nobody_else(
+        self, till: Till, batcher: Batcher
+    ) -> None:
+        slow, other = await till.players(2, "100")
+        bet = till.bet(slow)
+        async with held_up(till, slow):
+            (task,) = submit(batcher, [bet], seconds=0.2)
+            await waiting(till)
+            assert isinstance(await batcher.move(till.bet(other)), Posting)
+            with pytest.raises(DeadlineError):
+                await task
+        await batcher.close()
+        listed = await till.rows(
+            "SELECT delivery FROM unanswered JOIN movements USING (player_id, position)"
+        )
+        assert [row[0].bytes for row in listed] == [bet.delivery]
+
+
+async def settled(batcher: Batcher) -> None:
+    """Wait until what is in doubt was looked up."""
+    task = batcher._in_doubt._task
+    if task is not None:
+        await asyncio.wait({task}, timeout=5)
+    assert not len(batcher._in_doubt)
+
+
+class TestBegunAndThenTheCallerIsGone:
+    """One begun is decided, and listed for ops until its caller comes back."""
+
+    async def listed(self, till: Till) -> list[tuple[str, bool]]:
+        rows = await till.rows(
+            "SELECT m.transaction_id, u.came_back_at IS NOT NULL FROM unanswered u"
+            " JOIN movements m USING (player_id, position) ORDER BY m.position"
+        )
+        return [tuple(row) for row in rows]
+
+    @pytest.mark.parametrize("amount", ["10", "5000"])
+    @pytest.mark.parametrize("hangs_up", [True, False])
+    async def test_it_is_decided_and_listed_and_taken_off_when_he_comes_back(
+        self, till: Till, batcher: Batcher, amount: str, *, hangs_up: bool
+    ) -> None:
+        await till.player("anna", "100")
+        bet = till.bet(amount=amount, transaction_id="id")
+        async with held_up(till):
+            (task,) = submit(batcher, [bet], seconds=5 if hangs_up else 0.2)
+            await waiting(till)
+            if hangs_up:
+                task.cancel()
+            with pytest.raises((DeadlineError, asyncio.CancelledError)):
+                await task
+        # The lane takes the next one only when it is done with this one.
+        await batcher.move(till.bet())
+        await settled(batcher)
+        assert await self.listed(till) == [("id", False)]
+        receipt = await batcher.move(bet._replace(delivery=bytes(16)))
+        assert isinstance(receipt, Replay)
+        assert await self.listed(till) == [("id", True)]
+
+    async def test_who_was_answered_is_not_listed(self, till: Till, batcher: Batcher) -> None:
+        names = await till.players(3, "100")
+        await asyncio.gather(*submit(batcher, [till.bet(name) for name in names]))
+        assert await self.listed(till) == []
+
+    async def test_a_repeat_with_other_content_is_not_his_return(
+        self, till: Till, batcher: Batcher
+    ) -> None:
+        await till.player("anna", "100")
+        bet = till.bet(transaction_id="id")
+        async with held_up(till):
+            (task,) = submit(batcher, [bet])
+            await waiting(till)
+            task.cancel()
+        await batcher.move(till.bet())
+        await batcher.move(bet._replace(delivery=bytes(16), amount="11"))
+        await settled(batcher)
+        assert await self.listed(till) == [("id", False)]
+
+    async def test_it_is_listed_when_the_commit_was_confirmed_only_by_a_second_look(
+        self, till: Till, far_till: Till, line: Line
+    ) -> None:
+        """The answer to COMMIT is lost; by the time the database is back, the caller is not."""
+        await till.player("anna", "100")
+        far_till.tokens = till.tokens
+        batcher = Batcher(far_till.ledger, far_till.policy)
+        await batcher.move(far_till.bet())
+
+        def go_down() -> None:
+            line.is_down = True
+            asyncio.get_running_loop().call_later(0.5, line.come_back)
+
+        line.at_commit, line.on_commit = [AtCommit.CUT_AFTER], go_down
+        with pytest.raises(DeadlineError):
+            await batcher.move(far_till.bet(transaction_id="id"), deadline=timedelta(seconds=0.2))
+        await batcher.close()
+        assert await till.count("movements", "transaction_id = 'id'") == 1
+        assert await self.listed(till) == [("id", False)]
+
+    async def test_it_is_listed_when_the_answer_to_its_commit_never_came(
+        self, till: Till, far_till: Till, line: Line
+    ) -> None:
+        await till.player("anna", "100")
+        far_till.tokens = till.tokens
+        batcher = Batcher(far_till.ledger, far_till.policy)
+        await batcher.move(far_till.bet())
+        line.at_commit = [AtCommit.SILENCE_AFTER]
+        with pytest.raises(LedgerError):
+            await batcher.move(far_till.bet(transaction_id="id"))
+        await batcher.close()
+        assert await till.count("movements", "transaction_id = 'id'") == 1
+        assert await self.listed(till) == [("id", False)]
+
+
+async def test_only_the_culprit_of_a_batch_fails(till: Till, batcher: Batcher) -> None:
+    names = await till.players(5, "100")
+    async with held_up(till, names[0]):
+        first = submit(batcher, [till.bet(names[0])])
+        await waiting(till)
+        good = [till.bet(name) for name in names]
+        culprit = till.bet(names[2], extra_data=NUL_IN_EXTRA_DATA)
+        tasks = submit(batcher, [*good[:3], culprit, *good[3:]])
+        await asyncio.sleep(0.02)
+    results = await asyncio.gather(*first, *tasks, return_exceptions=True)
+    failed = [result for result in results if isinstance(result, BaseException)]
+    assert len(failed) == 1
+    assert results[4] is failed[0]
+    assert not isinstance(failed[0], LedgerError)
+    posted = [result for result in results if isinstance(result, Posting)]
+    assert len(posted) == 6
+    assert await till.count("movements", f"delivery = '{culprit.delivery.hex()}'") == 0
+    await till.is_sound()
+    assert isinstance(await batcher.move(till.bet(names[2])), Posting), "the lane goes on"
+
+
+async def test_a_culprit_alone_fails_alone(till: Till, batcher: Batcher) -> None:
+    await till.player("anna", "100")
+    with pytest.raises(asyncpg.DataError):
+        await batcher.move(till.bet(extra_data=NUL_IN_EXTRA_DATA))
+    assert await till.pockets() == (10000, 0)
+    assert isinstance(await batcher.move(till.bet()), Posting)
+
+
+async def test_closing_finishes_what_was_taken_and_takes_nothing_new(till: Till) -> None:
+    names = await till.players(8, "100")
+    batcher = Batcher(till.ledger, till.policy)
+    async with held_up(till, names[0]):
+        tasks = submit(batcher, [till.bet(name) for name in names])
+        await waiting(till)
+        closing = asyncio.create_task(batcher.close())
+        await asyncio.sleep(0.02)
+        assert not closing.done()
+        with pytest.raises(LedgerBusyError):
+            await batcher.move(till.bet(names[0]))
+    await closing
+    assert all(task.done() for task in tasks)
+    assert all(isinstance(task.result(), Posting) for task in tasks)
+    await till.is_sound()
+
+
+async def test_closing_twice_and_closing_idle_tellers_does_no_harm(till: Till) -> None:
+    batcher = Batcher(till.ledger, till.policy)
+    await batcher.close()
+    await batcher.close()
+
+
+async def test_while_the_database_is_away_everybody_hears_so_and_the_lane_goes_on(
+    till: Till, far_till: Till, line: Line
+) -> None:
+    names = await till.players(3, "100")
+    far_till.tokens = till.tokens
+    batcher = Batcher(far_till.ledger, far_till.policy, lanes=1)
+    line.is_down = True
+    line.cut()
+    results = await asyncio.gather(
+        *submit(batcher, [far_till.bet(name) for name in names]), return_exceptions=True
+    )
+    assert all(isinstance(result, LedgerError) for result in results)
+    line.is_down = False
+    receipts = await asyncio.gather(*submit(batcher, [far_till.bet(name) for name in names]))
+    assert all(isinstance(receipt, Posting) for receipt in receipts)
+    await batcher.close()
+    await till.is_sound()
+
+
+async def test_two_processes_on_one_wallet(till: Till, db: Database) -> None:
+    await till.player("anna", "50")
+    ledgers = [Ledger(db.service_url) for _ in range(2)]
+    both = [Batcher(ledger, till.policy) for ledger in ledgers]
+    bets = [till.bet() for _ in range(20)]
+    repeats = [bet._replace(delivery=n.to_bytes(16, "big")) for n, bet in enumerate(bets)]
+    receipts = await asyncio.gather(*submit(both[0], bets, 10), *submit(both[1], repeats, 10))
+    posted = [receipt for receipt in receipts if isinstance(receipt, Posting)]
+    assert len(posted) == 5
+    assert sum(isinstance(receipt, Declined) for receipt in receipts) == 15
+    assert sum(isinstance(receipt, Replay) for receipt in receipts) == 20
+    assert await till.pockets() == (0, 0)
+    for batcher in both:
+        await batcher.close()
+    for ledger in ledgers:
+        await ledger.close()
+    await till.is_sound()
+
+
+async def test_two_processes_and_players_of_their_own_are_never_in_each_others_way(
+    till: Till, db: Database
+) -> None:
+    names = await till.players(40, "100")
+    ledgers = [Ledger(db.service_url) for _ in range(2)]
+    both = [Batcher(ledger, till.policy) for ledger in ledgers]
+    for number in range(6):
+        event = f"event-{number}"
+        bets = [till.bet(name, event_id=event) for name in names]
+        wins = [till.movement(name, "Win", "credit", "1", event_id=event) for name in names]
+        receipts = await asyncio.gather(
+            *(task for moves in (bets, wins) for task in submit(both[0], moves[::2], 10)),
+            *(task for moves in (bets, wins) for task in submit(both[1], moves[1::2], 10)),
+        )
+        assert all(isinstance(receipt, Posting) for receipt in receipts)
+    assert [ledger.retries for ledger in ledgers] == [{}, {}]
+    for batcher, ledger in zip(both, ledgers, strict=True):
+        await batcher.close()
+        await ledger.close()
+    await till.is_sound()
+
+
+async def test_many_players_in_many_lanes_come_to_the_same_money(till: Till) -> None:
+    names = await till.players(15, "100")
+    batcher = Batcher(till.ledger, till.policy, lanes=4)
+    bets = [till.bet(name, "30") for name in names for _ in range(5)]
+    receipts = await asyncio.gather(*submit(batcher, bets, 10))
+    await batcher.close()
+    assert sum(isinstance(receipt, Posting) for receipt in receipts) == 45
+    assert sum(isinstance(receipt, Declined) for receipt in receipts) == 30
+    (row,) = await till.rows("SELECT sum(real)::int FROM wallets")
+    assert row[0] == 150
+    await till.is_sound()

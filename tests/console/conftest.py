@@ -1,0 +1,61 @@
+"""The console in this process: quicker than a process for each command, and the same road."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import pytest
+
+from app.console.cli import House, run_console
+from tests.conftest import Database
+
+
+def nobody_serves() -> NoReturn:
+    raise AssertionError("these commands serve nobody")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+    @property
+    def complaint(self) -> str:
+        """The one sentence of a command that did nothing."""
+        assert self.out == ""
+        assert "\n" not in self.err.rstrip("\n")
+        assert "Traceback" not in self.err
+        return self.err.rstrip("\n")
+
+
+Console = Callable[..., Done]
+
+
+@pytest.fixture
+def in_process(capsys: pytest.CaptureFixture[str]) -> Console:
+    """Commands with the settings that the test has made."""
+
+    def run(*arguments: str) -> Done:
+        capsys.readouterr()
+        code = run_console(House(nobody_serves), list(arguments))
+        return Done(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def console(in_process: Console, module_db: Database, monkeypatch: pytest.MonkeyPatch) -> Console:
+    """Commands on the database of the test's file."""
+    monkeypatch.setenv("WALLET_DATABASE_URL", module_db.service_url)
+    monkeypatch.setenv("WALLET_OWNER_DATABASE_URL", module_db.owner_url)
+    monkeypatch.setenv("WALLET_CURRENCIES", "BTC:8")
+    return in_process
