@@ -1,68 +1,62 @@
-"""The decision: movement and facts in, outcome out; a batch is decided by folding it in order.
+"""The decision: movement and facts in, receipt out; a batch is decided by folding it in order.
 
-The order of the checks is the contract's (callback contract, section 4). A key is not looked up
-before it matters: whoever is about to be refused must first know whether his key is taken (a
-retry of an all-in bet must hear that it was processed, never that money lacks); whoever is about
-to be accepted learns it from the insert itself.
+The order of the checks is the contract's (callback contract, section 4): the player, the amount's
+scale, the transaction id, and only then everything that `judge` looks at. A retry must hear what
+became of its id, whatever has happened since.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.wallet.balance import EMPTY
+from app.wallet.early_aborts import AbortState, EarlyAbort, find, remembered, replaced
 from app.wallet.events import Part
-from app.wallet.facts import Facts, Policy, Wallet
+from app.wallet.facts import Facts, Policy, SourceAndId, Wallet
 from app.wallet.journal import JournalEntry
 from app.wallet.judgement import Plan, judge
 from app.wallet.limits import counted, rolled
 from app.wallet.money import Minor
-from app.wallet.movement import Key, Movement
+from app.wallet.movement import Movement, facet_of_type
 from app.wallet.outcomes import (
     Decisions,
     Declined,
-    KeyNeeded,
-    Outcome,
     Posting,
+    Receipt,
     Refused,
     Replay,
-    RoundChange,
+    RoundAfter,
 )
 from app.wallet.refusals import Refusal
-from app.wallet.rounds import Round, RoundKey
-
-REFUSED_ABORTS_MAX = 64
-"""Amounts of refused aborts a round remembers; they only flag the bet they overtook."""
+from app.wallet.rounds import Round, RoundKey, has_open_bet_of
 
 
 @dataclass(slots=True)
 class Changes:
-    """What a fold has changed so far: a working copy of the facts, and what rounds gain."""
+    """What a fold has changed so far: a working copy of the facts, and what is to be written."""
 
     wallets: dict[str, Wallet]
     rounds: dict[RoundKey, Round]
-    taken: dict[Key, JournalEntry]
-    round_changes: dict[RoundKey, RoundChange]
+    taken: dict[SourceAndId, tuple[JournalEntry, ...]]
+    moved: set[str] = field(default_factory=set)
+    """players whose wallets must be written, by user id"""
+    rounds_after: dict[RoundKey, RoundAfter] = field(default_factory=dict)
 
 
 def decide_all(movements: Iterable[Movement], facts: Facts, policy: Policy) -> Decisions:
     """Decide a batch: each movement sees the facts as its predecessors left them."""
-    changes = Changes(dict(facts.wallets), dict(facts.rounds), dict(facts.taken), {})
-    outcomes = [_decide_next(movement, facts, changes, policy) for movement in movements]
-    moved = {
-        user_id: wallet
-        for user_id, wallet in changes.wallets.items()
-        if wallet is not facts.wallets[user_id]
-    }
-    return Decisions(outcomes, moved, changes.round_changes, facts.now)
+    changes = Changes(dict(facts.wallets), dict(facts.rounds), dict(facts.taken))
+    receipts = [_decide_next(movement, facts, changes, policy) for movement in movements]
+    wallets = {user_id: changes.wallets[user_id] for user_id in changes.moved}
+    return Decisions(receipts, wallets, changes.rounds_after, facts.now)
 
 
-def decide(movement: Movement, facts: Facts, policy: Policy) -> Outcome:
+def decide(movement: Movement, facts: Facts, policy: Policy) -> Receipt:
     """Decide one movement."""
-    return decide_all((movement,), facts, policy).outcomes[0]
+    return decide_all((movement,), facts, policy).receipts[0]
 
 
-def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Policy) -> Outcome:
+def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Policy) -> Receipt:
     wallet = changes.wallets.get(movement.user_id)
     if wallet is None:
         return Refused(Refusal.PLAYER_UNKNOWN)
@@ -73,9 +67,11 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
     amount = currency.minor(movement.amount)
     if amount is None:
         return Refused(Refusal.AMOUNT_TOO_FINE, pockets, currency)
-    taken = changes.taken.get(movement.key)
-    if taken is not None:
-        return _decide_repeat(movement, amount, wallet, taken)
+    under_this_id = changes.taken.get(movement.key[:2])
+    if under_this_id is not None:
+        taken = _taken_by(movement, under_this_id)
+        if taken is not None:
+            return _decide_repeat(movement, amount, wallet, taken)
 
     key = _round_key(movement, wallet)
     round_ = changes.rounds.get(key, _NEW_ROUND) if key else _NEW_ROUND
@@ -86,19 +82,48 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
         if key is not None:
             _apply_to_round(movement, entry, verdict, key, round_, changes)
         return Posting(entry)
-    if movement.key not in facts.free:
-        return KeyNeeded(movement.key)
     refusal, detail = verdict
+    declined = None
+    if refusal.is_final:
+        declined = _entry(movement, amount, wallet, facts.now, refusal)
+        _take_key(declined, changes)
+        changes.wallets[movement.user_id] = wallet._replace(
+            position=declined.position, chain=declined.chain
+        )
+        changes.moved.add(movement.user_id)
     if key is not None:
-        _remember_refused_abort(movement, amount, refusal, wallet, key, changes)
-    if not refusal.is_final:
+        _apply_refusal_to_round(movement, amount, verdict, declined, key, round_, facts, changes)
+    if declined is None:
         return Refused(refusal, pockets, currency, detail=detail)
-    entry = _entry(movement, amount, wallet, facts.now, refusal)
-    changes.taken[entry.key] = entry
-    changes.wallets[movement.user_id] = changes.wallets[movement.user_id]._replace(
-        position=entry.position, chain=entry.chain
-    )
-    return Declined(entry, refusal)
+    return Declined(declined, refusal, detail)
+
+
+def _taken_by(movement: Movement, entries: tuple[JournalEntry, ...]) -> JournalEntry | None:
+    """The entry that has taken a movement's key, of those under its transaction id; None: none has.
+
+    The key in its wide form (with event type and direction) counts in either scope, and first: it
+    is what somebody settled by hand for this movement. Where the wide form is the key, an entry of
+    the narrow scope has taken it only if it is of the same event type and direction.
+    """
+    key = movement.key
+    if movement.rule.is_cashier:
+        return entries[0]
+    wide = key.facet or facet_of_type(movement.event_type, movement.direction)
+    narrow = None
+    for entry in entries:
+        if entry.key.facet == wide:
+            return entry
+        if not entry.key.facet:
+            narrow = entry
+    if narrow is None or not key.facet:
+        return narrow
+    is_same = narrow.event_type is movement.event_type and narrow.direction is movement.direction
+    return narrow if is_same else None
+
+
+def _take_key(entry: JournalEntry, changes: Changes) -> None:
+    source_and_id = entry.key[:2]
+    changes.taken[source_and_id] = (*changes.taken.get(source_and_id, ()), entry)
 
 
 def _decide_repeat(
@@ -181,7 +206,8 @@ def _apply_to_wallet(
         usage = rolled(usage, entry.ledger_time.toordinal())
         for effect in plan.effects:
             usage = counted(usage, effect)
-    changes.taken[entry.key] = entry
+    _take_key(entry, changes)
+    changes.moved.add(user_id)
     changes.wallets[user_id] = Wallet(
         wallet.player_id,
         wallet.agent,
@@ -190,10 +216,10 @@ def _apply_to_wallet(
         entry.version,
         entry.position,
         entry.chain,
+        wallet.revision,
         wallet.is_blocked,
         wallet.limits,
         usage,
-        wallet.has_refused_aborts,
     )
 
 
@@ -206,46 +232,87 @@ def _apply_to_round(
     changes: Changes,
 ) -> None:
     history = None if round_.history is None else (*round_.history, entry)
-    is_settled = _SETTLES.get(movement.rule.part, round_.is_settled)
-    changes.rounds[key] = Round(
-        round_.tally.plus(plan.change), is_settled, round_.refused_aborts, history
+    early = find(round_.early_aborts, entry.key.transaction_id) if round_.early_aborts else None
+    settled = None
+    if early is not None and movement.rule.part is Part.ABORT:
+        settled = early._replace(state=AbortState.SETTLED)
+    after = Round(
+        round_.tally.plus(plan.change),
+        _SETTLES.get(movement.rule.part, round_.is_settled),
+        replaced(round_.early_aborts, settled) if settled else round_.early_aborts,
+        round_.untimed_aborts,
+        history,
     )
-    known = changes.round_changes.get(key)
-    changes.round_changes[key] = (
-        RoundChange(entry.currency, movement.game_id, plan.change, is_settled)
-        if known is None
-        else known._replace(tally=known.tally.plus(plan.change), is_settled=is_settled)
-    )
+    _write_round(movement, key, after, settled, changes)
 
 
 _SETTLES = {Part.BET: False, Part.CANCEL: False, Part.PAYMENT: True}
 """Whether a round is settled after a movement of this part; the others leave it as it was."""
 
 
-def _remember_refused_abort(
+def _apply_refusal_to_round(
     movement: Movement,
     amount: Minor,
-    refusal: Refusal,
-    wallet: Wallet,
+    objection: tuple[Refusal, str | None],
+    declined: JournalEntry | None,
     key: RoundKey,
+    round_: Round,
+    facts: Facts,
     changes: Changes,
 ) -> None:
-    """Note an abort that found no bet: the bet it was meant for may still be on its way.
+    """Follow what a refusal means for early aborts, and let a declined bet be part of history."""
+    changed = _early_abort_after(movement, amount, objection, declined, round_, facts.now)
+    after = round_
+    if declined is not None and round_.history is not None:
+        after = after._replace(history=(*round_.history, declined))
+        changes.rounds[key] = after
+    if changed is not None:
+        after = after._replace(early_aborts=replaced(round_.early_aborts, changed))
+        _write_round(movement, key, after, changed, changes)
+        changes.moved.add(movement.user_id)
 
-    And is flagged then.
-    """
-    if refusal not in {Refusal.NO_MATCHING_MOVEMENT, Refusal.ALREADY_GIVEN_BACK}:
-        return
-    if movement.rule.part is not Part.ABORT:
-        return
-    round_ = changes.rounds.get(key, _NEW_ROUND)
-    known = round_.refused_aborts
-    if amount in known or len(known) >= REFUSED_ABORTS_MAX:
-        return
-    changes.rounds[key] = round_._replace(refused_aborts=known | {amount})
-    change = changes.round_changes.get(key) or RoundChange(wallet.currency, movement.game_id)
-    changes.round_changes[key] = change._replace(
-        is_settled=round_.is_settled,
-        refused_aborts=(*change.refused_aborts, amount),
-    )
-    changes.wallets[movement.user_id] = wallet._replace(has_refused_aborts=True)
+
+def _early_abort_after(
+    movement: Movement,
+    amount: Minor,
+    objection: tuple[Refusal, str | None],
+    declined: JournalEntry | None,
+    round_: Round,
+    now: datetime,
+) -> EarlyAbort | None:
+    """The early abort that a refusal adds or changes; None: none."""
+    refusal, detail = objection
+    if refusal is Refusal.BET_OVERTAKEN and detail is not None:
+        used = find(round_.early_aborts, detail)
+        return used._replace(state=AbortState.USED) if used else None
+    if movement.rule.part is not Part.ABORT or refusal not in _FOUND_NO_BET:
+        return None
+    own = find(round_.early_aborts, movement.key.transaction_id)
+    if own is not None:
+        # Its id has an outcome now; one that still waits for its bet goes on waiting.
+        is_over = own.state is AbortState.USED and declined is not None
+        return own._replace(state=AbortState.SETTLED) if is_over else None
+    if has_open_bet_of(round_, amount):
+        return None
+    return remembered(round_.early_aborts, round_.history or (), movement, amount, now)
+
+
+_NONE: Mapping[str, EarlyAbort] = {}
+_FOUND_NO_BET = frozenset({Refusal.NO_MATCHING_MOVEMENT, Refusal.ALREADY_GIVEN_BACK})
+
+
+def _write_round(
+    movement: Movement,
+    key: RoundKey,
+    after: Round,
+    early_abort: EarlyAbort | None,
+    changes: Changes,
+) -> None:
+    """Remember how a round stands after this movement, and which early abort it changed."""
+    changes.rounds[key] = after
+    known = changes.rounds_after.get(key)
+    early_aborts = known.early_aborts if known else _NONE
+    if early_abort is not None:
+        early_aborts = {**early_aborts, early_abort.transaction_id: early_abort}
+    game_id = known.game_id if known else movement.game_id
+    changes.rounds_after[key] = RoundAfter(game_id, after, early_aborts)

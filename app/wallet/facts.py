@@ -1,45 +1,47 @@
-"""Everything a decision may know. When a rule needs to know more.
-
-A field is added here and a read in the book.
-"""
+"""Everything that a decision may know: when a rule needs more, `Facts` grows a field."""
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import NamedTuple, TypeAlias
 
 from app.wallet.balance import Pockets, StakeOrder
+from app.wallet.early_aborts import OvertakenBet
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import Limits, Usage
 from app.wallet.money import Currency
-from app.wallet.movement import Key, KeyScope
+from app.wallet.movement import KeyScope
 from app.wallet.rounds import Round, RoundKey
 
 
 class Wallet(NamedTuple):
-    """A player's wallet, locked for this transaction. Amounts in minor units of `currency`."""
+    """A player's wallet as it was read. Amounts in minor units of `currency`."""
 
     player_id: int
     agent: str
-    """whose player this is; only this agent's cashier may move his money"""
+    """whose player this is; only this agent's cashier may move their money"""
     currency: Currency
     pockets: Pockets
     version: int
     position: int
     """of the last journal entry; 0: none yet"""
     chain: bytes
+    revision: int
+    """raised by every write that a decision may read: it proves all facts about the player"""
     is_blocked: bool
     """blocked by the operator, or excluded until a time not yet reached"""
     limits: Limits
     usage: Usage
-    has_refused_aborts: bool
-    """whether some round of the player has a refused abort, so that a bet must look at its round"""
+
+
+SourceAndId: TypeAlias = tuple[str, str]
+"""Who asked, and under which transaction id: a key without its facet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the ledger knows about a batch of movements."""
+    """What the ledger knows about a batch of movements: all that any of them needs."""
 
     now: datetime
     """the ledger's clock, UTC"""
@@ -48,11 +50,17 @@ class Facts:
     sessions: Mapping[tuple[int, bytes], datetime]
     """when a token of a player expires, by player id and token hash"""
     rounds: Mapping[RoundKey, Round]
-    """rounds that exist and were asked for"""
-    taken: Mapping[Key, JournalEntry]
-    """keys known to be in the journal, with what they are there"""
-    free: AbstractSet[Key]
-    """keys looked up and not found"""
+    """rounds of the movements' events, those that exist; with their history where it is needed"""
+    taken: Mapping[SourceAndId, tuple[JournalEntry, ...]]
+    """the journal's entries under the movements' transaction ids, whatever their facet"""
+
+
+class RuleVersion(IntEnum):
+    """Which rules decide, while processes of the release before may still run beside this one."""
+
+    LAST_RELEASE = 1
+    """overtaken bets are flagged, no abort beside a payment, a payment after any SportBetCancel"""
+    CURRENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +70,14 @@ class Policy:
     stake_order: StakeOrder = StakeOrder.REAL_FIRST
     key_scope: KeyScope = KeyScope.TRANSACTION
     sport_game_id: int | None = None
+    overtaken_bet: OvertakenBet = OvertakenBet.REFUSE
+    overtaken_window: timedelta = timedelta(seconds=600)
+    """so long after its abort a bet is the one that was given up"""
+    rule_version: RuleVersion = RuleVersion.CURRENT
+
+    @property
+    def refuses_overtaken_bets(self) -> bool:
+        """Whether a bet that its abort overtook is refused; the release before only flags it."""
+        return (
+            self.overtaken_bet is OvertakenBet.REFUSE and self.rule_version >= RuleVersion.CURRENT
+        )

@@ -34,6 +34,8 @@ class Flag(StrEnum):
     """a SportBetCancel under another game id than the sportsbook's"""
     ABORT_OVERTOOK = "abort_overtook"
     """a bet of an amount for which an abort of the event was refused before"""
+    ABORT_BESIDE_PAYMENT = "abort_beside_payment"
+    """an abort in an event of which another bet was paid"""
 
 
 class Reversal(NamedTuple):

@@ -4,6 +4,7 @@ Steps 6 to 9 of the contract's order (callback contract, section 4): token, bloc
 funds. The first objection that holds is the one that is told.
 """
 
+from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from app.wallet.balance import (
@@ -16,8 +17,9 @@ from app.wallet.balance import (
     share,
     stake_from,
 )
+from app.wallet.early_aborts import AbortState, EarlyAbort, find, in_time, waiting_for
 from app.wallet.events import CreditTo, DebitFrom, Direction, LimitEffect, Part, Rule
-from app.wallet.facts import Facts, Policy, Wallet
+from app.wallet.facts import Facts, Policy, RuleVersion, Wallet
 from app.wallet.journal import Flag
 from app.wallet.limits import Effect, exceeds, rolled
 from app.wallet.money import Minor
@@ -26,14 +28,15 @@ from app.wallet.refusals import Refusal
 from app.wallet.rounds import (
     NOTHING_YET,
     Round,
-    StandingBet,
     Tally,
     Undoing,
     bet_to_void,
+    may_be_paid,
     reopen,
     reverse_payment,
     void_bet,
 )
+from app.wallet.sessions import token_refusal
 
 
 class Plan(NamedTuple):
@@ -62,11 +65,13 @@ def judge(
     """Steps 6 to 9 of the contract: token, block, event, limits, funds."""
     rule = movement.rule
     if movement.token is not None:
-        expires_at = facts.sessions.get((wallet.player_id, movement.token))
-        if expires_at is None:
-            return Refusal.TOKEN_UNKNOWN, None
-        if rule.is_play and expires_at <= facts.now:
-            return Refusal.TOKEN_EXPIRED, None
+        refusal = token_refusal(
+            facts.sessions.get((wallet.player_id, movement.token)),
+            facts.now,
+            must_be_live=rule.is_play,
+        )
+        if refusal is not None:
+            return refusal, None
     if wallet.is_blocked and rule.refused_when_blocked:
         return Refusal.PLAYER_BLOCKED, None
 
@@ -74,6 +79,12 @@ def judge(
     undoing = _undoing(movement, rule, amount, round_, policy, today)
     if isinstance(undoing, Refusal):
         return undoing, None
+    flags: tuple[Flag, ...] = ()
+    if rule.part is Part.BET and (round_.early_aborts or round_.untimed_aborts):
+        overtaken = _overtaken(movement, amount, round_, policy, facts.now)
+        if isinstance(overtaken, EarlyAbort):
+            return Refusal.BET_OVERTAKEN, overtaken.transaction_id
+        flags = overtaken
 
     effects = undoing.effects if undoing else _effects(rule, amount, today)
     if rule.is_play:
@@ -90,37 +101,67 @@ def judge(
     if max(abs(after.real), after.bonus, abs(after.balance)) > maximum:
         return Refusal.BALANCE_TOO_LARGE, None
     change = undoing.change if undoing else _ordinary_change(rule, delta, amount)
-    flags = _flags(movement, rule, amount, round_, undoing, policy)
+    if undoing is not None:
+        flags = _flags(movement, rule, round_, undoing, policy)
     return Plan(delta, after, change, effects, undoing, flags)
 
 
 def _undoing(
     movement: Movement, rule: Rule, amount: Minor, round_: Round, policy: Policy, today: int
 ) -> Undoing | Refusal | None:
-    """Step 8, the event rules: what the movement undoes, None if nothing.
-
-    Or why it may not happen.
-    """
-    tally = round_.tally
+    """Step 8, the event rules: what the movement undoes (None: nothing), or why it may not be."""
     match rule.part:
         case Part.BET | Part.NONE:
             return None
         case Part.PAYMENT:
-            has_match = tally.bets_open > 0 or tally.cancels > 0
-            may_pay = has_match or not rule.needs_bet
+            may_pay = not rule.needs_bet or _has_match(round_, policy)
             return None if may_pay else Refusal.NO_MATCHING_MOVEMENT
         case Part.ABORT:
-            bet = bet_to_void(
-                round_,
-                amount,
-                movement.key.transaction_id,
-                by_transaction=policy.key_scope is KeyScope.TRANSACTION_EVENT,
-            )
-            return void_bet(bet) if isinstance(bet, StandingBet) else bet
+            return _voiding(movement, amount, round_, policy)
         case Part.PAYMENT_ABORT:
             return reverse_payment(round_, amount, today)
         case Part.CANCEL:
             return reopen(round_, amount, today)
+
+
+def _has_match(round_: Round, policy: Policy) -> bool:
+    """Whether a payment finds what it needs in its event."""
+    if policy.rule_version is RuleVersion.LAST_RELEASE:
+        return round_.tally.bets_open > 0 or round_.tally.cancels > 0
+    return may_be_paid(round_)
+
+
+def _voiding(movement: Movement, amount: Minor, round_: Round, policy: Policy) -> Undoing | Refusal:
+    """What an abort gives back, or why it may not."""
+    transaction_id = movement.key.transaction_id
+    if policy.rule_version is RuleVersion.LAST_RELEASE and round_.tally.payments_standing > 0:
+        return Refusal.NO_MATCHING_MOVEMENT
+    early = find(round_.early_aborts, transaction_id)
+    if early is not None and early.state is AbortState.USED:
+        # The bet it was meant for was refused, so there is nothing left to give back.
+        return Refusal.ALREADY_GIVEN_BACK
+    found = bet_to_void(
+        round_,
+        amount,
+        transaction_id,
+        by_transaction=policy.key_scope is KeyScope.TRANSACTION_EVENT,
+    )
+    if isinstance(found, Refusal):
+        return found
+    return void_bet(found.bet)._replace(beside_payment=found.beside_payment)
+
+
+def _overtaken(
+    movement: Movement, amount: Minor, round_: Round, policy: Policy, now: datetime
+) -> EarlyAbort | tuple[Flag, ...]:
+    """The early abort that refuses a bet; else the flags of a bet that is accepted."""
+    waiting = waiting_for(round_.early_aborts, movement, amount, policy.key_scope)
+    if policy.refuses_overtaken_bets:
+        abort = in_time(waiting, now, policy.overtaken_window)
+        if abort is not None:
+            return abort
+    is_flagged = bool(waiting) or amount in round_.untimed_aborts
+    return (Flag.ABORT_OVERTOOK,) if is_flagged else ()
 
 
 def _delta(
@@ -202,18 +243,11 @@ def _ordinary_change(rule: Rule, delta: Pockets, amount: Minor) -> Tally:
 
 
 def _flags(
-    movement: Movement,
-    rule: Rule,
-    amount: Minor,
-    round_: Round,
-    undoing: Undoing | None,
-    policy: Policy,
+    movement: Movement, rule: Rule, round_: Round, undoing: Undoing, policy: Policy
 ) -> tuple[Flag, ...]:
-    part = rule.part
-    if part is Part.BET:
-        return (Flag.ABORT_OVERTOOK,) if amount in round_.refused_aborts else ()
-    if part is not Part.CANCEL or undoing is None:
-        return ()
+    """What ops should see about a movement that undoes another."""
+    if rule.part is not Part.CANCEL:
+        return (Flag.ABORT_BESIDE_PAYMENT,) if undoing.beside_payment else ()
     is_other_game = policy.sport_game_id is not None and movement.game_id != policy.sport_game_id
     flags = (
         (Flag.EVENT_UNKNOWN, round_.tally.bets_placed == 0),

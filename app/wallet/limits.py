@@ -50,6 +50,11 @@ class Term(NamedTuple):
 NO_TERM = Term()
 
 
+def limits_at(terms: Mapping[str, Term], moment: int) -> Limits:
+    """The limits in force at a moment (microseconds of the Unix epoch)."""
+    return Limits(**{name: term.at(moment) for name, term in terms.items()})
+
+
 def changed(term: Term, wanted: Minor | None, *, now: int, cooling: int) -> Term:
     """The term after somebody asked for `wanted` (None: no limit), times in microseconds.
 

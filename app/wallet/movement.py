@@ -1,7 +1,4 @@
-"""A movement: somebody's intent to move funds, as an edge understood it.
-
-And the key that makes it happen once.
-"""
+"""A movement is somebody's intent to move funds; its key is what makes it happen once."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -36,8 +33,13 @@ def facet_of(event_type: EventType, direction: Direction, scope: KeyScope) -> st
     if scope is KeyScope.TRANSACTION_EVENT or (
         event_type is EventType.PROMO_WIN and direction is Direction.DEBIT
     ):
-        return f"{event_type}:{direction}"
+        return facet_of_type(event_type, direction)
     return ""
+
+
+def facet_of_type(event_type: EventType, direction: Direction) -> str:
+    """The facet of a key in its wide form."""
+    return f"{event_type}:{direction}"
 
 
 class Movement(NamedTuple):

@@ -1,15 +1,16 @@
 """What a decision can be: accepted, refused for ever, a repeat, refused for now."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from app.wallet.balance import Pockets
+from app.wallet.early_aborts import EarlyAbort
 from app.wallet.facts import Wallet
 from app.wallet.journal import JournalEntry
-from app.wallet.money import Currency, Minor
-from app.wallet.movement import Key
+from app.wallet.money import Currency
 from app.wallet.refusals import Refusal
-from app.wallet.rounds import NOTHING_YET, RoundKey, Tally
+from app.wallet.rounds import Round, RoundKey
 
 
 class Posting(NamedTuple):
@@ -23,6 +24,8 @@ class Declined(NamedTuple):
 
     entry: JournalEntry
     refusal: Refusal
+    detail: str | None = None
+    """which limit, or which abort, for people"""
 
 
 class Replay(NamedTuple):
@@ -51,37 +54,24 @@ class Refused(NamedTuple):
     """which limit, for people"""
 
 
-class KeyNeeded(NamedTuple):
-    """Not decided: the key must be looked up first, because the movement would be refused."""
-
-    key: Key
-
-
 Receipt: TypeAlias = Posting | Declined | Replay | Refused
-Outcome: TypeAlias = Receipt | KeyNeeded
 
 
-class RoundChange(NamedTuple):
-    """What a batch adds to one round."""
+class RoundAfter(NamedTuple):
+    """A round as it stands after a batch: what is to be written of it."""
 
-    currency: Currency
     game_id: int | None
-    tally: Tally = NOTHING_YET
-    is_settled: bool = False
-    """as the round stands after the batch"""
-    refused_aborts: tuple[Minor, ...] = ()
+    """of the batch's first movement in it; a round keeps the game it was opened with"""
+    round: Round
+    early_aborts: Mapping[str, EarlyAbort]
+    """those that the batch added or changed, by transaction id"""
 
 
 class Decisions(NamedTuple):
-    """The outcome of each movement, in order, and the wallets and rounds after all of them."""
+    """The receipt of each movement, in order, and the wallets and rounds after all of them."""
 
-    outcomes: list[Outcome]
+    receipts: list[Receipt]
     wallets: dict[str, Wallet]
-    """wallets that moved, as they stand after the batch, by user id"""
-    round_changes: dict[RoundKey, RoundChange]
+    """wallets that are to be written, as they stand after the batch, by user id"""
+    rounds: dict[RoundKey, RoundAfter]
     now: datetime
-
-    @property
-    def keys_needed(self) -> set[Key]:
-        """The keys to look up before these decisions can be believed."""
-        return {outcome.key for outcome in self.outcomes if isinstance(outcome, KeyNeeded)}

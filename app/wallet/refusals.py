@@ -20,6 +20,7 @@ class Refusal(Enum):
     PLAYER_BLOCKED = "the player is blocked"
     NO_MATCHING_MOVEMENT = "no matching movement in this event"
     ALREADY_GIVEN_BACK = "every bet of this event was given back already"
+    BET_OVERTAKEN = "the bet's abort came before it"
     LIMIT_EXCEEDED = "a limit of the player would be exceeded"
     INSUFFICIENT_FUNDS = "not enough money"
     BALANCE_TOO_LARGE = "the balance would not fit the currency's digits"
@@ -37,6 +38,7 @@ _FINAL: Final = frozenset(
     {
         Refusal.PLAYER_BLOCKED,
         Refusal.ALREADY_GIVEN_BACK,
+        Refusal.BET_OVERTAKEN,
         Refusal.LIMIT_EXCEEDED,
         Refusal.INSUFFICIENT_FUNDS,
     }

@@ -2,15 +2,17 @@
 
 Callback contract, section 3, "What stands".
 
-An ordinary movement needs the round's tally only. The four event types that undo others (aborts
-and cancels) also need its history: the accepted entries of the round, oldest first. Streamer
-movements have a round of their own beside the ordinary one of the same event.
+An ordinary movement needs the round's tally only. The event types that undo others (aborts and
+cancels) also need its history: the round's entries, oldest first, declined bets among them; so does
+a payment where no bet is open and the tally alone cannot tell whether a SportBetCancel allows it.
+Streamer movements have a round of their own beside the ordinary one of the same event.
 """
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app.wallet.balance import EMPTY, Pockets, share
+from app.wallet.early_aborts import EarlyAbort
 from app.wallet.events import RULES, Part
 from app.wallet.journal import JournalEntry, Reversal
 from app.wallet.limits import Effect
@@ -86,7 +88,10 @@ class Round(NamedTuple):
     tally: Tally = NOTHING_YET
     is_settled: bool = False
     """a Win or Lose came after the latest bet and SportBetCancel"""
-    refused_aborts: frozenset[Minor] = frozenset()
+    early_aborts: tuple[EarlyAbort, ...] = ()
+    """oldest first"""
+    untimed_aborts: frozenset[Minor] = frozenset()
+    """amounts of early aborts that a release before this one remembered: they only flag a bet"""
     history: tuple[JournalEntry, ...] | None = None
     """None: not read, because no movement at hand needs it"""
 
@@ -128,14 +133,22 @@ class Standing:
     bets: list[StandingBet] = field(default_factory=list)
     payments: list[StandingPayment] = field(default_factory=list)
     aborts: list[StandingAbort] = field(default_factory=list)
+    has_empty_cancel: bool = False
+    """whether a SportBetCancel of 0 came while no bet was open"""
 
     @classmethod
     def after(cls, history: tuple[JournalEntry, ...]) -> "Standing":
         """Follow the round's accepted entries from the first to the last."""
         standing = cls()
         for entry in history:
-            standing.follow(entry)
+            if entry.is_accepted:
+                standing.follow(entry)
         return standing
+
+    @property
+    def payments_open(self) -> list[StandingPayment]:
+        """Payments of which any part was not taken back, the latest first."""
+        return [p for p in reversed(self.payments) if p.parts.balance > 0]
 
     def follow(self, entry: JournalEntry) -> None:
         """Take one more entry into account."""
@@ -150,6 +163,8 @@ class Standing:
                 bet.stands = False
                 self.aborts.append(StandingAbort(entry, bet))
             case Part.PAYMENT_ABORT | Part.CANCEL:
+                if entry.amount == 0 and RULES[entry.event_type].part is Part.CANCEL:
+                    self.has_empty_cancel |= not any(bet.stands for bet in self.bets)
                 for reversal in entry.reverses:
                     self._undo(reversal)
             case Part.NONE:
@@ -174,29 +189,61 @@ class Undoing(NamedTuple):
     parts: Pockets
     change: Tally
     effects: tuple[Effect, ...]
+    beside_payment: bool = False
+    """whether another bet of the event was paid"""
+
+
+class BetToVoid(NamedTuple):
+    """The bet that an abort gives back, and whether another bet of the event was paid."""
+
+    bet: StandingBet
+    beside_payment: bool
 
 
 def bet_to_void(
     round_: Round, amount: Minor, transaction_id: str, *, by_transaction: bool
-) -> StandingBet | Refusal:
+) -> BetToVoid | Refusal:
     """The bet that an abort gives back.
 
-    `by_transaction`: a standing bet with the abort's own transaction id comes first, for exactly
-    its amount.
+    `by_transaction`: an open bet with the abort's own transaction id comes first, for exactly
+    its amount. NO_MATCHING_MOVEMENT, ALREADY_GIVEN_BACK.
+    """
+    if round_.tally.bets_placed == 0:
+        return Refusal.NO_MATCHING_MOVEMENT
+    if round_.tally.bets_open == 0:
+        return Refusal.ALREADY_GIVEN_BACK
+    standing = standing_in(round_)
+    payments = len(standing.payments_open)
+    if payments >= round_.tally.bets_open:
+        return Refusal.NO_MATCHING_MOVEMENT
+    candidates = [
+        bet for bet in reversed(standing.bets) if bet.stands and bet.entry.amount == amount
+    ]
+    if not candidates:
+        return Refusal.NO_MATCHING_MOVEMENT
+    chosen = candidates[0]
+    if by_transaction:
+        chosen = next(
+            (bet for bet in candidates if bet.entry.key.transaction_id == transaction_id), chosen
+        )
+    return BetToVoid(chosen, beside_payment=payments > 0)
+
+
+def has_open_bet_of(round_: Round, amount: Minor) -> bool:
+    """Whether a bet of exactly this amount was neither given back nor refused."""
+    return any(bet.stands and bet.entry.amount == amount for bet in standing_in(round_).bets)
+
+
+def may_be_paid(round_: Round) -> bool:
+    """Whether a payment that needs a bet may come.
+
+    A bet is open; or a SportBetCancel found, when it was decided, nothing to take back of some part
+    of its amount; or one of 0 came while no bet was open.
     """
     tally = round_.tally
-    if tally.bets_placed == 0 or tally.payments_standing > 0:
-        return Refusal.NO_MATCHING_MOVEMENT
-    if tally.bets_open == 0:
-        return Refusal.ALREADY_GIVEN_BACK
-    candidates = [
-        bet for bet in reversed(_standing(round_).bets) if bet.stands and bet.entry.amount == amount
-    ]
-    if by_transaction:
-        for bet in candidates:
-            if bet.entry.key.transaction_id == transaction_id:
-                return bet
-    return candidates[0] if candidates else Refusal.NO_MATCHING_MOVEMENT
+    if tally.bets_open > 0 or tally.uncovered > 0:
+        return True
+    return tally.cancels > 0 and standing_in(round_).has_empty_cancel
 
 
 def void_bet(bet: StandingBet) -> Undoing:
@@ -217,7 +264,7 @@ def reverse_payment(round_: Round, amount: Minor, today: int) -> Undoing | Refus
     """
     if round_.tally.payments_standing == 0:
         return Refusal.NO_MATCHING_MOVEMENT
-    payments = _payments_latest_first(round_)
+    payments = standing_in(round_).payments_open
     payment = next(
         (p for p in payments if p.parts.balance == amount),
         next((p for p in payments if p.parts.balance >= amount), None),
@@ -238,10 +285,11 @@ def reopen(round_: Round, amount: Minor, today: int) -> Undoing:
 
     Else payments, latest first.
     """
-    payments = _payments_latest_first(round_)
+    standing = standing_in(round_)
+    payments = standing.payments_open
     exact = next((p for p in payments if p.parts.balance == amount), None)
     if exact is None:
-        for abort in reversed(_standing(round_).aborts):
+        for abort in reversed(standing.aborts):
             if abort.stands and abort.entry.amount == amount:
                 return _undo_abort(abort)
     reverses: list[Reversal] = []
@@ -273,16 +321,11 @@ def _undo_abort(abort: StandingAbort) -> Undoing:
     )
 
 
-def _standing(round_: Round) -> Standing:
+def standing_in(round_: Round) -> Standing:
+    """What can be undone in a round, from its history."""
     if round_.history is None:
-        raise AssertionError(
-            "a movement that undoes another was decided without the round's history"
-        )
+        raise AssertionError("a movement that needs its round's history was decided without it")
     return Standing.after(round_.history)
-
-
-def _payments_latest_first(round_: Round) -> list[StandingPayment]:
-    return [p for p in reversed(_standing(round_).payments) if p.parts.balance > 0]
 
 
 def _day(entry: JournalEntry) -> int:

@@ -19,7 +19,7 @@ from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.limits import NO_LIMITS, Limits, Usage
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import Key, Movement, facet_of
-from app.wallet.outcomes import Decisions, Declined, KeyNeeded, Posting, Receipt, Refused, Replay
+from app.wallet.outcomes import Decisions, Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey
 
@@ -40,7 +40,6 @@ DEBITS = {
 }
 """The event types whose usual direction is debit."""
 
-READS_ROUND = {Part.PAYMENT, Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL}
 UNDOES = {Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL}
 
 deliveries = itertools.count(1)
@@ -130,10 +129,10 @@ class Story:
             version=0,
             position=0,
             chain=CHAIN_START,
+            revision=0,
             is_blocked=False,
             limits=limits,
             usage=Usage(1),
-            has_refused_aborts=False,
         )
         self.sessions[player_id, token_of(user_id, LIVE)] = self.now + timedelta(days=4000)
         self.sessions[player_id, token_of(user_id, EXPIRED)] = self.now
@@ -148,82 +147,66 @@ class Story:
 
     def tell(self, *movements: Movement) -> list[Receipt]:
         """Decide a batch, remember what it leaves behind, and return the receipts."""
-        suspects: set[Key] = set()
-        while True:
-            decisions = self._decided(movements, suspects)
-            written = [
-                outcome.entry
-                for outcome in decisions.outcomes
-                if isinstance(outcome, (Posting, Declined))
-            ]
-            found_taken = {entry.key for entry in written} & self.journal.keys()
-            if not found_taken:
-                break
-            suspects |= found_taken
-        self._carry_on(written, decisions)
-        return [o for o in decisions.outcomes if not isinstance(o, KeyNeeded)]
+        decisions = decide_all(movements, self.facts_for(movements), self.policy)
+        self._carry_on(decisions)
+        return decisions.receipts
 
     def one(self, told: Movement) -> Receipt:
         (receipt,) = self.tell(told)
         return receipt
 
-    def _decided(self, movements: Sequence[Movement], suspects: Iterable[Key]) -> Decisions:
-        rounds = dict(self._rounds_read(movements))
-        known = set(suspects) | ({m.key for m in movements} if self.knows_everything else set())
-        for _ in range(len(movements) + 1):
-            facts = Facts(
-                now=self.now,
-                wallets={
-                    m.user_id: self.wallets[m.user_id]
-                    for m in movements
-                    if m.user_id in self.wallets
-                },
-                sessions=self.sessions,
-                rounds=rounds,
-                taken={key: self.journal[key] for key in known if key in self.journal},
-                free=frozenset(known - self.journal.keys()),
-            )
-            decisions = decide_all(movements, facts, self.policy)
-            needed = decisions.keys_needed
-            if not needed:
-                return decisions
-            assert not needed & known, "a key was looked up and still needed"
-            known |= needed
-        raise AssertionError("every look-up settles one movement at least")
+    def facts_for(self, movements: Sequence[Movement]) -> Facts:
+        """What the book would read for these movements, and no more."""
+        taken: dict[tuple[str, str], tuple[JournalEntry, ...]] = {}
+        asked = {told.key[:2] for told in movements}
+        for key, entry in self.journal.items():
+            if key[:2] in asked:
+                taken[key[:2]] = (*taken.get(key[:2], ()), entry)
+        return Facts(
+            now=self.now,
+            wallets={
+                m.user_id: self.wallets[m.user_id] for m in movements if m.user_id in self.wallets
+            },
+            sessions=self.sessions,
+            rounds=dict(self._rounds_read(movements)),
+            taken=taken,
+        )
 
     def _rounds_read(self, movements: Sequence[Movement]) -> Iterator[tuple[RoundKey, Round]]:
         undone: set[RoundKey] = set()
         read: set[RoundKey] = set()
         for told in movements:
             wallet = self.wallets.get(told.user_id)
-            if wallet is None or told.event_id is None:
+            if wallet is None or told.event_id is None or told.rule.part is Part.NONE:
                 continue
             key = RoundKey(wallet.player_id, told.event_id, told.rule.is_streamer)
-            if told.rule.part in READS_ROUND or wallet.has_refused_aborts or self.knows_everything:
-                read.add(key)
+            read.add(key)
             if told.rule.part in UNDOES or self.knows_everything:
                 undone.add(key)
         for key in read & self.rounds.keys():
-            round_ = self.rounds[key]
-            yield key, round_ if key in undone else round_._replace(history=None)
+            round_, tally = self.rounds[key], self.rounds[key].tally
+            is_unsure = tally.cancels > 0 and tally.bets_open == 0 and tally.uncovered == 0
+            is_needed = key in undone or is_unsure
+            yield key, round_ if is_needed else round_._replace(history=None)
 
-    def _carry_on(self, written: Sequence[JournalEntry], decisions: Decisions) -> None:
+    def _carry_on(self, decisions: Decisions) -> None:
+        written = [r.entry for r in decisions.receipts if isinstance(r, (Posting, Declined))]
         for entry in written:
+            assert entry.key not in self.journal, "a key is taken once"
             self.journal[entry.key] = entry
-        self.wallets.update(decisions.wallets)
-        for key, change in decisions.round_changes.items():
-            round_ = self.rounds.get(key, Round(history=()))
-            self.rounds[key] = round_._replace(
-                tally=round_.tally.plus(change.tally),
-                is_settled=change.is_settled,
-                refused_aborts=round_.refused_aborts | set(change.refused_aborts),
-            )
+        for user_id, wallet in decisions.wallets.items():
+            self.wallets[user_id] = wallet._replace(revision=wallet.revision + 1)
+        for key, after in decisions.rounds.items():
+            histories = self.rounds.get(key, Round(history=())).history
+            self.rounds[key] = after.round._replace(history=histories)
         for entry in written:
             rule = RULES[entry.event_type]
-            if not entry.is_accepted or rule.part is Part.NONE or entry.event_id is None:
+            if rule.part is Part.NONE or entry.event_id is None:
                 continue
             key = RoundKey(entry.player_id, entry.event_id, rule.is_streamer)
-            round_ = self.rounds[key]
+            if entry.is_accepted:
+                assert key in self.rounds, "an accepted movement leaves its round behind"
+            round_ = self.rounds.get(key, Round(history=()))
             self.rounds[key] = round_._replace(history=(*(round_.history or ()), entry))
 
 

@@ -1,0 +1,46 @@
+"""The alarms: receipts after which somebody's money is not where they expect it."""
+
+from enum import StrEnum
+
+from app.wallet.events import Direction
+from app.wallet.movement import Movement
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
+from app.wallet.refusals import Refusal
+
+
+class Alarm(StrEnum):
+    """What is wrong; the values are the label of `wallet_alarms_total`."""
+
+    FLAGGED = "flagged"
+    """an accepted movement carries a flag"""
+    CREDIT_WITHOUT_MATCH = "credit without a matching movement"
+    OTHER_CONTENT = "repeat with other content"
+    CREDIT_UNDER_A_USED_ID = "credit under the id of another event type"
+    """how a supplier shows that it repeats a bet's id on its settlement"""
+    BET_OVERTAKEN = "bet refused because its abort came first"
+    UNKNOWN_CREDIT = "credit of an unknown event type"
+    """raised where the request is read: it never becomes a movement"""
+
+
+def alarm_of(movement: Movement, receipt: Receipt) -> Alarm | None:
+    """The alarm that a decided movement raises; None: all is as it should be."""
+    match receipt:
+        case Posting(entry):
+            return Alarm.FLAGGED if entry.flags else None
+        case Declined(_, refusal):
+            return Alarm.BET_OVERTAKEN if refusal is Refusal.BET_OVERTAKEN else None
+        case Replay():
+            return None if receipt.differs is None else Alarm.OTHER_CONTENT
+        case Refused(refusal):
+            return _alarm_of_refusal(movement, refusal, receipt.differs)
+
+
+def _alarm_of_refusal(movement: Movement, refusal: Refusal, differs: str | None) -> Alarm | None:
+    is_credit = movement.direction is Direction.CREDIT
+    if refusal is Refusal.EVENT_TYPE_DIFFERS and is_credit and not movement.rule.is_cashier:
+        return Alarm.CREDIT_UNDER_A_USED_ID
+    if differs is not None:
+        return Alarm.OTHER_CONTENT
+    if refusal is Refusal.NO_MATCHING_MOVEMENT and is_credit:
+        return Alarm.CREDIT_WITHOUT_MATCH
+    return None

@@ -1,0 +1,8 @@
+"""Whether a player may play at all: a block by the operator, or an exclusion that still runs."""
+
+from datetime import datetime
+
+
+def is_barred(*, is_blocked: bool, excluded_until: datetime | None, now: datetime) -> bool:
+    """Whether play is refused: blocked until somebody lifts it, or excluded until a later time."""
+    return is_blocked or (excluded_until is not None and excluded_until > now)
