@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from app.cashier.batching import Batcher
+from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.readiness import why_not_ready
-from app.cashier.startup_checks import LedgerUnfitError, check_startup
+from app.cashier.startup_checks import check_startup
 from app.cashier.traced_batching import TracedBatcher
 from app.edges.callback.answers import DuplicateReply, not_understood
 from app.edges.callback.auth import Authenticator
@@ -38,6 +39,7 @@ from app.settings import Settings
 from app.telemetry.logs import configure_logs
 from app.telemetry.traces import Traces, TracesUnavailableError, traces_wanted
 from app.wallet.balance import StakeOrder
+from app.wallet.early_aborts import OvertakenBet
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import KeyScope
@@ -66,7 +68,15 @@ def build_app(
     """
     configure_logs()
     key_scope = KeyScope(settings.key_scope)
-    policy = Policy(StakeOrder(settings.stake_order), key_scope, settings.sport_game_id)
+    policy = PolicyInForce(
+        Policy(
+            StakeOrder(settings.stake_order),
+            key_scope,
+            settings.sport_game_id,
+            OvertakenBet(settings.overtaken_bet),
+            timedelta(seconds=settings.overtaken_seconds),
+        )
+    )
     ledger = Ledger(
         database_url,
         pool_size=settings.pool_size,
@@ -105,9 +115,7 @@ def build_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as beside:
             try:
-                for warning in await _opened(
-                    ledger, key_scope, require_durability=require_durability
-                ):
+                for warning in await _opened(ledger, policy, require_durability=require_durability):
                     logger.warning("database", warning=warning)
                 if private_port:
                     await _open_private_port(beside, settings, probes_app(readiness, numbers))
@@ -203,10 +211,10 @@ def _transfer_endpoint(
 
 
 async def _opened(
-    ledger: Ledger, key_scope: KeyScope, *, require_durability: bool
+    ledger: Ledger, policy: PolicyInForce, *, require_durability: bool
 ) -> tuple[str, ...]:
     try:
-        return tuple(await check_startup(ledger, key_scope, require_durability=require_durability))
+        return tuple(await check_startup(ledger, policy, require_durability=require_durability))
     except LedgerUnfitError as error:
         logger.critical("not served", reason=str(error))
         raise

@@ -1,14 +1,12 @@
-"""What the tellers of this process have done since it started: plain sums, read at a scrape."""
+"""What the batches of this process have done since it started: plain sums, read at a scrape."""
 
 from collections import Counter
 from typing import Final, NamedTuple
 
 from app.telemetry.metrics import Spread
-from app.wallet.events import Direction
-from app.wallet.money import Minor
+from app.wallet.alarms import alarm_of
 from app.wallet.movement import Movement
-from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
-from app.wallet.refusals import Refusal
+from app.wallet.outcomes import Posting, Receipt, Refused, Replay
 
 BATCH_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -53,29 +51,16 @@ class BatchStats:
         if isinstance(receipt, Posting):
             entry = receipt.entry
             self.decided[kind, "ACCEPTED"] += 1
-            self._move(kind, entry.currency.code, entry.currency.scale, entry.amount)
-            if entry.flags:
-                self.alarms["flagged"] += 1
-        elif isinstance(receipt, Declined):
-            self.decided[kind, receipt.refusal.name] += 1
+            self.moved[kind, entry.currency.code] += entry.amount
+            self.scales[entry.currency.code] = entry.currency.scale
+            if not entry.flags:
+                return
         elif isinstance(receipt, Replay):
             self.decided[kind, "REPEATED"] += 1
-            self._differ(receipt.differs)
         else:
-            self._refuse(movement, receipt)
-
-    def _move(self, kind: str, currency: str, scale: int, amount: Minor) -> None:
-        self.moved[kind, currency] += amount
-        self.scales[currency] = scale
-
-    def _refuse(self, movement: Movement, receipt: Refused) -> None:
-        refusal = receipt.refusal
-        self.decided[movement.event_type, refusal.name] += 1
-        self._differ(receipt.differs)
-        if refusal is Refusal.NO_MATCHING_MOVEMENT and movement.direction is Direction.CREDIT:
-            self.alarms["credit without a matching movement"] += 1
-
-    def _differ(self, field: str | None) -> None:
-        if field is not None:
+            self.decided[kind, receipt.refusal.name] += 1
+        alarm = alarm_of(movement, receipt)
+        if alarm is not None:
+            self.alarms[alarm] += 1
+        if isinstance(receipt, (Replay, Refused)) and receipt.differs is not None:
             self.mismatches += 1
-            self.alarms["repeat with other content"] += 1

@@ -17,15 +17,15 @@ import structlog
 
 from app.cashier.batch_stats import BatchStats, Waiting
 from app.cashier.in_doubt import InDoubt
-from app.cashier.move_funds import AtOnce, move_at_once, move_funds
+from app.cashier.move_funds import move_funds
+from app.cashier.policy import PolicyInForce
 from app.cashier.queue import Patience, Queue, Ticket
-from app.ledger.errors import LedgerBusyError, LedgerError
+from app.ledger.errors import LedgerBusyError, LedgerError, SettingsDifferError
 from app.ledger.transaction import Ledger
-from app.wallet.facts import Policy
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Replay
 
-logger: Final = structlog.get_logger("tellers")
+logger: Final = structlog.get_logger("batching")
 
 LANES: Final = 1
 """One lane has several batches under way already; two would make each of them smaller."""
@@ -63,7 +63,7 @@ class Lane:
     """
 
     def __init__(
-        self, ledger: Ledger, policy: Policy, batch_stats: BatchStats, in_doubt: InDoubt
+        self, ledger: Ledger, policy: PolicyInForce, batch_stats: BatchStats, in_doubt: InDoubt
     ) -> None:
         """A lane of the ledger under the operator's policy."""
         self.queue = Queue()
@@ -135,7 +135,7 @@ class Lane:
         try:
             await self._serve(batch)
         except Exception as error:
-            logger.exception("a lane stumbled", error=type(error).__name__)
+            logger.exception("batch failed", error=type(error).__name__)
             for ticket in batch:
                 ticket.fail(error)
         finally:
@@ -149,42 +149,11 @@ class Lane:
         return Waiting(len(self.queue), waited)
 
     async def _serve(self, batch: list[Ticket]) -> None:
-        """Decide at once what can be, answer it, and serve the others with care."""
-        movements = [ticket.movement for ticket in batch]
+        """Decide a batch and answer it; where it meets a fault of ours, one movement at a time."""
         began = time.perf_counter_ns()
         self._batch_stats.waits.add(began - batch[0].queued_at)
-        others, at_once = batch, AtOnce([])
         try:
-            at_once = await move_at_once(
-                self._ledger,
-                movements,
-                self._policy,
-                before_writing=lambda: self._has_read(batch),
-            )
-        except LedgerError as error:
-            self._fail(batch, error)
-            return
-        except Exception as error:  # noqa: BLE001 - whose fault it was is seen when care is taken
-            logger.warning("a batch is served with care", error=type(error).__name__)
-        else:
-            pairs = list(zip(batch, at_once.receipts, strict=True))
-            self._answer([(ticket, receipt) for ticket, receipt in pairs if receipt], began)
-            others = [ticket for ticket, receipt in pairs if receipt is None]
-        if others:
-            self._has_read(batch)
-            await self._serve_with_care(others, at_once)
-
-    async def _serve_with_care(self, batch: list[Ticket], at_once: AtOnce) -> None:
-        """Serve what could not be decided at once, knowing what became of that attempt."""
-        movements, began = [ticket.movement for ticket in batch], time.perf_counter_ns()
-        try:
-            receipts = await move_funds(
-                self._ledger,
-                movements,
-                self._policy,
-                suspects=at_once.suspects,
-                is_on_its_way=at_once.is_on_its_way,
-            )
+            receipts = await self._move(batch)
         except LedgerError as error:
             self._fail(batch, error)
         except Exception as error:  # noqa: BLE001 - told to the caller, who logs it with its key
@@ -192,16 +161,35 @@ class Lane:
                 self._batch_stats.failures[type(error).__name__] += 1
                 batch[0].fail(error)
                 return
-            # Only the culprit may fail: everybody gets a transaction of his own.
+            logger.warning(
+                "batch failed, its movements are tried alone", error=type(error).__name__
+            )
             for ticket in batch:
-                await self._serve_with_care([ticket], at_once)
+                await self._serve([ticket])
         else:
             self._answer(list(zip(batch, receipts, strict=True)), began)
 
+    async def _move(self, batch: list[Ticket]) -> list[Receipt]:
+        """Move a batch by the policy in force; once more where an upgrade has just changed it."""
+        movements = [ticket.movement for ticket in batch]
+
+        async def move() -> list[Receipt]:
+            return await move_funds(
+                self._ledger,
+                movements,
+                self._policy.policy,
+                has_decided=lambda: self._has_read(batch),
+            )
+
+        try:
+            return await move()
+        except SettingsDifferError:
+            if await self._policy.renew(self._ledger):
+                return await move()
+            raise
+
     def _answer(self, decided: Sequence[tuple[Ticket, Receipt]], began: int) -> None:
         """Hand over the receipts of one commit, and count them."""
-        if not decided:
-            return
         batch_stats, unheard = self._batch_stats, []
         for ticket, receipt in decided:
             if not ticket.answer(receipt) and _is_ours(receipt):
@@ -227,7 +215,7 @@ class Lane:
 class Batcher:
     """The lanes of this process."""
 
-    def __init__(self, ledger: Ledger, policy: Policy, *, lanes: int = LANES) -> None:
+    def __init__(self, ledger: Ledger, policy: PolicyInForce, *, lanes: int = LANES) -> None:
         """Open the lanes; each takes a connection only while it serves."""
         self._deadline = ledger.deadline
         self.batch_stats = BatchStats()

@@ -47,7 +47,7 @@ async def list_unknown_outcomes(ledger: Ledger, deliveries: Sequence[Delivery]) 
         written = [entry for entry in entries if entry.delivery in ours]
         await book.list_unknown_outcomes(written)
         known = {entry.delivery for entry in written}
-        await book.keep_out({d.user_id for d in deliveries if d.delivery not in known})
+        await book.fence({d.user_id for d in deliveries if d.delivery not in known})
 
     await ledger.serializable(work)
 

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 from app.ledger.accounts import Account, find_account
 from app.ledger.lookups import (
-    KeptRefusal,
     Links,
     OwnedEntry,
     RoundAccount,
@@ -24,6 +23,7 @@ from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.events import RULES, Part
 from app.wallet.journal import JournalEntry
+from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
 
 REFUSALS_MAX: Final = 100
@@ -61,7 +61,7 @@ class TransactionDetails(NamedTuple):
     """All that happened under a transaction id."""
 
     movements: list[MovementDetails]
-    refusals: list[KeptRefusal]
+    refusals: list[RefusalRecord]
 
 
 class RoundDetails(NamedTuple):

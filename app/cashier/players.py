@@ -24,7 +24,7 @@ from app.ledger.players import (
 from app.ledger.transaction import Ledger
 from app.wallet.money import Currency
 from app.wallet.refusals import Refusal
-from app.wallet.sessions import renewed
+from app.wallet.sessions import renewed, token_refusal
 
 TOKEN_BYTES = 32
 """256 random bits: 43 URL-safe characters of the contract's 250."""
@@ -110,9 +110,8 @@ async def check_session(ledger: Ledger, user_id: str, token: bytes) -> Player | 
         player = await find_player(book, user_id, token)
         if player is None:
             return Refusal.PLAYER_UNKNOWN
-        if player.token_expires_at is None:
-            return Refusal.TOKEN_UNKNOWN
-        return Refusal.TOKEN_EXPIRED if player.token_expires_at <= player.now else player
+        refusal = token_refusal(player.token_expires_at, player.now, must_be_live=True)
+        return refusal or player
 
     player = await ledger.read_only(work)
     return player if isinstance(player, Refusal) else await _used(ledger, player, token)
@@ -128,7 +127,7 @@ async def _used(ledger: Ledger, player: Player, token: bytes) -> Player:
         return player
 
     async def work(book: Book) -> None:
-        await book.renew_sessions({(player.player_id, token): expires_at})
+        await book.renew_session(player.player_id, token, expires_at)
 
     # The token is good whether or not this can be written; the next use tries again.
     with suppress(LedgerError):

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing_extensions import override
 
 from app.cashier.batching import Batcher
+from app.cashier.policy import PolicyInForce
 from app.ledger.transaction import Ledger
 from app.telemetry.traces import Traces
-from app.wallet.facts import Policy
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Receipt
 
@@ -15,7 +15,9 @@ from app.wallet.outcomes import Receipt
 class TracedBatcher(Batcher):
     """Tellers for a house that collects traces."""
 
-    def __init__(self, ledger: Ledger, policy: Policy, traces: Traces, *, lanes: int) -> None:
+    def __init__(
+        self, ledger: Ledger, policy: PolicyInForce, traces: Traces, *, lanes: int
+    ) -> None:
         """Open the lanes as ever, with somewhere to send spans to."""
         super().__init__(ledger, policy, lanes=lanes)
         self._traces = traces

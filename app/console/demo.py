@@ -12,6 +12,7 @@ from typing import NamedTuple
 from app.cashier.lookups import find_agent_beside
 from app.cashier.move_funds import move_funds
 from app.cashier.players import find_account, issue_token, open_account
+from app.cashier.policy import policy_of_ledger
 from app.console.banner import Seated, demo_banner
 from app.console.database import Database, reach
 from app.console.errors import ConsoleError
@@ -19,7 +20,6 @@ from app.console.simulation_players import AGENT as SIMULATOR_AGENT
 from app.ledger.transaction import Ledger
 from app.settings import DEMO_AGENT_ID, Settings
 from app.wallet.events import Direction, EventType
-from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import Key, Movement
 from app.wallet.refusals import Refusal
@@ -91,7 +91,7 @@ async def _seat(
     movements = [_credit(player, EventType.DEPOSIT, player.real)]
     if player.bonus.strip("0."):
         movements.append(_credit(player, EventType.BONUS_GRANT, player.bonus))
-    await move_funds(ledger, movements, Policy())
+    await move_funds(ledger, movements, await policy_of_ledger(ledger))
     issued = await issue_token(ledger, player.user_id, life, origin="console")
     found = await find_account(ledger, player.user_id)
     if isinstance(issued, Refusal) or isinstance(found, Refusal):

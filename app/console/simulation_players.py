@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 
 from app.cashier.move_funds import move_funds
 from app.cashier.players import IssuedToken, issue_token, open_account
+from app.cashier.policy import policy_of_ledger
 from app.console.errors import ConsoleError
 from app.ledger.transaction import Ledger
 from app.simulator import StagePlayer
 from app.wallet.events import Direction, EventType
-from app.wallet.facts import Policy
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
 
@@ -92,7 +92,7 @@ async def _seat(ledger: Ledger, user_id: str, currency: Currency, purse: Purse) 
         if amount
     ]
     if movements:
-        await move_funds(ledger, movements, Policy())
+        await move_funds(ledger, movements, await policy_of_ledger(ledger))
     live = await issue_token(ledger, user_id, TOKEN_LIFE, origin="console")
     expired = await issue_token(ledger, user_id, NO_LIFE, origin="console")
     if not isinstance(live, IssuedToken) or not isinstance(expired, IssuedToken):

@@ -37,24 +37,27 @@ class ChangeNote(NamedTuple):
 
 
 _ACCOUNT: Final = """
-SELECT p.player_id, p.user_id, p.agent, p.currency, p.scale, p.nickname, p.language, p.email,
+SELECT p.player_id, p.user_id, w.agent, w.currency, w.scale, p.nickname, p.language, p.email,
        p.first_name, p.last_name, w.real::text, w.bonus::text,
        NULL::timestamptz AS expires_at, NULL::bigint AS life_seconds,
-       coalesce($2::timestamptz, now()) AS ledger_now,
-       p.blocked OR coalesce(p.excluded_until > coalesce($2, now()), false) AS is_blocked,
-       p.blocked, p.excluded_until, p.limits::text
+       coalesce($2::timestamptz, now()) AS ledger_now, w.blocked, w.excluded_until, w.limits::text
 FROM players p
 JOIN wallets w ON w.player_id = p.player_id
 WHERE p.user_id = $1
 """
 
-_ACCOUNT_LOCKED: Final = _ACCOUNT + "FOR NO KEY UPDATE OF p"
+_ACCOUNT_LOCKED: Final = _ACCOUNT + "FOR NO KEY UPDATE OF w"
 """The lock that the UPDATE takes: of two changes of one account, the second sees the first."""
 
 _CHANGE: Final = """
-UPDATE players SET blocked = $2, excluded_until = $3, limits = $4::text::jsonb, language = $5
+WITH profile AS (
+    UPDATE players SET language = $5 WHERE player_id = $1 AND language <> $5
+)
+UPDATE wallets SET blocked = $2, excluded_until = $3, limits = $4::text::jsonb,
+    revision = revision + 1
 WHERE player_id = $1
 """
+"""Movements that were decided on what was in force before do not find their revision any more."""
 
 _NOTE: Final = """
 INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery, event_time,

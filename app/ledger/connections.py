@@ -1,16 +1,16 @@
 """Connections kept open between pieces of work: a transaction costs its own round trips only.
 
-Taking one and giving it back is a list's push and pop; the engine is asked for a new one where none
-waits. Whoever got anything but a plain answer of the database drops his: nobody should trust it.
+Taking one and giving it back is a list's push and pop; a new one is made where none waits. Who got
+anything but a plain answer of the database drops the connection: nobody should trust it.
 """
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.engine import make_url
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -45,9 +45,13 @@ class Kept(NamedTuple):
 class Connections:
     """So many connections to one database, made when they are needed."""
 
-    def __init__(self, engine: AsyncEngine, most: int) -> None:
-        """`engine` makes them; it has no pool of its own."""
-        self._engine = engine
+    def __init__(
+        self, url: str, most: int, wait_seconds: float, settings: Mapping[str, str]
+    ) -> None:
+        """`settings` are the server's, for each connection; `wait_seconds` for letting us in."""
+        self._url = make_url(url).set(drivername="postgresql")
+        self._wait_seconds = wait_seconds
+        self._settings = dict(settings)
         self._most = most
         self._idle: list[Kept] = []
         self._free = asyncio.Semaphore(most)
@@ -117,11 +121,11 @@ class Connections:
     async def _connect(self) -> Raw:
         began = time.monotonic_ns()
         try:
-            fairy = await self._engine.raw_connection()
-        except AsyncAdapt_asyncpg_dbapi.Error as error:
-            self._was_refused(began)
-            # What the driver said, not the engine's translation of it.
-            raise error.__cause__ or error from None
+            raw: Raw = await asyncpg.connect(
+                self._url.render_as_string(hide_password=False),
+                timeout=self._wait_seconds,
+                server_settings=self._settings,
+            )
         except TimeoutError as error:
             self._was_refused(began)
             raise ConnectionError("the database does not let us in") from error
@@ -129,10 +133,6 @@ class Connections:
             self._was_refused(began)
             raise
         self._shut_since = None
-        raw = fairy.driver_connection
-        fairy.detach()
-        if not isinstance(raw, asyncpg.Connection):
-            raise TypeError("the database URL must name the asyncpg driver")
         return raw
 
     def _was_refused(self, began: int) -> None:

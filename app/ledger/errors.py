@@ -3,7 +3,8 @@
 LedgerError
 ├── LedgerAwayError    the database cannot be reached, or the fate of a commit is not known
 ├── LedgerBusyError    too much is asked at once: a full queue, or attempts exhausted
-└── DeadlineError      the caller's time is over
+├── DeadlineError      the caller's time is over
+└── SettingsDifferError  the settings that decide money are not those that the ledger remembers
 """
 
 
@@ -27,3 +28,7 @@ class DeadlineError(LedgerError):
 
     Ask again under the same transaction id.
     """
+
+
+class SettingsDifferError(LedgerError):
+    """This process decides by other settings than the ledger remembers; nothing was recorded."""

@@ -1,4 +1,4 @@
-"""Is this database fit to keep money: its settings, our role on it, and what it remembers.
+"""Is this database fit to keep money: its settings, and our role on it.
 
 Read once at the start, outside the money road.
 """
@@ -37,12 +37,6 @@ SELECT r.rolname, r.rolsuper,
 FROM pg_roles r WHERE r.rolname = current_user
 """
 
-_REMEMBER: Final = """
-INSERT INTO ledger_settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING
-"""
-
-_FINAL: Final = "SELECT value FROM ledger_settings WHERE name = $1"
-
 
 class Inspection(NamedTuple):
     """What was found, as sentences for people."""
@@ -79,13 +73,6 @@ async def inspect(book: Book) -> Inspection:
             "the role wallet_service and keep the owner for `wallet migrate`"
         )
     return Inspection(tuple(unsafe), tuple(warnings))
-
-
-async def remember(book: Book, name: str, value: str) -> str:
-    """Remember a setting at the ledger's first start, and return what was remembered then."""
-    await book.connection.execute(_REMEMBER, name, value)
-    remembered: str = await book.connection.fetchval(_FINAL, name)
-    return remembered
 
 
 async def takes_writes(book: Book) -> bool:

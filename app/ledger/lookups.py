@@ -12,16 +12,18 @@ Transaction ids are found by key: the few sources are read off the index one by 
 found by key when its player is named, else by looking through the rounds.
 """
 
+import json
 from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.ledger.money.book import Book
-from app.ledger.money.facts import round_of
-from app.ledger.money.rows import entry_of
+from app.ledger.money.facts import tally_of
+from app.ledger.money.rows import early_abort_of, entry_of, minor
 from app.ledger.money.statements import ENTRY_COLUMNS
 from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.money import Currency
+from app.wallet.refusal_record import RefusalRecord
 from app.wallet.rounds import Round, RoundKey
 
 if TYPE_CHECKING:
@@ -35,22 +37,6 @@ class OwnedEntry(NamedTuple):
     user_id: str
     agent: str
     unanswered_since: datetime | None
-
-
-class KeptRefusal(NamedTuple):
-    """A refusal that is no outcome, or a repeat with other content, as the trail keeps it."""
-
-    user_id: str
-    source: str
-    operation: str
-    event_id: str | None
-    event_type: str | None
-    direction: str | None
-    amount: str | None
-    refusal: str
-    reason: str
-    differs: str | None
-    ledger_time: datetime
 
 
 class Links(NamedTuple):
@@ -105,8 +91,8 @@ _OF_EVENT: Final = f"{_OF_PLAYER} AND m.event_id = $2 ORDER BY m.position"
 _LAST: Final = f"{_OF_PLAYER} ORDER BY m.position DESC LIMIT $2"
 
 _REFUSALS: Final = """
-SELECT user_id, source, operation, event_id, event_type, direction, amount, refusal, reason,
-       differs, ledger_time
+SELECT user_id, source, operation, transaction_id, event_id, event_type, direction, amount,
+       refusal, reason, differs, asked, delivery, event_time, ledger_time
 FROM refusals WHERE transaction_id = $1
 ORDER BY ledger_time DESC, refusal_id DESC LIMIT $2
 """
@@ -122,7 +108,14 @@ _ROUNDS: Final = """
 SELECT r.player_id, p.user_id, r.agent, r.event_id, r.is_streamer, r.currency, r.scale, r.game_id,
        r.opened_at, r.last_at, r.settled, r.bets_placed, r.bets_standing, r.stake_real::text,
        r.stake_bonus::text, r.staked::text, r.paid::text, r.taken_back::text, r.cancels,
-       r.remainder::text, r.refused_aborts::text[]
+       r.remainder::text, r.refused_aborts::text[],
+       (SELECT json_agg(json_build_array(
+                   a.transaction_id, a.amount::text,
+                   (extract(epoch FROM a.first_at) * 1000000)::bigint, a.state)
+               ORDER BY a.first_at, a.transaction_id)
+        FROM early_aborts a
+        WHERE r.has_early_aborts AND a.player_id = r.player_id AND a.event_id = r.event_id
+          AND a.is_streamer = r.is_streamer)
 FROM players p
 JOIN rounds r ON r.player_id = p.player_id
 WHERE r.event_id = $1
@@ -142,10 +135,10 @@ async def entries_of_transaction(book: Book, transaction_id: str) -> list[OwnedE
 
 async def refusals_of_transaction(
     book: Book, transaction_id: str, count_max: int
-) -> list[KeptRefusal]:
+) -> list[RefusalRecord]:
     """What was refused under a transaction id and left no outcome; the latest first."""
     rows = await book.connection.fetch(_REFUSALS, transaction_id, count_max)
-    return [KeptRefusal(*row) for row in rows]
+    return [RefusalRecord(*row)._replace(delivery=row["delivery"].bytes) for row in rows]
 
 
 async def links_of(book: Book, entry: JournalEntry) -> Links:
@@ -171,7 +164,7 @@ async def rounds_of_event(book: Book, event_id: str, user_id: str | None) -> lis
             game_id=row["game_id"],
             opened_at=row["opened_at"],
             last_at=row["last_at"],
-            round=round_of(row, currency),
+            round=_round_of(row, currency),
         )
         for row in rows
     ]
@@ -195,3 +188,14 @@ async def agent_beside(book: Book, agents: Collection[str]) -> str | None:
 
 def _owned(row: "asyncpg.Record") -> OwnedEntry:
     return OwnedEntry(entry_of(row), row["user_id"], row["agent"], row["told_at"])
+
+
+def _round_of(row: "asyncpg.Record", currency: Currency) -> Round:
+    """A row of `_ROUNDS` as the decision knows it; without its history."""
+    *sums, untimed, aborts = row[11:]
+    return Round(
+        tally_of(sums, currency),
+        row["settled"],
+        tuple(early_abort_of(values, currency) for values in json.loads(aborts or "[]")),
+        frozenset([minor(text, currency) for text in untimed]),
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from app.ledger.money.book import Book
 from app.ledger.money.rows import minor
 from app.wallet.balance import Pockets
+from app.wallet.barring import is_barred
 from app.wallet.journal import CHAIN_START
 from app.wallet.money import Currency
 
@@ -37,10 +38,9 @@ class Player(NamedTuple):
 
 
 _PLAYER: Final = """
-SELECT p.player_id, p.user_id, p.agent, p.currency, p.scale, p.nickname, p.language, p.email,
+SELECT p.player_id, p.user_id, w.agent, w.currency, w.scale, p.nickname, p.language, p.email,
        p.first_name, p.last_name, w.real::text, w.bonus::text, s.expires_at, s.life_seconds,
-       coalesce($3::timestamptz, now()) AS ledger_now,
-       p.blocked OR coalesce(p.excluded_until > coalesce($3, now()), false) AS is_blocked
+       coalesce($3::timestamptz, now()) AS ledger_now, w.blocked, w.excluded_until
 FROM players p
 JOIN wallets w ON w.player_id = p.player_id
 LEFT JOIN sessions s ON s.player_id = p.player_id AND s.token_hash = $2
@@ -55,7 +55,8 @@ WITH opened AS (
     ON CONFLICT (user_id) DO NOTHING
     RETURNING player_id
 )
-INSERT INTO wallets (player_id, chain) SELECT player_id, $10 FROM opened RETURNING player_id
+INSERT INTO wallets (player_id, chain, agent, currency, scale)
+SELECT player_id, $10, $2, $3, $4 FROM opened RETURNING player_id
 """
 
 _ISSUE: Final = """
@@ -158,7 +159,9 @@ def player_of(row: "asyncpg.Record") -> Player:
         email=row["email"],
         first_name=row["first_name"],
         last_name=row["last_name"],
-        is_blocked=row["is_blocked"],
+        is_blocked=is_barred(
+            is_blocked=row["blocked"], excluded_until=row["excluded_until"], now=row["ledger_now"]
+        ),
         now=row["ledger_now"],
         token_expires_at=row["expires_at"],
         token_life_seconds=row["life_seconds"],

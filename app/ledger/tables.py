@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
+from app.wallet.early_aborts import AbortState
 from app.wallet.events import RULES, Direction
 from app.wallet.refusals import Refusal
 
@@ -121,7 +122,14 @@ wallets = Table(
     _money("loss_day", SUM),
     _money("loss_week", SUM),
     _money("loss_month", SUM),
+    # Of the release before, which alone reads and writes it; it goes with the next one.
     Column("has_refused_aborts", Boolean, nullable=False, server_default=text("false")),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("agent", Text, nullable=False),
+    *_currency_columns(),
+    Column("blocked", Boolean, nullable=False, server_default=text("false")),
+    Column("excluded_until", MOMENT),
+    Column("limits", JSONB),
     PrimaryKeyConstraint("player_id"),
     ForeignKeyConstraint(["player_id"], ["players.player_id"]),
     CheckConstraint("real <> 'NaN' AND bonus <> 'NaN'", name="is_a_number"),
@@ -133,6 +141,7 @@ wallets = Table(
     CheckConstraint("bonus >= 0", name="bonus_never_negative"),
     CheckConstraint("version >= 0 AND position >= version", name="version"),
     CheckConstraint("octet_length(chain) = 32", name="chain_length"),
+    CheckConstraint("scale BETWEEN 0 AND 8", name="scale"),
     # Every movement updates its wallet's row: room on the page keeps the update heap-only.
     postgresql_with={"fillfactor": "50"},
 )
@@ -175,7 +184,9 @@ rounds = Table(
     Column("cancels", Integer, nullable=False),
     _money("remainder", SUM),
     Column("settled", Boolean, nullable=False),
+    # Amounts that the release before remembered; they only flag a bet.
     Column("refused_aborts", ARRAY(AMOUNT), nullable=False),
+    Column("has_early_aborts", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("player_id", "event_id", "is_streamer"),
     _id_check("event_id"),
     CheckConstraint("bets_standing BETWEEN 0 AND bets_placed", name="bets_standing"),
@@ -206,6 +217,23 @@ rounds = Table(
         postgresql_where=text("NOT settled"),
     ),
     postgresql_with={"fillfactor": "80"},
+)
+
+early_aborts = Table(
+    "early_aborts",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("is_streamer", Boolean, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("amount", AMOUNT, nullable=False),
+    Column("first_at", MOMENT, nullable=False),
+    Column("state", Text, nullable=False),
+    PrimaryKeyConstraint("player_id", "event_id", "is_streamer", "transaction_id"),
+    CheckConstraint("amount >= 0 AND amount <> 'NaN'", name="amount"),
+    CheckConstraint(
+        f"state IN ({', '.join(repr(state.value) for state in AbortState)})", name="state"
+    ),
 )
 
 transaction_keys = Table(
@@ -374,6 +402,19 @@ unanswered = Table(
     Column("told_at", MOMENT, nullable=False),
     Column("came_back_at", MOMENT),
     PrimaryKeyConstraint("player_id", "position"),
+)
+
+decision_settings = Table(
+    "decision_settings",
+    metadata,
+    Column("is_the_only_row", Boolean, nullable=False, server_default=text("true")),
+    Column("rule_version", Integer, nullable=False),
+    Column("key_scope", Text),
+    Column("stake_order", Text),
+    Column("overtaken_bet", Text),
+    Column("overtaken_seconds", Integer),
+    PrimaryKeyConstraint("is_the_only_row"),
+    CheckConstraint("is_the_only_row", name="is_the_only_row"),
 )
 
 ledger_settings = Table(

@@ -1,35 +1,34 @@
 """BEGIN, COMMIT, isolation and bounded retry live here and nowhere else.
 
 A piece of work is a function of the `Book`: the database may ask for it to be run again (SQLSTATE
-40001 or 40P01, at any statement or at COMMIT), so it must not answer anybody before
-`serializable` has returned. A connection that dies says nothing about the commit: the work runs
-again too, and recognises by its delivery id what it wrote the first time.
+40001 or 40P01, at any statement or at COMMIT), so it must not answer anybody before it has returned
+from here. A connection that dies says nothing about the commit: the work runs again too, and
+recognises by its delivery id what it wrote the first time.
 
-Beside it stands the short way: `glance` reads outside of any transaction, and `in_one_statement`
-writes in a SERIALIZABLE transaction of its own, which fails unless what was read still holds.
+Movements take `optimistic`: the work runs once without locks, its write being a transaction of its
+own that fails unless everything that was read still holds; else again under locks, within bounds.
+An attempt whose commit is in doubt is fenced first, so that what is decided next is the last word.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 from random import SystemRandom
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from app.deadlines import Limit
 from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse, Raw
-from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
-from app.ledger.money.book import Book
-from app.ledger.money.statements import FACTS_CHANGED
+from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, SettingsDifferError
+from app.ledger.money.book import Book, MoneyBook
+from app.ledger.money.statements import FACTS_STALE, NOT_SERIALIZABLE, SETTINGS_DIFFER
 
 T = TypeVar("T")
+Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
 
 ATTEMPTS_MAX: Final = 100
 """A bound for the retry loop; in practice the deadline ends it first."""
@@ -38,8 +37,11 @@ WAIT_FIRST_MS: Final = 2
 WAIT_MAX_MS: Final = 250
 """Between attempts: jittered, doubling, so that rivals do not meet again."""
 
-CONFLICTS: Final = frozenset({"40001", "40P01", "55P03"})
-"""serialization_failure, deadlock_detected, lock_not_available: run again."""
+CONFLICTS: Final = frozenset({"40001", "40P01", "55P03", FACTS_STALE, NOT_SERIALIZABLE})
+"""serialization_failure, deadlock_detected, lock_not_available, a stale fact: run again.
+
+Under locks the transaction says itself that it is SERIALIZABLE, whatever the connection's setting.
+"""
 
 AWAY_CLASSES: Final = frozenset({"08", "28", "3D", "53", "57", "58"})
 """Connection, login, no such database, resources, operator intervention, system error.
@@ -72,7 +74,6 @@ LOST: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    DBAPIError,
     OSError,
 )
 """What the driver says when a statement, or the connection, has failed."""
@@ -84,15 +85,13 @@ class RunAgainError(Exception):
     """The work found that it must start from a new snapshot."""
 
 
-class Fate(Enum):
-    """What became of a statement that is its own transaction."""
+class CommitOutcome(Enum):
+    """What became of an attempt that did not return."""
 
-    DONE = auto()
-    """committed"""
-    UNDONE = auto()
-    """nothing of it stands: what it relied on has changed, or another transaction was in its way"""
+    ROLLED_BACK = auto()
+    """nothing of it stands"""
     UNKNOWN = auto()
-    """the connection is gone, and it may be committed"""
+    """the connection is gone, and it may be committed, now or later"""
 
 
 class Ledger:
@@ -124,24 +123,16 @@ class Ledger:
         milliseconds = str(int(wait_seconds * 1000))
 
         def connections(most: int, isolation: str) -> Connections:
-            engine = create_async_engine(
-                url,
-                poolclass=NullPool,
-                connect_args={
-                    "timeout": min(wait_seconds, CONNECT_SECONDS_MAX),
-                    "server_settings": SESSION_SETTINGS
-                    | {
-                        "default_transaction_isolation": isolation,
-                        "statement_timeout": milliseconds,
-                        "lock_timeout": milliseconds,
-                        "idle_in_transaction_session_timeout": milliseconds,
-                    },
-                },
-            )
-            return Connections(engine, most)
+            settings = SESSION_SETTINGS | {
+                "default_transaction_isolation": isolation,
+                "statement_timeout": milliseconds,
+                "lock_timeout": milliseconds,
+                "idle_in_transaction_session_timeout": milliseconds,
+            }
+            return Connections(url, most, min(wait_seconds, CONNECT_SECONDS_MAX), settings)
 
         self._connections = connections(max(pool_size - read_connections, 1), "serializable")
-        # A glance locks nothing, not even what SERIALIZABLE remembers of a reader.
+        # Facts are read without locks, not even those that SERIALIZABLE keeps of a reader.
         self._read_connections = connections(read_connections, "read committed")
 
     def pool_use(self) -> PoolUse:
@@ -153,110 +144,141 @@ class Ledger:
         """Give all connections back to the database."""
         await asyncio.gather(self._connections.close(), self._read_connections.close())
 
-    async def glance(self, look: Callable[[Book], Awaitable[T]]) -> T:
-        """Read outside of any transaction what `in_one_statement` will prove.
+    async def optimistic(
+        self, work: Callable[[MoneyBook], Awaitable[T]], *, deadline: timedelta | None = None
+    ) -> T:
+        """Run the work without locks, and again under locks if a fact was stale; return its result.
 
-        Raises DeadlineError or LedgerAwayError.
+        Raises SettingsDifferError, DeadlineError, LedgerBusyError or LedgerAwayError; after the
+        last three nobody knows whether something was committed.
         """
         try:
-            with Limit(self.deadline):
-                async with _lent(self._read_connections) as raw:
-                    return await look(Book(raw, self._clock))
+            async with asyncio.timeout((deadline or self.deadline).total_seconds()):
+                return await self._optimistic(work)
         except TimeoutError as error:
             raise DeadlineError from error
-        except LOST as error:
-            if is_away(error):
-                raise LedgerAwayError from error
-            raise
 
-    async def in_one_statement(self, write: Callable[[Book], Awaitable[None]]) -> Fate:
-        """Run one writing statement as a SERIALIZABLE transaction of its own, and tell its fate.
-
-        Raises DeadlineError; then the fate is not known either.
-        """
-        try:
-            with Limit(self.deadline):
+    async def _optimistic(self, work: Callable[[MoneyBook], Awaitable[T]]) -> T:
+        retries = _Retries(self.retries, self._connections)
+        in_doubt: MoneyBook | None = None
+        while retries.may_try():
+            book: MoneyBook | None = None
+            try:
+                if in_doubt is not None:
+                    await self._fence(in_doubt)
+                    in_doubt = None
+                if retries.count == 1:
+                    book = self._money_book(lambda: _lent(self._connections), takes_locks=False)
+                    return await work(book)
                 async with _lent(self._connections) as raw:
-                    await write(Book(raw, self._clock))
-        except TimeoutError as error:
-            raise DeadlineError from error
-        except LOST as error:
-            if not (is_away(error) or is_conflict(error) or sqlstate(error) == FACTS_CHANGED):
-                raise
-            self.retries[sqlstate(error) or type(error).__name__] += 1
-            return Fate.UNKNOWN if is_away(error) else Fate.UNDONE
-        return Fate.DONE
+                    await raw.execute(SERIALIZABLE)
+                    book = self._money_book(partial(_open, raw), takes_locks=True)
+                    result = await work(book)
+                    await _commit(raw)
+                    return result
+            except LOST as error:
+                if sqlstate(error) == SETTINGS_DIFFER:
+                    raise SettingsDifferError from error
+                if retries.outcome_after(error) is CommitOutcome.UNKNOWN and book is not None:
+                    in_doubt = book if book.is_writing else None
+            except RunAgainError:
+                self.retries["rolled back at commit"] += 1
+            await retries.wait()
+        raise retries.given_up()
+
+    def _money_book(self, write: Lend, *, takes_locks: bool) -> MoneyBook:
+        return MoneyBook(
+            lambda: _lent(self._read_connections), write, self._clock, takes_locks=takes_locks
+        )
+
+    async def _fence(self, book: MoneyBook) -> None:
+        """Make sure that what this book sent is committed by now, or never will be."""
+        async with _lent(self._connections) as raw:
+            await Book(raw, self._clock).fence(book.user_ids)
 
     async def serializable(
-        self,
-        work: Callable[[Book], Awaitable[T]],
-        *,
-        deadline: timedelta | None = None,
-        fate_unknown: Callable[[], None] | None = None,
+        self, work: Callable[[Book], Awaitable[T]], *, deadline: timedelta | None = None
     ) -> T:
         """Run the work in one SERIALIZABLE transaction, commit, and return its result.
 
-        `fate_unknown` is called before the work runs again after a lost connection: the attempt
-        before may have been committed. Raises DeadlineError, LedgerBusyError or LedgerAwayError;
-        then the fate is not known either.
+        Raises DeadlineError, LedgerBusyError or LedgerAwayError; then nobody knows whether it was
+        committed.
         """
-        wait = deadline or self.deadline
-        return await self._bounded(work, SERIALIZABLE, wait, fate_unknown or _nothing)
+        return await self._bounded(work, SERIALIZABLE, deadline or self.deadline)
 
     async def read_only(self, work: Callable[[Book], Awaitable[T]]) -> T:
         """Run work that writes nothing on one consistent snapshot; no retry is ever asked of it."""
-        return await self._bounded(work, SNAPSHOT, self.deadline, _nothing)
+        return await self._bounded(work, SNAPSHOT, self.deadline)
 
     async def _bounded(
-        self,
-        work: Callable[[Book], Awaitable[T]],
-        begin: str,
-        deadline: timedelta,
-        fate_unknown: Callable[[], None],
+        self, work: Callable[[Book], Awaitable[T]], begin: str, deadline: timedelta
     ) -> T:
+        retries = _Retries(self.retries, self._connections)
         try:
-            with Limit(deadline):
-                return await self._attempts(work, begin, fate_unknown)
+            async with asyncio.timeout(deadline.total_seconds()):
+                while retries.may_try():
+                    try:
+                        async with _lent(self._connections) as raw:
+                            await raw.execute(begin)
+                            done = await work(Book(raw, self._clock))
+                            await _commit(raw)
+                            return done
+                    except LOST as error:
+                        retries.outcome_after(error)
+                    except RunAgainError:
+                        self.retries["rolled back at commit"] += 1
+                    await retries.wait()
+                raise retries.given_up()
         except TimeoutError as error:
             raise DeadlineError from error
 
-    async def _attempts(
-        self,
-        work: Callable[[Book], Awaitable[T]],
-        begin: str,
-        fate_unknown: Callable[[], None],
-    ) -> T:
-        wait_ms = WAIT_FIRST_MS
-        away: Exception | None = None
-        for _ in range(ATTEMPTS_MAX):
-            try:
-                return await self._attempt(work, begin)
-            except RunAgainError:
-                self.retries["key taken"] += 1
-                continue
-            except TimeoutError as error:
-                raise LedgerBusyError from error
-            except LOST as error:
-                if is_away(error):
-                    away = error
-                    fate_unknown()
-                    if self._connections.is_shut:
-                        break
-                elif not is_conflict(error):
-                    raise
-                self.retries[sqlstate(error) or type(error).__name__] += 1
-            await asyncio.sleep(_jitter.uniform(0, wait_ms) / 1000)
-            wait_ms = min(wait_ms * 2, WAIT_MAX_MS)
-        if away is not None:
-            raise LedgerAwayError from away
-        raise LedgerBusyError
 
-    async def _attempt(self, work: Callable[[Book], Awaitable[T]], begin: str) -> T:
-        async with _lent(self._connections) as raw:
-            await raw.execute(begin)
-            done = await work(Book(raw, self._clock))
-            await _commit(raw)
-            return done
+class _Retries:
+    """The bounded loop's bookkeeping: how often it ran, why, and how long it waits in between."""
+
+    def __init__(self, counts: Counter[str], connections: Connections) -> None:
+        self.count = 0
+        self._counts = counts
+        self._connections = connections
+        self._wait_ms = WAIT_FIRST_MS
+        self._away: Exception | None = None
+        self._is_over = False
+
+    def may_try(self) -> bool:
+        """Begin another attempt, unless there were enough."""
+        self.count += 1
+        return self.count <= ATTEMPTS_MAX and not self._is_over
+
+    def outcome_after(self, error: Exception) -> CommitOutcome:
+        """What became of an attempt that ended so; raises what is no reason to run again."""
+        is_gone = is_away(error)
+        if is_gone:
+            self._away = error
+            self._is_over = self._connections.is_shut
+        elif not is_conflict(error):
+            raise error
+        self._counts[sqlstate(error) or type(error).__name__] += 1
+        return CommitOutcome.UNKNOWN if is_gone else CommitOutcome.ROLLED_BACK
+
+    async def wait(self) -> None:
+        """Let rivals pass: jittered and doubling, so that they do not meet again."""
+        if not self._is_over:
+            await asyncio.sleep(_jitter.uniform(0, self._wait_ms) / 1000)
+            self._wait_ms = min(self._wait_ms * 2, WAIT_MAX_MS)
+
+    def given_up(self) -> LedgerAwayError | LedgerBusyError:
+        """What to tell when no attempt succeeded."""
+        if self._away is None:
+            return LedgerBusyError()
+        given_up = LedgerAwayError()
+        given_up.__cause__ = self._away
+        return given_up
+
+
+@asynccontextmanager
+async def _open(raw: Raw) -> AsyncIterator[Raw]:
+    """The connection of a transaction that is open already."""
+    yield raw
 
 
 @asynccontextmanager
@@ -296,14 +318,8 @@ async def _commit(raw: Raw) -> None:
         raise RunAgainError
 
 
-def _nothing() -> None:
-    """Work that writes no movement has nothing to look for."""
-
-
 def sqlstate(error: BaseException) -> str | None:
-    """The SQLSTATE of a database error, however it was wrapped."""
-    if isinstance(error, DBAPIError):
-        return getattr(error.orig, "sqlstate", None)
+    """The SQLSTATE of a database error."""
     return getattr(error, "sqlstate", None)
 
 
@@ -318,7 +334,4 @@ def is_away(error: BaseException) -> bool:
     if state is not None:
         return state[:2] in AWAY_CLASSES or state in AWAY_STATES
     # A driver that was told of the connection's end in the middle of something is out of step.
-    lost = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-    return isinstance(error, lost) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
+    return isinstance(error, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError))

@@ -10,6 +10,8 @@ from app.cashier.move_funds import move_funds
 from app.ledger import transaction
 from app.ledger.transaction import Ledger
 from app.wallet.balance import Pockets
+from app.wallet.early_aborts import OvertakenBet
+from app.wallet.facts import Policy
 from app.wallet.journal import Flag
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
@@ -18,11 +20,11 @@ from tests.cashier.till import Till
 from tests.conftest import Database
 
 
-@pytest.fixture(params=[False, True], ids=["with care", "at once"])
+@pytest.fixture(params=[False, True], ids=["unlocked", "under locks"])
 async def till(db: Database, request: pytest.FixtureRequest) -> AsyncIterator[Till]:
-    """The contract is the same on either road."""
+    """The contract is the same whether a batch runs once, or again under locks."""
     ledger = Ledger(db.service_url)
-    yield Till(ledger, db.superuser_url, tries_at_once=request.param)
+    yield Till(ledger, db.superuser_url, is_stale_at_first=request.param)
     await ledger.close()
 
 
@@ -34,7 +36,7 @@ def again(movement: Movement, number: int) -> Movement:
     return movement._replace(delivery=number.to_bytes(16, "big"))
 
 
-async def at_once(tills: list[Till], movements: list[Movement]) -> list[Receipt]:
+async def together(tills: list[Till], movements: list[Movement]) -> list[Receipt]:
     """Every movement in a transaction of its own, by turns of the processes."""
     tasks = [tills[number % len(tills)].one(movement) for number, movement in enumerate(movements)]
     return list(await asyncio.gather(*tasks))
@@ -86,11 +88,29 @@ async def test_a_round_over_several_transactions(till: Till) -> None:
     assert await till.pockets() == Pockets(0, 2500)
 
 
-async def test_an_abort_before_its_bet_is_refused_and_the_bet_flagged(till: Till) -> None:
+async def test_an_abort_before_its_bet_refuses_it_and_hears_that_all_is_given_back(
+    till: Till,
+) -> None:
     await till.player("anna", "100")
-    abort = await till.one(till.movement("anna", "BetPlacingAbort", "credit", "10"))
+    early = till.movement("anna", "BetPlacingAbort", "credit", "10")
+    abort = await till.one(early)
     assert isinstance(abort, Refused)
     assert abort.refusal is Refusal.NO_MATCHING_MOVEMENT
+    bet = await till.one(till.bet())
+    assert isinstance(bet, Declined)
+    assert bet.refusal is Refusal.BET_OVERTAKEN
+    assert kinds(await till.move(again(early, 1), till.bet())) == [Declined, Posting]
+    assert isinstance(await till.one(again(early, 2)), Replay)
+    (row,) = await till.rows("SELECT amount::int, state FROM early_aborts")
+    assert tuple(row) == (10, "settled")
+    assert await till.pockets() == (9000, 0)
+    await till.is_sound()
+
+
+async def test_an_abort_before_its_bet_flags_it_where_the_operator_wants_that(till: Till) -> None:
+    till.policy = Policy(overtaken_bet=OvertakenBet.FLAG)
+    await till.player("anna", "100")
+    await till.one(till.movement("anna", "BetPlacingAbort", "credit", "10"))
     bet = await till.one(till.bet())
     assert isinstance(bet, Posting)
     assert bet.entry.flags == (Flag.ABORT_OVERTOOK,)
@@ -136,7 +156,7 @@ async def test_taken_and_fresh_keys_in_one_batch(till: Till) -> None:
     await till.is_sound()
 
 
-async def test_an_unknown_player_alone_leaves_only_his_trail(till: Till) -> None:
+async def test_an_unknown_player_alone_leaves_only_a_refusal(till: Till) -> None:
     receipt = await till.one(till.bet("nobody"))
     assert isinstance(receipt, Refused)
     assert receipt.refusal is Refusal.PLAYER_UNKNOWN
@@ -144,20 +164,20 @@ async def test_an_unknown_player_alone_leaves_only_his_trail(till: Till) -> None
     assert await till.count("refusals") == 1
 
 
-class TestAtOnce:
+class TestTogether:
     async def test_thirty_deliveries_of_one_bet_take_one_stake(
         self, till: Till, other_till: Till
     ) -> None:
         await till.player("anna", "100")
         bet = till.bet()
-        receipts = await at_once([till, other_till], [again(bet, n) for n in range(30)])
+        receipts = await together([till, other_till], [again(bet, n) for n in range(30)])
         assert Counter(kinds(receipts)) == {Posting: 1, Replay: 29}
         assert await till.pockets() == (9000, 0)
         await till.is_sound()
 
     async def test_twenty_bets_race_for_money_for_five(self, till: Till, other_till: Till) -> None:
         await till.player("anna", "50")
-        receipts = await at_once([till, other_till], [till.bet() for _ in range(20)])
+        receipts = await together([till, other_till], [till.bet() for _ in range(20)])
         assert Counter(kinds(receipts)) == {Posting: 5, Declined: 15}
         assert await till.pockets() == (0, 0)
         await till.is_sound()
@@ -167,10 +187,11 @@ class TestAtOnce:
     ) -> None:
         """Each guard holds on its own: here without SERIALIZABLE."""
         monkeypatch.setattr(transaction, "SERIALIZABLE", "BEGIN ISOLATION LEVEL READ COMMITTED;")
+        await till.let_money_move_at_any_isolation()
         await till.player("anna", "50")
         bets = [till.bet() for _ in range(12)]
         twice = [again(bet, number) for number, bet in enumerate(bets)]
-        receipts = await at_once([till, other_till], [*bets, *twice])
+        receipts = await together([till, other_till], [*bets, *twice])
         assert Counter(kinds(receipts)) == {Posting: 5, Declined: 7, Replay: 12}
         assert await till.pockets() == (0, 0)
         await till.is_sound()
@@ -181,7 +202,7 @@ class TestAtOnce:
         await till.player("anna", "100")
         await till.player("boris", "100")
         for number in range(5):
-            receipts = await at_once(
+            receipts = await together(
                 [till, other_till],
                 [till.bet(name, transaction_id=f"same-{number}") for name in ("anna", "boris")],
             )
@@ -198,7 +219,7 @@ class TestAtOnce:
         await till.player("anna", "100")
         await till.one(till.bet())
         abort = till.movement("anna", "BetPlacingAbort", "credit", "10")
-        receipts = await at_once([till, other_till], [again(abort, n) for n in range(8)])
+        receipts = await together([till, other_till], [again(abort, n) for n in range(8)])
         assert Counter(kinds(receipts)) == {Posting: 1, Replay: 7}
         assert await till.pockets() == (10000, 0)
 
@@ -208,7 +229,7 @@ class TestAtOnce:
         await till.player("anna", "100")
         await till.one(till.bet())
         aborts = [till.movement("anna", "BetPlacingAbort", "credit", "10") for _ in range(8)]
-        receipts = await at_once([till, other_till], aborts)
+        receipts = await together([till, other_till], aborts)
         assert Counter(kinds(receipts)) == {Posting: 1, Declined: 7}
         assert await till.pockets() == (10000, 0)
         await till.is_sound()
@@ -222,17 +243,17 @@ class TestAtOnce:
             bet = till.bet(event_id=event)
             abort = till.movement("anna", "BetPlacingAbort", "credit", "10", event_id=event)
             before = await till.pockets()
-            first, second = await at_once([till, other_till], [bet, abort])
-            assert isinstance(first, Posting)
-            if isinstance(second, Posting):
-                assert await till.pockets() == before
+            first, second = await together([till, other_till], [bet, abort])
+            if isinstance(first, Posting):
+                assert isinstance(second, Posting)
             else:
+                assert isinstance(first, Declined)
+                assert first.refusal is Refusal.BET_OVERTAKEN
                 assert isinstance(second, Refused)
                 assert second.refusal is Refusal.NO_MATCHING_MOVEMENT
-                assert first.entry.flags == (Flag.ABORT_OVERTOOK,), "the abort came first"
                 late = await till.one(again(abort, number))
-                assert isinstance(late, Posting)
-                assert await till.pockets() == before
+                assert isinstance(late, Declined)
+            assert await till.pockets() == before
         await till.is_sound()
 
     async def test_withdrawals_racing_bets_never_take_the_same_money(
@@ -242,7 +263,7 @@ class TestAtOnce:
         bets = [till.bet() for _ in range(8)]
         withdrawals = [till.movement("anna", "Withdrawal", "debit", "10") for _ in range(8)]
         mixed = [m for pair in zip(bets, withdrawals, strict=True) for m in pair]
-        receipts = await at_once([till, other_till], mixed)
+        receipts = await together([till, other_till], mixed)
         taken = sum(isinstance(receipt, Posting) for receipt in receipts)
         pockets = await till.pockets()
         assert pockets.balance == 7000 - 1000 * taken
@@ -255,7 +276,7 @@ class TestAtOnce:
     ) -> None:
         await till.player("anna", "1000")
         bets = [till.bet(amount="1", event_id=f"e{n % 3}") for n in range(24)]
-        receipts = await at_once([till, other_till], bets)
+        receipts = await together([till, other_till], bets)
         assert set(kinds(receipts)) == {Posting}
         rows = await till.rows("SELECT bets_placed, bets_standing, staked::int FROM rounds")
         assert [tuple(row) for row in rows] == [(8, 8, 8)] * 3
@@ -280,7 +301,7 @@ class TestAtOnce:
         await till.is_sound()
 
 
-class TestTheTrail:
+class TestTheRefusalLog:
     """Refusals that are no outcome, and repeats with other content, each leave a row."""
 
     @pytest.mark.parametrize(

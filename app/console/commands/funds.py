@@ -13,6 +13,7 @@ import typer
 
 from app.cashier.move_funds import move_funds
 from app.cashier.players import find_account
+from app.cashier.policy import policy_of_ledger
 from app.console.arguments import Amount, UserId, checked_text
 from app.console.errors import ConsoleError
 from app.console.ledger_access import DELIVERY_BYTES, ask, granted, who
@@ -23,7 +24,6 @@ from app.ledger.errors import LedgerError
 from app.ledger.players import Player
 from app.ledger.transaction import Ledger
 from app.wallet.events import Direction, EventType
-from app.wallet.facts import Policy
 from app.wallet.journal import JournalEntry
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
@@ -116,7 +116,7 @@ def _move(
             extra_data=json.dumps(extra, ensure_ascii=False),
         )
         try:
-            (receipt,) = await move_funds(ledger, [movement], Policy())
+            (receipt,) = await move_funds(ledger, [movement], await policy_of_ledger(ledger))
         except LedgerError as error:
             raise ConsoleError(
                 f"Nobody knows whether it was done ({error}). Repeat the command with "

@@ -5,10 +5,11 @@ from typing import Any
 
 from app.cashier.lookups import MovementDetails
 from app.console.output.words import EVENTS, decision, moment, reasons, state_of
-from app.ledger.lookups import KeptRefusal, OwnedEntry, RoundAccount
+from app.ledger.lookups import OwnedEntry, RoundAccount
 from app.wallet.balance import Pockets
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
+from app.wallet.refusal_record import RefusalRecord
 
 
 def pockets_record(pockets: Pockets, currency: Currency) -> dict[str, str]:
@@ -79,9 +80,14 @@ def movement_record(recalled: MovementDetails) -> dict[str, Any]:
     }
 
 
-def refusal_record(kept: KeptRefusal) -> dict[str, Any]:
+def refusal_record(kept: RefusalRecord) -> dict[str, Any]:
     """A refusal that left no outcome."""
-    return {**kept._asdict(), "ledger_time": moment(kept.ledger_time)}
+    return {
+        **kept._asdict(),
+        "delivery": kept.delivery.hex(),
+        "event_time": moment(kept.event_time),
+        "ledger_time": None if kept.ledger_time is None else moment(kept.ledger_time),
+    }
 
 
 def round_record(account: RoundAccount) -> dict[str, Any]:
@@ -104,7 +110,15 @@ def round_record(account: RoundAccount) -> dict[str, Any]:
         "payments_standing": text(tally.payments_standing),
         "cancels": tally.cancels,
         "remainder": text(tally.uncovered),
-        "refused_aborts": sorted(map(text, account.round.refused_aborts)),
+        "early_aborts": [
+            {
+                "transaction_id": abort.transaction_id,
+                "amount": text(abort.amount),
+                "first_at": moment(abort.first_at),
+                "state": abort.state.value,
+            }
+            for abort in account.round.early_aborts
+        ],
         "opened_at": moment(account.opened_at),
         "last_at": moment(account.last_at),
     }

@@ -15,9 +15,10 @@ from app.console.output.words import (
     split,
     state_of,
 )
-from app.ledger.lookups import KeptRefusal, OwnedEntry, RoundAccount
+from app.ledger.lookups import OwnedEntry, RoundAccount
 from app.settings import CALLBACK_SOURCE
 from app.wallet.journal import JournalEntry
+from app.wallet.refusal_record import RefusalRecord
 
 
 def entries_table(title: str, entries: list[OwnedEntry]) -> Table:
@@ -123,9 +124,9 @@ def _place(movement: MovementDetails) -> Table:
     )
 
 
-def _refusal_row(kept: KeptRefusal) -> tuple[object, ...]:
+def _refusal_row(kept: RefusalRecord) -> tuple[object, ...]:
     what = " ".join(filter(None, (kept.event_type or kept.operation, kept.direction)))
-    when = moment(kept.ledger_time)
+    when = None if kept.ledger_time is None else moment(kept.ledger_time)
     return (when, kept.source, kept.user_id, what, kept.amount, kept.reason, kept.differs)
 
 

@@ -33,6 +33,7 @@ CODES: Final[dict[Refusal, int]] = {
     Refusal.PLAYER_BLOCKED: 405,
     Refusal.NO_MATCHING_MOVEMENT: 406,
     Refusal.ALREADY_GIVEN_BACK: 409,
+    Refusal.BET_OVERTAKEN: 400,
     Refusal.LIMIT_EXCEEDED: 456,
     Refusal.INSUFFICIENT_FUNDS: 402,
     Refusal.BALANCE_TOO_LARGE: 400,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from app.cashier.batching import Batcher
 from app.cashier.notices import keep_notice
 from app.cashier.players import check_session, issue_token
-from app.cashier.refusal_log import RefusedRequest, log_refusal
+from app.cashier.refusal_log import log_refusal
 from app.edges.callback import log
 from app.edges.callback.answers import (
     DONE,
@@ -44,6 +44,7 @@ from app.edges.delivery_ids import DeliveryNames
 from app.ledger.players import Player
 from app.ledger.transaction import Ledger
 from app.wallet.movement import KeyScope
+from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
 
 
@@ -225,19 +226,20 @@ class Handlers:
         log.refused(operation, answer.code, reason, user_id, delivery)
         await log_refusal(
             self._ledger,
-            RefusedRequest(
-                delivery=delivery,
+            RefusalRecord(
+                user_id=user_id or "",
                 source=CALLBACK_SOURCE,
                 operation=operation,
-                user_id=user_id,
                 transaction_id=truncated(texts, "transactionId"),
                 event_id=truncated(texts, "eventId"),
                 event_type=truncated(texts, "eventType"),
                 direction=truncated(texts, "direction"),
                 amount=truncated(texts, "amount"),
-                code=code,
+                refusal=code,
                 reason=reason,
+                differs=None,
                 asked=redacted_request(fields),
-                received_at=request.received_at,
+                delivery=delivery,
+                event_time=request.received_at,
             ),
         )

@@ -11,10 +11,9 @@ import structlog
 
 from app.edges.callback.answers import Answer
 from app.telemetry.logs import Line, write_line
-from app.wallet.events import Direction
+from app.wallet.alarms import Alarm, alarm_of
 from app.wallet.movement import Movement
-from app.wallet.outcomes import Posting, Receipt, Refused, Replay
-from app.wallet.refusals import Refusal
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 
 logger: Final = structlog.get_logger("callback")
 
@@ -51,25 +50,33 @@ def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
             movement.delivery.hex(),
         )
     )
+    alarm = alarm_of(movement, receipt)
+    if alarm is not None:
+        _raise_alarm(alarm, movement, **_details(receipt))
+
+
+def _details(receipt: Receipt) -> dict[str, object]:
+    """What a person needs to know beside the movement itself."""
     match receipt:
         case Posting(entry):
-            if entry.flags:
-                _alarm("flagged", movement, flags=entry.flags)
-        case Refused(refusal) if (
-            refusal is Refusal.NO_MATCHING_MOVEMENT and movement.direction is Direction.CREDIT
-        ):
-            _alarm("credit without a matching movement", movement)
+            return {"flags": entry.flags}
+        case Declined(_, _, detail):
+            return {"abort": detail}
         case Refused() | Replay():
-            if receipt.differs is not None:
-                _alarm("repeat with other content", movement, differs=receipt.differs)
-        case _:
-            pass
+            return {"differs": receipt.differs} if receipt.differs else {}
 
 
-def _alarm(words: str, movement: Movement, **facts: object) -> None:
+_HINTS: Final = {
+    Alarm.CREDIT_UNDER_A_USED_ID: "if the supplier repeats a bet's id on its settlement, the key "
+    "scope must be widened: wallet scope widen",
+}
+
+
+def _raise_alarm(alarm: Alarm, movement: Movement, **facts: object) -> None:
+    hint = _HINTS.get(alarm)
     logger.error(
         "alarm",
-        alarm=words,
+        alarm=alarm.value,
         transaction_id=movement.key.transaction_id,
         event_type=movement.event_type,
         amount=movement.amount,
@@ -77,6 +84,7 @@ def _alarm(words: str, movement: Movement, **facts: object) -> None:
         event_id=movement.event_id,
         delivery=movement.delivery.hex(),
         **facts,
+        **({} if hint is None else {"hint": hint}),
     )
 
 

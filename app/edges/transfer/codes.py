@@ -64,6 +64,7 @@ CODES: Final[dict[Refusal, Code]] = {
     Refusal.TOKEN_UNKNOWN: Code.ERROR,
     Refusal.TOKEN_EXPIRED: Code.ERROR,
     Refusal.NO_MATCHING_MOVEMENT: Code.ERROR,
+    Refusal.BET_OVERTAKEN: Code.ERROR,  # Cannot happen on this door: it places no bets.
     Refusal.ALREADY_GIVEN_BACK: Code.ERROR,
     Refusal.LIMIT_EXCEEDED: Code.ERROR,
 }

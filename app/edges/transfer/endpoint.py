@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from app.cashier.refusal_log import RefusedRequest, log_refusal
+from app.cashier.refusal_log import log_refusal
 from app.edges.delivery_ids import DeliveryNames
 from app.edges.transfer import log, openapi
 from app.edges.transfer.answers import Answer, refused, said
@@ -40,6 +40,7 @@ from app.edges.wire import (
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
+from app.wallet.refusal_record import RefusalRecord
 
 PREFIX: Final = "/transfer/v1"
 JOSE: Final = "application/jose"
@@ -158,20 +159,21 @@ class Endpoint:
         reason = error.reason if error.field is None else f"{error.field} {error.reason}"
         await log_refusal(
             self._ledger,
-            RefusedRequest(
-                delivery=arrival.delivery,
+            RefusalRecord(
+                user_id=id_of(members, "user_id") or "",
                 source=arrival.opened.agent,
                 operation=arrival.operation,
-                user_id=id_of(members, "user_id"),
                 transaction_id=id_of(members, "transaction_id"),
                 event_id=None,
                 event_type=None,
                 direction=None,
                 amount=id_of(members, "amount"),
-                code=code,
+                refusal=code,
                 reason=reason,
+                differs=None,
                 asked=json.dumps(asked_of(members, FORMS[arrival.operation])),
-                received_at=arrival.received_at,
+                delivery=arrival.delivery,
+                event_time=arrival.received_at,
             ),
         )
 

@@ -9,8 +9,9 @@ from typing import Final
 import structlog
 
 from app.edges.transfer.answers import Answer
+from app.wallet.alarms import alarm_of
 from app.wallet.movement import Movement
-from app.wallet.outcomes import Receipt, Refused
+from app.wallet.outcomes import Receipt
 
 logger: Final = structlog.get_logger("transfer")
 
@@ -26,8 +27,10 @@ def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
         "delivery": movement.delivery.hex(),
     }
     logger.info("movement", code=answer.code, receipt=type(receipt).__name__, **facts)
-    if isinstance(receipt, Refused) and receipt.differs is not None:
-        logger.error("alarm", alarm="repeat with other content", differs=receipt.differs, **facts)
+    alarm = alarm_of(movement, receipt)
+    if alarm is not None:
+        differs = getattr(receipt, "differs", None)
+        logger.error("alarm", alarm=alarm.value, differs=differs, **facts)
 
 
 def answered(operation: str, agent: str, answer: Answer, delivery: bytes) -> None:

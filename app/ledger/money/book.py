@@ -1,79 +1,56 @@
-"""The book: the ledger inside one open transaction. Wallet values in and out; rows stop here.
+"""The book: the ledger's statements as named methods. Wallet values in and out; rows stop here.
 
-The money road, by statement. At once, each a transaction of its own:
+A `Book` is the ledger inside one open transaction. A `MoneyBook` is the road that every movement
+takes, by statement:
 
-1. `glance`          GLANCE          wallets, sessions, rounds, and their rows' versions; no lock
-2. `record_at_once`  RECORD_AT_ONCE  keys, journal, wallets, rounds, if all of these still stand
+1. `facts_for`  FACTS          keys, wallets, sessions, rounds and their histories: everything, once
+2. `record`     RECORD         keys, journal, wallets, rounds, refusals, if all facts still hold
+                CONFIRM        instead, if nothing is written and a standby must have what is told
 
-With care, in one transaction, for whatever is refused, repeated, undone or met by another process:
-
-1. `facts_for`   FACTS           the same, wallets locked
-2.               HISTORIES       only for rounds in which something is to be undone
-3. `look_up`     ENTRIES_BY_KEY  only for keys found taken, or of movements about to be refused
-4. `record`      RECORD          keys, journal, wallets, rounds; KEYS_TAKEN only when one was
-5.               NOTE_REFUSALS   only for refusals that are no outcome
-
-RENEW_SESSIONS comes between, about once an hour for each token whose life is renewed by use.
-KEEP_OUT comes first where a connection was lost with a RECORD_AT_ONCE on its way.
+Run under locks, `facts_for` begins with LOCK_WALLETS. Either way the facts are read outside of the
+transaction that writes: what is read of a player is proved by their wallet's revision, which RECORD
+compares, and a transaction id by its own insert. So whatever was read too early, or by a statement
+that saw less than it should, ends in an error that asks for another run, never in a wrong decision.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from app.ledger.money import statements
-from app.ledger.money.facts import Places, Sighting, sighting_of
+from app.ledger.money.facts import IN_ROUNDS, NEEDS_HISTORY, Known, known_of
 from app.ledger.money.rows import (
     as_array,
-    delivery_uuid,
+    early_abort_row,
     entry_of,
     journal_row,
+    position_row,
     question_row,
+    refusal_row,
     round_row,
-    seen_row,
+    session_row,
+    settings_row,
     wallet_row,
 )
-from app.wallet.events import RULES, Part
-from app.wallet.facts import Facts
+from app.wallet.events import Part
+from app.wallet.facts import Policy, Wallet
 from app.wallet.journal import JournalEntry
 from app.wallet.movement import Key, Movement
-from app.wallet.outcomes import Decisions, Declined, Posting
-from app.wallet.rounds import Round, RoundKey
+from app.wallet.outcomes import Decisions, Declined, Posting, Refused, Replay
+from app.wallet.refusal_record import RefusalRecord
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     import asyncpg
 
     Connection = asyncpg.Connection[asyncpg.Record]
 
-NEEDS_HISTORY = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
-"""Movements that undo others must see what there is to undo."""
-
-READS_ROUND = NEEDS_HISTORY | {Part.PAYMENT}
-"""A bet opens its round without looking: see `statements`."""
-
-
-class RefusalNote(NamedTuple):
-    """A refusal that is no outcome, or a repeat with other content: what the trail keeps of it."""
-
-    user_id: str
-    source: str
-    operation: str
-    transaction_id: str | None
-    event_id: str | None
-    event_type: str | None
-    direction: str | None
-    amount: str | None
-    refusal: str
-    reason: str
-    differs: str | None
-    asked: str | None
-    delivery: bytes
-    event_time: datetime
+    Lend = Callable[[], AbstractAsyncContextManager[Connection]]
 
 
 class Book:
-    """Statements as named methods, on one connection inside one transaction."""
+    """The ledger inside one open transaction."""
 
     def __init__(self, connection: "Connection", clock: Callable[[], datetime] | None) -> None:
         """`clock`: None means the database's own."""
@@ -84,149 +61,30 @@ class Book:
         """The clock's time, or None: the database shall use its own."""
         return self._clock() if self._clock else None
 
-    async def glance(self, movements: Sequence[Movement]) -> Sighting:
-        """Read what the batch must know, and lock nothing: good for `record_at_once` only."""
-        return sighting_of(movements, await self._ask(statements.GLANCE, movements))
-
-    async def facts_for(
-        self, movements: Sequence[Movement], suspects: Iterable[Key]
-    ) -> tuple[Facts, Places]:
-        """Read what the batch must know, and lock its wallets. `suspects`.
-
-        Keys that may be taken.
-        """
-        rows = await self._ask(statements.FACTS, movements)
-        facts, places, renewals = sighting_of(movements, rows)
-        facts = replace(facts, rounds=await self._with_histories(movements, facts))
-        await self.renew_sessions(renewals)
-        return await self.look_up(facts, suspects), places
-
-    async def _ask(self, statement: str, movements: Sequence[Movement]) -> "list[asyncpg.Record]":
-        questions = [question_row(m, reads_round=m.rule.part in READS_ROUND) for m in movements]
-        return await self.connection.fetch(statement, as_array(questions), self.now_given())
-
-    async def renew_sessions(self, renewals: Mapping[tuple[int, bytes], datetime]) -> None:
-        """Lengthen the lives of tokens that were used, by player id and token hash."""
-        if renewals:
-            await self.connection.execute(
-                statements.RENEW_SESSIONS,
-                [player_id for player_id, _ in renewals],
-                [token_hash for _, token_hash in renewals],
-                list(renewals.values()),
-            )
-
-    async def _with_histories(
-        self, movements: Sequence[Movement], facts: Facts
-    ) -> Mapping[RoundKey, Round]:
-        wanted = {
-            RoundKey(facts.wallets[m.user_id].player_id, m.event_id, m.rule.is_streamer)
-            for m in movements
-            if m.rule.part in NEEDS_HISTORY
-            and m.event_id is not None
-            and m.user_id in facts.wallets
-        } & facts.rounds.keys()
-        if not wanted:
-            return facts.rounds
-        events = sorted({(key.player_id, key.event_id) for key in wanted})
-        rows = await self.connection.fetch(
-            statements.HISTORIES, [event[0] for event in events], [event[1] for event in events]
-        )
-        histories: dict[RoundKey, list[JournalEntry]] = {key: [] for key in wanted}
-        for row in rows:
-            entry = entry_of(row)
-            rule = RULES[entry.event_type]
-            key = RoundKey(entry.player_id, entry.event_id or "", rule.is_streamer)
-            if rule.part is not Part.NONE and key in histories:
-                histories[key].append(entry)
-        return dict(facts.rounds) | {
-            key: facts.rounds[key]._replace(history=tuple(history))
-            for key, history in histories.items()
-        }
-
-    async def look_up(self, facts: Facts, keys: Iterable[Key]) -> Facts:
-        """Add to the facts whether these keys are in the journal, and what they are there."""
-        asked = list(keys)
-        if not asked:
-            return facts
-        taken = {entry.key: entry for entry in await self.entries_of(asked)}
-        return replace(
-            facts, taken={**facts.taken, **taken}, free=facts.free | set(asked) - taken.keys()
-        )
-
     async def entries_of(self, keys: Sequence[Key]) -> list[JournalEntry]:
         """The journal entries under these keys."""
+        if not keys:
+            return []
         columns = list(zip(*keys, strict=True))
         rows = await self.connection.fetch(statements.ENTRIES_BY_KEY, *map(list, columns))
         return [entry_of(row) for row in rows]
 
-    async def record(self, facts: Facts, places: Places, decisions: Decisions) -> frozenset[Key]:
-        """Write what the decisions leave behind, and return the keys that were found taken.
-
-        If there are any, nothing of this may be committed: the batch is decided again, knowing
-        them.
-        """
-        entries = _entries(decisions)
-        if not entries and not decisions.round_changes:
-            return frozenset()
-        counts = await self.connection.fetchrow(
-            statements.RECORD, *_written(entries, facts, places, decisions)
-        )
-        if counts is None:
-            raise AssertionError("RECORD always answers")
-        if counts["keys"] < len(entries):
-            return await self._keys_taken(entries)
-        expected = (len(decisions.wallets), len(decisions.round_changes))
-        if (counts["moved"], counts["rounds"]) != expected:
-            raise AssertionError("a locked wallet or its round was not where its facts said")
-        return frozenset()
-
-    async def record_at_once(self, facts: Facts, places: Places, decisions: Decisions) -> None:
-        """Write what the decisions leave behind, in a transaction of this statement's own.
-
-        The database raises FACTS_CHANGED, and keeps nothing, unless everything that was glanced at
-        still stands and no key was taken.
-        """
-        entries = _entries(decisions)
-        players = [seen_row(id_, version) for id_, version in places.players.items()]
-        sessions = [
-            seen_row(id_, version, hash_) for (id_, hash_), version in places.sessions.items()
-        ]
-        await self.connection.execute(
-            statements.RECORD_AT_ONCE,
-            *_written(entries, facts, places, decisions),
-            len(decisions.wallets),
-            len(entries),
-            len(decisions.round_changes),
-            as_array(players),
-            len(players),
-            as_array(sessions),
-            len(sessions),
-        )
-
-    async def keep_out(self, user_ids: Collection[str]) -> None:
-        """Make sure that no `record_at_once` for these players, sent before, is done after this."""
+    async def fence(self, user_ids: Collection[str]) -> None:
+        """Raise these players' revisions: nothing recorded on older facts is done after this."""
         if user_ids:
-            await self.connection.execute(statements.KEEP_OUT, list(user_ids))
+            await self.connection.execute(statements.FENCE, list(user_ids))
 
-    async def _keys_taken(self, entries: Sequence[JournalEntry]) -> frozenset[Key]:
-        rows = await self.connection.fetch(
-            statements.KEYS_TAKEN,
-            [e.key.source for e in entries],
-            [e.key.transaction_id for e in entries],
-            [e.key.facet for e in entries],
-            [e.player_id for e in entries],
-            [e.position for e in entries],
+    async def renew_session(self, player_id: int, token_hash: bytes, expires_at: datetime) -> None:
+        """Lengthen the life of a token that was used and still lives."""
+        await self.connection.execute(
+            statements.RENEW_SESSION, player_id, token_hash, expires_at, self.now_given()
         )
-        return frozenset(Key(*row) for row in rows)
 
-    async def log_refusals(self, notes: Sequence[RefusalNote]) -> None:
-        """Append to the trail of refusals."""
-        if notes:
-            columns = _columns(
-                [(*n[:12], delivery_uuid(n.delivery), n.event_time) for n in notes],
-                RefusalNote._fields,
-            )
-            await self.connection.execute(statements.LOG_REFUSALS, *columns, self.now_given())
+    async def log_refusals(self, records: Sequence[RefusalRecord]) -> None:
+        """Append to the refusal log."""
+        if records:
+            rows = as_array([refusal_row(record) for record in records])
+            await self.connection.execute(statements.LOG_REFUSALS, rows, self.now_given())
 
     async def list_unknown_outcomes(self, entries: Sequence[JournalEntry]) -> None:
         """List entries whose caller was told that their outcome is not known."""
@@ -237,51 +95,133 @@ class Book:
             self.now_given(),
         )
 
-    async def list_returns(self, entries: Sequence[JournalEntry]) -> None:
-        """Take entries off that list: somebody asked for them again and was answered."""
-        if entries:
-            await self.connection.execute(
-                statements.LIST_RETURNS,
-                [e.player_id for e in entries],
-                [e.position for e in entries],
-                self.now_given(),
-            )
-
     async def keep_notice(self, fields: Sequence[object]) -> None:
         """Append a maintenance notice; `fields` in the order of the statement."""
         await self.connection.execute(statements.KEEP_NOTICE, *fields)
 
 
-def _entries(decisions: Decisions) -> list[JournalEntry]:
-    return [
-        outcome.entry for outcome in decisions.outcomes if isinstance(outcome, (Posting, Declined))
-    ]
+class MoneyBook:
+    """The road of a batch of movements, run once unlocked or once under locks."""
+
+    def __init__(
+        self,
+        read: "Lend",
+        write: "Lend",
+        clock: Callable[[], datetime] | None,
+        *,
+        takes_locks: bool,
+    ) -> None:
+        """`read` lends a connection at READ COMMITTED, `write` one that is SERIALIZABLE."""
+        self._read = read
+        self._write = write
+        self._clock = clock
+        self._takes_locks = takes_locks
+        self.user_ids: frozenset[str] = frozenset()
+        """whose facts were read"""
+        self.is_writing = False
+        """whether something was sent that may be committed"""
+
+    async def facts_for(self, movements: Sequence[Movement]) -> Known:
+        """Read everything that decides these movements, of one moment."""
+        self.user_ids = frozenset([movement.user_id for movement in movements])
+        questions = as_array([_question(movement) for movement in movements])
+        if self._takes_locks:
+            async with self._write() as connection:
+                await connection.execute(statements.LOCK_WALLETS, list(self.user_ids))
+        now = self._clock() if self._clock else None
+        async with self._read() as connection:
+            rows = await connection.fetch(statements.FACTS, questions, now)
+        return known_of(movements, rows)
+
+    async def record(
+        self,
+        known: Known,
+        decisions: Decisions,
+        policy: Policy,
+        refusals: Sequence[RefusalRecord] = (),
+    ) -> None:
+        """Write what the decisions leave behind; unlocked, this is a transaction of its own.
+
+        The database raises FACTS_STALE, and keeps nothing, where a fact has changed since it was
+        read, and SETTINGS_DIFFER where `policy` is not what it remembers.
+        """
+        returned = _returned(known, decisions)
+        if decisions.wallets or refusals or known.renewals or returned:
+            arguments = _arguments(known, decisions, policy, refusals, returned)
+            self.is_writing = True
+            async with self._write() as connection:
+                await connection.execute(statements.RECORD, *arguments)
+        elif known.waits_for_standby and any(map(_tells_of_what_stands, decisions.receipts)):
+            async with self._write() as connection:
+                await connection.execute(statements.CONFIRM)
 
 
-def _written(
-    entries: Sequence[JournalEntry], facts: Facts, places: Places, decisions: Decisions
-) -> tuple[str, str, str, datetime]:
-    """What is to be written to the journal, the wallets and the rounds, and the ledger's time."""
-    agents = {wallet.player_id: wallet.agent for wallet in facts.wallets.values()}
-    before = facts.wallets
-    moved = sorted(decisions.wallets.items(), key=lambda item: item[1].player_id)
-    return (
-        as_array([journal_row(entry) for entry in entries]),
-        as_array(
-            [
-                wallet_row(places.wallets[after.player_id], before[user_id], after)
-                for user_id, after in moved
-            ]
-        ),
-        as_array(
-            [
-                round_row(key, agents[key.player_id], change, places.rounds.get(key))
-                for key, change in decisions.round_changes.items()
-            ]
-        ),
-        decisions.now,
+def _question(movement: Movement) -> str:
+    part = movement.rule.part
+    return question_row(
+        movement,
+        is_in_round=part in IN_ROUNDS,
+        needs_history=part in NEEDS_HISTORY,
+        may_need_history=part is Part.PAYMENT,
     )
 
 
-def _columns(rows: Sequence[tuple[object, ...]], names: Sequence[str]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in names]
+def _returned(known: Known, decisions: Decisions) -> list[str]:
+    """Entries whose callers had not known the outcome, and have asked again and are answered."""
+    if not known.unheard:
+        return []
+    return [
+        position_row(receipt.entry.player_id, receipt.entry.position)
+        for receipt in decisions.receipts
+        if isinstance(receipt, Replay)
+        and not receipt.is_own
+        and (receipt.entry.player_id, receipt.entry.position) in known.unheard
+    ]
+
+
+def _tells_of_what_stands(receipt: object) -> bool:
+    """Whether an answer repeats something that another transaction wrote."""
+    return isinstance(receipt, Replay) or (
+        isinstance(receipt, Refused) and receipt.pockets is not None
+    )
+
+
+def _arguments(
+    known: Known,
+    decisions: Decisions,
+    policy: Policy,
+    refusals: Sequence[RefusalRecord],
+    returned: list[str],
+) -> tuple[object, ...]:
+    """The arguments of RECORD; wallets come in the order of their players."""
+    before = known.facts.wallets
+    moved = sorted(decisions.wallets.items(), key=lambda item: item[1].player_id)
+    by_player: dict[int, Wallet] = {wallet.player_id: wallet for _, wallet in moved}
+    return (
+        settings_row(policy),
+        as_array([wallet_row(before[user_id], after) for user_id, after in moved]),
+        as_array(
+            [
+                journal_row(receipt.entry)
+                for receipt in decisions.receipts
+                if isinstance(receipt, (Posting, Declined))
+            ]
+        ),
+        as_array(
+            [
+                round_row(key, by_player[key.player_id], after)
+                for key, after in decisions.rounds.items()
+            ]
+        ),
+        as_array(
+            [
+                early_abort_row(key, by_player[key.player_id].currency, abort)
+                for key, after in decisions.rounds.items()
+                for abort in after.early_aborts.values()
+            ]
+        ),
+        as_array([refusal_row(record) for record in refusals]),
+        as_array([session_row(*session, until) for session, until in known.renewals.items()]),
+        as_array(returned),
+        decisions.now,
+    )

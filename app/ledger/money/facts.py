@@ -1,17 +1,22 @@
-"""What was seen of the ledger: rows of GLANCE and FACTS in, facts out, and where each stands.
+"""What FACTS brought: rows in, facts for the decision out.
 
 Columns are taken by their places in the statement, many at a time: by name, one by one, they cost
 more than everything that is made of them.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.ledger.money.rows import RowVersion, currency_of, limits_in_force, minor
+from app.ledger.limits import terms_of
+from app.ledger.money.rows import currency_of, early_abort_of, entry_of_json, minor
 from app.wallet.balance import Pockets
-from app.wallet.facts import Facts, Wallet
-from app.wallet.limits import Usage
+from app.wallet.barring import is_barred
+from app.wallet.events import RULES, Part
+from app.wallet.facts import Facts, SourceAndId, Wallet
+from app.wallet.journal import JournalEntry, microseconds
+from app.wallet.limits import NO_LIMITS, Usage, limits_at
 from app.wallet.money import Currency
 from app.wallet.movement import Movement
 from app.wallet.rounds import Round, RoundKey, Tally
@@ -22,67 +27,100 @@ if TYPE_CHECKING:
 
     Row = asyncpg.Record
 
-WALLET: Final = slice(2, 21)
-VERSIONS: Final = slice(21, 25)
-SESSION: Final = slice(25, 29)
-"""Where these stand in a row of GLANCE and FACTS; the round, after them, is read by name."""
+NOW: Final = 1
+WAITS: Final = 2
+WALLET: Final = slice(3, 23)
+SESSION: Final = slice(23, 25)
+ROUND: Final = slice(25, 36)
+ABORTS: Final = 36
+TAKEN: Final = 37
+HISTORY: Final = 38
+"""Where these stand in a row of FACTS."""
+
+NEEDS_HISTORY: Final = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
+"""Movements that undo others must see what there is to undo."""
+
+IN_ROUNDS: Final = NEEDS_HISTORY | {Part.BET, Part.PAYMENT}
 
 
-class Places(NamedTuple):
-    """Where the facts of a batch stand, and in which versions."""
-
-    players: dict[int, RowVersion]
-    wallets: dict[int, RowVersion]
-    sessions: dict[tuple[int, bytes], RowVersion]
-    rounds: dict[RoundKey, str]
-
-
-class Sighting(NamedTuple):
-    """What was read of the ledger for a batch."""
+class Known(NamedTuple):
+    """What was read for a batch: the facts, and what only the book needs to know."""
 
     facts: Facts
-    places: Places
     renewals: dict[tuple[int, bytes], datetime]
-    """tokens whose lives are to be renewed, and until when"""
+    """tokens whose lives are to be renewed, and until when, by player id and token hash"""
+    unheard: frozenset[tuple[int, int]]
+    """entries under the movements' ids whose callers do not know the outcome: player, position"""
+    waits_for_standby: bool
+    """whether a commit waits for a synchronous standby"""
 
 
-def sighting_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Sighting:
+class _Reading:
+    """Facts while they are being collected."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.wallets: dict[str, Wallet] = {}
+        self.sessions: dict[tuple[int, bytes], datetime] = {}
+        self.renewals: dict[tuple[int, bytes], datetime] = {}
+        self.rounds: dict[RoundKey, Round] = {}
+        self.taken: dict[SourceAndId, tuple[JournalEntry, ...]] = {}
+        self.unheard: set[tuple[int, int]] = set()
+
+    def add_session(self, player_id: int, token: bytes, columns: Sequence[Any]) -> None:
+        expires_at, life_seconds = columns
+        self.sessions[player_id, token] = expires_at
+        if life_seconds is not None:
+            until = renewed(expires_at, timedelta(seconds=life_seconds), self.now)
+            if until is not None:
+                self.renewals[player_id, token] = until
+
+    def add_round(self, key: RoundKey, currency: Currency, row: "Row") -> None:
+        known = self.rounds.get(key)
+        history = row[HISTORY]
+        if known is None or (known.history is None and history is not None):
+            self.rounds[key] = _round_of(row[ROUND], currency, row[ABORTS], history, key)
+
+    def add_taken(self, source_and_id: SourceAndId, entries: str) -> None:
+        found = []
+        for values, is_unheard in json.loads(entries):
+            entry = entry_of_json(values)
+            found.append(entry)
+            if is_unheard:
+                self.unheard.add((entry.player_id, entry.position))
+        self.taken[source_and_id] = tuple(found)
+
+
+def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
     """What these rows, the answers to the movements' questions, say."""
-    wallets: dict[str, Wallet] = {}
-    sessions: dict[tuple[int, bytes], datetime] = {}
-    renewals: dict[tuple[int, bytes], datetime] = {}
-    rounds: dict[RoundKey, Round] = {}
-    places = Places({}, {}, {}, {})
-    now: datetime = rows[0]["ledger_now"] if rows else movements[0].received_at
+    reading = _Reading(rows[0][NOW] if rows else movements[0].received_at)
+    wallets = reading.wallets
     for row in rows:
-        movement = movements[row["n"] - 1]
+        movement = movements[row[0] - 1]
         wallet = wallets.get(movement.user_id)
         if wallet is None:
-            wallet = wallets[movement.user_id] = _wallet_of(row[WALLET], now)
-            player_place, player_version, wallet_place, wallet_version = row[VERSIONS]
-            places.players[wallet.player_id] = RowVersion(player_place, player_version)
-            places.wallets[wallet.player_id] = RowVersion(wallet_place, wallet_version)
-        expires_at, life_seconds, session_place, session_version = row[SESSION]
-        if movement.token is not None and expires_at is not None:
-            session = wallet.player_id, movement.token
-            sessions[session] = expires_at
-            places.sessions[session] = RowVersion(session_place, session_version)
-            if life_seconds is not None:
-                until = renewed(expires_at, timedelta(seconds=life_seconds), now)
-                if until is not None:
-                    renewals[session] = until
-        event_id = row["event_id"]
-        if event_id is not None:
-            key = RoundKey(wallet.player_id, event_id, row["is_streamer"])
-            if key not in rounds:
-                rounds[key] = round_of(row, wallet.currency)
-                places.rounds[key] = row["round_place"]
-    return Sighting(Facts(now, wallets, sessions, rounds, {}, frozenset()), places, renewals)
+            wallet = wallets[movement.user_id] = _wallet_of(row[WALLET], reading.now)
+        token = movement.token
+        if token is not None and row[SESSION.start] is not None:
+            reading.add_session(wallet.player_id, token, row[SESSION])
+        if movement.event_id is not None and (
+            row[ROUND.start] is not None or row[HISTORY] is not None
+        ):
+            key = RoundKey(wallet.player_id, movement.event_id, movement.rule.is_streamer)
+            reading.add_round(key, wallet.currency, row)
+        if row[TAKEN] is not None:
+            reading.add_taken(movement.key[:2], row[TAKEN])
+    return Known(
+        Facts(reading.now, wallets, reading.sessions, reading.rounds, reading.taken),
+        reading.renewals,
+        frozenset(reading.unheard),
+        bool(rows) and rows[0][WAITS],
+    )
 
 
 def _wallet_of(columns: Sequence[Any], now: datetime) -> Wallet:
-    player_id, agent, code, scale, terms, is_blocked, real, bonus, *more = columns
-    version, position, chain, has_refused_aborts, usage_day, *used = more
+    player_id, agent, code, scale, terms, blocked, excluded_until, real, bonus, *more = columns
+    version, position, chain, revision, usage_day, *used = more
     currency = currency_of(code, scale)
     return Wallet(
         player_id,
@@ -92,27 +130,53 @@ def _wallet_of(columns: Sequence[Any], now: datetime) -> Wallet:
         version,
         position,
         chain,
-        is_blocked,
-        limits_in_force(terms, now),
+        revision,
+        is_barred(is_blocked=blocked, excluded_until=excluded_until, now=now),
+        limits_at(terms_of(terms), microseconds(now)) if terms else NO_LIMITS,
         Usage(usage_day, *[minor(text, currency) for text in used]),
-        has_refused_aborts,
     )
 
 
-def round_of(row: "Row", currency: Currency) -> Round:
-    """A row of `rounds`, amounts as text, as the decision knows it; without its history."""
+def _round_of(
+    columns: Sequence[Any],
+    currency: Currency,
+    aborts: str | None,
+    history: str | None,
+    key: RoundKey,
+) -> Round:
+    settled, *sums, untimed = columns
     return Round(
-        Tally(
-            row["bets_placed"],
-            row["bets_standing"],
-            minor(row["stake_real"], currency),
-            minor(row["stake_bonus"], currency),
-            minor(row["staked"], currency),
-            minor(row["paid"], currency),
-            minor(row["taken_back"], currency),
-            row["cancels"],
-            minor(row["remainder"], currency),
-        ),
-        row["settled"],
-        frozenset([minor(text, currency) for text in row["refused_aborts"]]),
+        Tally() if settled is None else tally_of(sums, currency),
+        bool(settled),
+        tuple(early_abort_of(values, currency) for values in json.loads(aborts or "[]")),
+        frozenset([minor(text, currency) for text in untimed or ()]),
+        None if history is None else tuple(_of_round(key, json.loads(history))),
     )
+
+
+def tally_of(sums: Sequence[Any], currency: Currency) -> Tally:
+    """The sums of a row of `rounds`, in the order of the statement, amounts as text."""
+    bets_placed, bets_open, stake_real, stake_bonus, staked, paid, taken_back, *more = sums
+    cancels, uncovered = more
+    return Tally(
+        bets_placed,
+        bets_open,
+        minor(stake_real, currency),
+        minor(stake_bonus, currency),
+        minor(staked, currency),
+        minor(paid, currency),
+        minor(taken_back, currency),
+        cancels,
+        minor(uncovered, currency),
+    )
+
+
+def _of_round(key: RoundKey, entries: Iterable[Sequence[Any]]) -> Iterable[JournalEntry]:
+    """The entries of an event that belong to this round: accepted ones, and declined bets."""
+    for values in entries:
+        entry = entry_of_json(values)
+        rule = RULES[entry.event_type]
+        if rule.is_streamer is key.is_streamer and (
+            rule.part is Part.BET or (entry.is_accepted and rule.part is not Part.NONE)
+        ):
+            yield entry

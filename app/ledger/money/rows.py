@@ -1,25 +1,27 @@
-r"""Between rows and wallet values: amounts travel as text.
+r"""Between rows and wallet values: amounts travel as text, so that nothing can round them.
 
-So that nothing in between can round them: into the database as minor units with the currency's
-exponent (`-1050e-2`), which NUMERIC reads exactly and which costs less than printing them. What is
-written travels as rows in PostgreSQL's own text form, in arrays: `{"(1,\"two\",)"}`.
+Into the database they go as minor units with the currency's exponent (`-1050e-2`), which NUMERIC
+reads exactly and which costs less than printing them. What is written travels as rows in
+PostgreSQL's own text form, in arrays: `{"(1,\"two\",)"}`. What is read travels as columns, or,
+for entries that only some movements need, as JSON whose amounts are texts and whose moments are
+whole microseconds of the epoch.
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from app.wallet.balance import Pockets
+from app.wallet.early_aborts import AbortState, EarlyAbort
 from app.wallet.events import Direction, EventType, HouseAccount
-from app.wallet.facts import Wallet
-from app.wallet.journal import Flag, JournalEntry, Reversal, microseconds
-from app.wallet.limits import NO_LIMITS, Limits
+from app.wallet.facts import Policy, Wallet
+from app.wallet.journal import EPOCH, MICROSECOND, Flag, JournalEntry, Reversal, microseconds
 from app.wallet.money import Currency, Minor
 from app.wallet.movement import Key, Movement
-from app.wallet.outcomes import RoundChange
+from app.wallet.outcomes import RoundAfter
+from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import RoundKey
 
@@ -35,35 +37,41 @@ if TYPE_CHECKING:
     Row = asyncpg.Record
 
 
-class RowVersion(NamedTuple):
-    """One version of one row: where it stands (ctid), and which transaction wrote it (xmin)."""
-
-    place: str
-    row: str
-
-
 def as_array(rows: Iterable[str]) -> str:
     """Rows as one array, as PostgreSQL writes it."""
     return "{" + ",".join(rows) + "}"
 
 
-def question_row(movement: Movement, *, reads_round: bool) -> str:
-    """What must be known for a movement, as a `question_row` in an array."""
+# --- what is asked ---------------------------------------------------------------------------
+
+
+def question_row(
+    movement: Movement, *, is_in_round: bool, needs_history: bool, may_need_history: bool
+) -> str:
+    """What must be known for a movement, as a `question_row_v1` in an array."""
     token = "" if movement.token is None else _bytes(movement.token)
+    source, transaction_id, _ = movement.key
     return (
-        f'"({_quoted(movement.user_id)},{token},{_quoted(movement.event_id)}'
-        f',{movement.rule.is_streamer},{reads_round})"'
+        f'"({_quoted(movement.user_id)},{token},{_quoted(source)},{_quoted(transaction_id)}'
+        f",{_quoted(movement.event_id) if is_in_round else ''},{movement.rule.is_streamer}"
+        f",{needs_history}"
+        f',{may_need_history})"'
     )
 
 
-def seen_row(player_id: int, version: RowVersion, token_hash: bytes | None = None) -> str:
-    """A row that was read, of `players` or `sessions`, as a `seen_row` in an array."""
-    token = "" if token_hash is None else _bytes(token_hash)
-    return f'"({player_id},{token},{_quoted(version.place)},{version.row})"'
+def settings_row(policy: Policy) -> str:
+    """The settings that decide money, as a `decision_settings_v1`."""
+    return (
+        f"({policy.rule_version.value},{policy.key_scope},{policy.stake_order}"
+        f",{policy.overtaken_bet},{policy.overtaken_window // timedelta(seconds=1)})"
+    )
+
+
+# --- what is written -------------------------------------------------------------------------
 
 
 def journal_row(entry: JournalEntry) -> str:
-    """A new entry, as a `journal_row` in an array."""
+    """A new entry, as a `journal_row_v1` in an array."""
     currency, key, before, delta = entry.currency, entry.key, entry.before, entry.delta
     unit = _UNITS[currency.scale]
     return (
@@ -81,35 +89,63 @@ def journal_row(entry: JournalEntry) -> str:
     )
 
 
-def wallet_row(version: RowVersion, before: Wallet, after: Wallet) -> str:
-    """What becomes of a wallet that moved, as a `wallet_row` in an array."""
+def wallet_row(before: Wallet, after: Wallet) -> str:
+    """What becomes of a wallet, as a `wallet_row_v1` in an array.
+
+    It is written only if the wallet still has the revision that it was read with.
+    """
     unit, pockets, usage = _UNITS[after.currency.scale], after.pockets, after.usage
     return (
-        f'"({after.player_id},{_quoted(version.place)},{version.row},{before.position}'
+        f'"({after.player_id},{before.revision}'
         f",{pockets.real}{unit},{pockets.bonus}{unit},{after.version},{after.position}"
         f",{_bytes(after.chain)},{usage.day}"
         f",{usage.stake_day}{unit},{usage.stake_week}{unit},{usage.stake_month}{unit}"
-        f",{usage.loss_day}{unit},{usage.loss_week}{unit},{usage.loss_month}{unit}"
-        f',{after.has_refused_aborts})"'
+        f',{usage.loss_day}{unit},{usage.loss_week}{unit},{usage.loss_month}{unit})"'
     )
 
 
-def round_row(key: RoundKey, agent: str, change: RoundChange, place: str | None) -> str:
-    """What a batch adds to a round, as a `round_row` in an array.
-
-    `place`: where the round stands; None: it was not read.
-    """
-    tally, currency = change.tally, change.currency
-    unit = _UNITS[currency.scale]
-    aborts = ",".join([f"{amount}{unit}" for amount in change.refused_aborts])
+def round_row(key: RoundKey, wallet: Wallet, after: RoundAfter) -> str:
+    """A round as it stands after a batch, as a `round_row_v1` in an array."""
+    round_, currency = after.round, wallet.currency
+    tally, unit = round_.tally, _UNITS[currency.scale]
     return (
-        f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer},{_quoted(agent)}'
-        f",{_quoted(currency.code)},{currency.scale},{_known(change.game_id)},{change.is_settled}"
+        f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer},{_quoted(wallet.agent)}'
+        f",{_quoted(currency.code)},{currency.scale},{_known(after.game_id)},{round_.is_settled}"
         f",{tally.bets_placed},{tally.bets_open},{tally.stake_real}{unit}"
         f",{tally.stake_bonus}{unit},{tally.staked}{unit},{tally.paid}{unit}"
         f",{tally.taken_back}{unit},{tally.cancels},{tally.uncovered}{unit}"
-        f',{_quoted(f"{{{aborts}}}")},{_quoted(place)})"'
+        f',{bool(round_.early_aborts)})"'
     )
+
+
+def early_abort_row(key: RoundKey, currency: Currency, abort: EarlyAbort) -> str:
+    """An early abort as it stands after a batch, as an `early_abort_row_v1` in an array."""
+    return (
+        f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer}'
+        f",{_quoted(abort.transaction_id)},{abort.amount}{_UNITS[currency.scale]}"
+        f',{microseconds(abort.first_at)},{abort.state})"'
+    )
+
+
+def refusal_row(record: RefusalRecord) -> str:
+    """A refusal without an outcome, as a `refusal_row_v1` in an array."""
+    return (
+        f'"({_quoted(record.user_id)},{_quoted(record.source)},{_quoted(record.operation)}'
+        f",{_quoted(record.transaction_id)},{_quoted(record.event_id)}"
+        f",{_quoted(record.event_type)},{_quoted(record.direction)},{_quoted(record.amount)}"
+        f",{_quoted(record.refusal)},{_quoted(record.reason)},{_quoted(record.differs)}"
+        f',{_quoted(record.asked)},{record.delivery.hex()},{microseconds(record.event_time)})"'
+    )
+
+
+def session_row(player_id: int, token_hash: bytes, expires_at: datetime) -> str:
+    """A token's renewed life, as a `session_row_v1` in an array."""
+    return f'"({player_id},{_bytes(token_hash)},{microseconds(expires_at)})"'
+
+
+def position_row(player_id: int, position: int) -> str:
+    """A journal entry's place, as a `position_row_v1` in an array."""
+    return f'"({player_id},{position})"'
 
 
 def _quoted(text: str | None) -> str:
@@ -165,62 +201,80 @@ def reverses_text(entry: JournalEntry) -> str:
     return ",".join(f"{r.position}/{r.real}/{r.bonus}" for r in entry.reverses)
 
 
+# --- what is read ----------------------------------------------------------------------------
+
+
 def entry_of(row: "Row") -> JournalEntry:
-    """A row of `movements`, amounts as text, as the wallet knows it."""
-    currency = currency_of(row["currency"], row["scale"])
-    decision = row["decision"]
-    return JournalEntry(
-        player_id=row["player_id"],
-        position=row["position"],
-        version=row["version"],
-        key=Key(row["source"], row["transaction_id"], row["facet"]),
-        delivery=row["delivery"].bytes,
-        event_type=EventType(row["event_type"]),
-        direction=Direction(row["direction"]),
-        refusal=None if decision == ACCEPTED else Refusal[decision],
-        amount=minor(row["amount"], currency),
-        currency=currency,
-        before=_pockets(row, "before", currency),
-        delta=_pockets(row, "delta", currency),
-        contra=HouseAccount(row["contra"]),
-        event_id=row["event_id"],
-        game_id=row["game_id"],
-        bonus_code=row["bonus_code"],
-        extra_data=row["extra_data"],
-        reverses=tuple(_reversal(part) for part in row["reverses"].split(",") if part),
-        flags=tuple(Flag(part) for part in row["flags"].split(",") if part),
-        event_time=row["event_time"],
-        ledger_time=row["ledger_time"],
-        chain=row["chain"],
+    """A row of `movements`, in the order of ENTRY_COLUMNS, amounts as text."""
+    *values, delivery, event_type = row[:8]
+    return _entry(
+        (*values, delivery.bytes, event_type, *row[8:24]),
+        row["event_time"],
+        row["ledger_time"],
+        row["chain"],
     )
 
 
-def limits_in_force(terms: str | None, now: datetime) -> Limits:
-    """The limits that hold at `now`.
-
-    Each limit is kept in minor units (null: none), and beside it a raise that waits for the end
-    of its cooling-off period, in microseconds of the epoch: `{"stake_day": {"amount": 1000,
-    "later": 5000, "from": 1790000000000000}}`.
-    """
-    if not terms:
-        return NO_LIMITS
-    moment = microseconds(now)
-    return Limits(**{name: _in_force(term, moment) for name, term in json.loads(terms).items()})
+def entry_of_json(values: Sequence[Any]) -> JournalEntry:
+    """The same, out of JSON."""
+    return _entry(
+        (*values[:6], UUID(values[6]).bytes, *values[7:24]),
+        moment_of(values[24]),
+        moment_of(values[25]),
+        bytes.fromhex(values[26]),
+    )
 
 
-def _in_force(term: Mapping[str, Any], moment: int) -> Minor | None:
-    has_come = "from" in term and term["from"] <= moment
-    amount: Minor | None = term["later"] if has_come else term["amount"]
-    return amount
+def _entry(
+    values: Sequence[Any], event_time: datetime, ledger_time: datetime, chain: bytes
+) -> JournalEntry:
+    player_id, position, version, source, transaction_id, facet, delivery, *more = values
+    event_type, direction, decision, code, scale, amount, *more = more
+    real_before, bonus_before, real_delta, bonus_delta, contra, *more = more
+    event_id, game_id, bonus_code, extra_data, reverses, flags = more
+    currency = currency_of(code, scale)
+    return JournalEntry(
+        player_id,
+        position,
+        version,
+        Key(source, transaction_id, facet),
+        delivery,
+        EventType(event_type),
+        Direction(direction),
+        None if decision == ACCEPTED else Refusal[decision],
+        minor(amount, currency),
+        currency,
+        Pockets(minor(real_before, currency), minor(bonus_before, currency)),
+        Pockets(minor(real_delta, currency), minor(bonus_delta, currency)),
+        HouseAccount(contra),
+        event_id,
+        game_id,
+        bonus_code,
+        extra_data,
+        tuple(_reversal(part) for part in reverses.split(",") if part),
+        tuple(Flag(part) for part in flags.split(",") if part),
+        event_time,
+        ledger_time,
+        chain,
+    )
+
+
+def early_abort_of(values: Sequence[Any], currency: Currency) -> EarlyAbort:
+    """An early abort out of JSON."""
+    transaction_id, amount, first_at, state = values
+    return EarlyAbort(
+        transaction_id, minor(amount, currency), moment_of(first_at), AbortState(state)
+    )
+
+
+def moment_of(microseconds_of_epoch: int) -> datetime:
+    """A moment out of JSON, exact."""
+    return EPOCH + microseconds_of_epoch * MICROSECOND
 
 
 def delivery_uuid(delivery: bytes) -> UUID:
     """The delivery id as the database keeps it."""
     return UUID(bytes=delivery)
-
-
-def _pockets(row: "Row", moment: str, currency: Currency) -> Pockets:
-    return Pockets(minor(row[f"real_{moment}"], currency), minor(row[f"bonus_{moment}"], currency))
 
 
 def _reversal(text: str) -> Reversal:

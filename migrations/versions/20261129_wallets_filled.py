@@ -1,0 +1,74 @@
+"""Wallets that are there already learn whose they are, a few thousand at a time.
+
+Revision: 20261129_wallets_filled
+Follows: 20261128_one_road
+
+Each step is a transaction of its own: movements wait for one step at most, and a run that is cut
+off goes on where it stopped. On a ledger that nobody has used yet the triggers for processes of the
+release before are dropped at once.
+"""
+
+from alembic import op
+
+revision = "20261129_wallets_filled"
+down_revision = "20261128_one_road"
+branch_labels = None
+depends_on = None
+
+STEP_PLAYERS = 2000
+"""Some 30 ms of work on the machine where this was tried."""
+
+FILL = """
+UPDATE wallets w SET agent = p.agent, currency = p.currency, scale = p.scale, blocked = p.blocked,
+    excluded_until = p.excluded_until, limits = p.limits, revision = w.revision + 1
+FROM (
+    SELECT player_id FROM wallets WHERE player_id > $1 AND agent IS NULL
+    ORDER BY player_id LIMIT $2 FOR NO KEY UPDATE
+) step
+JOIN players p USING (player_id)
+WHERE w.player_id = step.player_id
+RETURNING w.player_id
+"""
+
+COLUMNS = ("agent", "currency", "scale")
+
+TRIGGERS = {
+    "copy_to_player": "wallets",
+    "copy_to_wallet": "players",
+    "fill_wallet": "wallets",
+    "raise_revision": "wallets",
+}
+
+
+def upgrade() -> None:
+    """Fill the new columns, ask for them from now on, and check the decisions that are there."""
+    with op.get_context().autocommit_block():
+        connection = op.get_bind()
+        last = 0
+        while True:
+            rows = connection.exec_driver_sql(FILL, (last, STEP_PLAYERS)).fetchall()
+            if not rows:
+                break
+            last = max(row[0] for row in rows)
+    for column in COLUMNS:
+        op.execute(
+            f"ALTER TABLE wallets ADD CONSTRAINT filled_{column} CHECK ({column} IS NOT NULL)"
+            " NOT VALID"
+        )
+        op.execute(f"ALTER TABLE wallets VALIDATE CONSTRAINT filled_{column}")
+        # A column that a valid check knows to be filled is not looked through again.
+        op.execute(f"ALTER TABLE wallets ALTER COLUMN {column} SET NOT NULL")
+        op.execute(f"ALTER TABLE wallets DROP CONSTRAINT filled_{column}")
+    op.execute("ALTER TABLE wallets VALIDATE CONSTRAINT ck_wallets_scale")
+    op.execute("ALTER TABLE movements VALIDATE CONSTRAINT ck_movements_decision")
+    rule_version = op.get_bind().exec_driver_sql("SELECT rule_version FROM decision_settings")
+    if rule_version.scalar_one() > 1:
+        for trigger, table in TRIGGERS.items():
+            op.execute(f"DROP TRIGGER {trigger} ON {table}")
+            op.execute(f"DROP FUNCTION {trigger}()")
+
+
+def downgrade() -> None:
+    """Nobody need be asked for what the columns hold."""
+    for column in COLUMNS:
+        op.execute(f"ALTER TABLE wallets ALTER COLUMN {column} DROP NOT NULL")
