@@ -20,6 +20,7 @@ from app.ledger.players import (
     keep_session,
     open_player,
     register_external_session,
+    revoke_sessions,
 )
 from app.ledger.transaction import Ledger
 from app.wallet.money import Currency
@@ -175,6 +176,34 @@ async def issue_token(
             outcome = json.dumps({"expires_at": expires_at.isoformat()})
             await note_change(book, player.player_id, note, outcome)
         return IssuedToken(token, expires_at, player)
+
+    return await ledger.serializable(work)
+
+
+async def revoke_tokens(
+    ledger: Ledger,
+    user_id: str,
+    token: bytes | None = None,
+    *,
+    agent: str | None = None,
+    note: ChangeNote | None = None,
+) -> int | Refusal:
+    """Let a player's token (its SHA-256; None: every token) expire now; return how many did.
+
+    Money still comes back under a revoked token. PLAYER_UNKNOWN; with an `agent`,
+    ACCOUNT_OF_ANOTHER_AGENT.
+    """
+
+    async def work(book: Book) -> int | Refusal:
+        player = await find_player(book, user_id)
+        if player is None:
+            return Refusal.PLAYER_UNKNOWN
+        if agent is not None and player.agent != agent:
+            return Refusal.ACCOUNT_OF_ANOTHER_AGENT
+        count = await revoke_sessions(book, player.player_id, token)
+        if note is not None:
+            await note_change(book, player.player_id, note, json.dumps({"revoked": count}))
+        return count
 
     return await ledger.serializable(work)
 

@@ -75,6 +75,20 @@ WITH player AS (
 SELECT EXISTS (SELECT FROM player)
 """
 
+_REVOKE: Final = """
+WITH expired AS (
+    UPDATE sessions SET expires_at = least(expires_at, coalesce($3::timestamptz, now())),
+        life_seconds = NULL
+    WHERE player_id = $1 AND token_hash = coalesce($2::bytea, token_hash)
+      AND (expires_at > coalesce($3, now()) OR life_seconds IS NOT NULL)
+    RETURNING 1
+), raised AS (
+    UPDATE wallets SET revision = revision + 1 WHERE player_id = $1
+)
+SELECT count(*) FROM expired
+"""
+"""Bets that were accepted on a live token do not find their wallet's revision any more."""
+
 _USER_ID: Final = "SELECT user_id FROM players WHERE player_id = $1"
 
 
@@ -143,6 +157,15 @@ async def register_external_session(
         _REGISTER_EXTERNAL, user_id, token_hash, expires_at, book.now_given()
     )
     return bool(is_kept)
+
+
+async def revoke_sessions(book: Book, player_id: int, token_hash: bytes | None) -> int:
+    """Let a player's token (None: every token) expire now, and return how many did.
+
+    A revoked token is kept: money still comes back under it.
+    """
+    count = await book.connection.fetchval(_REVOKE, player_id, token_hash, book.now_given())
+    return int(count)
 
 
 def player_of(row: "asyncpg.Record") -> Player:

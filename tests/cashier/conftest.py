@@ -24,7 +24,9 @@ async def till(db: Database) -> AsyncIterator[Till]:
 async def other_till(till: Till, db: Database) -> AsyncIterator[Till]:
     """Another process on the same database."""
     ledger = Ledger(db.service_url)
-    yield Till(ledger, db.superuser_url, tokens=till.tokens, is_stale_at_first=till.is_stale_at_first)
+    yield Till(
+        ledger, db.superuser_url, tokens=till.tokens, is_stale_at_first=till.is_stale_at_first
+    )
     await ledger.close()
 
 

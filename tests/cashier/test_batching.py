@@ -8,8 +8,9 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from app.cashier import batching as tellers_module
+from app.cashier import batching as batching_module
 from app.cashier.batching import Batcher
+from app.cashier.policy import PolicyInForce
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.movement import Movement
@@ -26,7 +27,7 @@ NUL_IN_EXTRA_DATA = '{"a": "\x00"}'
 @pytest.fixture
 async def batcher(till: Till) -> AsyncIterator[Batcher]:
     """One lane, so that everybody meets."""
-    batcher = Batcher(till.ledger, till.policy, lanes=1)
+    batcher = Batcher(till.ledger, PolicyInForce(till.policy), lanes=1)
     yield batcher
     await batcher.close()
 
@@ -104,7 +105,7 @@ async def test_each_gets_his_own_receipt(till: Till, batcher: Batcher) -> None:
 async def test_a_batch_has_a_largest_size_and_no_player_starves_a_lane(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tellers_module, "BATCH_MAX", 8)
+    monkeypatch.setattr(batching_module, "BATCH_MAX", 8)
     hot, *others = await till.players(4, "1000")
     bets = [till.bet(hot, "1") for _ in range(41)]
     async with held_up(till, hot):
@@ -129,7 +130,7 @@ async def test_a_batch_has_a_largest_size_and_no_player_starves_a_lane(
 async def test_whoever_waits_longest_goes_first_whoever_else_has_much_to_ask(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tellers_module, "BATCH_MAX", 4)
+    monkeypatch.setattr(batching_module, "BATCH_MAX", 4)
     hot, *others = await till.players(9, "1000")
     async with held_up(till, hot):
         tasks = submit(batcher, [till.bet(hot, "1")])
@@ -157,7 +158,7 @@ async def test_a_players_movements_are_decided_in_the_order_of_their_arrival(
 async def test_long_free_texts_make_smaller_batches(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tellers_module, "BATCH_BYTES_MAX", 1000)
+    monkeypatch.setattr(batching_module, "BATCH_BYTES_MAX", 1000)
     names = await till.players(5, "100")
     async with held_up(till, names[0]):
         tasks = submit(batcher, [till.bet(names[0])])
@@ -171,7 +172,7 @@ async def test_long_free_texts_make_smaller_batches(
 async def test_a_full_queue_turns_away_at_once_with_nothing_half_done(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tellers_module, "QUEUE_MAX", 3)
+    monkeypatch.setattr(batching_module, "QUEUE_MAX", 3)
     await till.player("anna", "100")
     async with held_up(till):
         first = submit(batcher, [till.bet()])
@@ -242,7 +243,7 @@ class TestBatchesUnderWay:
     async def test_there_are_never_more_than_so_many(
         self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tellers_module, "UNDER_WAY_MAX", 2)
+        monkeypatch.setattr(batching_module, "UNDER_WAY_MAX", 2)
         one, two, *others = await till.players(5, "100")
         async with held_up(till, one), held_up(till, two):
             tasks = submit(batcher, [till.bet(one)])
@@ -250,7 +251,7 @@ class TestBatchesUnderWay:
             tasks += submit(batcher, [till.bet(two)])
             await waiting(till, 2)
             tasks += submit(batcher, [till.bet(name) for name in (one, two, *others)])
-            await asyncio.sleep(2 * tellers_module.PATIENCE_SECONDS)
+            await asyncio.sleep(2 * batching_module.PATIENCE_SECONDS)
             assert not any(task.done() for task in tasks)
             assert [lane.length for lane in batcher.waiting()] == [5]
         receipts = await asyncio.gather(*tasks)
@@ -259,8 +260,8 @@ class TestBatchesUnderWay:
     async def test_another_begins_beside_it_when_enough_wait(
         self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tellers_module, "BESIDE_MIN", 3)
-        monkeypatch.setattr(tellers_module, "PATIENCE_SECONDS", 5)
+        monkeypatch.setattr(batching_module, "BESIDE_MIN", 3)
+        monkeypatch.setattr(batching_module, "PATIENCE_SECONDS", 5)
         slow, *others = await till.players(4, "100")
         async with held_up(till, slow):
             tasks = submit(batcher, [till.bet(slow)])
@@ -288,8 +289,8 @@ class TestBatchesUnderWay:
     async def test_of_many_who_wait_half_go_first(
         self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tellers_module, "BATCH_WHOLE", 2)
-        monkeypatch.setattr(tellers_module, "BESIDE_MIN", 1)
+        monkeypatch.setattr(batching_module, "BATCH_WHOLE", 2)
+        monkeypatch.setattr(batching_module, "BESIDE_MIN", 1)
         names = await till.players(12, "100")
         await asyncio.gather(*submit(batcher, [till.bet(name) for name in names]))
         found = await batches(till, names)
@@ -299,13 +300,13 @@ class TestBatchesUnderWay:
     async def test_where_one_asks_for_much_all_of_it_goes_together(
         self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tellers_module, "BATCH_WHOLE", 2)
-        monkeypatch.setattr(tellers_module, "BESIDE_MIN", 1)
+        monkeypatch.setattr(batching_module, "BATCH_WHOLE", 2)
+        monkeypatch.setattr(batching_module, "BESIDE_MIN", 1)
         await till.player("anna", "100")
         await asyncio.gather(*submit(batcher, [till.bet(amount="1") for _ in range(12)]))
         assert [len(batch) for batch in await batches(till, ["anna"])] == [12]
 
-    async def test_whoever_needs_care_is_in_no_other_batch_meanwhile(
+    async def test_whoever_waits_for_a_lock_is_in_no_other_batch_meanwhile(
         self, till: Till, batcher: Batcher
     ) -> None:
         poor, other = await till.players(2, "100")
@@ -327,7 +328,7 @@ class TestBatchesUnderWay:
 
     async def test_closing_finishes_both(self, till: Till) -> None:
         one, two = await till.players(2, "100")
-        batcher = Batcher(till.ledger, till.policy)
+        batcher = Batcher(till.ledger, PolicyInForce(till.policy))
         async with held_up(till, one), held_up(till, two):
             tasks = submit(batcher, [till.bet(one), till.bet(one)])
             await waiting(till)
@@ -423,7 +424,7 @@ class TestBegunAndThenTheCallerIsGone:
         """The answer to COMMIT is lost; by the time the database is back, the caller is not."""
         await till.player("anna", "100")
         far_till.tokens = till.tokens
-        batcher = Batcher(far_till.ledger, far_till.policy)
+        batcher = Batcher(far_till.ledger, PolicyInForce(far_till.policy))
         await batcher.move(far_till.bet())
 
         def go_down() -> None:
@@ -442,7 +443,7 @@ class TestBegunAndThenTheCallerIsGone:
     ) -> None:
         await till.player("anna", "100")
         far_till.tokens = till.tokens
-        batcher = Batcher(far_till.ledger, far_till.policy)
+        batcher = Batcher(far_till.ledger, PolicyInForce(far_till.policy))
         await batcher.move(far_till.bet())
         line.at_commit = [AtCommit.SILENCE_AFTER]
         with pytest.raises(LedgerError):
@@ -483,7 +484,7 @@ async def test_a_culprit_alone_fails_alone(till: Till, batcher: Batcher) -> None
 
 async def test_closing_finishes_what_was_taken_and_takes_nothing_new(till: Till) -> None:
     names = await till.players(8, "100")
-    batcher = Batcher(till.ledger, till.policy)
+    batcher = Batcher(till.ledger, PolicyInForce(till.policy))
     async with held_up(till, names[0]):
         tasks = submit(batcher, [till.bet(name) for name in names])
         await waiting(till)
@@ -498,8 +499,8 @@ async def test_closing_finishes_what_was_taken_and_takes_nothing_new(till: Till)
     await till.is_sound()
 
 
-async def test_closing_twice_and_closing_idle_tellers_does_no_harm(till: Till) -> None:
-    batcher = Batcher(till.ledger, till.policy)
+async def test_closing_twice_and_closing_an_idle_batcher_does_no_harm(till: Till) -> None:
+    batcher = Batcher(till.ledger, PolicyInForce(till.policy))
     await batcher.close()
     await batcher.close()
 
@@ -509,7 +510,7 @@ async def test_while_the_database_is_away_everybody_hears_so_and_the_lane_goes_o
 ) -> None:
     names = await till.players(3, "100")
     far_till.tokens = till.tokens
-    batcher = Batcher(far_till.ledger, far_till.policy, lanes=1)
+    batcher = Batcher(far_till.ledger, PolicyInForce(far_till.policy), lanes=1)
     line.is_down = True
     line.cut()
     results = await asyncio.gather(
@@ -526,7 +527,7 @@ async def test_while_the_database_is_away_everybody_hears_so_and_the_lane_goes_o
 async def test_two_processes_on_one_wallet(till: Till, db: Database) -> None:
     await till.player("anna", "50")
     ledgers = [Ledger(db.service_url) for _ in range(2)]
-    both = [Batcher(ledger, till.policy) for ledger in ledgers]
+    both = [Batcher(ledger, PolicyInForce(till.policy)) for ledger in ledgers]
     bets = [till.bet() for _ in range(20)]
     repeats = [bet._replace(delivery=n.to_bytes(16, "big")) for n, bet in enumerate(bets)]
     receipts = await asyncio.gather(*submit(both[0], bets, 10), *submit(both[1], repeats, 10))
@@ -547,7 +548,7 @@ async def test_two_processes_and_players_of_their_own_are_never_in_each_others_w
 ) -> None:
     names = await till.players(40, "100")
     ledgers = [Ledger(db.service_url) for _ in range(2)]
-    both = [Batcher(ledger, till.policy) for ledger in ledgers]
+    both = [Batcher(ledger, PolicyInForce(till.policy)) for ledger in ledgers]
     for number in range(6):
         event = f"event-{number}"
         bets = [till.bet(name, event_id=event) for name in names]
@@ -566,7 +567,7 @@ async def test_two_processes_and_players_of_their_own_are_never_in_each_others_w
 
 async def test_many_players_in_many_lanes_come_to_the_same_money(till: Till) -> None:
     names = await till.players(15, "100")
-    batcher = Batcher(till.ledger, till.policy, lanes=4)
+    batcher = Batcher(till.ledger, PolicyInForce(till.policy), lanes=4)
     bets = [till.bet(name, "30") for name in names for _ in range(5)]
     receipts = await asyncio.gather(*submit(batcher, bets, 10))
     await batcher.close()

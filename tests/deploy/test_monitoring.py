@@ -10,6 +10,7 @@ import yaml  # type: ignore[import-untyped]  # as in files
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.cashier.batching import Batcher
+from app.cashier.policy import PolicyInForce
 from app.edges.metrics import Metrics
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
@@ -28,7 +29,9 @@ NAME = re.compile(r"\b(wallet_[a-z_]+)")
 def names() -> set[str]:
     """Every name that Prometheus would know, whether it has samples yet or not."""
     ledger = Ledger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
-    page = Metrics(ledger, Batcher(ledger, Policy()), {"callback": Requests(("moveFunds",))}).page()
+    page = Metrics(
+        ledger, Batcher(ledger, PolicyInForce(Policy())), {"callback": Requests(("moveFunds",))}
+    ).page()
     found = set()
     for family in text_string_to_metric_families(page.decode()):
         ends = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}

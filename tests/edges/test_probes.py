@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.cashier.batching import Batcher
+from app.cashier.policy import PolicyInForce
 from app.cashier.readiness import why_not_ready
 from app.edges.metrics import Metrics
 from app.edges.probes import Readiness, probes_app
@@ -58,7 +59,7 @@ class Private:
 
 @asynccontextmanager
 async def private(till: Till, readiness: Readiness) -> AsyncIterator[Private]:
-    batcher = Batcher(till.ledger, Policy())
+    batcher = Batcher(till.ledger, PolicyInForce(Policy()))
     callback = Requests(("moveFunds", "getBalance"))
     app = probes_app(readiness, Metrics(till.ledger, batcher, {"callback": callback}))
     transport = httpx.ASGITransport(app)
@@ -214,7 +215,7 @@ async def test_two_processes_on_one_wallet_count_why_they_ran_again(
     await house.till.player("anna", "100")
     other = Ledger(db.service_url)
     bets = [house.till.movement("anna", "BetPlacing", "debit", "1") for _ in range(20)]
-    rivals = Batcher(other, Policy())
+    rivals = Batcher(other, PolicyInForce(Policy()))
     moves = [(house.batcher if n % 2 else rivals).move(bet) for n, bet in enumerate(bets)]
     receipts = await asyncio.gather(*moves)
     await rivals.close()
