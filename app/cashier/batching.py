@@ -18,7 +18,7 @@ import structlog
 from app.cashier.batch_stats import BatchStats, Waiting
 from app.cashier.in_doubt import InDoubt
 from app.cashier.move_funds import move_funds
-from app.cashier.policy import PolicyInForce
+from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.queue import Patience, Queue, Ticket
 from app.ledger.errors import LedgerBusyError, LedgerError, SettingsDifferError
 from app.ledger.transaction import Ledger
@@ -184,9 +184,17 @@ class Lane:
         try:
             return await move()
         except SettingsDifferError:
-            if await self._policy.renew(self._ledger):
+            if await self._renew_policy():
                 return await move()
             raise
+
+    async def _renew_policy(self) -> bool:
+        """Ask the ledger which rules it follows now; False: ours are not among them."""
+        try:
+            return await self._policy.renew(self._ledger)
+        except LedgerUnfitError as error:
+            logger.critical("nothing is recorded", reason=str(error))
+            return False
 
     def _answer(self, decided: Sequence[tuple[Ticket, Receipt]], began: int) -> None:
         """Hand over the receipts of one commit, and count them."""

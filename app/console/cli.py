@@ -16,13 +16,16 @@ from app.console.commands.funds import deposit, grant, revoke, withdraw
 from app.console.commands.movements import movements, rounds
 from app.console.commands.players import players
 from app.console.commands.serve import serve as serve_until_stopped
+from app.console.commands.settings import scope, settings
 from app.console.commands.simulate import simulate_command
 from app.console.commands.tokens import tokens
 from app.console.commands.transfer import transfer
-from app.console.database import open_database, reach
+from app.console.database import Database, open_database, reach
 from app.console.errors import ConsoleError
+from app.console.ledger_access import who
 from app.console.output.printer import complain, say
 from app.ledger.migrations import MigrationBusyError, current_revision, upgrade
+from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
 from app.postgres import PostgresError
 from app.server.errors import AddressTakenError, ServerFailedError
 from app.server.serving import BuildApp
@@ -78,9 +81,19 @@ def serve(
 
 
 @console.command()
-def migrate() -> None:
+def migrate(
+    finish: Annotated[
+        bool,
+        typer.Option(
+            "--finish", help="End an upgrade: no process of the release before runs any more."
+        ),
+    ] = False,
+) -> None:
     """Bring the database's schema to the newest revision, as the role that owns it."""
     with open_database(load_database_settings()) as database:
+        if finish:
+            _finish(database)
+            return
         before = reach(current_revision(database.owner_url))
         reach(upgrade(database.owner_url))
         after = reach(current_revision(database.owner_url))
@@ -90,10 +103,20 @@ def migrate() -> None:
         say(f"The schema went from {before or 'nothing'} to {after}.")
 
 
+def _finish(database: Database) -> None:
+    try:
+        is_new = reach(finish_upgrade(database.owner_url, who()))
+    except OwnerChangeError as error:
+        raise ConsoleError(str(error)) from error
+    say("The upgrade is finished." if is_new else "There is no upgrade to finish.")
+
+
 console.command("simulate")(simulate_command)
 console.command("audit")(audit_command)
 console.add_typer(players)
 console.add_typer(tokens)
+console.add_typer(settings)
+console.add_typer(scope)
 console.command("deposit")(deposit)
 console.command("withdraw")(withdraw)
 console.command("grant")(grant)

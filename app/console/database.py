@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 from app.console.errors import DatabaseAwayError, SchemaBehindError
 from app.ledger.errors import LedgerError
 from app.ledger.migrations import current_revision, head_revision, is_behind, upgrade
+from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
 from app.ledger.transaction import is_away, sqlstate
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE
@@ -59,7 +60,15 @@ def ready_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator
             if database.embedded is None:
                 raise SchemaBehindError(_behind(stands_at))
             reach(upgrade(database.owner_url))
+        if database.embedded is not None:
+            _finish_upgrade(database)
         yield database
+
+
+def _finish_upgrade(database: Database) -> None:
+    """Our own server has no other release's processes, unless somebody still runs one by hand."""
+    with suppress(OwnerChangeError):
+        reach(finish_upgrade(database.owner_url, "wallet"))
 
 
 def reach(work: Coroutine[object, object, T]) -> T:

@@ -1,4 +1,8 @@
-"""How a player's limits are kept: JSON in `players.limits`, as `rows.limits_in_force` reads it."""
+"""How a player's limits are kept: JSON in `wallets.limits`, amounts in minor units.
+
+Beside each limit (null: none) stands a raise that waits for the end of its cooling-off period, in
+microseconds of the epoch: `{"stake_day": {"amount": 1000, "later": 5000, "from": 17900000000}}`.
+"""
 
 import json
 from collections.abc import Mapping

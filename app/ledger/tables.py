@@ -417,6 +417,18 @@ decision_settings = Table(
     CheckConstraint("is_the_only_row", name="is_the_only_row"),
 )
 
+decision_setting_changes = Table(
+    "decision_setting_changes",
+    metadata,
+    Column("change_id", BigInteger, Identity(always=True), nullable=False),
+    Column("changed_at", MOMENT, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("value_before", Text),
+    Column("value_after", Text, nullable=False),
+    PrimaryKeyConstraint("change_id"),
+)
+
 ledger_settings = Table(
     "ledger_settings",
     metadata,
@@ -432,5 +444,6 @@ APPEND_ONLY: Final = (
     "account_changes",
     "maintenance_notices",
     "ledger_settings",
+    "decision_setting_changes",
 )
 """Tables whose rows are never changed nor deleted: by trigger, and by privilege."""

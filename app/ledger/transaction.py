@@ -52,6 +52,9 @@ The database is away for us.
 AWAY_STATES: Final = frozenset({"25006", "25P03", "55000"})
 """A server that only reads (a standby), a transaction ended for idling, one that lets nobody in."""
 
+APPLICATION_NAME: Final = "wallet/2"
+"""Told apart from the release before, so that an upgrade knows whether that one still runs."""
+
 SESSION_SETTINGS: Final = {
     # Every statement of the service goes by key. A sequential scan would put a predicate lock on
     # the whole table and make conflicts of movements that have nothing in common.
@@ -63,7 +66,7 @@ SESSION_SETTINGS: Final = {
     # A plan is made once for each connection: making one anew costs more than a lone movement.
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
-    "application_name": "wallet",
+    "application_name": APPLICATION_NAME,
     "timezone": "UTC",
 }
 
@@ -319,8 +322,9 @@ async def _commit(raw: Raw) -> None:
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """The SQLSTATE of a database error."""
-    return getattr(error, "sqlstate", None)
+    """The SQLSTATE of a database error, also one that the migrations' engine has wrapped."""
+    state: str | None = getattr(getattr(error, "orig", None) or error, "sqlstate", None)
+    return state
 
 
 def is_conflict(error: BaseException) -> bool:

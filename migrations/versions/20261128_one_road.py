@@ -68,7 +68,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION record_movements_v1")
     op.execute("DROP FUNCTION remember_decision_settings_v1")
     op.execute(f"DROP TYPE {', '.join(TYPES)}")
-    op.execute("DROP TABLE early_aborts, decision_settings")
+    op.execute("DROP TABLE early_aborts, decision_settings, decision_setting_changes")
     op.execute("ALTER TABLE rounds DROP COLUMN has_early_aborts")
     op.execute(
         "ALTER TABLE wallets DROP COLUMN revision, DROP COLUMN agent, DROP COLUMN currency,"

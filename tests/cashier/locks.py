@@ -28,7 +28,7 @@ async def waiting(till: Till, many: int = 1) -> list[int]:
     for _ in range(400):
         rows = await till.rows(
             "SELECT pid FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND application_name = 'wallet'"
+            " WHERE wait_event_type = 'Lock' AND application_name = 'wallet/2'"
             " AND datname = current_database()"  # Other tests share the server.
         )
         if len(rows) >= many:

@@ -529,7 +529,7 @@ class TestTerminated:
             assert isinstance(await batcher.move(till.bet(amount="10")), Posting)
             ended = await till.rows(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE application_name = 'wallet' AND datname = current_database()"
+                " WHERE application_name = 'wallet/2' AND datname = current_database()"
             )
             assert len(ended) >= 2
         assert isinstance(await batcher.move(till.bet(amount="10")), Posting)

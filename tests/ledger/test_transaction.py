@@ -23,7 +23,7 @@ GRACE_SECONDS = 2.5
 
 OPEN = """
 SELECT pid, state, query FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'wallet'
+WHERE datname = current_database() AND application_name = 'wallet/2'
   AND (state <> 'idle' OR backend_xid IS NOT NULL)
 """
 
@@ -222,7 +222,7 @@ async def test_cancellation_at_any_moment_leaks_neither_transactions_nor_connect
     done = await asyncio.gather(*(other.one(other.bet(name, "0.01")) for name in names))
     assert all(isinstance(receipt, Posting) for receipt in done)
     assert await till.count(
-        "pg_stat_activity", "application_name = 'wallet' AND datname = current_database()"
+        "pg_stat_activity", "application_name = 'wallet/2' AND datname = current_database()"
     )
     await ledger.close()
     await till.is_sound()
@@ -304,7 +304,7 @@ async def test_a_pool_of_dead_connections_is_noticed_and_costs_nobody_an_error(
     killer = await connect(db.superuser_url)
     await killer.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name = 'wallet' AND datname = current_database()"
+        " WHERE application_name = 'wallet/2' AND datname = current_database()"
     )
     await killer.close()
     assert await ledger.serializable(work)

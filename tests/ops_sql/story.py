@@ -11,7 +11,7 @@ from app.cashier.in_doubt import Delivery, list_unknown_outcomes
 from app.cashier.move_funds import move_funds
 from app.cashier.notices import Notice, keep_notice
 from app.cashier.players import issue_token, open_account, token_hash
-from app.cashier.refusal_log import RefusedRequest, log_refusal
+from app.cashier.refusal_log import log_refusal
 from app.ledger.accounts import ChangeNote
 from app.ledger.transaction import Ledger
 from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType
@@ -19,6 +19,7 @@ from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
+from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
 
 AGENT = "house"
@@ -156,11 +157,11 @@ class Storyteller:
         self.now = datetime(2026, 3, 5, 10, tzinfo=UTC)
         await log_refusal(
             self.ledger,
-            RefusedRequest(
-                delivery=bytes(16), source="callback", operation="moveFunds", user_id="anna",
-                transaction_id="b-77", event_id="round-77", event_type="BetPlacing",
-                direction="credit", amount="5.00", code="DIRECTION_NOT_ALLOWED",
-                reason="BetPlacing is no credit", asked="{}", received_at=self.now,
+            RefusalRecord(
+                user_id="anna", source="callback", operation="moveFunds", transaction_id="b-77",
+                event_id="round-77", event_type="BetPlacing", direction="credit", amount="5.00",
+                refusal="DIRECTION_NOT_ALLOWED", reason="BetPlacing is no credit", differs=None,
+                asked="{}", delivery=bytes(16), event_time=self.now,
             ),
         )  # fmt: skip
         silent = [self.told["b-13"], self.told["w-13"]]

@@ -1,11 +1,17 @@
-"""`wallet token issue`: the token that a game is launched with, by hand."""
+"""`wallet token issue` and `revoke`: the tokens that games are launched with, by hand."""
 
 from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
 
-from app.cashier.players import IssuedToken, find_account, issue_token
+from app.cashier.players import (
+    IssuedToken,
+    find_account,
+    issue_token,
+    revoke_tokens,
+    token_hash,
+)
 from app.console.arguments import UserId
 from app.console.ledger_access import ask, commands, granted, note_of
 from app.console.output.printer import AsJson, print_json, say, screen
@@ -49,3 +55,21 @@ def issue(user_id: UserId, life: Life = None, as_json: AsJson = False) -> None:
     else:
         say(issued.token)
         screen(error=True).print(f"It lives until {moment(issued.expires_at)}.", style="dim")
+
+
+@tokens.command("revoke")
+def revoke(
+    user_id: UserId,
+    token: Annotated[str | None, typer.Argument(help="The token; none: all of them.")] = None,
+) -> None:
+    """Let a player's tokens expire now; money still comes back under them."""
+    hashed = None if token is None else token_hash(token)
+
+    async def work(ledger: Ledger) -> int | Refusal:
+        note = note_of(
+            "account/session", {"user_id": user_id, "revoke": "all" if hashed is None else "one"}
+        )
+        return await revoke_tokens(ledger, user_id, hashed, note=note)
+
+    count = granted(ask(work), user_id)
+    say(f"{count} {'token has' if count == 1 else 'tokens have'} expired.")

@@ -26,6 +26,7 @@ from app.edges.transfer.answers import (
     read_cursor,
     refused,
     refused_by,
+    said,
     token_shown,
     transaction_shown,
 )
@@ -54,6 +55,7 @@ TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
 """As long as the setting may make it."""
 
 END_OF_TIME: Final = datetime(9999, 1, 1, tzinfo=UTC)
+REVOKE_ALL: Final = "all"
 STATUSES: Final = {"active": False, "blocked": True}
 CHANGEABLE: Final = ("status", "excluded_until", "limits", "language")
 
@@ -189,6 +191,8 @@ class Handlers:
     async def session(self, request: Request) -> Answer:
         """Issue the token that a game is launched with; a life that is asked for is fixed."""
         fields, choices = request.fields, self._choices
+        if "revoke" in fields:
+            return await self._revoke(request)
         life, is_sliding = choices.token_life, choices.token_is_sliding
         if "ttl_seconds" in fields:
             seconds = fields.integer("ttl_seconds", 1, TOKEN_LIFE_SECONDS_MAX)
@@ -205,6 +209,21 @@ class Handlers:
         if isinstance(issued, Refusal):
             raise _refused(issued)
         return token_shown(issued)
+
+    async def _revoke(self, request: Request) -> Answer:
+        """Let a token, or all of a player's, expire now; nothing is issued."""
+        fields = request.fields
+        named = fields.text("revoke")
+        revoked = await players.revoke_tokens(
+            self._ledger,
+            fields.text("user_id"),
+            None if named == REVOKE_ALL else players.token_hash(named),
+            agent=request.agent,
+            note=request.note,
+        )
+        if isinstance(revoked, Refusal):
+            raise _refused(revoked)
+        return said(Code.DONE, {"revoked": revoked})
 
     async def update(self, request: Request) -> Answer:
         """Change status, exclusion, limits, language: what is named, and nothing else."""

@@ -11,7 +11,7 @@ SUMMARIES: Final = {
     "account/deposit": "Put real money in",
     "account/withdraw": "Take real money out",
     "account/balance": "What a player has",
-    "account/session": "Issue a token that a game is launched with",
+    "account/session": "Issue a token that a game is launched with, or revoke one",
     "account/update": "Block, exclude, limit a player; change his language",
     "bonus/grant": "Put bonus money in",
     "bonus/revoke": "Take bonus money out",

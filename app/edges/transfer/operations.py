@@ -41,6 +41,7 @@ FORMS: Final[dict[str, Form]] = {
         "ttl_seconds": _optional(
             Kind.INTEGER, "how long the token lives, from 1; its use does not lengthen that"
         ),
+        "revoke": _optional(Kind.TEXT, "all, or a token: it expires now, and nothing is issued"),
     },
     "account/update": {
         "user_id": _USER,

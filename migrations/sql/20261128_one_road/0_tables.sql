@@ -45,6 +45,19 @@ INSERT INTO decision_settings (rule_version, key_scope)
 SELECT CASE WHEN EXISTS (SELECT FROM players) THEN 1 ELSE 2 END,
        (SELECT value FROM ledger_settings WHERE name = 'key_scope');
 
+CREATE TABLE decision_setting_changes (
+    change_id bigint GENERATED ALWAYS AS IDENTITY,
+    changed_at timestamptz NOT NULL,
+    source text NOT NULL,
+    name text NOT NULL,
+    value_before text,
+    value_after text NOT NULL,
+    CONSTRAINT pk_decision_setting_changes PRIMARY KEY (change_id)
+);
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON decision_setting_changes
+    FOR EACH STATEMENT EXECUTE FUNCTION forbid_change();
+
 -- Fills in what nobody has remembered yet, and tells what is remembered. The service may not change
 -- the row in any other way.
 CREATE FUNCTION remember_decision_settings_v1(
@@ -64,7 +77,7 @@ END
 $$;
 
 GRANT SELECT, INSERT, UPDATE ON early_aborts TO wallet_service;
-GRANT SELECT ON decision_settings TO wallet_service;
+GRANT SELECT ON decision_settings, decision_setting_changes TO wallet_service;
 
 -- Decisions of this release are lawful from now on; rows that are there already were checked.
 ALTER TABLE movements DROP CONSTRAINT ck_movements_decision;

@@ -1,0 +1,92 @@
+"""`wallet settings …` and `wallet scope widen`: the settings that decide money, changed on record.
+
+A server names them with every batch, and the database refuses one that differs: whoever changes a
+setting here changes it for the servers' environment, too, and starts them again.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Final
+
+import typer
+
+from app.cashier.policy import policy_of_ledger
+from app.console.database import open_database, reach
+from app.console.errors import ConsoleError
+from app.console.ledger_access import ask, commands, who
+from app.console.output.printer import AsJson, facts_table, print_json, say, screen
+from app.ledger.owner_changes import (
+    CHANGEABLE,
+    OwnerChangeError,
+    change_decision_setting,
+    widen_key_scope,
+)
+from app.settings import load_database_settings
+from app.wallet.balance import StakeOrder
+from app.wallet.early_aborts import OvertakenBet
+
+settings: Final = commands("settings", "The settings that decide money, as the ledger remembers.")
+scope: Final = commands("scope", "What a transaction id of the game side names.")
+
+SECONDS_MAX: Final = 86400
+
+Name = Annotated[str, typer.Argument(help=f"One of {', '.join(CHANGEABLE)}.")]
+Value = Annotated[str, typer.Argument(help="The new value.")]
+
+
+@settings.command("show")
+def show(as_json: AsJson = False) -> None:
+    """Show what the ledger remembers."""
+    policy = ask(policy_of_ledger)
+    facts: dict[str, object] = {
+        "rule_version": policy.rule_version.value,
+        "key_scope": policy.key_scope.value,
+        "stake_order": policy.stake_order.value,
+        "overtaken_bet": policy.overtaken_bet.value,
+        "overtaken_seconds": policy.overtaken_window // timedelta(seconds=1),
+    }
+    if as_json:
+        print_json(facts)
+    else:
+        screen().print(facts_table("decision settings", facts))
+
+
+@settings.command("change")
+def change(name: Name, value: Value) -> None:
+    """Change one setting, as the role that owns the schema; who did it is kept."""
+    new = _read(name, value)
+    with open_database(load_database_settings()) as database:
+        before = reach(change_decision_setting(database.owner_url, who(), name, new))
+    say(f"{name} was {before} and is {new} now: set WALLET_{name.upper()} and restart the servers.")
+
+
+@scope.command("widen")
+def widen() -> None:
+    """Let a transaction id name its event type and direction, too; it cannot be narrowed again."""
+    with open_database(load_database_settings()) as database:
+        try:
+            was_narrow = reach(widen_key_scope(database.owner_url, who()))
+        except OwnerChangeError as error:
+            raise ConsoleError(str(error)) from error
+    if was_narrow:
+        say("The key scope is transaction_event now: set WALLET_KEY_SCOPE and restart the servers.")
+    else:
+        say("The key scope already was transaction_event.")
+
+
+def _read(name: str, value: str) -> str | int:
+    """Read the value of a setting, or say which values there are."""
+    choices: dict[str, tuple[str, ...]] = {
+        "stake_order": tuple(StakeOrder),
+        "overtaken_bet": tuple(OvertakenBet),
+    }
+    if name in choices:
+        if value in choices[name]:
+            return value
+        raise ConsoleError(f"{name} is one of {', '.join(choices[name])}.")
+    if name == "overtaken_seconds":
+        if re.fullmatch(r"[0-9]{1,5}", value, re.ASCII) and int(value) <= SECONDS_MAX:
+            return int(value)
+        raise ConsoleError(f"overtaken_seconds is a whole number from 0 to {SECONDS_MAX}.")
+    hint = "; `wallet scope widen` widens the key scope" if name == "key_scope" else ""
+    raise ConsoleError(f"{name} is not one of {', '.join(CHANGEABLE)}{hint}.")

@@ -1,0 +1,120 @@
+"""What only the schema's owner changes of a ledger: its decision settings, and an upgrade's end.
+
+Every change names who made it, in an append-only list beside the settings themselves.
+"""
+
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.ledger.migrations import prepared_connection
+from app.wallet.facts import RuleVersion
+from app.wallet.movement import KeyScope
+
+APPLICATION_NAME_BEFORE: Final = "wallet"
+"""How connections of the release before call themselves."""
+
+SIDE_BY_SIDE: Final = {
+    "copy_to_player": "wallets",
+    "copy_to_wallet": "players",
+    "fill_wallet": "wallets",
+    "raise_revision": "wallets",
+}
+"""Triggers that bind processes of the release before, and the tables they stand on."""
+
+CHANGEABLE: Final = ("stake_order", "overtaken_bet", "overtaken_seconds")
+"""Settings that may become another value at any time; the key scope only ever widens."""
+
+_RUNNING: Final = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = :name
+"""
+
+_NOTE: Final = """
+INSERT INTO decision_setting_changes (changed_at, source, name, value_before, value_after)
+VALUES (now(), :source, :name, :before, :after)
+"""
+
+
+class OwnerChangeError(Exception):
+    """The change cannot be made; the message says why, and what to do first."""
+
+
+async def finish_upgrade(url: str, source: str) -> bool:
+    """End the time in which processes of the release before may run; False: it had ended.
+
+    From here on decisions follow this release's rules. Raises OwnerChangeError while a process of
+    the release before is still connected.
+    """
+    async with prepared_connection(url) as connection, connection.begin():
+        before = await _locked(connection, "rule_version")
+        if before == RuleVersion.CURRENT:
+            return False
+        running = await connection.scalar(text(_RUNNING), {"name": APPLICATION_NAME_BEFORE})
+        if running:
+            raise OwnerChangeError(
+                f"{running} connections of the release before are still open: stop its processes "
+                "and run this again."
+            )
+        for trigger, table in SIDE_BY_SIDE.items():
+            await connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger} ON {table}"))
+            await connection.execute(text(f"DROP FUNCTION IF EXISTS {trigger}()"))
+        await _change(connection, source, "rule_version", before, RuleVersion.CURRENT.value)
+        return True
+
+
+async def widen_key_scope(url: str, source: str) -> bool:
+    """Let ids of the callback API be taken with their event type and direction; False: they were.
+
+    An id that an entry of the narrow scope has stays taken for that entry's event type and
+    direction. Servers that still run with the narrow scope record nothing from here on. Raises
+    OwnerChangeError before the upgrade to this release is finished.
+    """
+    async with prepared_connection(url) as connection, connection.begin():
+        before = await _locked(connection, "key_scope")
+        if await _locked(connection, "rule_version") != RuleVersion.CURRENT:
+            raise OwnerChangeError("Finish the upgrade first: wallet migrate --finish.")
+        if before == KeyScope.TRANSACTION_EVENT:
+            return False
+        await _change(connection, source, "key_scope", before, KeyScope.TRANSACTION_EVENT.value)
+        return True
+
+
+async def change_decision_setting(url: str, source: str, name: str, value: str | int) -> object:
+    """Change one of CHANGEABLE, and return what it was; None: nothing was remembered.
+
+    Servers that still run with the old value record nothing from here on.
+    """
+    if name not in CHANGEABLE:
+        raise ValueError(f"{name} is not one of {', '.join(CHANGEABLE)}")
+    async with prepared_connection(url) as connection, connection.begin():
+        before = await _locked(connection, name)
+        await _change(connection, source, name, before, value)
+        return before
+
+
+async def _locked(connection: AsyncConnection, name: str) -> object:
+    row = await connection.execute(
+        text(f"SELECT {name} FROM decision_settings FOR UPDATE")  # noqa: S608 - a name of ours
+    )
+    value: object = row.scalar_one()
+    return value
+
+
+async def _change(
+    connection: AsyncConnection, source: str, name: str, before: object, after: str | int
+) -> None:
+    await connection.execute(
+        text(f"UPDATE decision_settings SET {name} = :value"),  # noqa: S608 - a name of ours
+        {"value": after},
+    )
+    await connection.execute(
+        text(_NOTE),
+        {
+            "source": source,
+            "name": name,
+            "before": None if before is None else str(before),
+            "after": str(after),
+        },
+    )
