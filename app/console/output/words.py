@@ -36,6 +36,7 @@ FLAGS: Final = {
     Flag.UNCOVERED: "more than the payments that stood",
     Flag.OTHER_GAME: "not the sportsbook's game id",
     Flag.ABORT_OVERTOOK: "an abort had come before it",
+    Flag.ABORT_BESIDE_PAYMENT: "another bet of the event was paid",
 }
 if set(EVENTS) != set(EventType) or set(FLAGS) != set(Flag):
     raise AssertionError("every event type and every flag has its words")
