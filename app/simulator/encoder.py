@@ -61,7 +61,7 @@ class EncodedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What is needed to write a player's letters."""
+    """What is needed to encode a player's requests."""
 
     callback_key: str = field(repr=False)
     user_id: str
@@ -106,7 +106,7 @@ def _move(move: Move, style: Style, encoding: Encoding) -> EncodedRequest:
     as_json = style.encoding == "json"
     fields = _move_fields(move, style, encoding)
     if as_json:
-        fields += _json_strangers(style.stranger)
+        fields += _json_unknown_fields(style.unknown_field)
     else:
         fields += _form_strangers(style)
     turn = style.turn % len(fields)
@@ -169,10 +169,10 @@ def _form_strangers(style: Style) -> list[_Field]:
         (_Field("zone", "first"), _Field("zone", 'last "of" \\ two')),
         (_Field("extraData[gameName]", "x"),) if style.extra_data == 1 else (),
     )
-    return list(variants[style.stranger % len(variants)])
+    return list(variants[style.unknown_field % len(variants)])
 
 
-def _json_strangers(stranger: int) -> list[_Field]:
+def _json_unknown_fields(variant: int) -> list[_Field]:
     """Members the contract does not know, with the text each is hashed as."""
     variants: tuple[tuple[_Field, ...], ...] = (
         (),
@@ -182,7 +182,7 @@ def _json_strangers(stranger: int) -> list[_Field]:
         (_Field("odds", "1.20", "1.20"), _Field("max", "-1e3", "-1e3")),
         (_Field("device", "Array", '{"os": "x"}'),),
     )
-    return list(variants[stranger % len(variants)])
+    return list(variants[variant % len(variants)])
 
 
 def _question(question: Question, style: Style, encoding: Encoding) -> EncodedRequest:

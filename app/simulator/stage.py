@@ -9,6 +9,7 @@ from typing import Literal
 DuplicateReply = Literal["conflict", "replay"]
 StakeOrder = Literal["real_first", "bonus_first"]
 KeyScope = Literal["transaction", "transaction_event"]
+OvertakenBet = Literal["refuse", "flag"]
 
 # Ids are at most 250 characters; a run id of 64 leaves room for player, kind and number.
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -16,7 +17,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class StagePlayer:
-    """A player as he stands before the first request of this run."""
+    """A player as they stand before the first request of this run."""
 
     user_id: str
     currency: str
@@ -46,6 +47,9 @@ class Stage:
     #: The gameId under which Betby's sports bets come, if the operator set one.
     sport_game_id: int | None
     players: tuple[StagePlayer, ...]
+    #: What becomes of a bet whose abort came first. The simulator sends such a bet a few requests
+    #: after its abort, well within the 600 seconds that the contract gives it.
+    overtaken_bet: OvertakenBet = "refuse"
 
 
 def new_run_id() -> str:

@@ -1,4 +1,4 @@
-"""What a wallet must refuse: strangers, nonsense, spoiled requests; and launches that fail."""
+"""What a wallet must refuse: unknown callers, ill-formed requests; and launches that fail."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -40,6 +40,8 @@ _NO_SUCH_EVENT = (
     ("PromoStreamersDebit", "credit"),
     ("betplacing", "debit"),
     ("Jackpot", "credit"),
+    ("Cancel", "credit"),
+    ("BetWin", "credit"),
     ("Lose", "DEBIT"),
 )
 
