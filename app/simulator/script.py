@@ -19,7 +19,7 @@ from app.simulator.scenes import strangers
 from app.simulator.stage import Options, Stage
 from app.simulator.units import print_units, units_of
 
-# What a player has at least when a scene begins, in coins of his currency.
+# What a player has at least when a scene begins, in coins of their currency.
 _PURSE_COINS = 50
 
 
