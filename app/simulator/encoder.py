@@ -1,9 +1,9 @@
-"""A request put into bytes: fields, encoding, signature. The only place that sees token and key.
+"""Encodes and signs a request; the only module of the simulator that sees tokens and the key.
 
-1. The fields, with the texts that the names in the plan stand for.
-2. Their dress: order, extraData, a field unknown to the contract.
-3. One of three encodings: a form, JSON, or an empty body and a query.
-4. Signed over exactly the fields that the handler will read.
+1. The fields are filled in: names of tokens and players become the texts they stand for.
+2. The style is applied: the order of fields, extraData, a field unknown to the contract.
+3. One of three encodings is written: a form, JSON, or an empty body and a query.
+4. The request is signed over exactly the fields that the handler will read.
 """
 
 import json
@@ -108,7 +108,7 @@ def _move(move: Move, style: Style, encoding: Encoding) -> EncodedRequest:
     if as_json:
         fields += _json_unknown_fields(style.unknown_field)
     else:
-        fields += _form_strangers(style)
+        fields += _form_unknown_fields(style)
     turn = style.turn % len(fields)
     fields = fields[turn:] + fields[:turn]
     if move.flaw == "repeated_json_key":
@@ -159,7 +159,7 @@ def _move_fields(move: Move, style: Style, encoding: Encoding) -> list[_Field]:
     return fields
 
 
-def _form_strangers(style: Style) -> list[_Field]:
+def _form_unknown_fields(style: Style) -> list[_Field]:
     """Fields the contract does not know, as PHP would fold them."""
     variants: tuple[tuple[_Field, ...], ...] = (
         (),
@@ -192,7 +192,7 @@ def _question(question: Question, style: Style, encoding: Encoding) -> EncodedRe
         fields.append(_Field("token", encoding.tokens[question.token]))
     if question.flaw == "missing_field":
         del fields[0]
-    fields += _form_strangers(style)
+    fields += _form_unknown_fields(style)
     turn = style.turn % len(fields)
     fields = fields[turn:] + fields[:turn]
     target = f"{_path(question.method, style)}?{_urlencoded(fields)}"

@@ -137,7 +137,7 @@ class _Connection:
     async def close(self) -> None:
         """Close, whatever state the connection is in."""
         self._writer.close()
-        # A peer that is gone already, or never says goodbye, keeps nobody waiting.
+        # The peer may be gone already, or never close its side.
         with suppress(OSError):
             async with asyncio.timeout(_GOODBYE_SECONDS):
                 await self._writer.wait_closed()

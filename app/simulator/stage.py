@@ -1,4 +1,4 @@
-"""What the simulator is given: a running server, players on it, and how to play."""
+"""What the simulator is given: a running server, players on it, and how much to play."""
 
 import re
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class StagePlayer:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A running server and the players who are on nobody else's stage meanwhile."""
+    """A running server, its settings, and players whom nobody else uses during the run."""
 
     #: Where the callback's methods live, for example ``http://127.0.0.1:8080``.
     base_url: str

@@ -224,7 +224,10 @@ class TestAnAbort:
         story.one(movement(ABORT, "5"))
         assert refusal(story.one(movement(BET, "5"))) is Refusal.BET_OVERTAKEN
 
-    def test_refused_for_ever_absorbs_no_other_abort(self, story: Story) -> None:
+    @pytest.mark.parametrize("knows_everything", [True, False])
+    def test_refused_for_ever_absorbs_no_other_abort(self, *, knows_everything: bool) -> None:
+        """Whether or not a history holds declined aborts as well as declined bets."""
+        story = Story(knows_everything=knows_everything).player(real=1000)
         story.tell(movement(BET, "5"), movement(ABORT, "5"))
         for _ in range(2):
             assert isinstance(story.one(movement(ABORT, "5")), Declined)

@@ -10,7 +10,7 @@ _TOKENS: tuple[Token, ...] = (Token.LIVE, Token.EXPIRED, Token.UNKNOWN, Token.AN
 
 
 def retried(writer: ScriptWriter) -> Iterator[Step]:
-    """Each move is said again, dressed otherwise, before token and funds can matter."""
+    """Each move is repeated in another form, and answered before token and funds are checked."""
     event, stake = writer.new_event(), writer.stake()
     paid = writer.payout(stake)
     for move in (

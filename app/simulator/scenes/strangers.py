@@ -76,7 +76,7 @@ def fresh_token(writer: ScriptWriter) -> Iterator[Step]:
 
 
 def spoiled(writer: ScriptWriter) -> Iterator[Step]:
-    """A bet spoiled in every way leaves no outcome: under the same id it is accepted at last."""
+    """An ill-formed bet leaves no outcome: under the same id a correct one is accepted."""
     event = writer.new_event()
     bet = writer.move("BetPlacing", event, writer.stake())
     for flaw in _FLAWS:
