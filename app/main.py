@@ -1,4 +1,4 @@
-"""The composition root: settings → ledger, tellers, keys, routers → one ASGI application."""
+"""The composition root: settings → ledger, batching, keys, doors → one ASGI application."""
 
 import asyncio
 import gc

@@ -7,6 +7,7 @@ anything but a plain answer of the database drops the connection: nobody should 
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
@@ -17,7 +18,7 @@ Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 AGE_SECONDS_MAX: Final = 1800
 """A connection is closed after half an hour: what the server keeps for each only ever grows."""
 
-CONNECT_SECONDS_MAX: Final = 3
+CONNECT_MAX: Final = timedelta(seconds=3)
 """How long the database may take to let us in: a hundred times what it needs."""
 
 SHUT_NANOSECONDS_MAX: Final = 2 * 10**9
@@ -45,12 +46,10 @@ class Kept(NamedTuple):
 class Connections:
     """So many connections to one database, made when they are needed."""
 
-    def __init__(
-        self, url: str, most: int, wait_seconds: float, settings: Mapping[str, str]
-    ) -> None:
-        """`settings` are the server's, for each connection; `wait_seconds` for letting us in."""
+    def __init__(self, url: str, most: int, wait: timedelta, settings: Mapping[str, str]) -> None:
+        """`settings` are the server's, for each connection; `wait` for being let in."""
         self._url = make_url(url).set(drivername="postgresql")
-        self._wait_seconds = wait_seconds
+        self._wait = wait
         self._settings = dict(settings)
         self._most = most
         self._idle: list[Kept] = []
@@ -123,7 +122,7 @@ class Connections:
         try:
             raw: Raw = await asyncpg.connect(
                 self._url.render_as_string(hide_password=False),
-                timeout=self._wait_seconds,
+                timeout=self._wait.total_seconds(),
                 server_settings=self._settings,
             )
         except TimeoutError as error:

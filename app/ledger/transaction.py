@@ -22,7 +22,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import asyncpg
 
-from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse, Raw
+from app.ledger.connections import CONNECT_MAX, Connections, Kept, PoolUse, Raw
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, SettingsDifferError
 from app.ledger.money.book import Book, MoneyBook
 from app.ledger.money.statements import FACTS_STALE, NOT_SERIALIZABLE, SETTINGS_DIFFER
@@ -122,8 +122,7 @@ class Ledger:
         self.retries: Counter[str] = Counter()
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
-        wait_seconds = deadline.total_seconds()
-        milliseconds = str(int(wait_seconds * 1000))
+        milliseconds = str(deadline // timedelta(milliseconds=1))
 
         def connections(most: int, isolation: str) -> Connections:
             settings = SESSION_SETTINGS | {
@@ -132,7 +131,7 @@ class Ledger:
                 "lock_timeout": milliseconds,
                 "idle_in_transaction_session_timeout": milliseconds,
             }
-            return Connections(url, most, min(wait_seconds, CONNECT_SECONDS_MAX), settings)
+            return Connections(url, most, min(deadline, CONNECT_MAX), settings)
 
         self._connections = connections(max(pool_size - read_connections, 1), "serializable")
         # Facts are read without locks, not even those that SERIALIZABLE keeps of a reader.

@@ -1,6 +1,6 @@
 """The operations, each a function from a request of a known agent to an answer; no HTTP.
 
-Money goes through the tellers and nowhere else, and their refusals are traced in the money
+Money goes through the batcher and nowhere else, and its refusals are logged in the money
 transaction. Every other refusal leaves its trace here; one that cannot be traced is not told: the
 caller hears 103, and asks again.
 """

@@ -105,7 +105,11 @@ def test_405_is_an_outcome_even_after_the_block_is_lifted(house: House) -> None:
     house.block(seat)
     bet = house.fields(seat, "BetPlacing", "10.00")
     assert told(house.form(bet)) == (405, None)
-    house.sql("UPDATE players SET blocked = false WHERE user_id = $1", seat.user_id)
+    house.sql(
+        "UPDATE wallets SET blocked = false, revision = revision + 1 FROM players p"
+        " WHERE p.player_id = wallets.player_id AND user_id = $1",
+        seat.user_id,
+    )
     assert told(house.form(bet)) == (405, None)
 
 
