@@ -9,7 +9,6 @@
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -170,7 +169,7 @@ class Endpoint:
                 amount=id_of(members, "amount"),
                 code=code,
                 reason=reason,
-                asked=json.dumps(asked_of(members, FORMS[arrival.operation])),
+                asked=asked_of(members, FORMS[arrival.operation]),
                 received_at=arrival.received_at,
             ),
         )
