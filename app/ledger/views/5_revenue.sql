@@ -1,6 +1,38 @@
--- A figure is chosen by what the event type counts as, never by its name: every type counts as
--- something, so none can be missing. A cancel that undoes an abort takes no payment back; it places
--- the stake again (stands_again).
+-- A figure is chosen by what an event type counts as, never by its name: every type counts as
+-- something, so none can be missing.
+
+CREATE VIEW ops.stakes_again AS
+SELECT m.ledger_time,
+       (m.ledger_time AT TIME ZONE 'UTC')::date AS day,
+       p.user_id,
+       p.currency,
+       m.game_id,
+       m.event_id,
+       m.event_type,
+       round(m.amount, p.scale) AS amount,
+       m.transaction_id,
+       p.player_id
+FROM public.movements m
+JOIN public.event_types e ON e.event_type = m.event_type
+JOIN public.players p ON p.player_id = m.player_id
+JOIN public.movements undone ON undone.player_id = m.player_id
+    AND undone.position = split_part(m.reverses, '/', 1)::bigint
+JOIN public.event_types u ON u.event_type = undone.event_type
+WHERE m.decision = 'ACCEPTED' AND m.reverses <> '' AND e.part = 'cancel' AND u.part = 'abort';
+
+COMMENT ON VIEW ops.stakes_again IS
+    'SportBetCancels that undid an abort. Such a one takes no payment back: it places the stake again, and counts so in every figure';
+COMMENT ON COLUMN ops.stakes_again.ledger_time IS 'When it was accepted';
+COMMENT ON COLUMN ops.stakes_again.day IS 'The UTC day of ledger_time';
+COMMENT ON COLUMN ops.stakes_again.user_id IS 'The player';
+COMMENT ON COLUMN ops.stakes_again.currency IS 'The player''s currency';
+COMMENT ON COLUMN ops.stakes_again.game_id IS 'The game';
+COMMENT ON COLUMN ops.stakes_again.event_id IS 'The sports bet';
+COMMENT ON COLUMN ops.stakes_again.event_type IS 'The kind of movement that undid the abort';
+COMMENT ON COLUMN ops.stakes_again.amount IS 'The stake';
+COMMENT ON COLUMN ops.stakes_again.transaction_id IS 'The id under which it was asked for';
+COMMENT ON COLUMN ops.stakes_again.player_id IS 'Our own number for the player';
+
 CREATE VIEW ops.daily_movements AS
 SELECT t.day,
        t.currency,
@@ -22,27 +54,27 @@ SELECT t.day,
        round(v.deposits, t.scale) AS deposits,
        round(v.withdrawals, t.scale) AS withdrawals
 FROM (
-    SELECT (m.ledger_time AT TIME ZONE 'UTC')::date AS day, m.currency, m.game_id, m.event_type,
-           max(m.scale) AS scale, count(*) AS movements, sum(m.amount) AS amount,
-           sum(m.real_delta + m.bonus_delta) AS gained,
-           sum(CASE WHEN m.reverses <> ''
-                        AND m.event_type IN (SELECT c.event_type FROM public.event_types c
-                                             WHERE c.part = 'cancel')
-                        AND (SELECT u.part = 'abort'
-                             FROM public.movements undone
-                             JOIN public.event_types u ON u.event_type = undone.event_type
-                             WHERE undone.player_id = m.player_id
-                                 AND undone.position = split_part(m.reverses, '/', 1)::bigint)
-                    THEN m.amount ELSE 0 END) AS stands_again
-    FROM public.movements m
-    WHERE m.decision = 'ACCEPTED'
-    GROUP BY (m.ledger_time AT TIME ZONE 'UTC')::date, m.currency, m.game_id, m.event_type
+    SELECT g.day, g.currency, g.game_id, g.event_type, max(g.scale) AS scale,
+           sum(g.movements) AS movements, sum(g.amount) AS amount, sum(g.gained) AS gained,
+           sum(g.again) AS again
+    FROM (
+        SELECT (m.ledger_time AT TIME ZONE 'UTC')::date AS day, m.currency, m.game_id,
+               m.event_type, max(m.scale) AS scale, count(*) AS movements,
+               sum(m.amount) AS amount, sum(m.real_delta + m.bonus_delta) AS gained, 0 AS again
+        FROM public.movements m
+        WHERE m.decision = 'ACCEPTED'
+        GROUP BY (m.ledger_time AT TIME ZONE 'UTC')::date, m.currency, m.game_id, m.event_type
+        UNION ALL
+        SELECT s.day, s.currency, s.game_id, s.event_type, 0, 0, 0, 0, s.amount
+        FROM ops.stakes_again s
+    ) AS g
+    GROUP BY g.day, g.currency, g.game_id, g.event_type
 ) AS t
 JOIN public.event_types e ON e.event_type = t.event_type
 CROSS JOIN LATERAL (
     SELECT CASE e.counts_as WHEN 'turnover' THEN -t.gained
-                            WHEN 'payments' THEN t.stands_again ELSE 0 END AS turnover,
-           CASE e.counts_as WHEN 'payments' THEN t.gained + t.stands_again ELSE 0 END AS payments,
+                            WHEN 'payments' THEN t.again ELSE 0 END AS turnover,
+           CASE e.counts_as WHEN 'payments' THEN t.gained + t.again ELSE 0 END AS payments,
            CASE e.counts_as WHEN 'bonuses' THEN t.gained ELSE 0 END AS bonuses,
            CASE e.counts_as WHEN 'promotions' THEN t.gained ELSE 0 END AS promotions,
            CASE e.counts_as WHEN 'tips' THEN -t.gained ELSE 0 END AS tips,
@@ -147,54 +179,57 @@ COMMENT ON COLUMN ops.daily_streamer_revenue.turnover IS 'Streamer stakes placed
 COMMENT ON COLUMN ops.daily_streamer_revenue.payments IS 'Streamer credits, less taken back';
 COMMENT ON COLUMN ops.daily_streamer_revenue.result IS 'Turnover less payments: never part of GGR or NGR';
 
--- Added up by the player's number first: grouping millions of movements by longer keys costs more
--- than reading them. A movement is in its player's currency, which the audit holds.
+-- One aggregate over the movements, by the player's number alone: longer keys, and a subquery for
+-- each row, made PostgreSQL sort millions of movements, by one process. What a player has no movement
+-- of is null until the end. A movement is in its player's currency, which the audit holds.
 CREATE VIEW ops.daily_players AS
 SELECT t.day,
        t.user_id,
        t.currency,
-       sum(t.movements) AS movements,
-       sum(CASE WHEN e.part = 'bet' THEN t.movements ELSE 0 END) AS bets,
-       round(sum(v.turnover), t.scale) AS turnover,
-       round(sum(v.payments), t.scale) AS payments,
-       round(sum(v.turnover - v.payments), t.scale) AS ggr,
-       round(sum(v.bonuses), t.scale) AS bonuses,
-       round(sum(v.promotions), t.scale) AS promotions,
-       round(sum(v.turnover - v.payments - v.bonuses - v.promotions), t.scale) AS ngr,
-       round(sum(v.deposits), t.scale) AS deposits,
-       round(sum(v.withdrawals), t.scale) AS withdrawals
+       t.movements AS movements,
+       t.bets AS bets,
+       round(v.turnover, t.scale) AS turnover,
+       round(v.payments, t.scale) AS payments,
+       round(v.turnover - v.payments, t.scale) AS ggr,
+       round(v.bonuses, t.scale) AS bonuses,
+       round(v.promotions, t.scale) AS promotions,
+       round(v.turnover - v.payments - v.bonuses - v.promotions, t.scale) AS ngr,
+       round(v.deposits, t.scale) AS deposits,
+       round(v.withdrawals, t.scale) AS withdrawals
 FROM (
-    SELECT (m.ledger_time AT TIME ZONE 'UTC')::date AS day, p.player_id, p.user_id, p.currency,
-           p.scale, m.event_type, count(*) AS movements,
-           sum(m.real_delta + m.bonus_delta) AS gained,
-           sum(CASE WHEN m.reverses <> ''
-                        AND m.event_type IN (SELECT c.event_type FROM public.event_types c
-                                             WHERE c.part = 'cancel')
-                        AND (SELECT u.part = 'abort'
-                             FROM public.movements undone
-                             JOIN public.event_types u ON u.event_type = undone.event_type
-                             WHERE undone.player_id = m.player_id
-                                 AND undone.position = split_part(m.reverses, '/', 1)::bigint)
-                    THEN m.amount ELSE 0 END) AS stands_again
-    FROM public.movements m
-    JOIN public.players p ON p.player_id = m.player_id
-    WHERE m.decision = 'ACCEPTED'
-    GROUP BY (m.ledger_time AT TIME ZONE 'UTC')::date, p.player_id, m.event_type
+    SELECT g.day, g.player_id, g.user_id, g.currency, g.scale,
+           sum(g.movements) AS movements, sum(g.bets) AS bets, sum(g.turnover) AS turnover,
+           sum(g.payments) AS payments, sum(g.bonuses) AS bonuses,
+           sum(g.promotions) AS promotions, sum(g.deposits) AS deposits,
+           sum(g.withdrawals) AS withdrawals
+    FROM (
+        SELECT (m.ledger_time AT TIME ZONE 'UTC')::date AS day, p.player_id, p.user_id,
+               p.currency, p.scale, count(*) AS movements,
+               count(*) FILTER (WHERE e.part = 'bet') AS bets,
+               -sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'turnover') AS turnover,
+               sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'payments') AS payments,
+               sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'bonuses') AS bonuses,
+               sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'promotions') AS promotions,
+               sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'deposits') AS deposits,
+               -sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'withdrawals') AS withdrawals
+        FROM public.movements m
+        JOIN public.event_types e ON e.event_type = m.event_type AND NOT e.is_streamer
+        JOIN public.players p ON p.player_id = m.player_id
+        WHERE m.decision = 'ACCEPTED'
+        GROUP BY (m.ledger_time AT TIME ZONE 'UTC')::date, p.player_id
+        UNION ALL
+        SELECT s.day, s.player_id, s.user_id, s.currency, p.scale, 0, 0, s.amount, s.amount,
+               NULL, NULL, NULL, NULL
+        FROM ops.stakes_again s
+        JOIN public.players p ON p.player_id = s.player_id
+    ) AS g
+    GROUP BY g.day, g.player_id, g.user_id, g.currency, g.scale
 ) AS t
-JOIN public.event_types e ON e.event_type = t.event_type
 CROSS JOIN LATERAL (
-    SELECT CASE e.counts_as WHEN 'turnover' THEN -t.gained
-                            WHEN 'payments' THEN t.stands_again ELSE 0 END AS turnover,
-           CASE e.counts_as WHEN 'payments' THEN t.gained + t.stands_again ELSE 0 END AS payments,
-           CASE e.counts_as WHEN 'bonuses' THEN t.gained ELSE 0 END AS bonuses,
-           CASE e.counts_as WHEN 'promotions' THEN t.gained ELSE 0 END AS promotions,
-           CASE e.counts_as WHEN 'tips' THEN -t.gained ELSE 0 END AS tips,
-           CASE e.counts_as WHEN 'corrections' THEN t.gained ELSE 0 END AS corrections,
-           CASE e.counts_as WHEN 'deposits' THEN t.gained ELSE 0 END AS deposits,
-           CASE e.counts_as WHEN 'withdrawals' THEN -t.gained ELSE 0 END AS withdrawals
-) AS v
-WHERE NOT e.is_streamer
-GROUP BY t.day, t.player_id, t.user_id, t.currency, t.scale;
+    SELECT coalesce(t.turnover, 0) AS turnover, coalesce(t.payments, 0) AS payments,
+           coalesce(t.bonuses, 0) AS bonuses, coalesce(t.promotions, 0) AS promotions,
+           coalesce(t.deposits, 0) AS deposits, coalesce(t.withdrawals, 0) AS withdrawals
+) AS v;
 
 COMMENT ON VIEW ops.daily_players IS
     'What each player did on each day he did anything; the terms and the day are those of ops.daily_movements, streamer money left out';
