@@ -343,7 +343,7 @@ if set(RULES) != set(EventType):
     raise AssertionError("the event table must have a row for every event type")
 
 GAME_EVENT_TYPES: Final = frozenset(kind for kind, rule in RULES.items() if not rule.is_cashier)
-"""The fourteen that the callback API may name."""
+"""Those that the callback API may name."""
 
 
 def is_allowed(event_type: EventType, direction: Direction, *, amount_is_zero: bool) -> bool:

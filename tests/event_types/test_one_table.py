@@ -1,7 +1,6 @@
 """`RULES` is the event table; whoever has rows of their own is held equal to it, field by field."""
 
 import re
-from pathlib import Path
 
 from app.simulator.laws import LAWS, Kind, Law
 from app.wallet.events import (
@@ -16,8 +15,7 @@ from app.wallet.events import (
 )
 from tests.cashier.till import connect
 from tests.conftest import Database
-
-CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "callback.md"
+from tests.event_types.contract import printed_rows
 
 
 def ways(rule: Rule) -> dict[str, str]:
@@ -129,26 +127,18 @@ def _kind(rule: Rule, way: Direction) -> Kind:
 
 
 def test_the_contract_prints_the_same_rows() -> None:
-    section = CONTRACT.read_text(encoding="utf-8").partition("## 3. ")[2].partition("\n## ")[0]
-    printed = {}
-    for line in section.splitlines():
-        if not line.startswith("| ") or line.startswith("| eventType"):
-            continue
-        names, directions, _, overdraws, token = (cell.strip() for cell in line[1:-1].split("|"))
-        for name in names.split(", "):
-            printed[name] = (
-                *(printed_way(directions, way) for way in Direction),
-                overdraws == "**yes**",
-                token == "live",
-            )
-    assert printed == {
-        kind.value: (*ways(rule).values(), rule.may_overdraw, rule.is_play)
+    shown = {"any": "{way}", "zero": "{way}0", "never": ""}
+    expected = {
+        kind.value: (
+            {shown[how].format(way=way) for way, how in ways(rule).items()} - {""},
+            rule.may_overdraw,
+            rule.is_play,
+        )
         for kind, rule in RULES.items()
         if kind in GAME_EVENT_TYPES
     }
-
-
-def printed_way(directions: str, way: Direction) -> str:
-    if way not in directions:
-        return "never"
-    return "zero" if f"{way} at 0" in directions else "any"
+    printed = {
+        name: (set(row.directions.split()), row.may_overdraw, row.token == "live")
+        for name, row in printed_rows().items()
+    }
+    assert printed == expected
