@@ -108,20 +108,20 @@ async def test_a_migration_may_change_what_a_view_reads(
     monkeypatch.setattr(migrations, "INI_FILE", house / "alembic.ini")
     migrations.head_revision.cache_clear()
     try:
-        with pytest.raises(Exception, match="blocked"):
+        with pytest.raises(Exception, match="language"):
             await upgrade(db.owner_url)
-        change(texts, "p.blocked", "w.blocked")
+        change(texts, "p.language", "w.language")
         await upgrade(db.owner_url)
         assert await current_revision(db.owner_url) == "20991231_moved"
-        assert await fetch(db.ops_url, "SELECT count(blocked) FROM ops.players") == [0]
-        change(texts, "w.blocked", "p.blocked")
+        assert await fetch(db.ops_url, "SELECT count(language) FROM ops.players") == [0]
+        change(texts, "w.language", "p.language")
         await downgrade(db.owner_url, "-1")
         assert await fetch(db.superuser_url, OIDS) == []
     finally:
         monkeypatch.undo()
         migrations.head_revision.cache_clear()
     await upgrade(db.owner_url)
-    assert await fetch(db.ops_url, "SELECT count(blocked) FROM ops.players") == [0]
+    assert await fetch(db.ops_url, "SELECT count(language) FROM ops.players") == [0]
 
 
 MOVED = """
@@ -134,15 +134,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE wallets ADD blocked boolean NOT NULL DEFAULT false")
-    op.execute("UPDATE wallets w SET blocked = p.blocked FROM players p"
+    op.execute("ALTER TABLE wallets ADD language text NOT NULL DEFAULT 'en'")
+    op.execute("UPDATE wallets w SET language = p.language FROM players p"
                " WHERE p.player_id = w.player_id")
-    op.execute("ALTER TABLE players DROP COLUMN blocked")
+    op.execute("ALTER TABLE players DROP COLUMN language")
 
 
 def downgrade() -> None:
-    op.execute("ALTER TABLE players ADD blocked boolean NOT NULL DEFAULT false")
-    op.execute("ALTER TABLE wallets DROP COLUMN blocked")
+    op.execute("ALTER TABLE players ADD language text NOT NULL DEFAULT 'en'")
+    op.execute("ALTER TABLE wallets DROP COLUMN language")
 """
 
 
