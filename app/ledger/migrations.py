@@ -4,6 +4,9 @@
 2. A migration that meets a busy table waits a little and gives up, instead of making every
    movement behind it wait too: `lock_timeout`. A migration that runs too long is cut off.
 3. Each migration is one transaction: the run may stop between two, never inside one.
+4. The views of schema `ops` are dropped before the first migration and made after the newest, each
+   in one transaction; a run that stops between leaves the database without them until the next run.
+   Without a migration, they are made anew if their text has changed.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +22,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
+
+from app.ledger import applied_views
 
 INI_FILE = Path(__file__).resolve().parents[2] / "alembic.ini"
 
@@ -63,15 +68,15 @@ async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Bring a database forward to a revision."""
+    """Bring a database forward to a revision, and its views to this code's if it is the newest."""
     async with prepared_connection(url) as connection:
-        await connection.run_sync(_run, command.upgrade, revision)
+        await connection.run_sync(_upgrade, revision)
 
 
 async def downgrade(url: str, revision: str) -> None:
-    """Bring a database back to a revision."""
+    """Bring a database back to a revision, which has its views only if migrations made them."""
     async with prepared_connection(url) as connection:
-        await connection.run_sync(_run, command.downgrade, revision)
+        await connection.run_sync(_downgrade, revision)
 
 
 async def current_revision(url: str) -> str | None:
@@ -112,10 +117,29 @@ async def _set(connection: AsyncConnection, name: str, value: str) -> None:
     )
 
 
+def _upgrade(connection: Connection, revision: str) -> None:
+    with connection.begin():
+        if is_behind(_current_revision(connection)):
+            applied_views.drop(connection)
+    _run(connection, command.upgrade, revision)
+    with connection.begin():
+        is_newest = _current_revision(connection) == head_revision()
+        if is_newest and not applied_views.are_current(connection):
+            applied_views.apply(connection)
+
+
+def _downgrade(connection: Connection, revision: str) -> None:
+    with connection.begin():
+        applied_views.drop(connection)
+    _run(connection, command.downgrade, revision)
+
+
 def _run(connection: Connection, run: Callable[[Config, str], None], revision: str) -> None:
     config = _config()
     config.attributes["connection"] = connection
     run(config, revision)
+    # Where Alembic finds nothing to do, it leaves the transaction open in which it looked.
+    connection.commit()
 
 
 def _current_revision(connection: Connection) -> str | None:

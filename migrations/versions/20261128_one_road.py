@@ -13,7 +13,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "20261128_one_road"
-down_revision = "20261126_rows"
+down_revision = "20261127_event_types"
 branch_labels = None
 depends_on = None
 

@@ -9,7 +9,6 @@
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -171,7 +170,7 @@ class Endpoint:
                 refusal=code,
                 reason=reason,
                 differs=None,
-                asked=json.dumps(asked_of(members, FORMS[arrival.operation])),
+                asked=asked_of(members, FORMS[arrival.operation]),
                 delivery=arrival.delivery,
                 event_time=arrival.received_at,
             ),
