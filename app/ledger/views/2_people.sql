@@ -1,15 +1,15 @@
 CREATE VIEW ops.players AS
 SELECT p.user_id,
-       p.agent,
+       w.agent,
        p.nickname,
        p.language,
-       p.currency,
-       round(w.real, p.scale) AS real,
-       round(w.bonus, p.scale) AS bonus,
-       round(w.real + w.bonus, p.scale) AS balance,
-       p.blocked,
-       p.excluded_until,
-       NOT p.blocked AND coalesce(p.excluded_until <= now(), true) AS may_play,
+       w.currency,
+       round(w.real, w.scale) AS real,
+       round(w.bonus, w.scale) AS bonus,
+       round(w.real + w.bonus, w.scale) AS balance,
+       w.blocked,
+       w.excluded_until,
+       NOT w.blocked AND coalesce(w.excluded_until <= now(), true) AS may_play,
        w.version AS movements,
        p.created_at AS opened_at,
        p.player_id
@@ -94,12 +94,12 @@ COMMENT ON COLUMN ops.account_changes.event_time IS 'When the request arrived he
 CREATE VIEW ops.limits AS
 SELECT p.user_id,
        terms.name AS limit_name,
-       p.currency,
-       round(terms.in_force, p.scale) AS in_force,
-       round(u.used, p.scale) AS used,
+       w.currency,
+       round(terms.in_force, w.scale) AS in_force,
+       round(u.used, w.scale) AS used,
        round(CASE WHEN u.used IS NOT NULL
-                  THEN greatest(terms.in_force - greatest(u.used, 0), 0) END, p.scale) AS remaining,
-       round(terms.later, p.scale) AS changes_to,
+                  THEN greatest(terms.in_force - greatest(u.used, 0), 0) END, w.scale) AS remaining,
+       round(terms.later, w.scale) AS changes_to,
        terms.changes_at
 FROM public.players p
 JOIN public.wallets w ON w.player_id = p.player_id
@@ -112,11 +112,11 @@ CROSS JOIN LATERAL (
            CASE WHEN t.has_come THEN t.later ELSE t.amount END AS in_force
     FROM (
         SELECT term.key AS name,
-               (term.value ->> 'amount')::numeric / 10::numeric ^ p.scale AS amount,
-               (term.value ->> 'later')::numeric / 10::numeric ^ p.scale AS later,
+               (term.value ->> 'amount')::numeric / 10::numeric ^ w.scale AS amount,
+               (term.value ->> 'later')::numeric / 10::numeric ^ w.scale AS later,
                moment.changes_at,
                coalesce(moment.changes_at <= now(), false) AS has_come
-        FROM jsonb_each(p.limits) AS term (key, value)
+        FROM jsonb_each(w.limits) AS term (key, value)
         CROSS JOIN LATERAL (
             SELECT timestamptz 'epoch' + (term.value ->> 'from')::bigint * interval '1 microsecond'
         ) AS moment (changes_at)
@@ -142,7 +142,7 @@ CROSS JOIN LATERAL (
            WHEN terms.name <> 'stake_bet' THEN 0
            END AS used
 ) AS u
-WHERE p.limits IS NOT NULL;
+WHERE w.limits IS NOT NULL;
 
 COMMENT ON VIEW ops.limits IS
     'Limits in force and what is used of them, in UTC calendar windows (weeks begin on Monday); a player without limits has no row';

@@ -11,6 +11,7 @@ SELECT m.ledger_time,
        CASE m.decision
            WHEN 'PLAYER_BLOCKED' THEN 'the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'every bet of this event was given back already'
+           WHEN 'BET_OVERTAKEN' THEN 'the bet''s abort came before it'
            WHEN 'LIMIT_EXCEEDED' THEN 'a limit of the player would be exceeded'
            WHEN 'INSUFFICIENT_FUNDS' THEN 'not enough money'
            WHEN 'ACCEPTED' THEN NULL
@@ -20,7 +21,8 @@ SELECT m.ledger_time,
            CASE WHEN m.flags LIKE '%event_unknown%' THEN 'the event has no bet' END,
            CASE WHEN m.flags LIKE '%remainder%' THEN 'more than the payments that stood' END,
            CASE WHEN m.flags LIKE '%other_game%' THEN 'not the sportsbook''s game id' END,
-           CASE WHEN m.flags LIKE '%abort_overtook%' THEN 'an abort had come before it' END
+           CASE WHEN m.flags LIKE '%abort_overtook%' THEN 'an abort had come before it' END,
+           CASE WHEN m.flags LIKE '%abort_beside_payment%' THEN 'another bet of the event was paid' END
        ), '') AS remarks,
        round(m.real_delta, m.scale) AS real_delta,
        round(m.bonus_delta, m.scale) AS bonus_delta,
@@ -87,6 +89,7 @@ SELECT k.source,
            WHEN 'ACCEPTED' THEN 'accepted'
            WHEN 'PLAYER_BLOCKED' THEN 'refused: the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'refused: every bet of this event was given back already'
+           WHEN 'BET_OVERTAKEN' THEN 'refused: the bet''s abort came before it'
            WHEN 'LIMIT_EXCEEDED' THEN 'refused: a limit of the player would be exceeded'
            WHEN 'INSUFFICIENT_FUNDS' THEN 'refused: not enough money'
            ELSE m.decision

@@ -39,6 +39,7 @@ SELECT m.ledger_time,
        CASE m.decision
            WHEN 'PLAYER_BLOCKED' THEN 'the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'every bet of this event was given back already'
+           WHEN 'BET_OVERTAKEN' THEN 'the bet''s abort came before it'
            WHEN 'LIMIT_EXCEEDED' THEN 'a limit of the player would be exceeded'
            WHEN 'INSUFFICIENT_FUNDS' THEN 'not enough money'
            ELSE m.decision
@@ -349,9 +350,57 @@ COMMENT ON COLUMN ops.maintenance_notices.notice_id IS 'The order of arrival';
 CREATE VIEW ops.ledger_settings AS
 SELECT s.name,
        s.value
-FROM public.ledger_settings s;
+FROM public.decision_settings d
+CROSS JOIN LATERAL (VALUES
+    ('rule_version', d.rule_version::text),
+    ('key_scope', d.key_scope),
+    ('stake_order', d.stake_order),
+    ('overtaken_bet', d.overtaken_bet),
+    ('overtaken_seconds', d.overtaken_seconds::text)
+) AS s (name, value);
 
 COMMENT ON VIEW ops.ledger_settings IS
-    'What this ledger remembers from its first start and holds every later start to';
+    'The settings that decide money, as this ledger remembers them; a server that differs records nothing';
 COMMENT ON COLUMN ops.ledger_settings.name IS 'The setting';
-COMMENT ON COLUMN ops.ledger_settings.value IS 'Its value, for ever';
+COMMENT ON COLUMN ops.ledger_settings.value IS 'Its value; null: no server has started on this ledger yet';
+
+CREATE VIEW ops.ledger_setting_changes AS
+SELECT c.changed_at,
+       c.source,
+       c.name,
+       c.value_before,
+       c.value_after
+FROM public.decision_setting_changes c;
+
+COMMENT ON VIEW ops.ledger_setting_changes IS
+    'Every change of the settings that decide money after the first start';
+COMMENT ON COLUMN ops.ledger_setting_changes.changed_at IS 'When it was changed';
+COMMENT ON COLUMN ops.ledger_setting_changes.source IS 'Who changed it';
+COMMENT ON COLUMN ops.ledger_setting_changes.name IS 'The setting';
+COMMENT ON COLUMN ops.ledger_setting_changes.value_before IS 'What it was; null: nothing was remembered';
+COMMENT ON COLUMN ops.ledger_setting_changes.value_after IS 'What it is since then';
+
+CREATE VIEW ops.early_aborts AS
+SELECT p.user_id,
+       a.event_id,
+       a.is_streamer,
+       a.transaction_id,
+       round(a.amount, w.scale) AS amount,
+       w.currency,
+       a.first_at,
+       a.state
+FROM public.early_aborts a
+JOIN public.wallets w ON w.player_id = a.player_id
+JOIN public.players p ON p.player_id = a.player_id;
+
+COMMENT ON VIEW ops.early_aborts IS
+    'Aborts that came before the bet they give back: each waits for its bet, which is refused if it comes soon';
+COMMENT ON COLUMN ops.early_aborts.user_id IS 'The player';
+COMMENT ON COLUMN ops.early_aborts.event_id IS 'The round, or the sports bet';
+COMMENT ON COLUMN ops.early_aborts.is_streamer IS 'Whether it is about streamer money';
+COMMENT ON COLUMN ops.early_aborts.transaction_id IS 'The abort''s transaction id';
+COMMENT ON COLUMN ops.early_aborts.amount IS 'The amount of the bet it wants to give back';
+COMMENT ON COLUMN ops.early_aborts.currency IS 'The player''s currency';
+COMMENT ON COLUMN ops.early_aborts.first_at IS 'When it came for the first time';
+COMMENT ON COLUMN ops.early_aborts.state IS
+    'waiting: no bet has come; used: it refused its bet; absorbed: its bet had been refused before it came; settled: its id has an outcome';

@@ -192,7 +192,7 @@ def test_streamer_money_is_apart_in_the_same_event(house: House) -> None:
     seat = house.seat("90.00")
     house.move(seat, *STREAMER_BET)
     assert house.move(seat, "Win", "10.00").code == 406
-    assert house.move(seat, "BetPlacingAbort", "10.00").code == 406
+    assert house.move(seat, "BetPlacingAbort", "9.00").code == 406
     house.move(seat, *BET)
     assert house.move(seat, "PromoStreamersBetPlacingAbort", "10.00").balance == "80.00"
     assert house.move(seat, "PromoStreamersBetPlacingAbort", "10.00").code == 409
