@@ -11,7 +11,7 @@ SELECT m.ledger_time,
        CASE m.decision
            WHEN 'PLAYER_BLOCKED' THEN 'the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'every bet of this event was given back already'
-           WHEN 'BET_OVERTAKEN' THEN 'the bet''s abort came before it'
+           WHEN 'BET_OVERTAKEN' THEN 'an abort of the bet came before it'
            WHEN 'LIMIT_EXCEEDED' THEN 'a limit of the player would be exceeded'
            WHEN 'INSUFFICIENT_FUNDS' THEN 'not enough money'
            WHEN 'ACCEPTED' THEN NULL
@@ -89,7 +89,7 @@ SELECT k.source,
            WHEN 'ACCEPTED' THEN 'accepted'
            WHEN 'PLAYER_BLOCKED' THEN 'refused: the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'refused: every bet of this event was given back already'
-           WHEN 'BET_OVERTAKEN' THEN 'refused: the bet''s abort came before it'
+           WHEN 'BET_OVERTAKEN' THEN 'refused: an abort of the bet came before it'
            WHEN 'LIMIT_EXCEEDED' THEN 'refused: a limit of the player would be exceeded'
            WHEN 'INSUFFICIENT_FUNDS' THEN 'refused: not enough money'
            ELSE m.decision

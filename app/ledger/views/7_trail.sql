@@ -39,7 +39,7 @@ SELECT m.ledger_time,
        CASE m.decision
            WHEN 'PLAYER_BLOCKED' THEN 'the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'every bet of this event was given back already'
-           WHEN 'BET_OVERTAKEN' THEN 'the bet''s abort came before it'
+           WHEN 'BET_OVERTAKEN' THEN 'an abort of the bet came before it'
            WHEN 'LIMIT_EXCEEDED' THEN 'a limit of the player would be exceeded'
            WHEN 'INSUFFICIENT_FUNDS' THEN 'not enough money'
            ELSE m.decision
