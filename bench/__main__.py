@@ -185,6 +185,8 @@ def _rows(asked: argparse.Namespace) -> list[str]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise SystemExit(f"No such row: {', '.join(unknown)}; there are {', '.join(known)}.")
+    if "wallet-paced" in names and SPREAD not in names:
+        names.insert(0, SPREAD)  # The open loop's rate is half of this row's.
     return list(dict.fromkeys(names))
 
 
@@ -203,7 +205,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--soak", type=int, help="so many movements, for the server's memory")
     parser.add_argument("--told", type=int, help="so many seconds, for what logs and numbers cost")
     parser.add_argument("--json", help="a file for the figures")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.beside and not beside.python_of(asked.beside).exists():
+        parser.error(f"{asked.beside} has no environment of its own: `make venv` there")
+    return asked
 
 
 if __name__ == "__main__":

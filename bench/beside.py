@@ -82,16 +82,18 @@ def ratios(names: Sequence[str]) -> list[Ratio]:
     return found
 
 
+def python_of(checkout: Path) -> Path:
+    """The interpreter of a checkout's own environment."""
+    return checkout / ".venv" / "bin" / "python"
+
+
 @contextmanager
 def side_by_side(place: Place, checkout: Path, names: Sequence[str]) -> Iterator[list[Contender]]:
     """Make both databases, start both servers, and say who takes part, side by side."""
-    python = checkout / ".venv" / "bin" / "python"
-    if not python.exists():
-        raise FileNotFoundError(f"{checkout} has no environment of its own: `make venv` there")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         here = _Side("beside_here", HERE.parent, sys.executable)
-        there = _Side("beside_there", checkout, str(python))
+        there = _Side("beside_there", checkout, str(python_of(checkout)))
         mine, theirs = (stack.enter_context(side.serving(place)) for side in (here, there))
         files = [str(folder / side.database) for side in (here, there)]
         for (program, key), file in zip((mine, theirs), files, strict=True):

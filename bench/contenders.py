@@ -21,6 +21,9 @@ from bench.place import CALLBACK_KEY, HERE, TPCB, Place, run
 PGBENCH_CLIENTS = 32
 FUNCTION_TRIES_MAX = 100
 
+PLAYING_MIXED = 256
+"""Four for each of 64 connections."""
+
 BEFORE_SECONDS, BEFORE_CONNECTIONS = 1, 64
 """The ordinary traffic that a storm repeats: some thousands of movements."""
 
@@ -39,8 +42,8 @@ class Sample(NamedTuple):
     memory_mb: float | None
     rolled_back: float
     """share of the transactions that would have written"""
-    per_commit: float
-    """movements that a transaction wrote, where one wrote"""
+    per_commit: float | None
+    """movements that a transaction wrote, where one wrote; None: the journal is not read"""
 
 
 class Written(NamedTuple):
@@ -121,7 +124,7 @@ class Contender(ABC):
             postgres_us=postgres / answered,
             memory_mb=memory_mb(self.pids) if self.pids else None,
             rolled_back=rolled_back / max(commits + rolled_back, 1),
-            per_commit=moved / max(commits, 1),
+            per_commit=moved / max(commits, 1) if self.has_journal else None,
         )
 
     def _transactions(self) -> Transactions:
@@ -151,6 +154,8 @@ class Closed(Contender):
     players_file: str = "-"
     run_name: str = ""
     storm_length: int = 0
+    lasts: int = 1
+    """how many times as long as the others it runs: who is slow needs longer to play a mix"""
 
     @property
     @override
@@ -163,12 +168,22 @@ class Closed(Contender):
         command += ["-s", str(HERE / "load.lua"), f"http://127.0.0.1:{self.port}/moveFunds", "--"]
         command += [CALLBACK_KEY, self.run_name or new_run(), str(self.first), str(self.players)]
         command += [self.mix, str(self.storm_length), self.players_file]
+        # A mix has wins, aborts and cancels soon, if few play at the same time; more than there
+        # are connections, so that a player's last movement is answered before the next.
+        command += [str(PLAYING_MIXED if self.mix == "mixed" else self.players)]
         return _told(run(command))
+
+    @override
+    def run(self, seconds: int) -> Sample:
+        return Contender.run(self, seconds * self.lasts)
 
 
 @dataclass(frozen=True)
 class Storm(Closed):
     """wrk: so many callers at once who all repeat what was answered a moment ago."""
+
+    lasts: int = 2
+    """Thousands connect first, and as many are unanswered at the end: it must weigh little."""
 
     @override
     def run(self, seconds: int) -> Sample:

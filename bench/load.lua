@@ -2,7 +2,7 @@
 --
 -- Arguments: key, name of the run (hex), number of the first player, how many players there are, mix, how
 -- many requests the storm may repeat, file of the players ("-": their names and tokens follow from their
--- numbers). With a single player many movements are under way, so wins belong to bets of long ago.
+-- numbers), how many players play at the same time. With a single player many movements are under way, so wins belong to bets of long ago.
 --
 -- Every answer is read, whatever the mix: it must be one that the requests sent so far call for.
 
@@ -29,7 +29,7 @@ local BEYOND_FUNDS = "9000000.00"
 local DIRECTIONS = { BetPlacing = "debit", Win = "credit", BetPlacingAbort = "credit", SportBetCancel = "debit" }
 
 local digest = ffi.new("unsigned char[32]")
-local key, run, first, count, mix, storm_length = "", "", 0, 1, MIXES.ordinary, 0
+local key, run, first, count, mix, storm_length, playing = "", "", 0, 1, MIXES.ordinary, 0, 1
 local turn, visits, rounds, open, won, owed = 0, {}, {}, {}, {}, {}
 local users, tokens = {}, {}
 local sent, refused_then, originals = {}, {}, 0
@@ -63,6 +63,7 @@ function init(arguments)
   key, run = arguments[1], arguments[2]
   first, count = tonumber(arguments[3]), tonumber(arguments[4])
   mix, storm_length = MIXES[arguments[5]], tonumber(arguments[6])
+  playing = math.min(tonumber(arguments[8]), count)
   for kind in pairs(mix) do owed[kind] = 0 end
   if arguments[7] ~= "-" then
     for line in io.lines(arguments[7]) do
@@ -110,12 +111,20 @@ local function ordinary(player, amount)
   return "BetPlacing", round + 1, amount
 end
 
+-- So many visits in turn have those who play at the same time; then come the next ones. Where all play, the
+-- order is that of one long turn.
+local VISITS = 8
+-- Neighbours in the order are scattered over the tables.
 local STEP = 7919
--- Players are visited in an order that scatters them over the tables; every one once a turn.
+
+local function next_player()
+  local others_before = floor(floor(turn / playing) / VISITS) * playing
+  return first + ((others_before + turn % playing) * STEP) % count
+end
 
 -- The next movement, and whether it is refused for want of money.
 local function original()
-  local player = first + (turn * STEP) % count
+  local player = next_player()
   local visit = visits[player] or 0
   visits[player] = visit + 1
   turn = turn + 1

@@ -146,7 +146,7 @@ def _cells(result: Sample) -> list[str]:
         f"{result.postgres_us:.0f}",
         "–" if result.memory_mb is None else f"{result.memory_mb:.0f}",
         f"{result.rolled_back:.2%}",
-        f"{result.per_commit:.1f}",
+        "–" if result.per_commit is None else f"{result.per_commit:.1f}",
     ]
 
 
