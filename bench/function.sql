@@ -39,7 +39,7 @@ DECLARE
     today integer := current_date - date '0001-01-01' + 1;
     link bytea;
 BEGIN
-    SELECT p.player_id, p.agent, p.currency, p.scale, p.blocked, w.real, w.bonus, w.version, w.position,
+    SELECT p.player_id, p.agent, p.currency, p.scale, w.blocked, w.real, w.bonus, w.version, w.position,
            w.chain, w.usage_day, w.stake_day, w.loss_day, s.expires_at
     INTO wallet
     FROM players p
@@ -144,7 +144,7 @@ BEGIN
         the_delivery, kind, way, decided, wallet.currency, wallet.scale, the_amount, wallet.real,
         wallet.bonus, delta, 0, wallet.real + delta, wallet.bonus, 'house:games', the_event,
         the_game, the_extra, reversal, '', now(), now(), link);
-    UPDATE wallets w SET real = w.real + delta,
+    UPDATE wallets w SET real = w.real + delta, revision = w.revision + 1,
         version = w.version + (decided = 'ACCEPTED')::integer,
         position = w.position + 1, chain = link, usage_day = today,
         stake_day = w.stake_day + stake, stake_week = w.stake_week + stake,

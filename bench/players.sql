@@ -74,7 +74,7 @@ BEGIN
         DROP TABLE following;
     END LOOP;
 
-    INSERT INTO wallets (player_id, real, version, position, chain)
-    SELECT player_id, real, position, position, chain FROM standing;
+    INSERT INTO wallets (player_id, real, version, position, chain, agent, currency, scale)
+    SELECT player_id, real, position, position, chain, 'bench', 'USD', 2 FROM standing;
 END
 $$;

@@ -4,12 +4,14 @@ Two kinds of line are alarms, for somebody's money is not where he expects it: a
 nothing to belong to, and a transaction id that came back with other content.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from app.edges.callback.answers import Answer
+from app.edges.callback.parsing import truncated
 from app.telemetry.logs import Line, write_line
 from app.wallet.alarms import Alarm, alarm_of
 from app.wallet.movement import Movement
@@ -85,6 +87,20 @@ def _raise_alarm(alarm: Alarm, movement: Movement, **facts: object) -> None:
         delivery=movement.delivery.hex(),
         **facts,
         **({} if hint is None else {"hint": hint}),
+    )
+
+
+def unknown_credit(texts: Mapping[str, str], delivery: bytes) -> None:
+    """Raise the alarm of a credit whose event type we do not know."""
+    logger.error(
+        "alarm",
+        alarm=Alarm.UNKNOWN_CREDIT.value,
+        transaction_id=truncated(texts, "transactionId"),
+        event_type=truncated(texts, "eventType"),
+        amount=truncated(texts, "amount"),
+        user_id=truncated(texts, "userId"),
+        event_id=truncated(texts, "eventId"),
+        delivery=delivery.hex(),
     )
 
 
