@@ -45,9 +45,13 @@ class Field(NamedTuple):
     is_required: bool = True
     may_be_null: bool = False
     """whether null says something; else, in an optional field, it says nothing"""
+    is_secret: bool = False
+    """whether its value is never kept"""
 
 
 Form = Mapping[str, Field]
+
+SECRET: Final = '"***"'
 
 
 class Fields:
@@ -176,10 +180,12 @@ def check_age(members: Mapping[str, Member], now: datetime, window: timedelta) -
 def asked_of(members: Mapping[str, Member], form: Form) -> str:
     """What the lists keep of a request: one JSON object of the fields its form knows, as sent.
 
-    A value that is too long is kept as text, cut.
+    A value that is too long is kept as text, cut; of a secret one only that it was there.
     """
     kept = (
-        f"{json.dumps(name)}:{_bounded(members[name].source)}" for name in form if name in members
+        f"{json.dumps(name)}:{SECRET if field.is_secret else _bounded(members[name].source)}"
+        for name, field in form.items()
+        if name in members
     )
     return f"{{{','.join(kept)}}}"
 
