@@ -51,7 +51,8 @@ class Field(NamedTuple):
 
 Form = Mapping[str, Field]
 
-SECRET: Final = '"***"'
+HIDDEN: Final = '"***"'
+"""What the lists keep of a secret field: that it was there."""
 
 
 class Fields:
@@ -183,7 +184,7 @@ def asked_of(members: Mapping[str, Member], form: Form) -> str:
     A value that is too long is kept as text, cut; of a secret one only that it was there.
     """
     kept = (
-        f"{json.dumps(name)}:{SECRET if field.is_secret else _bounded(members[name].source)}"
+        f"{json.dumps(name)}:{HIDDEN if field.is_secret else _bounded(members[name].source)}"
         for name, field in form.items()
         if name in members
     )

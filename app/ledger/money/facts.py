@@ -75,9 +75,12 @@ class _Reading:
             if until is not None:
                 self.renewals[player_id, token] = until
 
-    def add_round(self, key: RoundKey, currency: Currency, row: "Row") -> None:
+    def add_round(
+        self, key: RoundKey, currency: Currency, row: "Row", *, needs_history: bool
+    ) -> None:
         known = self.rounds.get(key)
-        history = row[HISTORY]
+        # An event may have a round and no entry: nothing but an early abort has come so far.
+        history = row[HISTORY] or ("[]" if needs_history else None)
         if known is None or (known.history is None and history is not None):
             self.rounds[key] = _round_of(row[ROUND], currency, row[ABORTS], history, key)
 
@@ -107,7 +110,8 @@ def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
             row[ROUND.start] is not None or row[HISTORY] is not None
         ):
             key = RoundKey(wallet.player_id, movement.event_id, movement.rule.is_streamer)
-            reading.add_round(key, wallet.currency, row)
+            needs_history = movement.rule.part in NEEDS_HISTORY
+            reading.add_round(key, wallet.currency, row, needs_history=needs_history)
         if row[TAKEN] is not None:
             reading.add_taken(movement.key[:2], row[TAKEN])
     return Known(
