@@ -7,6 +7,7 @@
 """
 
 from collections.abc import AsyncIterator, Callable
+from configparser import ConfigParser
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -17,8 +18,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.ledger.connecting import engine_for
 
 INI_FILE = Path(__file__).resolve().parents[2] / "alembic.ini"
 
@@ -44,7 +46,7 @@ class MigrationBusyError(Exception):
 @asynccontextmanager
 async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """Open a connection that holds the run's lock and has the time limits of migrations."""
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = engine_for(url)
     try:
         async with engine.connect() as connection:
             await _set(connection, "lock_timeout", RUN_LOCK_WAIT)
@@ -76,7 +78,7 @@ async def downgrade(url: str, revision: str) -> None:
 
 async def current_revision(url: str) -> str | None:
     """Return where a database stands; None when it was never migrated."""
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = engine_for(url)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(_current_revision)
@@ -123,7 +125,21 @@ def _current_revision(connection: Connection) -> str | None:
 
 
 def _config() -> Config:
-    """Read the settings that lie beside the code, from whatever folder we were started in."""
+    """Read the settings that lie beside the code, from whatever folder we were started in.
+
+    By ourselves: Alembic would read the file in the locale's encoding, and take a percent sign in
+    the folder's path for the beginning of a variable.
+    """
     if not INI_FILE.is_file():
         raise LookupError(f"The migrations are not beside the code: {INI_FILE} is missing.")
-    return Config(INI_FILE)
+    parser = ConfigParser({"here": _as_it_is(str(INI_FILE.parent))})
+    parser.read(INI_FILE, encoding="utf-8")
+    config = Config()
+    for name, value in parser.items(config.config_ini_section):
+        config.set_main_option(name, _as_it_is(value))
+    return config
+
+
+def _as_it_is(text: str) -> str:
+    """Keep a text from being read for variables."""
+    return text.replace("%", "%%")
