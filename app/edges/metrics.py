@@ -16,6 +16,7 @@ from typing_extensions import override
 from app.cashier.batch_stats import BatchStats
 from app.cashier.batching import Batcher
 from app.ledger.transaction import Ledger
+from app.telemetry.logs import lines_dropped
 from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,6 +49,12 @@ class _House(Collector):
         yield from _movements(self._batcher.batch_stats)
         yield from _batches(self._batcher)
         yield from _ledger(self._ledger)
+        yield counted(
+            "wallet_log_lines_dropped",
+            "Log lines that nobody will read: standard error was not read, full or gone",
+            (),
+            {(): lines_dropped()},
+        )
 
 
 def _requests(edges: Mapping[str, Requests]) -> Iterator[Metric]:
