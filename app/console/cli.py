@@ -22,7 +22,12 @@ from app.console.commands.transfer import transfer
 from app.console.database import open_database, reach
 from app.console.errors import ConsoleError
 from app.console.output.printer import complain, say
-from app.ledger.migrations import MigrationBusyError, current_revision, upgrade
+from app.ledger.migrations import (
+    MigrationBusyError,
+    current_revision,
+    upgrade,
+    wait_for_database,
+)
 from app.postgres import PostgresError
 from app.server.errors import AddressTakenError, ServerFailedError
 from app.server.serving import BuildApp
@@ -81,6 +86,7 @@ def serve(
 def migrate() -> None:
     """Bring the database's schema to the newest revision, as the role that owns it."""
     with open_database(load_database_settings()) as database:
+        reach(wait_for_database(database.owner_url, say))
         before = reach(current_revision(database.owner_url))
         reach(upgrade(database.owner_url))
         after = reach(current_revision(database.owner_url))

@@ -49,6 +49,9 @@ async def connect(
         one["server_settings"], one["timeout"] = merged, share
         try:
             return await asyncpg.connect(**one)
+        except TimeoutError as error:
+            last = TimeoutError("the host does not answer in time")
+            last.__cause__ = error
         except NEXT_HOST as error:
             last = error
     raise last or ConnectionError("the address names no host")

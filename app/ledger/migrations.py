@@ -6,6 +6,8 @@
 3. Each migration is one transaction: the run may stop between two, never inside one.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from configparser import ConfigParser
 from contextlib import asynccontextmanager
@@ -20,7 +22,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.ledger.connecting import engine_for
+from app.database_url import connect_arguments, host_of
+from app.ledger.connecting import NEXT_HOST, connect, engine_for
+from app.ledger.outage import reason_of
 
 INI_FILE = Path(__file__).resolve().parents[2] / "alembic.ini"
 
@@ -35,6 +39,14 @@ LOCK_TIMEOUT = "5s"
 
 STATEMENT_TIMEOUT = "15min"
 """How long one statement of a migration may take, unless the migration says otherwise."""
+
+DATABASE_WAIT_SECONDS = 60
+"""How long a database may take to let us in: a container that starts beside us, or a failover."""
+
+POLL_SECONDS = 0.5
+
+MAY_PASS = NEXT_HOST
+"""A server that is starting or stopping, a name that is not known yet, or nobody there."""
 
 LOCK_NOT_AVAILABLE = "55P03"
 
@@ -62,6 +74,34 @@ async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
         raise
     finally:
         await engine.dispose()
+
+
+async def wait_for_database(
+    url: str, say: Callable[[str], None], *, seconds_max: int = DATABASE_WAIT_SECONDS
+) -> None:
+    """Wait until the database lets us in, within bounds, and say once for what we wait.
+
+    What does not pass by itself, such as a wrong password, is raised at once.
+    """
+    arguments = connect_arguments(url)
+    deadline = time.monotonic() + seconds_max
+    is_said = False
+    while True:
+        try:
+            connection = await connect(arguments)
+        except MAY_PASS as error:
+            if time.monotonic() >= deadline:
+                raise
+            if not is_said:
+                say(
+                    f"The database at {host_of(url)} does not let us in yet, {reason_of(error)}: "
+                    f"waiting up to {seconds_max} seconds."
+                )
+                is_said = True
+        else:
+            await connection.close()
+            return
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def upgrade(url: str, revision: str = "head") -> None:

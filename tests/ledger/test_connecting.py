@@ -9,10 +9,11 @@ import pytest
 
 from app.database_url import connect_arguments
 from app.ledger.connecting import connect
-from app.ledger.migrations import current_revision, head_revision, upgrade
+from app.ledger.migrations import current_revision, head_revision, upgrade, wait_for_database
 from app.ledger.snapshot import snapshot
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import DATABASE, OWNER, SERVICE
+from tests.cashier.line import Line
 from tests.ledger.tls_server import Guarded
 
 
@@ -122,6 +123,13 @@ async def test_a_silent_host_leaves_time_for_the_next(postgres: EmbeddedPostgres
         assert asyncio.get_running_loop().time() - began < 3
 
 
+async def test_a_host_that_is_silent_is_told_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(TimeoutError, match="does not answer in time"):
+            await ask(f"postgresql://r@127.0.0.1:{port}/x?connect_timeout=1", "SELECT 1")
+
+
 async def test_a_host_that_only_reads_is_passed_over(guarded: Guarded) -> None:
     reads = guarded.url(sslmode="require", options="-c default_transaction_read_only=on")
     with pytest.raises(asyncpg.TargetServerAttributeNotMatched):
@@ -131,3 +139,34 @@ async def test_a_host_that_only_reads_is_passed_over(guarded: Guarded) -> None:
 async def test_nobody_there_is_what_the_last_host_says() -> None:
     with pytest.raises(OSError, match="Connect call failed"):
         await ask("postgresql://nobody@127.0.0.1:1,127.0.0.1:2/x", "SELECT 1")
+
+
+async def test_a_migration_waits_for_a_database_that_is_starting(
+    postgres: EmbeddedPostgres,
+) -> None:
+    async with Line(postgres.url_for(OWNER)) as line:
+        said: list[str] = []
+        line.is_down = True
+        asyncio.get_running_loop().call_later(1, line.come_back)
+        await wait_for_database(line.url, said.append, seconds_max=10)
+        (sentence,) = said
+        assert "127.0.0.1" in sentence
+        assert "waiting up to 10 seconds" in sentence
+        said.clear()
+        await wait_for_database(line.url, said.append)
+        assert said == []
+    await asyncio.sleep(0.05)  # the transports close in one of the loop's next rounds
+
+
+async def test_it_waits_no_longer_than_it_says() -> None:
+    said: list[str] = []
+    with pytest.raises(ConnectionRefusedError):
+        await wait_for_database("postgresql://r:a-secret@127.0.0.1:1/x", said.append, seconds_max=1)
+    assert len(said) == 1
+    assert "a-secret" not in said[0]
+
+
+async def test_what_does_not_pass_by_itself_is_not_waited_for(guarded: Guarded) -> None:
+    wrong = guarded.url(sslmode="require").replace(f"{OWNER}:", f"{OWNER}:not-")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await wait_for_database(wrong, pytest.fail)
