@@ -86,7 +86,7 @@ def serve(
 def migrate() -> None:
     """Bring the database's schema to the newest revision, as the role that owns it."""
     with open_database(load_database_settings()) as database:
-        reach(wait_for_database(database.owner_url, say))
+        reach(wait_for_database(database.owner_url, complain))
         before = reach(current_revision(database.owner_url))
         reach(upgrade(database.owner_url))
         after = reach(current_revision(database.owner_url))
