@@ -12,6 +12,8 @@ import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.ledger.outage import Outage
+
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 AGE_SECONDS_MAX: Final = 1800
@@ -45,8 +47,9 @@ class Kept(NamedTuple):
 class Connections:
     """So many connections to one database, made when they are needed."""
 
-    def __init__(self, engine: AsyncEngine, most: int) -> None:
-        """`engine` makes them; it has no pool of its own."""
+    def __init__(self, engine: AsyncEngine, most: int, outage: Outage) -> None:
+        """`engine` makes them; it has no pool of its own. `outage` hears how that goes."""
+        self._outage = outage
         self._engine = engine
         self._most = most
         self._idle: list[Kept] = []
@@ -121,14 +124,22 @@ class Connections:
         except AsyncAdapt_asyncpg_dbapi.Error as error:
             self._was_refused(began)
             # What the driver said, not the engine's translation of it.
-            raise error.__cause__ or error from None
+            said = error.__cause__ or error
+            self._outage.begin(said)
+            raise said from None
         except TimeoutError as error:
             self._was_refused(began)
+            self._outage.begin(error)
             raise ConnectionError("the database does not let us in") from error
+        except Exception as error:
+            self._was_refused(began)
+            self._outage.begin(error)
+            raise
         except BaseException:
             self._was_refused(began)
             raise
         self._shut_since = None
+        self._outage.end(wrote=False)
         raw = fairy.driver_connection
         fairy.detach()
         if not isinstance(raw, asyncpg.Connection):

@@ -20,14 +20,14 @@ from typing import Final, TypeVar
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from app.deadlines import Limit
+from app.ledger.connecting import engine_for
 from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse, Raw
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError
 from app.ledger.money.book import Book
 from app.ledger.money.statements import FACTS_CHANGED
+from app.ledger.outage import Outage
 
 T = TypeVar("T")
 
@@ -120,25 +120,23 @@ class Ledger:
         self.retries: Counter[str] = Counter()
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
+        self._outage = Outage(url)
         wait_seconds = deadline.total_seconds()
         milliseconds = str(int(wait_seconds * 1000))
 
         def connections(most: int, isolation: str) -> Connections:
-            engine = create_async_engine(
+            engine = engine_for(
                 url,
-                poolclass=NullPool,
-                connect_args={
-                    "timeout": min(wait_seconds, CONNECT_SECONDS_MAX),
-                    "server_settings": SESSION_SETTINGS
-                    | {
-                        "default_transaction_isolation": isolation,
-                        "statement_timeout": milliseconds,
-                        "lock_timeout": milliseconds,
-                        "idle_in_transaction_session_timeout": milliseconds,
-                    },
+                seconds_max=CONNECT_SECONDS_MAX,
+                settings=SESSION_SETTINGS
+                | {
+                    "default_transaction_isolation": isolation,
+                    "statement_timeout": milliseconds,
+                    "lock_timeout": milliseconds,
+                    "idle_in_transaction_session_timeout": milliseconds,
                 },
             )
-            return Connections(engine, most)
+            return Connections(engine, most, self._outage)
 
         self._connections = connections(max(pool_size - read_connections, 1), "serializable")
         # A glance locks nothing, not even what SERIALIZABLE remembers of a reader.
@@ -161,13 +159,16 @@ class Ledger:
         try:
             with Limit(self.deadline):
                 async with _lent(self._read_connections) as raw:
-                    return await look(Book(raw, self._clock))
+                    seen = await look(Book(raw, self._clock))
         except TimeoutError as error:
             raise DeadlineError from error
         except LOST as error:
             if is_away(error):
+                self._outage.begin(error)
                 raise LedgerAwayError from error
             raise
+        self._outage.end(wrote=False)
+        return seen
 
     async def in_one_statement(self, write: Callable[[Book], Awaitable[None]]) -> Fate:
         """Run one writing statement as a SERIALIZABLE transaction of its own, and tell its fate.
@@ -185,6 +186,7 @@ class Ledger:
                 raise
             self.retries[sqlstate(error) or type(error).__name__] += 1
             return Fate.UNKNOWN if is_away(error) else Fate.UNDONE
+        self._outage.end()
         return Fate.DONE
 
     async def serializable(
@@ -248,6 +250,7 @@ class Ledger:
             await asyncio.sleep(_jitter.uniform(0, wait_ms) / 1000)
             wait_ms = min(wait_ms * 2, WAIT_MAX_MS)
         if away is not None:
+            self._outage.begin(away)
             raise LedgerAwayError from away
         raise LedgerBusyError
 
@@ -256,7 +259,8 @@ class Ledger:
             await raw.execute(begin)
             done = await work(Book(raw, self._clock))
             await _commit(raw)
-            return done
+        self._outage.end(wrote=begin is SERIALIZABLE)
+        return done
 
 
 @asynccontextmanager

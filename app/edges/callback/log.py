@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from app.edges.callback.answers import Answer
+from app.ledger.errors import LedgerAwayError
 from app.telemetry.logs import Line, write_line
 from app.wallet.events import Direction
 from app.wallet.movement import Movement
@@ -115,7 +116,9 @@ def not_readable(operation: str, reason: str, caller: str) -> None:
 
 
 def unavailable(operation: str, error: Exception) -> None:
-    """Log that the ledger could not answer."""
+    """Log that the ledger could not answer; of an outage the ledger tells once, and the end."""
+    if isinstance(error, LedgerAwayError):
+        return
     logger.error("unavailable", operation=operation, error=type(error).__name__)
 
 
