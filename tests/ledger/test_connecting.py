@@ -121,6 +121,10 @@ async def test_a_silent_host_leaves_time_for_the_next(postgres: EmbeddedPostgres
         began = asyncio.get_running_loop().time()
         assert await asyncio.wait_for(ask(f"{url}&connect_timeout=1", "SELECT 1"), 10) == 1
         assert asyncio.get_running_loop().time() - began < 3
+        # Without a limit in the address the hosts share ours.
+        connection = await connect(connect_arguments(url), seconds_max=4)
+        await connection.close()
+        assert asyncio.get_running_loop().time() - began < 1 + 2 + 1
 
 
 async def test_a_host_that_is_silent_is_told_in_words() -> None:
