@@ -29,7 +29,10 @@ INNER_ID = 1000
 """The ordinary user that root's files belong to inside the namespace."""
 
 CLONE_NEWUSER = 0x10000000
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
+"""access(2), with which PostgreSQL looks for its programs, would ask without capabilities."""
+
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION = 0x20080522
@@ -68,9 +71,10 @@ def become_nobody(paths: list[str]) -> None:
         os.setuid(NOBODY_ID)
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    is_looked_for = libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) == 0
     os.setuid(NOBODY_ID)
-    if not any(keep(libc, capability) for capability in PASSING_THROUGH):
+    # Setting them drops every other one for good.
+    if not is_looked_for or not any(keep(libc, capability) for capability in PASSING_THROUGH):
         sys.exit(NO_WAY.format(closed))
 
 

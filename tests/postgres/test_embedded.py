@@ -17,7 +17,8 @@ import asyncpg
 import pytest
 
 from app.postgres import EmbeddedPostgres, PostgresError, child, process
-from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
+from app.postgres.binaries import Binaries, find_binaries
+from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER, Cluster
 from app.postgres.locks import FileLock
 from app.postgres.running import read_running
 
@@ -451,6 +452,29 @@ class TestAsRoot:
                 assert ask(server, "SELECT number FROM kept") == 7
         finally:
             subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+    def test_a_checkout_that_only_root_may_enter_is_no_obstacle(self, tmp_path: Path) -> None:
+        """Programs and data below a closed folder, as a checkout in /root has them."""
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o700)
+        found = find_binaries(closed)
+        # The wheel's libraries lie beside its package, two folders up.
+        package = found.folder.parents[1]
+        inside = closed / package.name / found.folder.parent.name
+        shutil.copytree(found.folder.parent, inside, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, closed / libraries.name, symlinks=True)
+        data_dir = closed / "data"
+        data_dir.mkdir(mode=0o700)
+        cluster = Cluster(data_dir, Binaries(inside / "bin", found.major))
+        with EmbeddedPostgres._start_or_join(
+            cluster, child.NOBODY, fsync=False, own=True, loopback=False, settings={}, say=print
+        ) as server:
+            assert ask(server, "SELECT 1") == 1
+            owner = Path(f"/proc/{server_pid(data_dir)}").stat().st_uid
+            assert owner == child.NOBODY_ID
+        assert closed.stat().st_mode & 0o077 == 0
 
     def test_nobody_keeps_no_more_of_root_than_the_way_to_its_files(self, tmp_path: Path) -> None:
         closed, opened = tmp_path / "closed", tmp_path / "opened"
