@@ -23,8 +23,9 @@ from app.telemetry.nonblocking import writer_for
 BACKLOG_BYTES_MAX: Final = 1 << 20
 """Some 2,500 movements' lines: a reader that stops for a moment loses nothing."""
 
-RETRY_SECONDS: Final = 1
-"""How soon what waits is tried again when no other line comes."""
+RETRY_MILLISECONDS: Final = 500
+RETRY_SOON_MILLISECONDS: Final = 10
+"""How soon what waits is tried again when no other line comes; sooner where somebody reads."""
 
 LAST_WORDS_ATTEMPTS: Final = 50
 LAST_WORDS_MILLISECONDS: Final = 10
@@ -68,9 +69,11 @@ class LineSink:
         lines, self._lines, self._flushed_by = self._lines, [], None
         if lines:
             self._take(b"\n".join(lines) + b"\n", len(lines))
+        before = self._backlog_bytes
         while self._backlog:
             if not self._write_portion():
-                self._retry_later()
+                is_read = self._backlog_bytes < before
+                self._retry_later(RETRY_SOON_MILLISECONDS if is_read else RETRY_MILLISECONDS)
                 return
         if self._unsaid and self._say_dropped is not None:
             missing, self._unsaid = self._unsaid, 0
@@ -122,7 +125,7 @@ class LineSink:
         self.dropped += lines
         self._unsaid += lines
 
-    def _retry_later(self) -> None:
+    def _retry_later(self, milliseconds: int) -> None:
         """Try again soon, if there is a loop, and something to write."""
         if not self._backlog or (self._retried_by is not None and not self._retried_by.is_closed()):
             return
@@ -130,7 +133,7 @@ class LineSink:
             self._retried_by = asyncio.get_running_loop()
         except RuntimeError:
             return
-        self._retried_by.call_later(RETRY_SECONDS, self._retry)
+        self._retried_by.call_later(milliseconds / 1000, self._retry)
 
     def _retry(self) -> None:
         self._retried_by = None
