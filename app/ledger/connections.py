@@ -11,7 +11,10 @@ from datetime import timedelta
 from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
-from sqlalchemy.engine import make_url
+
+from app.database_url import ConnectArguments
+from app.ledger.connecting import connect
+from app.ledger.outage import Outage
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -46,11 +49,22 @@ class Kept(NamedTuple):
 class Connections:
     """So many connections to one database, made when they are needed."""
 
-    def __init__(self, url: str, most: int, wait: timedelta, settings: Mapping[str, str]) -> None:
-        """`settings` are the server's, for each connection; `wait` for being let in."""
-        self._url = make_url(url).set(drivername="postgresql")
+    def __init__(
+        self,
+        arguments: ConnectArguments,
+        most: int,
+        wait: timedelta,
+        settings: Mapping[str, str],
+        outage: Outage,
+    ) -> None:
+        """`settings` are the server's, for each connection; `wait` for being let in.
+
+        `outage` hears whether the database lets us in.
+        """
+        self._arguments = arguments
         self._wait = wait
         self._settings = dict(settings)
+        self._outage = outage
         self._most = most
         self._idle: list[Kept] = []
         self._free = asyncio.Semaphore(most)
@@ -89,7 +103,7 @@ class Connections:
             self._leave()
             raise
 
-    def void_bet(self, kept: Kept) -> None:
+    def put_back(self, kept: Kept) -> None:
         """Keep a connection that has answered everything for whoever comes next."""
         self._leave()
         if self._is_open and not kept.raw.is_closed():
@@ -120,18 +134,24 @@ class Connections:
     async def _connect(self) -> Raw:
         began = time.monotonic_ns()
         try:
-            raw: Raw = await asyncpg.connect(
-                self._url.render_as_string(hide_password=False),
-                timeout=self._wait.total_seconds(),
-                server_settings=self._settings,
+            raw: Raw = await connect(
+                self._arguments,
+                seconds_max=max(self._wait // timedelta(seconds=1), 1),
+                settings=self._settings,
             )
         except TimeoutError as error:
             self._was_refused(began)
+            self._outage.begin(error)
             raise ConnectionError("the database does not let us in") from error
+        except Exception as error:
+            self._was_refused(began)
+            self._outage.begin(error)
+            raise
         except BaseException:
             self._was_refused(began)
             raise
         self._shut_since = None
+        self._outage.end(wrote=False)
         return raw
 
     def _was_refused(self, began: int) -> None:

@@ -155,6 +155,7 @@ async def test_movements_and_money_are_counted(house: Private) -> None:
     assert alarms == {
         'wallet_alarms_total{alarm="repeat with other content"}': 1,
         'wallet_alarms_total{alarm="credit without a matching movement"}': 1,
+        'wallet_alarms_total{alarm="flagged"}': 0,
     }
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from app.edges.callback.answers import Answer
 from app.edges.callback.parsing import truncated
+from app.ledger.errors import LedgerAwayError
 from app.telemetry.logs import Line, write_line
 from app.wallet.alarms import Alarm, alarm_of
 from app.wallet.movement import Movement
@@ -139,7 +140,9 @@ def not_readable(operation: str, reason: str, caller: str) -> None:
 
 
 def unavailable(operation: str, error: Exception) -> None:
-    """Log that the ledger could not answer."""
+    """Log that the ledger could not answer; of an outage the ledger tells once, and the end."""
+    if isinstance(error, LedgerAwayError):
+        return
     logger.error("unavailable", operation=operation, error=type(error).__name__)
 
 
