@@ -22,7 +22,7 @@ from app.simulator.signature import sign
 from tests.console.conftest import Console, Done
 from tests.console.console import ENVIRONMENT, Serving, wallet
 
-OPERATOR = {"WALLET_CALLBACK_KEYS": "a-key"}
+OPERATOR = {"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}
 SHORT = ("--players", "6", "--events", "150", "--concurrency", "6")
 
 

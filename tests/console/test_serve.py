@@ -94,7 +94,7 @@ def test_an_address_in_use_is_told_before_anything_starts(tmp_path: Path) -> Non
 
 
 def test_serve_without_a_named_database_migrates_its_own(tmp_path: Path) -> None:
-    with Serving(tmp_path, settings={"WALLET_CALLBACK_KEYS": "a-key"}) as serving:
+    with Serving(tmp_path, settings={"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}) as serving:
         assert serving.said().endswith(f"The wallet listens on http://127.0.0.1:{serving.port}\n")
         assert "private port" in serving.said()
         joined = wallet(tmp_path, "migrate")
@@ -107,7 +107,7 @@ def test_serve_on_a_named_database_starts_no_other(tmp_path: Path, workers: str)
     # The wallet serves no database that may lose what it committed, so this one keeps it.
     with EmbeddedPostgres.start_or_join(tmp_path / "named") as named:
         settings = {
-            "WALLET_CALLBACK_KEYS": "a-key",
+            "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
             "WALLET_DATABASE_URL": named.url_for(SERVICE),
             "WALLET_OWNER_DATABASE_URL": named.url_for(OWNER),
             "WALLET_WORKERS": workers,
@@ -127,7 +127,7 @@ def test_a_database_that_may_forget_is_not_served(
     tmp_path: Path, db: Database, workers: str
 ) -> None:
     settings = {
-        "WALLET_CALLBACK_KEYS": "a-key",
+        "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
         "WALLET_DATABASE_URL": db.service_url,
         "WALLET_WORKERS": workers,
     }

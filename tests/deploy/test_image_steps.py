@@ -113,7 +113,7 @@ def settings(root: Path, server: EmbeddedPostgres) -> dict[str, str]:
         "WALLET_PRIVATE_PORT": str(free_port()),
         "WALLET_DATABASE_URL": server.url_for(SERVICE),
         "WALLET_OWNER_DATABASE_URL": server.url_for(OWNER),
-        "WALLET_CALLBACK_KEYS": "a-key",
+        "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
     }
 
 

@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import Callable
 
+from app.console.data_owner import claim
 from app.console.database import Database, ready_database
 from app.console.demo import open_demo
 from app.server.serving import BuildApp, run_server, take_address
@@ -21,6 +22,8 @@ def serve(settings: Settings, build_app: BuildApp, say: Say) -> None:
             take_address(settings.host, settings.port) as listening,
             ready_database(settings, own=True) as database,
         ):
+            if database.embedded is not None:
+                claim(database.embedded.data_dir, settings)
             words = _demo(settings, database, listening) if settings.demo else _plain(listening)
             run_server(settings, database.service_url, build_app, listening, lambda: say(words))
     except KeyboardInterrupt:
