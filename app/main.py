@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,7 @@ from app.server.private_port import private_server
 from app.settings import Settings
 from app.telemetry.logs import configure_logs
 from app.telemetry.traces import Traces, TracesUnavailableError, traces_wanted
+from app.version import VERSION, build_id
 from app.wallet.balance import StakeOrder
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES, Currency
@@ -65,6 +67,9 @@ def build_app(
     a database that may lose what it committed: both are for tests.
     """
     configure_logs()
+    if settings.demo:
+        # Each movement's line would push the banner off a newcomer's screen.
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     key_scope = KeyScope(settings.key_scope)
     policy = Policy(StakeOrder(settings.stake_order), key_scope, settings.sport_game_id)
     ledger = Ledger(
@@ -109,6 +114,7 @@ def build_app(
                     ledger, key_scope, require_durability=require_durability
                 ):
                     logger.warning("database", warning=warning)
+                logger.info("start", version=VERSION, build=build_id())
                 if private_port:
                     await _open_private_port(beside, settings, probes_app(readiness, numbers))
                 # What was built so far lives as long as the process: no need to look at it again.
@@ -127,6 +133,7 @@ def build_app(
         title="Wallet",
         summary="A betting wallet: every cent accounted for",
         description=INTRODUCTION,
+        version=VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
         # The framework's own traces would carry the query, and with it the players' tokens.

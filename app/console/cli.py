@@ -11,6 +11,8 @@ After a commit the code tells what was decided, also where the answer could not 
 command that only reads ends with 1 if its answer could not be written.
 """
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,7 +32,13 @@ from app.console.commands.tokens import tokens
 from app.console.commands.transfer import transfer
 from app.console.database import open_database, reach
 from app.console.errors import ConsoleError, OutputLostError
-from app.console.output.printer import complain, outcome_stands, prepare_streams, say
+from app.console.output.printer import (
+    abandon_output,
+    complain,
+    outcome_stands,
+    prepare_streams,
+    say,
+)
 from app.ledger.migrations import MigrationBusyError, current_revision, upgrade
 from app.postgres import PostgresError
 from app.server.errors import AddressTakenError, ServerFailedError
@@ -69,7 +77,8 @@ def run_console(house: House, arguments: list[str] | None = None) -> int:
     """Carry out one command and return its exit code."""
     prepare_streams()
     try:
-        code = console(arguments, obj=house, prog_name=NAME, standalone_mode=False)
+        words = _typed() if arguments is None else arguments
+        code = console(words, obj=house, prog_name=NAME, standalone_mode=False)
     except NoArgsIsHelpError:
         # The help is printed.
         return MISTAKEN
@@ -79,6 +88,7 @@ def run_console(house: House, arguments: list[str] | None = None) -> int:
         return _complain(error, MISTAKEN)
     except OSError as error:
         # The help could not be written, or a file of ours not be used.
+        abandon_output()
         return _complain(_os_sentence(error), FAILED)
     except (
         AddressTakenError,
@@ -149,6 +159,11 @@ console.add_typer(movements)
 console.add_typer(rounds)
 console.add_typer(agents)
 console.command("transfer")(transfer)
+
+
+def _typed() -> list[str]:
+    """Read the command line as UTF-8, whatever the locale: what is not stays a surrogate."""
+    return [os.fsencode(word).decode("utf-8", "surrogateescape") for word in sys.argv[1:]]
 
 
 def _announce(words: str) -> None:

@@ -17,6 +17,7 @@ from app.cashier.batch_stats import BatchStats
 from app.cashier.batching import Batcher
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
+from app.version import VERSION, build_id
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -44,6 +45,12 @@ class _House(Collector):
 
     @override
     def collect(self) -> Iterator[Metric]:
+        yield gauged(
+            "wallet_build_info",
+            "Which wallet this is: always 1, the labels say it",
+            ("version", "build"),
+            {(VERSION, build_id()): 1},
+        )
         yield from _requests(self._edges)
         yield from _movements(self._batcher.batch_stats)
         yield from _batches(self._batcher)

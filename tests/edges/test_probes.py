@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.cashier.batching import Batcher
 from app.cashier.readiness import why_not_ready
 from app.edges.metrics import Metrics
-from app.edges.probes import Readiness, probes_app
+from app.edges.probes import BUILD, Readiness, probes_app
 from app.ledger.money.book import Book
 from app.ledger.money.statements import FACTS_CHANGED
 from app.ledger.transaction import Fate, Ledger, RunAgainError
@@ -75,13 +75,13 @@ async def house(till: Till) -> AsyncIterator[Private]:
 
 async def test_alive_is_alive(house: Private) -> None:
     answer = await house.client.get("/health/live")
-    assert (answer.status_code, answer.json()) == (200, {"status": "live"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "live", **BUILD})
 
 
 async def test_ready_when_the_database_answers(till: Till) -> None:
     async with private(till, Readiness(lambda: why_not_ready(till.ledger))) as house:
         answer = await house.client.get("/health/ready")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", **BUILD})
 
 
 async def test_not_ready_when_the_database_is_away(till: Till) -> None:

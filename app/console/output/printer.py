@@ -101,18 +101,25 @@ def watched_errors() -> Console:
 
 
 def _rendered(stream: TextIO, part: RenderableType, *, style: str | None = None) -> str:
-    """Lay out for this stream: its width, its colours, its encoding."""
+    """Lay out for this stream, in memory: its width, its colours, its encoding.
+
+    The library itself would end the process where a stream takes no more.
+    """
     has_width = stream.isatty() or "COLUMNS" in os.environ
+    page = io.TextIOWrapper(
+        io.BytesIO(), encoding=stream.encoding, errors="backslashreplace", write_through=True
+    )
     console = Console(
-        file=stream,
+        file=page,
+        force_terminal=stream.isatty(),
         highlight=False,
         markup=False,
         emoji=False,
         width=None if has_width else WIDTH_WITHOUT_TERMINAL,
     )
-    with console.capture() as captured:
-        console.print(part, style=style, crop=False, soft_wrap=isinstance(part, str))
-    return captured.get()
+    console.print(part, style=style, crop=False, soft_wrap=isinstance(part, str))
+    page.seek(0)
+    return page.read()
 
 
 def _write(stream: TextIO, text: str) -> None:
@@ -131,6 +138,11 @@ def _takes_all(stream: TextIO) -> bool:
         return codecs.lookup(stream.encoding or "utf-8").name.startswith("utf")
     except (LookupError, AttributeError):
         return False
+
+
+def abandon_output() -> None:
+    """Give standard output up: somebody else met its end while writing to it."""
+    _silence(sys.stdout)
 
 
 def _silence(stream: TextIO) -> None:

@@ -5,6 +5,7 @@ nothing to belong to, and a transaction id that came back with other content.
 """
 
 from datetime import UTC, datetime
+from logging import INFO
 from typing import Final
 
 import structlog
@@ -35,26 +36,12 @@ class DecidedLine(Line, gc=False):
 
 def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
     """Log one decided movement, and raise the alarms that belong to it."""
-    write_line(
-        DecidedLine(
-            datetime.now(UTC),
-            "info",
-            "movement",
-            movement.key.transaction_id,
-            movement.event_type,
-            movement.direction,
-            movement.amount,
-            movement.user_id,
-            movement.event_id,
-            answer.code,
-            type(receipt).__name__,
-            movement.delivery.hex(),
-        )
-    )
+    if logger.is_enabled_for(INFO):
+        write_line(_line(movement, receipt, answer))
     match receipt:
         case Posting(entry):
             if entry.flags:
-                _alarm("flagged", movement, flags=entry.flags)
+                _alarm("flagged", movement, flags=[flag.value for flag in entry.flags])
         case Refused(refusal) if (
             refusal is Refusal.NO_MATCHING_MOVEMENT and movement.direction is Direction.CREDIT
         ):
@@ -66,12 +53,30 @@ def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
             pass
 
 
+def _line(movement: Movement, receipt: Receipt, answer: Answer) -> DecidedLine:
+    """Lay the fields out; enum members as their values, which is what a terminal shows as well."""
+    return DecidedLine(
+        datetime.now(UTC),
+        "info",
+        "movement",
+        movement.key.transaction_id,
+        movement.event_type.value,
+        movement.direction.value,
+        movement.amount,
+        movement.user_id,
+        movement.event_id,
+        answer.code,
+        type(receipt).__name__,
+        movement.delivery.hex(),
+    )
+
+
 def _alarm(words: str, movement: Movement, **facts: object) -> None:
     logger.error(
         "alarm",
         alarm=words,
         transaction_id=movement.key.transaction_id,
-        event_type=movement.event_type,
+        event_type=movement.event_type.value,
         amount=movement.amount,
         user_id=movement.user_id,
         event_id=movement.event_id,
@@ -85,7 +90,7 @@ def outcome_unknown(movement: Movement, error: Exception) -> None:
     logger.error(
         "outcome unknown",
         transaction_id=movement.key.transaction_id,
-        event_type=movement.event_type,
+        event_type=movement.event_type.value,
         user_id=movement.user_id,
         delivery=movement.delivery.hex(),
         error=type(error).__name__,
