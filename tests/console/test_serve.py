@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from app.postgres import EmbeddedPostgres
@@ -24,7 +24,7 @@ def answer(command: str) -> dict[str, object]:
     words = shlex.split(command.replace("\\\n", " "))
     url = next(word for word in words if word.startswith("http"))
     name, _, value = words[words.index("-H") + 1].partition(": ")
-    response = httpx.post(
+    response = httpx2.post(
         url,
         content=words[words.index("-d") + 1],
         headers={name: value, "Content-Type": "application/x-www-form-urlencoded"},
@@ -115,7 +115,7 @@ def test_serve_on_a_named_database_starts_no_other(tmp_path: Path, workers: str)
         assert wallet(tmp_path, "migrate", **settings).returncode == 0
         with Serving(tmp_path, settings=settings) as serving:
             url = f"http://127.0.0.1:{serving.port}/getBalance"
-            assert httpx.get(url, timeout=20).status_code == 200
+            assert httpx2.get(url, timeout=20).status_code == 200
             assert serving.stop() == 0
             assert serving.said().endswith("Stopped.\n")
             assert "Traceback" not in serving.said()

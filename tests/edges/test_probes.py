@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -35,7 +35,7 @@ class Private:
     till: Till
     batcher: Batcher
     callback: Requests
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
 
     async def numbers(self) -> dict[str, float]:
         """Every sample, as `name{label="value",…}`, labels in order."""
@@ -61,8 +61,8 @@ async def private(till: Till, readiness: Readiness) -> AsyncIterator[Private]:
     batcher = Batcher(till.ledger, Policy())
     callback = Requests(("moveFunds", "getBalance"))
     app = probes_app(readiness, Metrics(till.ledger, batcher, {"callback": callback}))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://private") as client:
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://private") as client:
         yield Private(till, batcher, callback, client)
     await batcher.close()
 

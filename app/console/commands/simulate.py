@@ -10,7 +10,7 @@ import asyncio
 import json
 from typing import Annotated, Final, Literal, TypeAlias
 
-import httpx
+import httpx2
 import typer
 
 from app.console.arguments import Url
@@ -36,7 +36,7 @@ from app.simulator.signature import sign
 
 ANSWER_SECONDS: Final = 15
 
-UNREACHABLE: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+UNREACHABLE: Final = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
 """What the client raises where nothing answers; ValueError: a name that cannot be resolved."""
 
 PLAYERS_MAX: Final = 10_000
@@ -146,7 +146,7 @@ def _asked(address: str, key: str, user_id: str, token: str) -> int:
     """Ask for a player's balance, and return the answer's code; 0 when all is well."""
     fields = {"token": token, "userId": user_id}
     try:
-        answer = httpx.get(
+        answer = httpx2.get(
             f"{address}/getBalance",
             params=fields,
             headers={"Hash-Authorization": sign(fields.items(), key)},

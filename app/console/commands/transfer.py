@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, NamedTuple
 
-import httpx
+import httpx2
 import msgspec
 import typer
 from joserfc import jwe
@@ -42,10 +42,10 @@ WHOLE_NUMBERS: Final = frozenset({"ttl_seconds", "limit"})
 NANOSECONDS: Final = 1_000_000_000
 
 NOT_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.UnsupportedProtocol,
+    httpx2.InvalidURL,
     UnicodeError,
 )
 """What is raised before the first byte has left."""
@@ -183,7 +183,7 @@ def _sent(address: str, caller: Caller, plaintext: bytes) -> Said:
     """Send the envelope, and return what the answer's holds; an error met before is plain JSON."""
     header = {"alg": "dir", "enc": "A256GCM", "kid": caller.agent}
     try:
-        answer = httpx.post(
+        answer = httpx2.post(
             address,
             content=jwe.encrypt_compact(header, plaintext, caller.key),
             headers={"Content-Type": JOSE, "Accept": JOSE},
