@@ -28,7 +28,7 @@ from tests.console.console import free_port
 from tests.deploy.files import ROOT, dockerfile, environment
 
 PINNED = re.compile(r"^([a-z0-9.-]+)==\S+", re.MULTILINE)
-NOT_HERE = {"colorama", "tzdata", "win32-setctime"}
+NOT_HERE = {"colorama", "httpx2-jsfetch", "tzdata", "win32-setctime"}
 """Pinned for other systems only."""
 
 
