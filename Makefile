@@ -65,6 +65,10 @@ test: venv build/javascript/.installed ## all tests, on a real PostgreSQL of the
 torture: venv ## the wallet's worst day, as long as you like (ARGS="--seconds 60 --seed 1 --fault …")
 	$(BIN)/python -m tests.torture $(ARGS)
 
+.PHONY: fuzz-console
+fuzz-console: venv ## every command of the console, with every hostile value, on every kind of output
+	CONSOLE_FUZZ=all $(BIN)/pytest -n $(WORKERS) --timeout=900 $(ARGS) tests/console/test_fuzz.py
+
 .PHONY: format
 format: venv ## format the code, and mend what the linter can
 	$(BIN)/ruff format $(SOURCES)

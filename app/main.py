@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,7 @@ from app.server.private_port import private_server
 from app.settings import Settings
 from app.telemetry.logs import configure_logs
 from app.telemetry.traces import Traces, TracesUnavailableError, traces_wanted
+from app.version import VERSION, build_id
 from app.wallet.balance import StakeOrder
 from app.wallet.early_aborts import OvertakenBet
 from app.wallet.facts import Policy
@@ -67,6 +69,9 @@ def build_app(
     a database that may lose what it committed: both are for tests.
     """
     configure_logs()
+    if settings.demo:
+        # Each movement's line would push the banner off a newcomer's screen.
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     key_scope = KeyScope(settings.key_scope)
     policy = PolicyInForce(
         Policy(
@@ -117,6 +122,7 @@ def build_app(
             try:
                 for warning in await _opened(ledger, policy, require_durability=require_durability):
                     logger.warning("database", warning=warning)
+                logger.info("start", version=VERSION, build=build_id())
                 if private_port:
                     probes = probes_app(readiness, numbers, _private_ports(settings))
                     await _open_private_port(beside, settings, probes)
@@ -136,6 +142,7 @@ def build_app(
         title="Wallet",
         summary="A betting wallet: every cent accounted for",
         description=INTRODUCTION,
+        version=VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
         # The framework's own traces would carry the query, and with it the players' tokens.

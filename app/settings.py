@@ -42,12 +42,24 @@ AGENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 CALLBACK_SOURCE = "callback"
 """The word the journal has for the game side; an agent of that name would share its keys."""
 
+CALLBACK_KEY_LENGTH_MIN = 16
+"""A signature is as good as its key; a shorter one may be found by trying."""
+
 DATABASE_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 
 DEMO_CALLBACK_KEY = "demo-callback-key-known-to-everybody"
 DEMO_AGENT_ID = "demo"
 DEMO_AGENT_KEY = base64.urlsafe_b64encode(b"a demo key that everybody knows!").decode().rstrip("=")
 _DEMO_CHOICES = {"currencies": {"BTC": 8}}
+
+
+def agent_fault(name: str) -> str | None:
+    """Say what is wrong with an agent's id, for the settings and for the console; None: nothing."""
+    if not AGENT_ID.fullmatch(name):
+        return "must name agents by 1 to 64 of the characters A-Z a-z 0-9 _ . -"
+    if name.lower() == CALLBACK_SOURCE:
+        return f"must not name an agent {CALLBACK_SOURCE}"
+    return None
 
 
 class SettingsError(Exception):
@@ -214,10 +226,9 @@ class Settings(DatabaseSettings):
     def _are_agents(cls, value: Mapping[str, Agent]) -> Mapping[str, Agent]:
         """Hold the agents' names to what the journal can keep apart."""
         for name in value:
-            if not AGENT_ID.fullmatch(name):
-                raise ValueError("must name agents by 1 to 64 of the characters A-Z a-z 0-9 _ . -")
-            if name.lower() == CALLBACK_SOURCE:
-                raise ValueError(f"must not name an agent {CALLBACK_SOURCE}")
+            fault = agent_fault(name)
+            if fault is not None:
+                raise ValueError(fault)
         return value
 
     @model_validator(mode="after")
@@ -258,6 +269,8 @@ def load_settings(*, demo: bool = False) -> Settings:
         _hold_the_demo_to_this_machine(settings)
     elif settings.demo or _demo_agent_keys(settings):
         raise SettingsError("The demo keys are known to everybody: they work with --demo only.")
+    else:
+        _refuse_weak_secrets(settings)
     return settings
 
 
@@ -266,13 +279,15 @@ def load_database_settings() -> DatabaseSettings:
     return _read(DatabaseSettings)
 
 
-def load_console_settings() -> Settings:
+def load_console_settings(*, may_be_demo: bool = True) -> Settings:
     """Read what a command needs that works beside a server, and requires no key.
 
-    Where neither keys nor a database are named, only the demo could serve: then it is the demo's.
+    Where neither keys nor a database are named, only the demo could serve: then it is the demo's,
+    unless the caller knows better (`may_be_demo=False`).
     """
     settings = _read(ConsoleSettings)
-    if not settings.callback_keys and not settings.agents and settings.database_url is None:
+    has_keys = settings.callback_keys or settings.agents
+    if may_be_demo and not has_keys and settings.database_url is None:
         return _read(_demo_settings)
     return settings
 
@@ -309,6 +324,26 @@ def _demo_agent_keys(settings: Settings) -> bool:
     return any(
         key.get_secret_value() == known for agent in settings.agents.values() for key in agent.keys
     )
+
+
+def _refuse_weak_secrets(settings: Settings) -> None:
+    """Refuse secrets that were never changed, or that can be guessed; they are never quoted."""
+    for key in settings.callback_keys:
+        fault = settings_parsing.secret_fault(key.get_secret_value(), CALLBACK_KEY_LENGTH_MIN)
+        if fault is not None:
+            raise SettingsError(f"{PREFIX}CALLBACK_KEYS must not have a key that {fault}.")
+    for name, agent in settings.agents.items():
+        if any(len(set(key.get_secret_value())) == 1 for key in agent.keys):
+            raise SettingsError(
+                f"{PREFIX}AGENTS must not have a key that is a placeholder, as the agent {name} "
+                "has; `wallet agent key` makes one."
+            )
+    for name, url in (
+        ("DATABASE_URL", settings.database_url),
+        ("OWNER_DATABASE_URL", settings.owner_database_url),
+    ):
+        if url is not None and settings_parsing.has_placeholder_password(url.get_secret_value()):
+            raise SettingsError(f"{PREFIX}{name} must not have a password that is a placeholder.")
 
 
 def _hold_the_demo_to_this_machine(settings: Settings) -> None:

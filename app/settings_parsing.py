@@ -8,6 +8,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
@@ -17,6 +18,40 @@ AGENT_KEY_BYTES = 32
 
 CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
 SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
+
+
+PLACEHOLDER = re.compile(
+    r"changeme|changethis|replaceme|replacethis|replacewith|placeholder|yourkey|yoursecret"
+    r"|yourcallback|yourpassword|keyhere|secrethere|keyinuse"
+)
+"""What stands where a secret is to be put, as in deploy/example.env; letters alone are compared."""
+
+DISTINCT_CHARACTERS_MIN = 4
+"""A random key of 16 hexadecimal digits has fewer once in some hundreds of millions of times."""
+
+
+def secret_fault(secret: str, length_min: int) -> str | None:
+    """Say why a secret is none, in words that go after "a key that"; None: it may be one."""
+    if is_placeholder(secret):
+        return "is a placeholder"
+    if len(secret) < length_min:
+        return f"is shorter than {length_min} characters"
+    if len(set(secret)) < DISTINCT_CHARACTERS_MIN:
+        return "repeats a few characters"
+    return None
+
+
+def is_placeholder(secret: str) -> bool:
+    """Say whether this is what an example has where the secret goes."""
+    letters = re.sub(r"[^a-z]", "", secret.lower())
+    return PLACEHOLDER.search(letters) is not None
+
+
+def has_placeholder_password(url: str) -> bool:
+    """Say whether the password in an address was never changed."""
+    authority = url.partition("://")[2].partition("/")[0]
+    password = authority.rpartition("@")[0].partition(":")[2]
+    return is_placeholder(unquote(password))
 
 
 def words(value: object) -> object:

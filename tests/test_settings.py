@@ -63,9 +63,12 @@ def test_a_missing_secret_stops_the_start_with_a_sentence(monkeypatch: pytest.Mo
 
 
 def test_several_callback_keys_are_valid_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WALLET_CALLBACK_KEYS", "old-key, new-key")
+    monkeypatch.setenv("WALLET_CALLBACK_KEYS", "first-long-enough-key, second-long-enough-key")
     keys = load_settings().callback_keys
-    assert [key.get_secret_value() for key in keys] == ["old-key", "new-key"]
+    assert [key.get_secret_value() for key in keys] == [
+        "first-long-enough-key",
+        "second-long-enough-key",
+    ]
 
 
 def test_a_blank_callback_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,3 +364,47 @@ def test_every_setting_is_described() -> None:
     assert len(setting_names()) == len(Settings.model_fields)
     for name, field in Settings.model_fields.items():
         assert field.description, name
+
+
+LONG = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("change-me", "change-me-change-me", "CHANGE_ME_0123456789", "your-callback-key-here"),
+        *("k1", LONG[:15], "a" * 40, "abababababababab", "replace-with-the-key-of-the-office"),
+    ],
+)
+def test_a_placeholder_or_a_short_key_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    for keys in (key, f"{LONG},{key}"):
+        sentence = refusal(monkeypatch, "WALLET_CALLBACK_KEYS", keys)
+        assert sentence.startswith("WALLET_CALLBACK_KEYS must not have a key that")
+        assert key not in sentence
+
+
+def test_a_key_of_sixteen_characters_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WALLET_CALLBACK_KEYS", LONG)
+    assert load_settings().callback_keys[0].get_secret_value() == LONG
+
+
+def test_a_placeholder_for_an_agents_key_or_a_password_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sentence = refusal(monkeypatch, "WALLET_AGENTS", json.dumps({"house": ["A" * 43]}))
+    assert sentence.startswith("WALLET_AGENTS must not have a key that is a placeholder")
+    monkeypatch.delenv("WALLET_AGENTS")
+    address = "postgresql://wallet_service:{}@postgres/wallet"
+    for name in ("WALLET_DATABASE_URL", "WALLET_OWNER_DATABASE_URL"):
+        sentence = refusal(monkeypatch, name, address.format("change-me"))
+        assert sentence.startswith(f"{name} must not have a password")
+        monkeypatch.setenv(name, address.format("a-password-of-ours"))
+        assert load_settings().callback_keys
+        monkeypatch.delenv(name)
+
+
+def test_the_demo_needs_no_key_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WALLET_CALLBACK_KEYS", "k1")
+    assert load_settings(demo=True).demo

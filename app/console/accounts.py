@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.table import Table
-
+from app.console.data_owner import known_agents
 from app.console.errors import ConsoleError
-from app.console.output.printer import facts_table
+from app.console.output.layout import Facts
 from app.console.output.records import pockets_record
 from app.console.output.words import moment, money, split
 from app.ledger.accounts import Account
@@ -18,12 +17,12 @@ from app.wallet.money import ISO_CURRENCIES, Currency
 
 def agent_for(settings: Settings, named: str | None) -> str:
     """The agent that is meant: the one that is named, or the only one there is."""
-    known = sorted(settings.agents)
+    known = list(known_agents(settings))
     if named is None and len(known) == 1:
         return known[0]
     if named is None:
         raise ConsoleError("Whose player? Name the agent with --agent" + _known(known))
-    if known and named not in settings.agents:
+    if known and named not in known:
         raise ConsoleError(f"There is no agent {named}" + _known(known))
     return named
 
@@ -73,21 +72,21 @@ def account_record(account: Account) -> dict[str, Any]:
     }
 
 
-def account_table(account: Account) -> Table:
+def account_shown(account: Account) -> Facts:
     """An account for people."""
     player = account.player
-    return facts_table(
+    total = money(player.pockets.balance, player.currency)
+    return Facts(
         player.user_id,
         {
             "agent": player.agent,
-            "balance": f"{money(player.pockets.balance, player.currency)} "
-            f"({split(player.pockets, player.currency)})",
-            "status": _status(account),
+            "balance": (f"{total} ({split(player.pockets, player.currency)})",),
+            "status": (_status(account),),
             "nickname": player.nickname,
             "name": " ".join(filter(None, (player.first_name, player.last_name))) or None,
             "email": player.email,
             "language": player.language,
-            "limits": "\n".join(_limits(account)) or "none",
+            "limits": tuple(_limits(account)) or "none",
         },
     )
 

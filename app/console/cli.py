@@ -1,14 +1,25 @@
 """The console's commands: `wallet …`, or `python -m app …`.
 
-A command reads its settings, does one thing, and says one sentence when it cannot: exit code 2 when
-the settings are at fault, 1 otherwise.
+A command reads its settings, does one thing, and says one sentence when it cannot. Its exit code:
+
+    0     done
+    1     refused, not done, or not known whether it was done: the sentence says which
+    2     the command line or the settings are at fault, and nothing was done
+    130   interrupted
+
+After a commit the code tells what was decided, also where the answer could not be written. A
+command that only reads ends with 1 if its answer could not be written.
 """
 
+import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError
 
 from app.console.commands.agents import agents
 from app.console.commands.audit import audit_command
@@ -21,9 +32,15 @@ from app.console.commands.simulate import simulate_command
 from app.console.commands.tokens import tokens
 from app.console.commands.transfer import transfer
 from app.console.database import Database, open_database, reach
-from app.console.errors import ConsoleError
+from app.console.errors import ConsoleError, OutputLostError
 from app.console.ledger_access import who
-from app.console.output.printer import complain, say
+from app.console.output.printer import (
+    abandon_output,
+    complain,
+    outcome_stands,
+    prepare_streams,
+    say,
+)
 from app.ledger.migrations import (
     MigrationBusyError,
     current_revision,
@@ -35,10 +52,20 @@ from app.postgres import PostgresError
 from app.server.errors import AddressTakenError, ServerFailedError
 from app.server.serving import BuildApp
 from app.settings import SettingsError, load_database_settings, load_settings
+from app.version import VERSION, build_id
+
+NAME: Final = "wallet"
+DONE: Final = 0
+FAILED: Final = 1
+MISTAKEN: Final = 2
 
 console = typer.Typer(
-    name="wallet",
+    name=NAME,
     help="A betting wallet: every cent accounted for, on a real ledger.",
+    epilog=(
+        "Exit codes: 0 done; 1 refused, not done, or not known whether it was done (the sentence "
+        "says which); 2 the command line or the settings are at fault, and nothing was done."
+    ),
     no_args_is_help=True,
     add_completion=False,
     # A traceback with local variables would show secrets.
@@ -56,10 +83,21 @@ class House:
 
 def run_console(house: House, arguments: list[str] | None = None) -> int:
     """Carry out one command and return its exit code."""
+    prepare_streams()
     try:
-        console(arguments, obj=house, standalone_mode=True)
+        words = _typed() if arguments is None else arguments
+        code = console(words, obj=house, prog_name=NAME, standalone_mode=False)
+    except NoArgsIsHelpError:
+        # The help is printed.
+        return MISTAKEN
+    except ClickException as error:
+        return _complain(_mistake(error), MISTAKEN)
     except SettingsError as error:
-        return _complain(error, 2)
+        return _complain(error, MISTAKEN)
+    except OSError as error:
+        # The help could not be written, or a file of ours not be used.
+        abandon_output()
+        return _complain(_os_sentence(error), FAILED)
     except (
         AddressTakenError,
         ConsoleError,
@@ -67,10 +105,28 @@ def run_console(house: House, arguments: list[str] | None = None) -> int:
         PostgresError,
         ServerFailedError,
     ) as error:
-        return _complain(error, 1)
+        return _complain(error, FAILED)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+    return code if isinstance(code, int) else DONE
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"wallet {VERSION} (build {build_id()})")
+        raise typer.Exit
+
+
+@console.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say version and build.", is_eager=True, callback=_show_version
+        ),
+    ] = False,
+) -> None:
+    """Take what stands before the command."""
 
 
 @console.command()
@@ -82,7 +138,7 @@ def serve(
 ) -> None:
     """Serve the two contracts; with no database named, on an embedded PostgreSQL."""
     settings = load_settings(demo=demo)
-    serve_until_stopped(settings, context.ensure_object(House).application(), say)
+    serve_until_stopped(settings, context.ensure_object(House).application(), _announce)
 
 
 @console.command()
@@ -103,10 +159,11 @@ def migrate(
         before = reach(current_revision(database.owner_url))
         reach(upgrade(database.owner_url))
         after = reach(current_revision(database.owner_url))
-    if before == after:
-        say(f"The schema already was the newest, {after}.")
-    else:
-        say(f"The schema went from {before or 'nothing'} to {after}.")
+    with outcome_stands():
+        if before == after:
+            say(f"The schema already was the newest, {after}.")
+        else:
+            say(f"The schema went from {before or 'nothing'} to {after}.")
 
 
 def _finish(database: Database) -> None:
@@ -133,7 +190,30 @@ console.add_typer(agents)
 console.command("transfer")(transfer)
 
 
-def _complain(error: Exception, exit_code: int) -> int:
+def _typed() -> list[str]:
+    """Read the command line as UTF-8, whatever the locale: what is not stays a surrogate."""
+    return [os.fsencode(word).decode("utf-8", "surrogateescape") for word in sys.argv[1:]]
+
+
+def _announce(words: str) -> None:
+    """Say something while serving, which goes on whether anybody reads it or not."""
+    with suppress(OutputLostError):
+        say(words)
+
+
+def _mistake(error: ClickException) -> str:
+    """What is wrong with the command line, in one sentence, and where its help is."""
+    words = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, UsageError) else None
+    return f"{words}. See `{context.command_path} --help`." if context else f"{words}."
+
+
+def _os_sentence(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"It cannot be done here{where}: {error.strerror or error}."
+
+
+def _complain(error: Exception | str, exit_code: int) -> int:
     """Say what went wrong, where complaints go."""
     complain(error)
     return exit_code

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from app.cashier.lookups import find_agent_beside
 from app.cashier.move_funds import move_funds
 from app.cashier.players import find_account, issue_token, open_account
 from app.cashier.policy import policy_of_ledger
 from app.console.banner import Seated, demo_banner
+from app.console.data_owner import refuse_beside_others
 from app.console.database import Database, reach
 from app.console.errors import ConsoleError
-from app.console.simulation_players import AGENT as SIMULATOR_AGENT
 from app.ledger.transaction import Ledger
 from app.settings import DEMO_AGENT_ID, Settings
 from app.wallet.events import Direction, EventType
@@ -43,9 +42,6 @@ PLAYERS = (
 )
 """Scales of two, none and eight decimals; carol plays unless WALLET_CURRENCIES leaves BTC out."""
 
-OWN_AGENTS = (DEMO_AGENT_ID, SIMULATOR_AGENT)
-"""Whose players the demo may hold: nobody's money is served under keys that everybody knows."""
-
 
 def open_demo(settings: Settings, database: Database, address: str) -> str:
     """Open the demo's players, and return what a newcomer needs to know."""
@@ -62,12 +58,7 @@ async def _seat_players(settings: Settings, database: Database) -> list[Seated]:
     life = timedelta(seconds=settings.token_life_seconds)
     ledger = Ledger(database.service_url, pool_size=1)
     try:
-        stranger = await find_agent_beside(ledger, OWN_AGENTS)
-        if stranger is not None:
-            raise ConsoleError(
-                f"These data hold players of the agent {stranger}, and the demo's keys are known "
-                "to everybody: name another folder with WALLET_DATA_DIR."
-            )
+        await refuse_beside_others(ledger)
         return [
             await _seat(ledger, player, currencies, life)
             for player in PLAYERS

@@ -13,3 +13,11 @@ class SchemaBehindError(ConsoleError):
 
 class DatabaseAwayError(ConsoleError):
     """The database cannot be reached."""
+
+
+class OutcomeUnknownError(ConsoleError):
+    """Whether it was done is not known."""
+
+
+class OutputLostError(ConsoleError):
+    """Standard output takes no more."""

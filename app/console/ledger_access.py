@@ -14,8 +14,9 @@ from typing import Any, Final, TypeVar
 import typer
 
 from app.console.database import reach, ready_database
-from app.console.errors import ConsoleError
+from app.console.errors import ConsoleError, OutcomeUnknownError
 from app.ledger.accounts import ChangeNote
+from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
 from app.settings import load_database_settings
 from app.wallet.refusals import Refusal
@@ -30,18 +31,34 @@ def commands(name: str, about: str) -> typer.Typer:
     return typer.Typer(name=name, help=about, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-def ask(work: Callable[[Ledger], Coroutine[Any, Any, T]]) -> T:
-    """Do one piece of work on the ledger of the named database, or of the embedded one."""
+def ask(work: Callable[[Ledger], Coroutine[Any, Any, T]], *, changes: bool = False) -> T:
+    """Do one piece of work on the ledger of the named database, or of the embedded one.
+
+    `changes`: it writes, and if the ledger does not say how that ended, nobody knows.
+    """
     with ready_database(load_database_settings()) as database:
-        return reach(_worked(database.service_url, work))
+        return reach(_worked(database.service_url, work, changes=changes))
 
 
-async def _worked(url: str, work: Callable[[Ledger], Coroutine[Any, Any, T]]) -> T:
+async def _worked(
+    url: str, work: Callable[[Ledger], Coroutine[Any, Any, T]], *, changes: bool
+) -> T:
     ledger = Ledger(url, pool_size=1)
     try:
         return await work(ledger)
+    except LedgerError as error:
+        if not changes:
+            raise
+        raise OutcomeUnknownError(
+            f"Whether it was done is not known ({_without_period(error)}). Repeating the command "
+            "does no harm."
+        ) from error
     finally:
         await ledger.close()
+
+
+def _without_period(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".")
 
 
 def granted(answer: T | Refusal, user_id: str) -> T:

@@ -17,10 +17,11 @@ from typing_extensions import override
 from app.cashier.batch_stats import BatchStats
 from app.cashier.batching import Batcher
 from app.ledger.errors import LedgerError
-from app.ledger.money.statements import FACTS_CHANGED
 from app.ledger.transaction import CONFLICTS, Ledger
 from app.telemetry.logs import lines_dropped
 from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
+from app.version import VERSION, build_id
+from app.wallet.alarms import Alarm
 from app.wallet.events import EventType
 from app.wallet.refusals import Refusal
 
@@ -32,12 +33,12 @@ DECISIONS: Final = tuple(
     for kind in EventType
     for decision in ("ACCEPTED", "REPEATED", *Refusal.__members__)
 )
-ALARMS: Final = ("flagged", "credit without a matching movement", "repeat with other content")
+ALARMS: Final = tuple(alarm.value for alarm in Alarm)
 UNEXPECTED: Final = "unexpected"
 FAILURES: Final = (*(error.__name__ for error in LedgerError.__subclasses__()), UNEXPECTED)
 """An error that nobody has thought of has no series of its own, which would be born at 1."""
 
-RETRIES: Final = (*sorted(CONFLICTS), FACTS_CHANGED, "key taken")
+RETRIES: Final = (*sorted(CONFLICTS), "rolled back at commit")
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -78,6 +79,12 @@ class _House(Collector):
 
     @override
     def collect(self) -> Iterator[Metric]:
+        yield gauged(
+            "wallet_build_info",
+            "Which wallet this is: always 1, the labels say it",
+            ("version", "build"),
+            {(VERSION, build_id()): 1},
+        )
         yield from _requests(self._edges)
         yield from _movements(self._batcher.batch_stats)
         yield from _batches(self._batcher)

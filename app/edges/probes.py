@@ -17,9 +17,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.edges.metrics import CONTENT_TYPE, Metrics
+from app.version import VERSION, build_id
 
 READY_NANOSECONDS: Final = 10**9
 """How long an answer of the database is good for: probes may come from many places."""
+
+BUILD: Final = {"version": VERSION, "build": build_id()}
 
 WhyNotReady = Callable[[], Awaitable[str | None]]
 
@@ -48,13 +51,13 @@ def probes_app(readiness: Readiness, numbers: Metrics, ports: Sequence[int] = ()
     """Make the application of the private port; `ports`: those of all workers, ours included."""
 
     async def live(_: Request) -> Response:
-        return _told(200, {"status": "live"})
+        return _told(200, {"status": "live", **BUILD})
 
     async def ready(_: Request) -> Response:
         reason = await readiness.why_not()
         if reason is None:
-            return _told(200, {"status": "ready"})
-        return _told(503, {"status": "not ready", "reason": reason})
+            return _told(200, {"status": "ready", **BUILD})
+        return _told(503, {"status": "not ready", "reason": reason, **BUILD})
 
     async def metrics(_: Request) -> Response:
         return Response(numbers.page(), media_type=CONTENT_TYPE)

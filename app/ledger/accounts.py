@@ -9,6 +9,7 @@ from app.ledger.money.book import Book
 from app.ledger.money.rows import delivery_uuid
 from app.ledger.players import Player, player_of
 from app.wallet.limits import Term
+from app.wallet.moments import clamped
 
 
 class Account(NamedTuple):
@@ -75,7 +76,8 @@ async def find_account(book: Book, user_id: str, *, for_change: bool = False) ->
     return Account(
         player=player_of(row),
         is_suspended=row["blocked"],
-        excluded_until=row["excluded_until"],
+        # Until there were bounds, `infinity` and the year 1 could be stored.
+        excluded_until=None if (until := row["excluded_until"]) is None else clamped(until),
         terms=terms_of(row["limits"]),
     )
 

@@ -8,13 +8,14 @@ import asyncio
 import time
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final, NamedTuple, TypeAlias
-
-import asyncpg
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from app.database_url import ConnectArguments
 from app.ledger.connecting import connect
 from app.ledger.outage import Outage
+
+if TYPE_CHECKING:
+    import asyncpg
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -231,12 +231,13 @@ class Ledger:
                             await raw.execute(begin)
                             done = await work(Book(raw, self._clock))
                             await _commit(raw)
-                        self._outage.end(wrote=begin is SERIALIZABLE)
-                        return done
                     except LOST as error:
                         retries.outcome_after(error)
                     except RunAgainError:
                         self.retries["rolled back at commit"] += 1
+                    else:
+                        self._outage.end(wrote=begin is SERIALIZABLE)
+                        return done
                     await retries.wait()
                 raise retries.given_up()
         except TimeoutError as error:

@@ -4,12 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
-
-# A person reads the first differences; all that were kept are in the JSON.
-_SHOWN_MAX = 10
 _MILLISECONDS = 1000
 
 
@@ -97,61 +91,3 @@ class Verdict:
             "players": [{**asdict(each), "agrees": each.agrees} for each in self.players],
         }
         return json.dumps(document, indent=2, ensure_ascii=False)
-
-    def __rich__(self) -> RenderableType:
-        """Show the verdict to a person: ``console.print(verdict)``."""
-        parts: list[RenderableType] = [self._answers_table(), self._players_table()]
-        if self.differences_total:
-            parts.append(self._differences_table())
-        seconds, milliseconds = divmod(self.duration_ms, _MILLISECONDS)
-        parts.append(
-            f"{self.events_played} of {self.events} events, {self.requests} requests in "
-            f"{seconds}.{milliseconds:03} s, {self.requests_per_second} a second; "
-            f"seed {self.seed}, run {self.run_id}"
-        )
-        disagreeing = sum(not player.agrees for player in self.players)
-        parts.append(
-            "[bold green]clean: the wallet and the simulator agree[/]"
-            if self.clean
-            else f"[bold red]not clean: {self.differences_total} answers differ, "
-            f"{disagreeing} of {len(self.players)} balances disagree[/]"
-        )
-        return Group(*parts)
-
-    def _answers_table(self) -> Table:
-        table = Table("answer", title="Answers")
-        table.add_column("count", justify="right")
-        for answer, count in sorted(self.answers.items()):
-            table.add_row(answer, str(count))
-        return table
-
-    def _players_table(self) -> Table:
-        table = Table("player", "", title="Balances")
-        for heading in ("predicted", "by the wallet", "of it real", "bonus"):
-            table.add_column(heading, justify="right")
-        table.add_column("")
-        for player in self.players:
-            table.add_row(
-                escape(player.user_id),
-                escape(player.currency),
-                player.expected_balance,
-                escape(player.balance or "no answer"),
-                escape(player.real or ""),
-                escape(player.bonus or ""),
-                "[green]agrees[/]" if player.agrees else "[red]differs[/]",
-            )
-        return table
-
-    def _differences_table(self) -> Table:
-        shown = self.differences[:_SHOWN_MAX]
-        table = Table(
-            "player",
-            "sent",
-            "expected",
-            "got",
-            title=f"Differences ({len(shown)} of {self.differences_total})",
-        )
-        for each in shown:
-            texts = (each.user_id, each.sent, each.expected, each.got)
-            table.add_row(*map(escape, texts))
-        return table

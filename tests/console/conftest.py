@@ -40,9 +40,15 @@ class Done:
 Console = Callable[..., Done]
 
 
+def run_in_process(*arguments: str) -> Done:
+    """Carry out a command on whatever the standard streams are; nothing is captured."""
+    return Done(run_console(House(nobody_serves), list(arguments)), "", "")
+
+
 @pytest.fixture
-def in_process(capsys: pytest.CaptureFixture[str]) -> Console:
-    """Commands with the settings that the test has made."""
+def in_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Console:
+    """Commands with the settings that the test has made, and no terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run(*arguments: str) -> Done:
         capsys.readouterr()

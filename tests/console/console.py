@@ -22,7 +22,8 @@ def wallet(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
         env={**ENVIRONMENT, **settings},
         capture_output=True,
         check=False,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=50,
     )
 

@@ -84,7 +84,7 @@ def test_serve_on_a_named_database_that_is_behind_names_wallet_migrate(
     done = wallet(
         tmp_path,
         "serve",
-        WALLET_CALLBACK_KEYS="key",
+        WALLET_CALLBACK_KEYS="a-key-of-the-operator",
         WALLET_DATABASE_URL=empty_db.service_url,
         WALLET_PORT="0",
     )
@@ -99,7 +99,7 @@ def test_a_database_that_is_away_is_told_in_a_sentence_without_its_password(
     done = wallet(
         tmp_path,
         "serve",
-        WALLET_CALLBACK_KEYS="key",
+        WALLET_CALLBACK_KEYS="a-key-of-the-operator",
         WALLET_DATABASE_URL="postgresql://wallet:a-password@127.0.0.1:1/wallet",
         WALLET_PORT="0",
     )
@@ -121,7 +121,7 @@ def test_a_database_that_lets_nobody_in_is_told_in_a_sentence(tmp_path: Path, ur
         done = wallet(
             tmp_path,
             "serve",
-            WALLET_CALLBACK_KEYS="key",
+            WALLET_CALLBACK_KEYS="a-key-of-the-operator",
             WALLET_DATABASE_URL=wrong,
             WALLET_PORT="0",
         )

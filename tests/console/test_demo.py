@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from typing_extensions import override
 
@@ -22,7 +22,7 @@ from app.simulator.signature import sign
 from tests.console.conftest import Console, Done
 from tests.console.console import ENVIRONMENT, Serving, wallet
 
-OPERATOR = {"WALLET_CALLBACK_KEYS": "a-key"}
+OPERATOR = {"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}
 SHORT = ("--players", "6", "--events", "150", "--concurrency", "6")
 
 
@@ -167,7 +167,7 @@ def test_a_server_that_is_not_ours_is_a_sentence(
 
 def asked(demo: Serving, method: str, **fields: str) -> dict[str, Any]:
     key = "demo-callback-key-known-to-everybody"
-    answer = httpx.get(
+    answer = httpx2.get(
         f"http://127.0.0.1:{demo.port}/{method}",
         params=fields,
         headers={"Hash-Authorization": sign(fields.items(), key)},

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from app.cashier.players import issue_token, open_account
 from app.ledger.transaction import Ledger
@@ -62,11 +62,11 @@ def test_a_decided_movement_is_one_line_and_no_line_has_a_secret(tmp_path: Path)
         ):
             token = executor.submit(lambda: asyncio.run(seat(server.url_for(SERVICE)))).result()
         secrets = [token, KEY]
-        with httpx.Client(base_url=f"http://127.0.0.1:{serving.port}") as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{serving.port}") as client:
 
             def ask(
                 method: str, path: str, fields: dict[str, str], key: str = KEY
-            ) -> httpx.Response:
+            ) -> httpx2.Response:
                 signature = sign(fields, key)
                 secrets.append(signature)
                 given = {"params": fields} if method == "GET" else {"data": fields}

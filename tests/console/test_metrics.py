@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.console.console import Serving, free_port
 
@@ -17,15 +17,15 @@ def test_the_numbers_of_a_served_demo_move(tmp_path: Path) -> None:
         said = serving.said()
         assert f"{private}/metrics" in said
         for path in ("/health/live", "/health/ready"):
-            assert httpx.get(private + path).status_code == 200, said
+            assert httpx2.get(private + path).status_code == 200, said
         bet = said[said.index("curl ") : said.index("\n\nCallback key")]
         for _ in range(2):
             subprocess.run(["sh", "-c", bet], check=True, capture_output=True, timeout=20)
-        unsigned = httpx.post(
+        unsigned = httpx2.post(
             f"http://127.0.0.1:{serving.port}/moveFunds", data={"userId": "alice"}
         )
         assert unsigned.json()["errors"]["code"] == 400
-        page = httpx.get(f"{private}/metrics").text
+        page = httpx2.get(f"{private}/metrics").text
         for labels, count in (
             ('code="0",contract="callback",event_type="BetPlacing"', 1),
             ('code="409",contract="callback",event_type="BetPlacing"', 1),
@@ -36,7 +36,7 @@ def test_the_numbers_of_a_served_demo_move(tmp_path: Path) -> None:
         assert "wallet_money_moved_total" in page
         # What is private is not on the public port.
         for path in ("/metrics", "/health/live", "/health/ready"):
-            assert httpx.get(f"http://127.0.0.1:{serving.port}{path}").status_code == 404
+            assert httpx2.get(f"http://127.0.0.1:{serving.port}{path}").status_code == 404
         assert serving.stop() == 0
 
 
@@ -45,8 +45,8 @@ def test_each_of_several_workers_has_its_own_private_port(tmp_path: Path) -> Non
     settings = {"WALLET_PRIVATE_PORT": str(port), "WALLET_WORKERS": "2"}
     with Serving(tmp_path, ("--demo",), settings) as serving:
         for private in (port, port + 1):
-            assert httpx.get(f"http://127.0.0.1:{private}/health/ready").status_code == 200
-            told = httpx.get(f"http://127.0.0.1:{private}/metrics/targets")
+            assert httpx2.get(f"http://127.0.0.1:{private}/health/ready").status_code == 200
+            told = httpx2.get(f"http://127.0.0.1:{private}/metrics/targets")
             assert told.headers["content-type"] == "application/json"
             assert told.json() == [{"targets": [f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"]}]
         assert serving.stop() == 0

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from app.postgres import EmbeddedPostgres
@@ -27,7 +27,7 @@ def answer(command: str) -> dict[str, object]:
     words = shlex.split(command.replace("\\\n", " "))
     url = next(word for word in words if word.startswith("http"))
     name, _, value = words[words.index("-H") + 1].partition(": ")
-    response = httpx.post(
+    response = httpx2.post(
         url,
         content=words[words.index("-d") + 1],
         headers={name: value, "Content-Type": "application/x-www-form-urlencoded"},
@@ -141,7 +141,7 @@ def until(came: Callable[[], bool]) -> None:
 
 
 def test_serve_without_a_named_database_migrates_its_own(tmp_path: Path) -> None:
-    with Serving(tmp_path, settings={"WALLET_CALLBACK_KEYS": "a-key"}) as serving:
+    with Serving(tmp_path, settings={"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}) as serving:
         assert serving.said().endswith(f"The wallet listens on http://127.0.0.1:{serving.port}\n")
         assert "private port" in serving.said()
         joined = wallet(tmp_path, "migrate")
@@ -154,7 +154,7 @@ def test_serve_on_a_named_database_starts_no_other(tmp_path: Path, workers: str)
     # The wallet serves no database that may lose what it committed, so this one keeps it.
     with EmbeddedPostgres.start_or_join(tmp_path / "named") as named:
         settings = {
-            "WALLET_CALLBACK_KEYS": "a-key",
+            "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
             "WALLET_DATABASE_URL": named.url_for(SERVICE),
             "WALLET_OWNER_DATABASE_URL": named.url_for(OWNER),
             "WALLET_WORKERS": workers,
@@ -162,7 +162,7 @@ def test_serve_on_a_named_database_starts_no_other(tmp_path: Path, workers: str)
         assert wallet(tmp_path, "migrate", **settings).returncode == 0
         with Serving(tmp_path, settings=settings) as serving:
             url = f"http://127.0.0.1:{serving.port}/getBalance"
-            assert httpx.get(url, timeout=20).status_code == 200
+            assert httpx2.get(url, timeout=20).status_code == 200
             assert serving.stop() == 0
             assert serving.said().endswith("Stopped.\n")
             assert "Traceback" not in serving.said()
@@ -174,7 +174,7 @@ def test_a_database_that_may_forget_is_not_served(
     tmp_path: Path, db: Database, workers: str
 ) -> None:
     settings = {
-        "WALLET_CALLBACK_KEYS": "a-key",
+        "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
         "WALLET_DATABASE_URL": db.service_url,
         "WALLET_WORKERS": workers,
     }

@@ -28,7 +28,7 @@ from tests.console.console import free_port
 from tests.deploy.files import ROOT, dockerfile, environment
 
 PINNED = re.compile(r"^([a-z0-9.-]+)==\S+", re.MULTILINE)
-NOT_HERE = {"colorama", "tzdata", "win32-setctime"}
+NOT_HERE = {"colorama", "httpx2-jsfetch", "tzdata", "win32-setctime"}
 """Pinned for other systems only."""
 
 
@@ -113,7 +113,7 @@ def settings(root: Path, server: EmbeddedPostgres) -> dict[str, str]:
         "WALLET_PRIVATE_PORT": str(free_port()),
         "WALLET_DATABASE_URL": server.url_for(SERVICE),
         "WALLET_OWNER_DATABASE_URL": server.url_for(OWNER),
-        "WALLET_CALLBACK_KEYS": "a-key",
+        "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
     }
 
 

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,7 +12,7 @@ from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce
 from app.cashier.readiness import why_not_ready
 from app.edges.metrics import Metrics
-from app.edges.probes import Readiness, probes_app
+from app.edges.probes import BUILD, Readiness, probes_app
 from app.ledger import transaction
 from app.ledger.errors import LedgerBusyError
 from app.ledger.money.book import Book
@@ -38,7 +38,7 @@ class Private:
     till: Till
     batcher: Batcher
     callback: Requests
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
 
     async def numbers(self) -> dict[str, float]:
         """Every sample, as `name{label="value",…}`, labels in order."""
@@ -64,8 +64,8 @@ async def private(till: Till, readiness: Readiness) -> AsyncIterator[Private]:
     batcher = Batcher(till.ledger, PolicyInForce(Policy()))
     callback = Requests(("moveFunds", "getBalance"))
     app = probes_app(readiness, Metrics(till.ledger, batcher, {"callback": callback}))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://private") as client:
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://private") as client:
         yield Private(till, batcher, callback, client)
     await batcher.close()
 
@@ -78,13 +78,13 @@ async def house(till: Till) -> AsyncIterator[Private]:
 
 async def test_alive_is_alive(house: Private) -> None:
     answer = await house.client.get("/health/live")
-    assert (answer.status_code, answer.json()) == (200, {"status": "live"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "live", **BUILD})
 
 
 async def test_ready_when_the_database_answers(till: Till) -> None:
     async with private(till, Readiness(lambda: why_not_ready(till.ledger))) as house:
         answer = await house.client.get("/health/ready")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", **BUILD})
 
 
 async def test_not_ready_when_the_database_is_away(till: Till) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote
 import pytest
 from rich.console import Console
 
+from app.console.output.verdict import verdict_shown
 from app.simulator import Bar, Options, Silence, Stage, StagePlayer, Verdict, simulate
 from app.simulator.expected import Expected, Key, refused
 from app.simulator.moves import Event, Move, Question, Token
@@ -279,7 +280,7 @@ async def play(understudy: Understudy, options: Options = OPTIONS) -> Verdict:
 
 def shown(verdict: Verdict) -> str:
     page = io.StringIO()
-    Console(width=200, file=page).print(verdict)
+    Console(width=200, file=page).print(*verdict_shown(verdict), sep="\n")
     return page.getvalue()
 
 

@@ -10,7 +10,9 @@ import pytest
 from app.simulator.signature import canonical, sign
 
 VECTORS = json.loads(
-    (Path(__file__).parents[1] / "edges/callback/signature_vectors.json").read_text()
+    (Path(__file__).parents[1] / "edges/callback/signature_vectors.json").read_text(
+        encoding="utf-8"
+    )
 )
 
 

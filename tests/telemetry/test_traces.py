@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -32,8 +32,8 @@ def answering(status: int) -> App:
 async def spans_of(
     traces: Traces, exporter: InMemorySpanExporter, app: App, path: str, **headers: str
 ) -> tuple[ReadableSpan, ...]:
-    transport = httpx.ASGITransport(traces.around(app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://wallet") as client:
+    transport = httpx2.ASGITransport(traces.around(app))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://wallet") as client:
         await client.get(path, headers=headers)
     traces.end()
     return exporter.get_finished_spans()

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
-import httpx
+import httpx2
 import pytest
 
 from app.telemetry.line_sink import BACKLOG_BYTES_MAX, LineSink
@@ -217,7 +217,7 @@ def test_a_served_wallet_goes_on_when_nobody_reads_its_log(tmp_path: Path) -> No
     try:
         inside = f"http://127.0.0.1:{private}"
         until_ready(inside, serving)
-        with httpx.Client(timeout=5) as caller:
+        with httpx2.Client(timeout=5) as caller:
             unsigned(port, 12_000)
             assert caller.get(f"{inside}/health/live").status_code == 200
             page = caller.get(f"{inside}/metrics").text
@@ -247,9 +247,9 @@ def until_ready(inside: str, serving: subprocess.Popen[bytes]) -> None:
     for _ in range(300):
         assert serving.poll() is None
         try:
-            if httpx.get(f"{inside}/health/ready").status_code == 200:
+            if httpx2.get(f"{inside}/health/ready").status_code == 200:
                 return
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             time.sleep(0.05)
     pytest.fail("it did not get ready")
 

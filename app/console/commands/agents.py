@@ -7,25 +7,21 @@ from typing import Annotated, Final
 
 import typer
 
-from app.console.errors import ConsoleError
+from app.console.arguments import checked_agent
 from app.console.ledger_access import commands
-from app.console.output.printer import AsJson, print_json, say, screen
-from app.settings import AGENT_ID, CALLBACK_SOURCE
+from app.console.output.printer import AsJson, hint, print_json, say
 from app.settings_parsing import AGENT_KEY_BYTES
 
 agents: Final = commands("agent", "The operator's platforms, which call the transfer API.")
 
-Name = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")]
+Name = Annotated[
+    str, typer.Argument(metavar="AGENT", help="The agent's id.", callback=checked_agent)
+]
 
 
 @agents.command("key")
 def key(name: Name = "my-agent", as_json: AsJson = False) -> None:
     """Make a new key of 256 bits for an agent, and say how to put it into WALLET_AGENTS."""
-    if not AGENT_ID.fullmatch(name) or name.lower() == CALLBACK_SOURCE:
-        raise ConsoleError(
-            "An agent is named by 1 to 64 of the characters A-Z a-z 0-9 _ . -, and not "
-            f"{CALLBACK_SOURCE}."
-        )
     secret = base64.urlsafe_b64encode(secrets.token_bytes(AGENT_KEY_BYTES)).decode().rstrip("=")
     if as_json:
         print_json({"agent": name, "key": secret})
@@ -33,14 +29,11 @@ def key(name: Name = "my-agent", as_json: AsJson = False) -> None:
     say(secret)
     first = json.dumps({name: [secret]})
     both = json.dumps({name: ["<the key in use>", secret]})
-    screen(error=True).print(
+    hint(
         "This key is shown once and kept nowhere: put it where your secrets are.\n"
         f"The agent's first key:  WALLET_AGENTS='{first}'\n"
         "To change a key in use:\n"
         f"  1. WALLET_AGENTS='{both}', and restart the server: both are valid.\n"
         "  2. Give the new key to the agent's platform.\n"
-        "  3. When nothing comes under the old one any more, take it out, and restart again.",
-        style="dim",
-        markup=False,
-        soft_wrap=True,
+        "  3. When nothing comes under the old one any more, take it out, and restart again."
     )

@@ -1,33 +1,34 @@
 """`wallet audit`: every law of the ledger, checked beside the running service."""
 
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from app.cashier.audit import Breach, Findings, audit
+from app.console.arguments import checked_moment, read_moment
 from app.console.database import reach, ready_database
-from app.console.output.printer import AsJson, print_json, rows_table, screen
+from app.console.output.layout import Rows
+from app.console.output.printer import AsJson, print_json, show, watched_errors
 from app.settings import load_database_settings
 
 EXIT_BROKEN = 1
 
 Since = Annotated[
-    datetime | None,
+    str | None,
     typer.Option(
-        help="Only what was touched from then on (UTC).",
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"],
+        help="Only what was touched from then on, such as 2026-11-20 (UTC).",
+        callback=checked_moment,
     ),
 ]
 
 
 def audit_command(since: Since = None, as_json: AsJson = False) -> None:
     """Check every law of the ledger; exit code 1 and the offenders if one is broken."""
-    begin = since.replace(tzinfo=UTC) if since else None
+    begin = None if since is None else read_moment(since)
     with ready_database(load_database_settings()) as database, _bar() as bar:
         task = bar.add_task("auditing", total=None)
         findings = reach(
@@ -47,7 +48,7 @@ def audit_command(since: Since = None, as_json: AsJson = False) -> None:
 
 def _bar() -> Progress:
     """A bar on the terminal's error stream; nothing where nobody watches."""
-    watched = Console(stderr=True)
+    watched = watched_errors()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -81,11 +82,11 @@ def _show(findings: Findings) -> None:
         f"{findings.invariants} laws, {findings.players} players, {findings.movements} movements"
     )
     if findings.is_clean:
-        screen().print(f"[green]clean[/]: {looked_at}")
+        show(Text.assemble(("clean", "green"), f": {looked_at}"))
         return
     rows = ((breach.law, _offender(breach)) for breach in findings.breaches)
     title = f"{len(findings.breaches)} breaches ({looked_at})"
-    screen().print(rows_table(title, ("law", "offender"), rows))
+    show(Rows(title, ("law", "offender"), rows))
 
 
 def _offender(breach: Breach) -> str:

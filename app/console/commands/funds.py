@@ -6,6 +6,7 @@ it happen once, however often the command is repeated.
 
 import json
 import secrets
+import shlex
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -15,9 +16,9 @@ from app.cashier.move_funds import move_funds
 from app.cashier.players import find_account
 from app.cashier.policy import policy_of_ledger
 from app.console.arguments import Amount, UserId, checked_text
-from app.console.errors import ConsoleError
+from app.console.errors import ConsoleError, OutcomeUnknownError
 from app.console.ledger_access import DELIVERY_BYTES, ask, granted, who
-from app.console.output.printer import AsJson, print_json, say
+from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.console.output.records import pockets_record
 from app.console.output.words import moment, money, split
 from app.ledger.errors import LedgerError
@@ -118,16 +119,17 @@ def _move(
         try:
             (receipt,) = await move_funds(ledger, [movement], await policy_of_ledger(ledger))
         except LedgerError as error:
-            raise ConsoleError(
-                f"Nobody knows whether it was done ({error}). Repeat the command with "
-                f"`--id {key_id}`: it happens once at most."
+            raise OutcomeUnknownError(
+                f"Whether it was done is not known ({error}) Repeat the command with "
+                f"`--id {shlex.quote(key_id)}`: it happens once at most."
             ) from error
         return player, receipt
 
     player, receipt = ask(work)
     if isinstance(receipt, Refused):
         raise ConsoleError(_refusal_words(receipt, player, key_id))
-    _show(receipt, player, as_json=as_json)
+    with outcome_stands():
+        _show(receipt, player, as_json=as_json)
     if not receipt.entry.is_accepted:
         raise typer.Exit(1)
 

@@ -3,13 +3,12 @@
 from typing import Annotated, Final
 
 import typer
-from rich.console import Group
 
 from app.cashier.lookups import look_up_event, look_up_transaction
 from app.console.arguments import checked_text
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands
-from app.console.output.printer import AsJson, print_json, screen
+from app.console.output.printer import AsJson, print_json, show
 from app.console.output.records import entry_record, movement_record, refusal_record, round_record
 from app.console.output.tables import round_shown, transaction_shown
 
@@ -29,9 +28,7 @@ OfUser = Annotated[
 
 @movements.command("show")
 def show_movement(
-    transaction_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The transactionId.", callback=checked_text)
-    ],
+    transaction_id: TransactionId,
     as_json: AsJson = False,
 ) -> None:
     """Show what was asked under an id, what was decided, and why.
@@ -52,17 +49,15 @@ def show_movement(
         }
         print_json(document)
     else:
-        screen().print(transaction_shown(transaction_id, recalled))
+        show(transaction_shown(transaction_id, recalled))
     if not all(movement.hash_holds for movement in recalled.movements):
         raise typer.Exit(1)
 
 
 @rounds.command("show")
 def show_round(
-    event_id: Annotated[
-        str, typer.Argument(metavar="EVENT", help="The eventId.", callback=checked_text)
-    ],
-    user: Annotated[str | None, typer.Option(help="Only this player's; much faster.")] = None,
+    event_id: EventId,
+    user: OfUser = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what was staked and paid in an event, and movement by movement how it came to that."""
@@ -86,4 +81,4 @@ def show_round(
         }
         print_json(document)
     else:
-        screen().print(Group(*(part for each in recalled for part in round_shown(each))))
+        show(*(part for each in recalled for part in round_shown(each)))

@@ -9,20 +9,27 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Group
 
 from app.cashier.account_changes import AccountChange, Exclusion, show_account, update_account
 from app.cashier.lookups import look_up_player
 from app.cashier.players import Opened, open_account
-from app.console.accounts import account_record, account_table, agent_for, currency_for
-from app.console.arguments import UserId, checked_text, read_limits, read_moment
+from app.console.accounts import account_record, account_shown, agent_for, currency_for
+from app.console.arguments import (
+    UserId,
+    checked_agent,
+    checked_moment_to_come,
+    checked_text,
+    read_limits,
+    read_moment,
+)
+from app.console.data_owner import console_settings, refuse_beside_others
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands, granted, note_of
-from app.console.output.printer import AsJson, print_json, say, screen
+from app.console.output.printer import AsJson, outcome_stands, print_json, say, show
 from app.console.output.records import entry_record
 from app.console.output.tables import entries_table
 from app.ledger.accounts import Account
-from app.settings import load_console_settings
+from app.ledger.transaction import Ledger
 
 NICKNAME_LENGTH_MIN: Final = 3
 NICKNAME_LENGTH_MAX: Final = 64
@@ -52,12 +59,19 @@ Currency = Annotated[str, typer.Option(help="For ever: ISO 4217, or one of WALLE
 Nickname = Annotated[str, typer.Option(help="What others see.", callback=_checked_nickname)]
 Language = Annotated[str, typer.Option(help="Such as en or en-US.", callback=_checked_language)]
 AgentName = Annotated[
-    str | None, typer.Option(help="Whose player; needed where WALLET_AGENTS names several.")
+    str | None,
+    typer.Option(
+        help="Whose player; needed where WALLET_AGENTS names several.", callback=checked_agent
+    ),
 ]
 Optional = Annotated[str | None, typer.Option(callback=checked_text)]
 Count = Annotated[int, typer.Option(min=0, max=1000, help="How many of the last movements.")]
 Until = Annotated[
-    str | None, typer.Option(help="Exclude until then, such as 2027-01-31; else block for good.")
+    str | None,
+    typer.Option(
+        help="Exclude until then, such as 2027-01-31; else block for good.",
+        callback=checked_moment_to_come,
+    ),
 ]
 LiftExclusion = Annotated[bool, typer.Option("--exclusion", help="Lift a self-exclusion as well.")]
 LimitWords = Annotated[
@@ -79,7 +93,7 @@ def open_player(
     as_json: AsJson = False,
 ) -> None:
     """Open an account with an empty wallet; one that is there already stays as it is."""
-    settings = load_console_settings()
+    settings = console_settings()
     profile: dict[str, Any] = {
         "user_id": user_id,
         "agent": agent_for(settings, agent),
@@ -91,16 +105,28 @@ def open_player(
         "last_name": last_name,
     }
     asked = {**profile, "currency": currency}
-    opened = ask(
-        lambda ledger: open_account(ledger, **profile, note=note_of("account/init", asked))
-    )
+
+    async def work(ledger: Ledger) -> Opened:
+        if settings.demo:
+            # Data that were never served have no note yet.
+            await refuse_beside_others(ledger)
+        return await open_account(ledger, **profile, note=note_of("account/init", asked))
+
+    opened = ask(work, changes=True)
     _check_opened(opened, profile["agent"], currency)
-    if as_json:
-        print_json({"created": opened.created, **account_record(_looked_up(user_id))})
-    elif opened.created:
-        say(f"Opened: {user_id}, a player of {opened.player.agent}, in {currency}.")
-    else:
-        say(f"{user_id} has an account already; nothing was changed.")
+    # A fresh account has nothing settled: there is nothing more to ask that might fail.
+    account = (
+        Account(opened.player, is_suspended=False, excluded_until=None, terms={})
+        if opened.created
+        else _looked_up(user_id)
+    )
+    with outcome_stands():
+        if as_json:
+            print_json({"created": opened.created, **account_record(account)})
+        elif opened.created:
+            say(f"Opened: {user_id}, a player of {opened.player.agent}, in {currency}.")
+        else:
+            say(f"{user_id} has an account already; nothing was changed.")
 
 
 @players.command("show")
@@ -111,10 +137,9 @@ def show_player(user_id: UserId, movements: Count = 10, as_json: AsJson = False)
         records = [entry_record(owned) for owned in recalled.entries]
         print_json({**account_record(recalled.account), "movements": records})
         return
-    parts = [account_table(recalled.account)]
+    show(account_shown(recalled.account))
     if recalled.entries:
-        parts.append(entries_table("Last movements", recalled.entries))
-    screen().print(Group(*parts))
+        show("", entries_table("Last movements", recalled.entries))
 
 
 @players.command("block")
@@ -157,13 +182,17 @@ def _change(
     user_id: str, change: AccountChange, asked: dict[str, Any], *, as_json: bool
 ) -> Account:
     """Carry out a change, and show the account as it stands then."""
-    cooling = timedelta(seconds=load_console_settings().limit_cooling_seconds)
+    cooling = timedelta(seconds=console_settings().limit_cooling_seconds)
     note = note_of(UPDATE, {"user_id": user_id, **asked})
     account = granted(
-        ask(lambda ledger: update_account(ledger, user_id, change, cooling=cooling, note=note)),
+        ask(
+            lambda ledger: update_account(ledger, user_id, change, cooling=cooling, note=note),
+            changes=True,
+        ),
         user_id,
     )
-    _show(account, as_json=as_json)
+    with outcome_stands():
+        _show(account, as_json=as_json)
     return account
 
 
@@ -175,7 +204,7 @@ def _show(account: Account, *, as_json: bool) -> None:
     if as_json:
         print_json(account_record(account))
     else:
-        screen().print(account_table(account))
+        show(account_shown(account))
 
 
 def _check_opened(opened: Opened, agent: str, currency: str) -> None:

@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import Callable
 
+from app.console.data_owner import claim
 from app.console.database import Database, ready_database
 from app.console.demo import open_demo
 from app.server.private_port import check_private_ports
@@ -23,6 +24,8 @@ def serve(settings: Settings, build_app: BuildApp, say: Say) -> None:
             take_address(settings.host, settings.port) as listening,
             ready_database(settings, own=True) as database,
         ):
+            if database.embedded is not None:
+                claim(database.embedded.data_dir, settings)
             words = _demo(settings, database, listening) if settings.demo else _plain(listening)
             run_server(settings, database.service_url, build_app, listening, lambda: say(words))
     except KeyboardInterrupt:

@@ -14,7 +14,9 @@ from app.cashier.policy import policy_of_ledger
 from app.console.database import open_database, reach
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands, who
-from app.console.output.printer import AsJson, facts_table, print_json, say, screen
+from app.console.output.layout import Facts
+from app.console.output.printer import AsJson, print_json, say
+from app.console.output.printer import show as show_parts
 from app.ledger.owner_changes import (
     CHANGEABLE,
     OwnerChangeError,
@@ -38,7 +40,7 @@ Value = Annotated[str, typer.Argument(help="The new value.")]
 def show(as_json: AsJson = False) -> None:
     """Show what the ledger remembers."""
     policy = ask(policy_of_ledger)
-    facts: dict[str, object] = {
+    facts: dict[str, str | int] = {
         "rule_version": policy.rule_version.value,
         "key_scope": policy.key_scope.value,
         "stake_order": policy.stake_order.value,
@@ -48,7 +50,7 @@ def show(as_json: AsJson = False) -> None:
     if as_json:
         print_json(facts)
     else:
-        screen().print(facts_table("decision settings", facts))
+        show_parts(Facts("decision settings", facts))
 
 
 @settings.command("change")

@@ -8,18 +8,19 @@
 
 import asyncio
 import json
-import sys
 from typing import Annotated, Final, Literal, TypeAlias
 
-import httpx
+import httpx2
 import typer
-from rich.console import Console
 
+from app.console.arguments import Url
+from app.console.data_owner import console_settings
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
-from app.console.output.printer import AsJson, say, screen
+from app.console.output.printer import AsJson, print_json_text, show, watched_errors
+from app.console.output.verdict import verdict_shown
 from app.console.simulation_players import seat_players
-from app.settings import DEMO_CALLBACK_KEY, Settings, load_console_settings
+from app.settings import DEMO_CALLBACK_KEY, Settings
 from app.simulator import (
     Bar,
     Options,
@@ -34,15 +35,15 @@ from app.simulator import (
 from app.simulator.signature import sign
 
 ANSWER_SECONDS: Final = 15
+
+UNREACHABLE: Final = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
+"""What the client raises where nothing answers; ValueError: a name that cannot be resolved."""
+
 PLAYERS_MAX: Final = 10_000
 
 NOT_LET_IN: Final = 400
 """The code for a wrong signature; whoever is unknown hears another."""
 
-Url = Annotated[
-    str | None,
-    typer.Option(help="Where the server is; else WALLET_HOST and WALLET_PORT say it."),
-]
 Players = Annotated[int, typer.Option(min=1, max=PLAYERS_MAX, help="How many play.")]
 Events = Annotated[int, typer.Option(min=0, help="Rounds, bets, promotions… over all players.")]
 Seed = Annotated[int, typer.Option(help="Decides all that is sent.")]
@@ -72,7 +73,7 @@ def simulate_command(
 
     The server and this command must share their settings, above all the database and the key.
     """
-    settings = load_console_settings()
+    settings = console_settings()
     address = (url or address_of(settings)).rstrip("/")
     key = _key_for(address, settings)
     options = Options(
@@ -109,16 +110,15 @@ def address_of(settings: Settings) -> str:
 
 def _progress() -> Progress:
     """Show a bar on the error stream, where somebody watches."""
-    watched = Console(stderr=True)
+    watched = watched_errors()
     return Bar(watched) if watched.is_terminal else Silence()
 
 
 def _show(verdict: Verdict, *, as_json: bool) -> None:
     if as_json:
-        say(verdict.to_json())
+        print_json_text(verdict.to_json())
     else:
-        screen().print(verdict)
-    sys.stdout.flush()
+        show(*verdict_shown(verdict))
 
 
 def _key_for(address: str, settings: Settings) -> str:
@@ -146,20 +146,20 @@ def _asked(address: str, key: str, user_id: str, token: str) -> int:
     """Ask for a player's balance, and return the answer's code; 0 when all is well."""
     fields = {"token": token, "userId": user_id}
     try:
-        answer = httpx.get(
+        answer = httpx2.get(
             f"{address}/getBalance",
             params=fields,
             headers={"Hash-Authorization": sign(fields.items(), key)},
             timeout=ANSWER_SECONDS,
             trust_env=False,
         )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except UNREACHABLE as error:
         raise ConsoleError(
             f"No wallet answers at {address} ({str(error) or type(error).__name__}): "
             "start one with `make run`, or say where it is with --url."
         ) from error
     try:
-        said = json.loads(answer.text, parse_float=str)
+        said = json.loads(answer.content, parse_float=str, parse_constant=str)
         return 0 if said["status"] is True else int(said["errors"]["code"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConsoleError(f"What answers at {address} is no wallet.") from error

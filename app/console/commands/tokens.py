@@ -13,11 +13,11 @@ from app.cashier.players import (
     token_hash,
 )
 from app.console.arguments import UserId
+from app.console.data_owner import console_settings
 from app.console.ledger_access import ask, commands, granted, note_of
-from app.console.output.printer import AsJson, print_json, say, screen
+from app.console.output.printer import AsJson, hint, print_json, say
 from app.console.output.words import moment
 from app.ledger.transaction import Ledger
-from app.settings import load_console_settings
 from app.wallet.refusals import Refusal
 
 SLIDING: Final = "sliding"
@@ -33,7 +33,7 @@ Life = Annotated[
 @tokens.command("issue")
 def issue(user_id: UserId, life: Life = None, as_json: AsJson = False) -> None:
     """Issue a token for launching a game; it is shown once, and kept only as a hash."""
-    settings = load_console_settings()
+    settings = console_settings()
     seconds = settings.token_life_seconds if life is None else life
     is_sliding = life is None and settings.token_renewal == SLIDING
 
@@ -49,12 +49,12 @@ def issue(user_id: UserId, life: Life = None, as_json: AsJson = False) -> None:
             note=note_of("account/session", {"user_id": user_id, "ttl_seconds": life}),
         )
 
-    issued = granted(ask(work), user_id)
+    issued = granted(ask(work, changes=True), user_id)
     if as_json:
         print_json({"token": issued.token, "expires_at": moment(issued.expires_at)})
     else:
         say(issued.token)
-        screen(error=True).print(f"It lives until {moment(issued.expires_at)}.", style="dim")
+        hint(f"It lives until {moment(issued.expires_at)}.")
 
 
 @tokens.command("revoke")

@@ -16,17 +16,19 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, NamedTuple
 
-import httpx
+import httpx2
 import msgspec
 import typer
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from app.console.commands.simulate import Url, address_of
-from app.console.errors import ConsoleError
-from app.console.output.printer import say
-from app.settings import Settings, load_console_settings
+from app.console.arguments import Url, checked_agent
+from app.console.commands.simulate import UNREACHABLE, address_of
+from app.console.data_owner import console_settings
+from app.console.errors import ConsoleError, OutcomeUnknownError
+from app.console.output.printer import outcome_stands, print_json_text
+from app.settings import Settings
 from app.settings_parsing import AGENT_KEY_BYTES
 
 PATH: Final = "/transfer/v1"
@@ -39,12 +41,32 @@ WHOLE_NUMBERS: Final = frozenset({"ttl_seconds", "limit"})
 
 NANOSECONDS: Final = 1_000_000_000
 
+NOT_SENT: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.UnsupportedProtocol,
+    httpx2.InvalidURL,
+    UnicodeError,
+)
+"""What is raised before the first byte has left."""
+
+REPEAT: Final = "Whether it was done is not known: repeat it under the same transaction_id."
+
 
 class Caller(NamedTuple):
     """An agent and his key."""
 
     agent: str
     key: OctKey
+
+
+class Said(NamedTuple):
+    """What a wallet answered."""
+
+    code: int
+    text: str
+    """as it came"""
+    indented: str
 
 
 Operation = Annotated[
@@ -54,7 +76,10 @@ Words = Annotated[
     list[str] | None, typer.Argument(metavar="KEY=VALUE", help="The fields; `key:=json` for JSON.")
 ]
 AgentName = Annotated[
-    str | None, typer.Option(help="Else the only agent of WALLET_AGENTS, or the demo's.")
+    str | None,
+    typer.Option(
+        help="Else the only agent of WALLET_AGENTS, or the demo's.", callback=checked_agent
+    ),
 ]
 KeyEnv = Annotated[
     str | None,
@@ -73,16 +98,19 @@ def transfer(
 ) -> None:
     """Call the transfer API as an agent does, and print the answer; exit code 0 only for code 0.
 
+    Where no answer comes, the sentence says whether nothing was done, or whether it is not known.
+
     For instance: wallet transfer account/deposit user_id=alice transaction_id=t-1 amount=10.00
     """
     if not OPERATION.fullmatch(operation):
         raise typer.BadParameter("an operation is such as account/balance or history")
-    settings = load_console_settings()
+    settings = console_settings()
     caller = _caller(settings, agent, key_env)
     address = f"{(url or address_of(settings)).rstrip('/')}{PATH}/{operation}"
     answer = _sent(address, caller, plaintext_of(words or []))
-    say(answer.decode() if as_json else msgspec.json.format(answer, indent=2).decode())
-    if _code(answer) != 0:
+    with outcome_stands():
+        print_json_text(answer.text if as_json else answer.indented)
+    if answer.code != 0:
         raise typer.Exit(1)
 
 
@@ -111,7 +139,7 @@ def _read(word: str) -> tuple[str, str]:
     if as_json:
         try:
             json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise typer.BadParameter(f"what follows {name}:= is not JSON") from None
         return name, value
     is_number = name in WHOLE_NUMBERS and WHOLE.fullmatch(value) is not None
@@ -145,38 +173,58 @@ def _key_of(key_env: str) -> OctKey:
     try:
         secret = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except ValueError:
-        secret = b""
+        secret = b""  # Not base64, or not even ASCII.
     if len(secret) != AGENT_KEY_BYTES:
         raise ConsoleError(f"{key_env} must hold a key of 256 bits as base64url, 43 characters.")
     return OctKey.import_key(secret)
 
 
-def _sent(address: str, caller: Caller, plaintext: bytes) -> bytes:
+def _sent(address: str, caller: Caller, plaintext: bytes) -> Said:
     """Send the envelope, and return what the answer's holds; an error met before is plain JSON."""
     header = {"alg": "dir", "enc": "A256GCM", "kid": caller.agent}
     try:
-        answer = httpx.post(
+        answer = httpx2.post(
             address,
             content=jwe.encrypt_compact(header, plaintext, caller.key),
             headers={"Content-Type": JOSE, "Accept": JOSE},
             timeout=ANSWER_SECONDS,
             trust_env=False,
         )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except NOT_SENT as error:
         raise ConsoleError(
-            f"No answer from {address} ({str(error) or type(error).__name__}). Whether it was done "
-            "is not known: repeat it under the same transaction_id."
+            f"No wallet answers at {address} ({_reason(error)}): nothing was sent, and nothing was "
+            "done; you may repeat it under the same transaction_id. Start one with `make run`, or "
+            "say where it is with --url."
         ) from error
-    if answer.headers.get("content-type", "").partition(";")[0] != JOSE:
-        return answer.content
+    except UNREACHABLE as error:
+        raise OutcomeUnknownError(
+            f"No answer from {address} ({_reason(error)}). {REPEAT}"
+        ) from error
+    content = answer.content
+    if answer.headers.get("content-type", "").partition(";")[0] == JOSE:
+        try:
+            content = jwe.decrypt_compact(content, caller.key).plaintext or b""
+        except (JoseError, ValueError) as error:
+            raise OutcomeUnknownError(
+                f"The answer of {address} does not open with our key. {REPEAT}"
+            ) from error
     try:
-        return jwe.decrypt_compact(answer.content, caller.key).plaintext or b""
-    except JoseError as error:
-        raise ConsoleError(f"The answer of {address} does not open with our key.") from error
+        return _read_answer(content)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise OutcomeUnknownError(
+            f"What answered at {address} is no wallet (HTTP {answer.status_code}). {REPEAT}"
+        ) from error
 
 
-def _code(answer: bytes) -> int:
-    try:
-        return int(json.loads(answer)["code"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConsoleError("What answered is no wallet.") from error
+def _read_answer(content: bytes) -> Said:
+    """Read the wallet's shape; ValueError, KeyError, TypeError or RecursionError for any other."""
+    text = content.decode()
+    code = json.loads(text)["code"]
+    if not isinstance(code, int):
+        raise TypeError
+    # msgspec's DecodeError is a ValueError; numbers keep every digit.
+    return Said(code, text, msgspec.json.format(content, indent=2).decode())
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,67 +1,155 @@
 """How the console speaks: tables and colours for people on a terminal, JSON for programs.
 
 Amounts are printed as exact texts; a program that reads them as floats does so on its own account.
+Everything goes out through `_write`, which knows a stream that is closed, full, or of an encoding
+that lacks a character.
 """
 
+import codecs
+import io
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, Final, TextIO
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.console import Console, RenderableType
+
+from app.console.errors import OutputLostError
+from app.console.output.visible import visible, visible_json
 
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
-WIDTH_WITHOUT_TERMINAL = 240
-"""Into a file or a pipe nothing is cut off at the eightieth column."""
+WIDTH_WITHOUT_TERMINAL: Final = 240
+"""Into a file or a pipe more fits side by side than on a terminal; COLUMNS says otherwise."""
+
+STANDARD_DESCRIPTORS: Final = (0, 1, 2)
 
 
-def screen(*, error: bool = False) -> Console:
-    """Standard output or error: as wide as the terminal, or wide enough where there is none."""
-    is_terminal = (sys.stderr if error else sys.stdout).isatty()
-    return Console(
-        stderr=error, highlight=False, width=None if is_terminal else WIDTH_WITHOUT_TERMINAL
-    )
+def prepare_streams() -> None:
+    """Take the place of standard streams that were closed before we began (`>&-`).
+
+    Their numbers would be given to the first file or socket that is opened, and what is printed
+    would be written into it. What is said to a closed stream is meant for nobody.
+    """
+    for descriptor in STANDARD_DESCRIPTORS:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is given out, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until we end
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until we end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Help and names may have characters that the terminal's encoding lacks.
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(words: str) -> None:
-    """Say something to whoever sits at the console, at once, also through a pipe."""
-    print(words, flush=True)
+    """Say something to whoever sits at the console, at once, also through a pipe.
+
+    The lines are ours; a foreign text in them stays within its line.
+    """
+    _write(sys.stdout, "\n".join(map(visible, words.split("\n"))) + "\n")
 
 
 def complain(words: object) -> None:
-    """Say what went wrong, where complaints go."""
-    print(words, file=sys.stderr, flush=True)
+    """Say in one line what went wrong, where complaints go; there is nobody else to tell."""
+    with suppress(OutputLostError):
+        _write(sys.stderr, visible(str(words)) + "\n")
+
+
+def hint(words: str) -> None:
+    """Say something beside the answer, where it does not end up in a program's input."""
+    with suppress(OutputLostError):
+        _write(sys.stderr, _rendered(sys.stderr, words, style="dim"))
+
+
+def show(*parts: RenderableType) -> None:
+    """Show what is laid out for people."""
+    for part in parts:
+        _write(sys.stdout, _rendered(sys.stdout, part))
 
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document for a program."""
-    say(json.dumps(document, indent=2, ensure_ascii=False))
+    print_json_text(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def facts_table(title: str, facts: Mapping[str, object]) -> Table:
-    """A table of two columns: what it is, and how it is. Facts that are None are left out."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None)
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    for name, fact in facts.items():
-        if fact is not None:
-            table.add_row(name, escape(str(fact)))
-    return table
+def print_json_text(text: str) -> None:
+    """Print a JSON text; what does not print, or the stream cannot encode, is escaped in it."""
+    _write(sys.stdout, visible_json(text, ascii_only=not _takes_all(sys.stdout)) + "\n")
 
 
-def rows_table(
-    title: str, headings: Iterable[str], rows: Iterable[Iterable[object]], *, amounts: str = ""
-) -> Table:
-    """A table of rows; headings that `amounts` names (words apart by blanks) stand to the right."""
-    to_the_right = set(amounts.split())
-    table = Table(title=title, title_justify="left")
-    for heading in headings:
-        justify = "right" if heading in to_the_right else "left"
-        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
-    return table
+@contextmanager
+def outcome_stands() -> Iterator[None]:
+    """Tell an outcome that is committed: if it cannot be shown, the exit code still tells it."""
+    try:
+        yield
+    except OutputLostError as error:
+        complain(f"{error} What was asked for is decided all the same, as the exit code says.")
+
+
+def watched_errors() -> Console:
+    """Return the error stream, for a progress bar where somebody watches."""
+    return Console(file=sys.stderr)
+
+
+def _rendered(stream: TextIO, part: RenderableType, *, style: str | None = None) -> str:
+    """Lay out for this stream, in memory: its width, its colours, its encoding.
+
+    The library itself would end the process where a stream takes no more.
+    """
+    has_width = stream.isatty() or "COLUMNS" in os.environ
+    page = io.TextIOWrapper(
+        io.BytesIO(), encoding=stream.encoding, errors="backslashreplace", write_through=True
+    )
+    console = Console(
+        file=page,
+        force_terminal=stream.isatty(),
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=None if has_width else WIDTH_WITHOUT_TERMINAL,
+    )
+    console.print(part, style=style, crop=False, soft_wrap=isinstance(part, str))
+    page.seek(0)
+    return page.read()
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write all of it, now; OutputLostError if the stream takes no more."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError) as error:
+        _silence(stream)
+        reason = getattr(error, "strerror", None) or "it is closed"
+        raise OutputLostError(f"The answer could not be written: {reason}.") from error
+
+
+def _takes_all(stream: TextIO) -> bool:
+    try:
+        return codecs.lookup(stream.encoding or "utf-8").name.startswith("utf")
+    except (LookupError, AttributeError):
+        return False
+
+
+def abandon_output() -> None:
+    """Give standard output up: somebody else met its end while writing to it."""
+    _silence(sys.stdout)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what the stream still holds go nowhere: the interpreter flushes it when it ends."""
+    with suppress(OSError, ValueError, io.UnsupportedOperation):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)

@@ -1,10 +1,9 @@
 """Movements and rounds as tables for people."""
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetails
-from app.console.output.printer import facts_table, rows_table
+from app.console.output.layout import Facts, Rows
 from app.console.output.words import (
     decision,
     moment,
@@ -21,9 +20,9 @@ from app.wallet.journal import JournalEntry
 from app.wallet.refusal_record import RefusalRecord
 
 
-def entries_table(title: str, entries: list[OwnedEntry]) -> Table:
+def entries_table(title: str, entries: list[OwnedEntry]) -> Rows:
     """Movements, one a row."""
-    return rows_table(
+    return Rows(
         title,
         ("position", "decided", "what", "transaction", "real", "bonus", "balance", "decision"),
         (_row(owned.entry) for owned in entries),
@@ -41,7 +40,7 @@ def _row(entry: JournalEntry) -> tuple[object, ...]:
         text(entry.delta.real),
         text(entry.delta.bonus),
         text(entry.after.balance),
-        "; ".join(filter(None, (decision(entry), remarks(entry)))),
+        tuple(filter(None, (decision(entry), remarks(entry)))),
     )
 
 
@@ -49,10 +48,10 @@ def transaction_shown(transaction_id: str, recalled: TransactionDetails) -> Grou
     """Everything under a transaction id."""
     parts: list[RenderableType] = []
     for movement in recalled.movements:
-        parts += [_asked(movement), _pockets(movement), _place(movement), ""]
+        parts += [_asked(movement), "", _pockets(movement), "", _place(movement), ""]
     if recalled.refusals:
         parts.append(
-            rows_table(
+            Rows(
                 f"Refused under {transaction_id} without an outcome",
                 ("when", "source", "player", "what", "amount", "why", "differs"),
                 map(_refusal_row, recalled.refusals),
@@ -62,12 +61,12 @@ def transaction_shown(transaction_id: str, recalled: TransactionDetails) -> Grou
     return Group(*parts)
 
 
-def _asked(movement: MovementDetails) -> Table:
+def _asked(movement: MovementDetails) -> Facts:
     owned, entry = movement.owned, movement.owned.entry
     source = entry.key.source
     beside = [other.entry for other in movement.beside]
     unheard = owned.unanswered_since
-    return facts_table(
+    return Facts(
         f"{entry.key.transaction_id}: {RULES[entry.event_type].words} of {owned.user_id}",
         {
             "asked by": "the game side" if source == CALLBACK_SOURCE else f"agent {source}",
@@ -80,19 +79,20 @@ def _asked(movement: MovementDetails) -> Table:
             "arrived": moment(entry.event_time),
             "decided": moment(entry.ledger_time),
             "decision": decision(entry),
-            "why": "\n".join(reasons(entry, beside)),
-            "remarks": remarks(entry),
-            "unanswered": unheard
-            and f"its caller was told 503 at {moment(unheard)}, and has not come back",
+            "why": tuple(reasons(entry, beside)),
+            "remarks": _sentence(remarks(entry)),
+            "unanswered": None
+            if unheard is None
+            else (f"its caller was told 503 at {moment(unheard)}, and has not come back",),
         },
     )
 
 
-def _pockets(movement: MovementDetails) -> Table:
+def _pockets(movement: MovementDetails) -> Rows:
     entry = movement.owned.entry
     text = entry.currency.text
     columns = (entry.before, entry.delta, entry.after)
-    return rows_table(
+    return Rows(
         "",
         (entry.currency.code, "before", "change", "after"),
         [
@@ -104,21 +104,23 @@ def _pockets(movement: MovementDetails) -> Table:
     )
 
 
-def _place(movement: MovementDetails) -> Table:
+def _place(movement: MovementDetails) -> Facts:
     entry, account = movement.owned.entry, movement.round
-    undone_by = ", ".join(
+    undone_by = tuple(
         f"{RULES[other.event_type].words} {other.key.transaction_id}"
         for other in movement.reversed_by
     )
     holds = "holds" if movement.hash_holds else "DOES NOT HOLD: run `wallet audit`"
-    return facts_table(
+    return Facts(
         "",
         {
             "event": entry.event_id,
-            "round": None if account is None else _summary(account),
+            "round": None if account is None else (_summary(account),),
             "undone by": undone_by or None,
             "house": f"{entry.contra} is the other side",
-            "in the chain": f"{entry.position} of {movement.links.last_position}; the hash {holds}",
+            "in the chain": (
+                f"{entry.position} of {movement.links.last_position}; the hash {holds}",
+            ),
             "hash": entry.chain.hex(),
             "delivery": entry.delivery.hex(),
         },
@@ -128,7 +130,13 @@ def _place(movement: MovementDetails) -> Table:
 def _refusal_row(kept: RefusalRecord) -> tuple[object, ...]:
     what = " ".join(filter(None, (kept.event_type or kept.operation, kept.direction)))
     when = None if kept.ledger_time is None else moment(kept.ledger_time)
-    return (when, kept.source, kept.user_id, what, kept.amount, kept.reason, kept.differs)
+    why = _sentence(kept.reason)
+    return (when, kept.source, kept.user_id, what, kept.amount, why, kept.differs)
+
+
+def _sentence(words: str | None) -> tuple[str, ...] | None:
+    """A text that may be wrapped between its words."""
+    return None if words is None else (words,)
 
 
 def _summary(account: RoundAccount) -> str:
@@ -145,15 +153,15 @@ def round_shown(recalled: RoundDetails) -> list[RenderableType]:
     tally, text = account.round.tally, account.currency.text
     kind = " with streamer money" if account.key.is_streamer else ""
     facts = {
-        "round": _summary(account),
+        "round": (_summary(account),),
         "game": account.game_id,
         "agent": account.agent,
         "staked": money(tally.staked, account.currency),
-        "paid": f"{text(tally.paid)}, of which {text(tally.taken_back)} were taken back",
+        "paid": (f"{text(tally.paid)}, of which {text(tally.taken_back)} were taken back",),
         "re-opened": f"{tally.cancels} times" if tally.cancels else None,
         "remainder": f"{text(tally.uncovered)} beyond what stood" if tally.uncovered else None,
         "opened": moment(account.opened_at),
         "latest": moment(account.last_at),
     }
     title = f"{account.key.event_id} of {account.user_id}{kind}"
-    return [facts_table(title, facts), entries_table("", recalled.entries), ""]
+    return [Facts(title, facts), "", entries_table("", recalled.entries), ""]

@@ -6,6 +6,7 @@ nothing to belong to, and a transaction id that came back with other content.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from logging import INFO
 from typing import Final
 
 import structlog
@@ -37,22 +38,8 @@ class DecidedLine(Line, gc=False):
 
 def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
     """Log one decided movement, and raise the alarms that belong to it."""
-    write_line(
-        DecidedLine(
-            datetime.now(UTC),
-            "info",
-            "movement",
-            movement.key.transaction_id,
-            movement.event_type,
-            movement.direction,
-            movement.amount,
-            movement.user_id,
-            movement.event_id,
-            answer.code,
-            type(receipt).__name__,
-            movement.delivery.hex(),
-        )
-    )
+    if logger.is_enabled_for(INFO):
+        write_line(_line(movement, receipt, answer))
     alarm = alarm_of(movement, receipt)
     if alarm is not None:
         _raise_alarm(alarm, movement, **_details(receipt))
@@ -62,11 +49,29 @@ def _details(receipt: Receipt) -> dict[str, object]:
     """What a person needs to know beside the movement itself."""
     match receipt:
         case Posting(entry):
-            return {"flags": entry.flags}
+            return {"flags": [flag.value for flag in entry.flags]}
         case Declined(_, _, detail):
             return {"abort": detail}
         case Refused() | Replay():
             return {"differs": receipt.differs} if receipt.differs else {}
+
+
+def _line(movement: Movement, receipt: Receipt, answer: Answer) -> DecidedLine:
+    """Lay the fields out; enum members as their values, which is what a terminal shows as well."""
+    return DecidedLine(
+        datetime.now(UTC),
+        "info",
+        "movement",
+        movement.key.transaction_id,
+        movement.event_type.value,
+        movement.direction.value,
+        movement.amount,
+        movement.user_id,
+        movement.event_id,
+        answer.code,
+        type(receipt).__name__,
+        movement.delivery.hex(),
+    )
 
 
 _HINTS: Final = {
@@ -81,7 +86,7 @@ def _raise_alarm(alarm: Alarm, movement: Movement, **facts: object) -> None:
         "alarm",
         alarm=alarm.value,
         transaction_id=movement.key.transaction_id,
-        event_type=movement.event_type,
+        event_type=movement.event_type.value,
         amount=movement.amount,
         user_id=movement.user_id,
         event_id=movement.event_id,
@@ -110,7 +115,7 @@ def outcome_unknown(movement: Movement, error: Exception) -> None:
     logger.error(
         "outcome unknown",
         transaction_id=movement.key.transaction_id,
-        event_type=movement.event_type,
+        event_type=movement.event_type.value,
         user_id=movement.user_id,
         delivery=movement.delivery.hex(),
         error=type(error).__name__,

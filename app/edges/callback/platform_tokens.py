@@ -25,6 +25,7 @@ from app.cashier.players import register_external_token, token_hash
 from app.edges.wire import JsonValue, Member, NotUnderstoodError, Number, read_members
 from app.ledger.transaction import Ledger
 from app.wallet.journal import EPOCH
+from app.wallet.moments import LATEST_SECONDS
 
 ALGORITHMS: Final = {"ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
 """Each with the one kind of key, and the one curve, that may verify it."""
@@ -37,9 +38,6 @@ CLOCK_SKEW: Final = timedelta(seconds=60)
 
 KNOWN_MAX: Final = 100_000
 """Tokens this process remembers to have kept: 32 bytes each, and a saved question to the ledger."""
-
-END_OF_TIME: Final = 253370764800
-"""The year 9999 in unix seconds; what expires later does not expire."""
 
 PublicKey = ECKey | OKPKey
 
@@ -176,4 +174,4 @@ def _seconds(claims: Mapping[str, Member], name: str) -> int | None:
         seconds = Decimal(value)
     except InvalidOperation:
         return None
-    return int(seconds) if 0 <= seconds < END_OF_TIME else None
+    return int(seconds) if 0 <= seconds <= LATEST_SECONDS else None

@@ -19,6 +19,7 @@ from app.ledger.players import Player
 from app.wallet.balance import Pockets
 from app.wallet.events import EventType
 from app.wallet.journal import EPOCH, MICROSECOND, JournalEntry, microseconds
+from app.wallet.moments import is_within_bounds
 from app.wallet.money import Currency
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
@@ -243,7 +244,8 @@ def read_cursor(text: str) -> PageKey:
             and isinstance(is_streamer, bool)
         ):
             opened_at = EPOCH + int(str(at)) * MICROSECOND
-            return PageKey(opened_at, int(str(player_id)), str(event_id), is_streamer)
+            if is_within_bounds(opened_at):
+                return PageKey(opened_at, int(str(player_id)), str(event_id), is_streamer)
     except (ValueError, KeyError, OverflowError, NotUnderstoodError):
         pass
     raise RefusedError(Code.VALUE, "is not a cursor of an earlier answer", "cursor")

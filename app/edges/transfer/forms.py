@@ -7,7 +7,7 @@ request with several faults always hears the same one. Unknown fields are tolera
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Final, NamedTuple
@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from app.edges.transfer.codes import Code, RefusedError
 from app.edges.wire import JsonValue, Member, NotUnderstoodError, Number, read_members
 from app.wallet.journal import EPOCH
+from app.wallet.moments import moment_from_seconds, moment_from_text
 from app.wallet.money import AMOUNT_PATTERN
 
 ID_LENGTH_MAX: Final = 250
@@ -111,18 +112,27 @@ class Fields:
     def moment(self, name: str) -> datetime:
         """A moment: RFC 3339 text, a date (its first moment, UTC), or whole unix seconds."""
         value = self._members[name].value
-        try:
-            if isinstance(value, Number):
-                if _INTEGER.fullmatch(value):
-                    return EPOCH + timedelta(seconds=int(value))
-            elif isinstance(value, str) and _MOMENT.fullmatch(value):
-                moment = datetime.fromisoformat(value)
-                return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-        raise RefusedError(
-            Code.VALUE, "must be such as 2026-11-20T12:00:00Z, 2026-11-20 or 1795176000", name
-        )
+        moment = None
+        if isinstance(value, Number):
+            if _INTEGER.fullmatch(value):
+                moment = moment_from_seconds(int(value))
+        elif isinstance(value, str) and _MOMENT.fullmatch(value):
+            moment = moment_from_text(value)
+        if moment is None:
+            raise RefusedError(
+                Code.VALUE,
+                "must be such as 2026-11-20T12:00:00Z, 2026-11-20 or 1795176000, "
+                "from 1970 until the year 9000",
+                name,
+            )
+        return moment
+
+    def moment_to_come(self, name: str, now: datetime) -> datetime:
+        """A moment that has not passed."""
+        moment = self.moment(name)
+        if moment <= now:
+            raise RefusedError(Code.VALUE, "must not have passed", name)
+        return moment
 
     def members_of(self, name: str) -> dict[str, JsonValue]:
         """The members of an object."""

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.cashier import account_changes, enquiries, players
@@ -38,6 +38,7 @@ from app.ledger.history import RoundState
 from app.ledger.transaction import Ledger
 from app.wallet.events import Direction, EventType
 from app.wallet.journal import EPOCH
+from app.wallet.moments import LATEST
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
 from app.wallet.refusals import Refusal
@@ -54,7 +55,6 @@ HISTORY_COUNT_MAX: Final = 1000
 TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
 """As long as the setting may make it."""
 
-END_OF_TIME: Final = datetime(9999, 1, 1, tzinfo=UTC)
 REVOKE_ALL: Final = "all"
 STATUSES: Final = {"active": False, "blocked": True}
 CHANGEABLE: Final = ("status", "excluded_until", "limits", "language")
@@ -231,7 +231,7 @@ class Handlers:
         account = await account_changes.update_account(
             self._ledger,
             fields.text("user_id"),
-            _change(fields),
+            _change(fields, request.received_at),
             cooling=self._choices.limit_cooling,
             agent=request.agent,
             note=request.note,
@@ -264,7 +264,7 @@ class Handlers:
             state=state,
             user_id=fields.text_or_none("user_id"),
             since=fields.moment("from") if "from" in fields else EPOCH,
-            until=fields.moment("to") if "to" in fields else END_OF_TIME,
+            until=fields.moment("to") if "to" in fields else LATEST,
             after=read_cursor(str(fields.text("cursor", length_max=2048)))
             if "cursor" in fields
             else None,
@@ -299,7 +299,7 @@ def _language(fields: Fields) -> str:
     return text
 
 
-def _change(fields: Fields) -> AccountChange:
+def _change(fields: Fields, now: datetime) -> AccountChange:
     is_suspended = exclusion = language = None
     limits: Mapping[str, str | None] = {}
     if "status" in fields:
@@ -308,7 +308,7 @@ def _change(fields: Fields) -> AccountChange:
             raise RefusedError(Code.VALUE, "must be active or blocked", "status")
     if "excluded_until" in fields:
         is_lifted = fields.is_null("excluded_until")
-        exclusion = Exclusion(None if is_lifted else fields.moment("excluded_until"))
+        exclusion = Exclusion(None if is_lifted else fields.moment_to_come("excluded_until", now))
     if "limits" in fields:
         limits = _limits(fields)
     if "language" in fields:

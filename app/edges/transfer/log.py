@@ -22,7 +22,7 @@ def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
     facts = {
         "agent": movement.key.source,
         "transaction_id": movement.key.transaction_id,
-        "event_type": movement.event_type,
+        "event_type": movement.event_type.value,
         "amount": movement.amount,
         "user_id": movement.user_id,
         "delivery": movement.delivery.hex(),

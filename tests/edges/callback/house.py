@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import asyncpg
-import httpx
+import httpx2
 import uvicorn
 
 from app.cashier.move_funds import move_funds
@@ -64,7 +64,7 @@ class Reply(NamedTuple):
 
     status: int
     body: bytes
-    headers: httpx.Headers
+    headers: httpx2.Headers
 
     @property
     def said(self) -> dict[str, Any]:
@@ -122,10 +122,10 @@ class House:
         # every answer would wait 40 ms for an acknowledgement.
         self._listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = self._listening.getsockname()[1]
-        self.client = httpx.Client(
+        self.client = httpx2.Client(
             base_url=f"http://127.0.0.1:{self.port}",
             timeout=30,
-            limits=httpx.Limits(max_connections=40, max_keepalive_connections=40),
+            limits=httpx2.Limits(max_connections=40, max_keepalive_connections=40),
         )
         config = uvicorn.Config(
             app,

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import httpx2
 import jsonschema_rs
 import pytest
 
@@ -176,8 +176,8 @@ async def test_the_framework_s_route_answers_as_the_shorter_ways(house: House) -
     apps: list[ASGIApp] = [served, served.framework]
     for app, path in itertools.product(apps, ["/moveFunds", "/moveFunds/"]):
         assert path.encode() in hatch.targets
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://wallet") as client:
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://wallet") as client:
             for body, headers in requests:
                 raw = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
                 answer = await hatch.answer(raw, body, "127.0.0.1")

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
-import httpx
+import httpx2
 import uvicorn
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -79,7 +79,7 @@ class Reply(NamedTuple):
 
     status: int
     body: bytes
-    headers: httpx.Headers
+    headers: httpx2.Headers
 
     @property
     def said(self) -> dict[str, Any]:
@@ -160,10 +160,10 @@ class Bank:
             self._server.serve(sockets=[listening]), self._loop
         )
         self.run(self._until_started())
-        self.client = httpx.Client(
+        self.client = httpx2.Client(
             base_url=f"http://127.0.0.1:{self.port}",
             timeout=30,
-            limits=httpx.Limits(max_connections=40, max_keepalive_connections=40),
+            limits=httpx2.Limits(max_connections=40, max_keepalive_connections=40),
         )
 
     def close(self) -> None:

@@ -3,6 +3,8 @@
 import json
 from datetime import timedelta
 
+import pytest
+
 from tests.edges.transfer.bank import AGENT, Bank, unique
 
 DAY = timedelta(days=1)
@@ -188,3 +190,38 @@ def test_a_token_lives_as_long_as_it_was_given(bank: Bank) -> None:
     assert live(bank, user_id, ordinary)
     bank.ahead = DAY + timedelta(minutes=1)
     assert not live(bank, user_id, ordinary)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.9999999Z",
+        "9000-01-01T00:00:01Z",
+        "1969-12-31",
+        "2020-01-01",
+        -1,
+        0,
+        221845392001,
+    ],
+)
+def test_an_exclusion_that_passed_or_is_beyond_the_bounds_cannot_be(
+    bank: Bank, moment: object
+) -> None:
+    user_id = bank.player("5")
+    reply = bank.ask("account/update", user_id=user_id, excluded_until=moment)
+    assert (reply.code, reply.data["field"]) == (100, "excluded_until")
+    assert bank.ask("account/update", user_id=user_id, status="blocked").code == 0
+    assert bank.ask("account/update", user_id=user_id, limits={"stake_day": "5"}).code == 0
+
+
+@pytest.mark.parametrize("stored", ["infinity", "-infinity"])
+def test_an_account_whose_exclusion_was_stored_as_an_infinity_can_be_changed(
+    bank: Bank, stored: str
+) -> None:
+    user_id = bank.player("5")
+    bank.sql(f"UPDATE players SET excluded_until = '{stored}' WHERE user_id = '{user_id}'")
+    reply = bank.ask("account/update", user_id=user_id, status="blocked")
+    bound = "9000-01-01" if stored == "infinity" else "1970-01-01"
+    assert (reply.code, reply.data["excluded_until"]) == (0, f"{bound}T00:00:00.000000Z")
+    assert bank.ask("account/update", user_id=user_id, language="de").code == 0

@@ -1,0 +1,124 @@
+"""Standard streams as they come: closed, full, unread, of another encoding; in real processes."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import pytest
+
+from tests.conftest import Database, sql
+from tests.console.conftest import Console
+from tests.console.console import ENVIRONMENT, WALLET, wallet
+
+OPEN: Final = ("--agent", "house", "--currency", "USD", "--nickname", "Zoë玩家")
+
+
+@contextmanager
+def stream(kind: str) -> Iterator[BinaryIO]:
+    if kind == "full":
+        with Path("/dev/full").open("wb", buffering=0) as output:
+            yield output
+        return
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb", buffering=0) as output:
+        yield output
+
+
+def on(kind: str, database: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, its output closed (`>&-`), full or unread."""
+    environment = {**ENVIRONMENT, "WALLET_DATABASE_URL": database.service_url}
+    if kind == "closed":
+        command = ["sh", "-c", 'exec "$@" >&-', "sh", *WALLET, *arguments]
+        return subprocess.run(
+            command, env=environment, check=False, stderr=subprocess.PIPE, text=True, timeout=50
+        )
+    with stream(kind) as output:
+        return subprocess.run(
+            [*WALLET, *arguments],
+            env=environment,
+            check=False,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=50,
+        )
+
+
+@pytest.mark.parametrize("kind", ["closed", "full", "unread"])
+def test_after_the_commit_the_exit_code_tells_the_outcome(
+    console: Console, module_db: Database, kind: str
+) -> None:
+    user_id = f"on-{kind}"
+    assert console("player", "open", user_id, *OPEN).code == 0
+    done = on(kind, module_db, "deposit", user_id, "10", "--id", f"d-{kind}")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == (0 if kind == "closed" else 1)
+    refused = on(kind, module_db, "withdraw", user_id, "11")
+    assert refused.returncode == 1
+    for form in ((), ("--json",)):
+        assert on(kind, module_db, "player", "block", user_id, *form).returncode == 0
+    again = console("player", "show", user_id, "--json").document
+    assert (again["balance"], again["status"]) == ("10.00", "blocked")
+
+
+@pytest.mark.parametrize("kind", ["full", "unread"])
+def test_an_answer_that_cannot_be_written_is_one_sentence_and_code_1(
+    console: Console, module_db: Database, kind: str
+) -> None:
+    console("player", "open", "unseen", *OPEN)
+    for arguments in (("player", "show", "unseen"), ("player", "show", "unseen", "--json")):
+        done = on(kind, module_db, *arguments)
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert "could not be written" in done.stderr
+    helped = on(kind, module_db, "--help")
+    assert helped.returncode == 1
+    assert "Traceback" not in helped.stderr
+    assert "Exception ignored" not in helped.stderr
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "POSIX", "PYTHONUTF8": "0"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "xx_XX.UTF-8"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+    ],
+    ids=lambda settings: " ".join(settings.values()),
+)
+def test_the_console_works_in_every_locale(
+    tmp_path: Path, db: Database, settings: dict[str, str]
+) -> None:
+    names = {
+        "WALLET_DATABASE_URL": db.service_url,
+        "WALLET_OWNER_DATABASE_URL": db.owner_url,
+        **settings,
+    }
+    sql(
+        db.server,
+        "INSERT INTO players (user_id, agent, currency, scale, nickname, language, created_at)"
+        " VALUES ('ana', 'house', 'USD', 2, 'Zoë玩家', 'en', now());"
+        "INSERT INTO wallets (player_id, chain) SELECT player_id, decode(repeat('00', 32), 'hex')"
+        " FROM players",
+        db.name,
+    )
+    for arguments in (
+        ("migrate",),
+        ("audit",),
+        ("deposit", "ana", "1", "--id", "d-1", "--reason", "für Zoë"),
+        ("player", "show", "ana"),
+        ("player", "show", "ana", "--json"),
+        ("movement", "show", "d-1"),
+        ("movement", "show", "d-1", "--json"),
+        ("--help",),
+    ):
+        done = wallet(tmp_path, *arguments, **names)
+        assert (done.returncode, done.stderr) == (0, ""), arguments
