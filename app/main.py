@@ -22,7 +22,13 @@ from app.cashier.startup_checks import check_startup
 from app.cashier.traced_batching import TracedBatcher
 from app.edges.callback.answers import DuplicateReply, not_understood
 from app.edges.callback.auth import Authenticator
-from app.edges.callback.endpoint import CallbackApp, Endpoint, callback_router, response_of
+from app.edges.callback.endpoint import (
+    CallbackApp,
+    Endpoint,
+    MoveFunds,
+    callback_router,
+    response_of,
+)
 from app.edges.callback.handlers import Choices, Handlers
 from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.platform_tokens import PlatformTokens
@@ -35,6 +41,7 @@ from app.edges.transfer.handlers import Choices as TransferChoices
 from app.edges.transfer.handlers import Handlers as TransferHandlers
 from app.ledger.transaction import Ledger
 from app.server.errors import AddressTakenError
+from app.server.port import Served
 from app.server.private_port import private_server
 from app.settings import Settings
 from app.telemetry.logs import configure_logs
@@ -61,7 +68,7 @@ def build_app(
     clock: Clock | None = None,
     require_durability: bool = True,
     private_port: bool = False,
-) -> ASGIApp:
+) -> Served:
     """Put the house together. Nothing is sent to the database before the server starts it.
 
     `private_port`: serve probes and numbers beside it, as every process of `wallet serve` does.
@@ -152,10 +159,13 @@ def build_app(
     app.include_router(transfer_router(transfer_endpoint))
     app.add_exception_handler(HTTPException, _in_the_contracts_shape)
     served = CallbackApp(app, endpoint)
-    return traces.around(served) if traces else served
+    if traces:
+        # A request is traced on its way through the framework.
+        return Served(traces.around(served))
+    return Served(served, MoveFunds(endpoint) if settings.fast_path == "on" else None)
 
 
-def build_serving_app(settings: Settings, database_url: str) -> ASGIApp:
+def build_serving_app(settings: Settings, database_url: str) -> Served:
     """Put the house together for a process of `wallet serve`: with its private port."""
     return build_app(settings, database_url, private_port=True)
 
@@ -172,7 +182,13 @@ def _traces_if_wanted() -> Traces | None:
 
 
 async def _open_private_port(beside: AsyncExitStack, settings: Settings, probes: ASGIApp) -> None:
-    serving = private_server(probes, settings.private_host, settings.private_port, settings.workers)
+    serving = private_server(
+        probes,
+        settings.private_host,
+        settings.private_port,
+        settings.workers,
+        deadline=settings.deadline,
+    )
     try:
         await beside.enter_async_context(serving)
     except AddressTakenError as error:

@@ -202,6 +202,9 @@ class Settings(DatabaseSettings):
     clock_window_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """How far an agent's clock may be from ours."""
 
+    fast_path: Literal["on", "off"] = "on"
+    """Whether moveFunds is answered without the framework; off: everything goes through it."""
+
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """How many server processes share the port."""
 

@@ -51,6 +51,7 @@ def test_only_the_callback_key_has_no_default() -> None:
     assert settings.duplicate_reply == "conflict"
     assert settings.key_scope == "transaction"
     assert settings.stake_order == "real_first"
+    assert settings.fast_path == "on"
     assert settings.sport_game_id is None
     assert settings.trusted_networks == settings.proxy_networks == ()
     assert settings.deadline == timedelta(seconds=10)

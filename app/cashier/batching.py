@@ -37,7 +37,7 @@ BATCH_WHOLE: Final = 24
 """So many movements that wait go together; of more, half: the others are decided meanwhile."""
 
 BATCH_BYTES_MAX: Final = 1 << 20
-"""Free text in one transaction; a single movement brings at most 64 KiB."""
+"""Free text in one transaction; a single movement brings at most 256 KiB."""
 
 UNDER_WAY_MAX: Final = 4
 """Batches of one lane: one is read and decided, the others are written."""
@@ -247,7 +247,20 @@ class Batcher:
         ticket = Ticket(movement, deadline or self._deadline)
         self._lane_of(movement.user_id).submit(ticket)
         self._patience.watch(ticket)
-        return await ticket.receipt
+        try:
+            return await ticket.receipt
+        except asyncio.CancelledError:
+            # The caller gave up in the moment between the receipt and its being read.
+            receipt = ticket.receipt
+            if receipt.done() and not receipt.cancelled() and receipt.exception() is None:
+                self.unheard(movement, receipt.result())
+            raise
+
+    def unheard(self, movement: Movement, receipt: Receipt) -> None:
+        """Keep a movement whose receipt its caller did not hear among the unknown outcomes."""
+        if _is_ours(receipt):
+            self.batch_stats.unheard += 1
+            self._in_doubt.keep([movement])
 
     def _lane_of(self, user_id: str) -> Lane:
         lanes = self._lanes

@@ -1,4 +1,4 @@
-"""What is on the wire, exactly: JSON both ways with every number as written, bodies with an end.
+"""What is on the wire, exactly: JSON both ways, with every number as it was written.
 
 In: `read_members` reads one JSON object from raw bytes. Numbers stay text, so that no digit is lost
 to a binary fraction and a signature can be computed over what was sent. Refused: a name given twice
@@ -10,22 +10,9 @@ Out: `encode` writes compact JSON; `number` makes a member of it that is printed
 import json
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from starlette.types import Receive
-
-from app.deadlines import Limit
-
-BODY_BYTES_MAX: Final = 64 * 1024
-"""Callback contract, section 1: an oversized body is a 413. An ordinary bet has about 400 bytes."""
-
-DRAIN_BYTES_MAX: Final = 1024 * BODY_BYTES_MAX
-"""How much of an oversized body is read and thrown away, so that its sender hears the answer.
-
-Who is cut off while he still sends may never read what we say.
-"""
 
 DEPTH_MAX: Final = 64
 """How deep arrays and objects may nest: as deep as PHP's form fields (max_input_nesting_level)."""
@@ -38,61 +25,8 @@ class WireError(Exception):
         super().__init__(message or (type(self).__doc__ or "").strip())
 
 
-class BodyTooLargeError(WireError):
-    """The body is too large."""
-
-    def __init__(self, *, ended: bool) -> None:
-        super().__init__()
-        self.ended = ended
-        """whether the body was read to its end, so that the connection can be used again"""
-
-
-class BodyUnfinishedError(WireError):
-    """The body did not end before the deadline."""
-
-
-class CallerGoneError(WireError):
-    """The caller hung up before the body ended."""
-
-
 class NotUnderstoodError(WireError):
     """The bytes are not in the promised encoding."""
-
-
-# --- bodies ----------------------------------------------------------------------------------
-
-
-async def read_body(receive: Receive, time_left: timedelta) -> bytes:
-    """Read a request's body from ASGI, within the time that is left.
-
-    Raises BodyTooLargeError beyond BODY_BYTES_MAX, BodyUnfinishedError when it does not end in
-    time, CallerGoneError when the connection ends first.
-    """
-    parts: list[bytes] = []
-    size, more = 0, True
-    try:
-        with Limit(time_left):
-            while more and size <= DRAIN_BYTES_MAX:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise CallerGoneError
-                part: bytes = message.get("body", b"")
-                size += len(part)
-                if size <= BODY_BYTES_MAX:
-                    parts.append(part)
-                more = message.get("more_body", False)
-    except TimeoutError:
-        if size <= BODY_BYTES_MAX:
-            raise BodyUnfinishedError from None
-    if size > BODY_BYTES_MAX:
-        raise BodyTooLargeError(ended=not more)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def check_size(body: bytes) -> None:
-    """Raise BodyTooLargeError for a body, here to its end, that is longer than BODY_BYTES_MAX."""
-    if len(body) > BODY_BYTES_MAX:
-        raise BodyTooLargeError(ended=True)
 
 
 # --- JSON in ---------------------------------------------------------------------------------

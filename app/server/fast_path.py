@@ -1,36 +1,26 @@
-"""The hatch: a short request is answered there, without the ceremony of ASGI.
+"""The fast path: `POST /moveFunds` is answered without a framework, in one write.
 
-1. A POST on one of the application's hatch targets is held until its last byte.
-2. Then one coroutine answers it, in one write.
-3. Every other request goes to uvicorn, as if nobody had held it: one that is too long, too.
-
-For any request uvicorn makes a scope, an event to wait for, and a check of every header; together
-they cost as much as all the rest of a bet's way through this process. What holds for a connection
-(keep-alive, requests sent without waiting, the goodbye at shutdown) stays uvicorn's: while the
-hatch is busy a `Visit` stands where uvicorn looks for its own request.
+For any request a framework makes a scope, an event to wait for, and a check of every header;
+together they cost as much as all the rest of a bet's way through this process. Here a request that
+has come whole is one call of its handler, which is the same function as behind the framework.
 """
 
 import asyncio
 from collections.abc import Awaitable, Collection, Sequence
-from typing import Any, Protocol, cast
+from http import HTTPStatus
+from typing import Final, Generic, Protocol, TypeVar
 
-from typing_extensions import override
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
-from uvicorn.server import ServerState
-
-from app.server.one_write import OneWriteProtocol
+from app.server.heads import Head
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-HELD_BYTES_MAX = 64 * 1024
-"""A longer body goes to uvicorn, which lets the application read it in pieces."""
+STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in HTTPStatus
+}
 
-PATIENCE_SECONDS = 0.1
-"""So long may pass between the end of the head and the last byte: many send head and body apart."""
 
-
-class HatchAnswer(Protocol):
+class FastAnswer(Protocol):
     """What goes out: the HTTP status, the body, and whether the connection ends with it."""
 
     @property
@@ -41,196 +31,113 @@ class HatchAnswer(Protocol):
     def is_last(self) -> bool: ...  # noqa: D102 - as above
 
 
-class Hatch(Protocol):
-    """What an ASGI application has as its `hatch` if it answers some requests there."""
+A = TypeVar("A", bound=FastAnswer)
+
+
+class FastHandler(Protocol[A]):
+    """What answers on the fast path."""
 
     @property
     def targets(self) -> Collection[bytes]:
         """Request targets, exactly as they stand in the request line."""
 
     @property
+    def body_bytes_max(self) -> int:
+        """A longer body goes to the framework, which reads it in pieces."""
+
+    @property
     def headers(self) -> Headers:
-        """Header lines of every answer; its length, and uvicorn's own, come of themselves."""
+        """Header lines of every answer; its length and its date come of themselves."""
 
-    def answer(self, headers: Headers, body: bytes, peer: str | None) -> Awaitable[HatchAnswer]:
-        """Answer a POST; `headers` with lower-case names, in the order in which they came."""
+    def answer(self, headers: Headers, body: bytes, peer: str | None) -> Awaitable[A]:
+        """Answer a POST; `headers` with lower-case names, in the order in which they came.
 
+        It is cancelled when the caller hangs up.
+        """
 
-class _Unheard:
-    """An event that nobody waits for."""
-
-    def set(self) -> None:
-        """Happen."""
-
-
-class Visit:
-    """A request at the hatch, as far as uvicorn's own bookkeeping looks at it."""
-
-    __slots__ = ("disconnected", "keep_alive", "response_complete")
-
-    message_event = _Unheard()
-
-    def __init__(self, *, keep_alive: bool, response_complete: bool = False) -> None:
-        """`keep_alive`: whether another request may follow on this connection."""
-        self.disconnected = False
-        self.keep_alive = keep_alive
-        self.response_complete = response_complete
+    def unheard(self, answer: A | None) -> None:
+        """Its caller has hung up, before it was answered (None) or before the answer arrived."""
 
 
-class HatchProtocol(OneWriteProtocol):
-    """HTTP/1.1 as uvicorn speaks it, with a hatch for an application that has one."""
+class Caller(Protocol):
+    """The connection that a request came by."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        """As uvicorn makes it for each connection."""
-        super().__init__(config, server_state, app_state, _loop)
-        self.cycle = cast("RequestResponseCycle", Visit(keep_alive=True, response_complete=True))
-        self._hatch: Hatch | None = getattr(config.loaded_app, "hatch", None)
-        self._held: list[bytes] | None = None
-        """the body of a request that may be for the hatch, as far as it has come"""
-        self._held_bytes = 0
-        self._held_headers: list[tuple[bytes, bytes]] = []
-        self._patience: asyncio.TimerHandle | None = None
-        self._dated: Headers = ()
-        self._head = b""
-        """header lines of every answer, as long as uvicorn's own (the date) stay the same"""
+    transport: asyncio.Transport
+    peer: str | None
+    is_gone: bool
+    """whether the connection was lost"""
+    is_last: bool
+    """whether the connection ends with the request under way"""
+    peer_has_finished: bool
+    """whether the caller has ended their side of the connection"""
+    writable: asyncio.Event | None
+    """what to wait for while the caller does not read what was written before"""
 
-    @override
-    def data_received(self, data: bytes) -> None:
-        """Read what has come; what is still to come is waited for with patience, but not long."""
-        super().data_received(data)
-        if self._held is not None:
-            if self.transport.is_closing():
-                self._release()
-            elif self._is_long():
-                self._pass_on()
-            elif self._patience is None:
-                self._patience = self.loop.call_later(PATIENCE_SECONDS, self._pass_on)
+    async def is_delivered(self) -> bool:
+        """Whether a caller who has ended their side got what was written."""
 
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was held: it will never be whole."""
-        self._release()
-        super().connection_lost(exc)
+    def task_is_over(self) -> None:
+        """The task that answers has nothing more to do."""
 
-    @override
-    def shutdown(self) -> None:
-        """Answer what is under way, then close; what is still held is uvicorn's to wait for."""
-        if self._held is not None:
-            self._pass_on()
-        super().shutdown()
+    def answer_is_complete(self, *, is_last: bool) -> None:
+        """The request was answered; `is_last`: the connection ends with it."""
 
-    @override
-    def on_message_begin(self) -> None:
-        """Begin a request; its scope is made only for those who need one."""
-        self.url, self.headers, self.expect_100_continue = b"", [], False
 
-    @override
-    def on_headers_complete(self) -> None:
-        """Hold what may be for the hatch."""
-        hatch = self._hatch
-        if (
-            hatch is not None
-            and self.url in hatch.targets
-            and self.parser.get_method() == b"POST"
-            and self.cycle.response_complete
-            and not self.expect_100_continue
-            and not self.parser.should_upgrade()
-            and self.parser.get_http_version() == "1.1"
-        ):
-            self._held, self._held_bytes, self._held_headers = [], 0, self.headers
-            self.headers = []  # What is named after the body is no header.
-        else:
-            self._begin_long_way(self.headers)
+class FastPath(Generic[A]):
+    """The fast path of a process."""
 
-    @override
-    def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
-        if self._held is None:
-            super().on_body(body)
-        else:
-            self._held.append(body)
-            self._held_bytes += len(body)
+    def __init__(self, handler: FastHandler[A]) -> None:
+        """`handler`: answers the requests that take it."""
+        self._handler = handler
+        self._targets = frozenset(handler.targets)
+        self.body_bytes_max = handler.body_bytes_max
+        self._dated: Headers | None = None
+        self._lines = b""
+        """header lines of every answer, as long as the date stays the same"""
 
-    @override
-    def on_message_complete(self) -> None:
-        """Answer at the hatch what has come whole."""
-        if self._held is not None and self._is_long():
-            self._pass_on()
-        if self._held is None or self._hatch is None:
-            super().on_message_complete()
-            return
-        parts = self._release()
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        visit = Visit(keep_alive=self.parser.should_keep_alive())
-        self.cycle = cast("RequestResponseCycle", visit)
-        task = self.loop.create_task(self._serve(self._hatch, visit, self._held_headers, body))
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
-
-    def _is_long(self) -> bool:
-        return self._held_bytes > HELD_BYTES_MAX
-
-    def _release(self) -> list[bytes]:
-        """Hold nothing any more; return what was held."""
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        parts, self._held = self._held or [], None
-        return parts
-
-    def _pass_on(self) -> None:
-        """Hand to uvicorn what was held."""
-        parts = self._release()
-        self._begin_long_way(self._held_headers)
-        for part in parts:
-            super().on_body(part)
-
-    def _begin_long_way(self, headers: list[tuple[bytes, bytes]]) -> None:
-        url, expected = self.url, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.expect_100_continue = url, expected
-        self.headers.extend(headers)  # The scope holds this very list,
-        super().on_headers_complete()
-        self.headers = []  # and what is named after the body does not come into it.
-
-    async def _serve(self, hatch: Hatch, visit: Visit, headers: Headers, body: bytes) -> None:
-        try:
-            answer = await hatch.answer(headers, body, self.client[0] if self.client else None)
-            if self.flow.write_paused:
-                await self.flow.drain()
-            if not (visit.disconnected or self.transport.is_closing()):
-                self._say(hatch, visit, answer)
-        except BaseException:
-            # No answer says that the outcome is not known.
-            self.transport.close()
-            raise
-
-    def _say(self, hatch: Hatch, visit: Visit, answer: HatchAnswer) -> None:
-        ends = answer.is_last or not visit.keep_alive
-        self.gathering.write_at_once(
-            b"%b%bcontent-length: %d\r\n%b\r\n%b"
-            % (
-                STATUS_LINE[answer.status],
-                self._head_lines(hatch),
-                len(answer.body),
-                b"connection: close\r\n" if ends else b"",
-                answer.body,
-            )
+    def takes(self, head: Head) -> bool:
+        """Whether this request may be answered here, if its body comes soon and is not long."""
+        return (
+            head.target in self._targets
+            and head.method == b"POST"
+            and head.is_http_1_1
+            and not head.expects_continue
+            and head.content_length <= self.body_bytes_max
         )
-        visit.response_complete = True
-        if ends:
-            self.transport.close()
-        self.on_response_complete()
 
-    def _head_lines(self, hatch: Hatch) -> bytes:
-        dated = self.server_state.default_headers
-        if dated is not self._dated:
-            lines = [b"%b: %b\r\n" % header for header in (*dated, *hatch.headers)]
-            self._dated, self._head = dated, b"".join(lines)
-        return self._head
+    async def serve(self, caller: Caller, head: Head, body: bytes, dated: Headers) -> None:
+        """Answer one request; `dated`: header lines that the server has for every answer."""
+        handler = self._handler
+        answer: A | None = None
+        try:
+            answer = await handler.answer(head.headers, body, caller.peer)
+            if caller.writable is not None:
+                await caller.writable.wait()
+            is_last = answer.is_last or caller.is_last
+            if dated is not self._dated:
+                self._date(dated)
+            caller.transport.write(
+                b"%b%bcontent-length: %d\r\n%b\r\n%b"
+                % (
+                    STATUS_LINES[answer.status],
+                    self._lines,
+                    len(answer.body),
+                    b"connection: close\r\n" if is_last else b"",
+                    answer.body,
+                )
+            )
+            is_heard = not caller.peer_has_finished or await caller.is_delivered()
+        except BaseException:
+            caller.task_is_over()
+            if caller.is_gone:
+                handler.unheard(answer)
+            else:
+                caller.transport.close()  # No answer says that the outcome is not known.
+            raise
+        if not is_heard:
+            handler.unheard(answer)
+        caller.answer_is_complete(is_last=is_last)
+
+    def _date(self, dated: Headers) -> None:
+        lines = [b"%b: %b\r\n" % header for header in (*dated, *self._handler.headers)]
+        self._dated, self._lines = dated, b"".join(lines)

@@ -8,12 +8,16 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 from typing_extensions import override
 
+from app.server.connections import PRIVATE_CONNECTIONS_MAX
 from app.server.errors import AddressTakenError
+from app.server.port import Port, Served
 from app.server.serving import take_address
 
 logger = structlog.get_logger("private")
@@ -32,21 +36,16 @@ class _QuietServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def private_server(app: object, host: str, port: int, workers: int) -> AsyncIterator[str]:
-    """Serve `app` on the private port for as long as the block lasts; hand out its address."""
+async def private_server(
+    app: ASGIApp, host: str, port: int, workers: int, *, deadline: timedelta
+) -> AsyncIterator[str]:
+    """Serve `app` on the private port for as long as the block lasts; hand out its address.
+
+    Its connections are counted apart, so that probes are answered when callers have all of theirs.
+    """
     listening = take_one_of(host, port, workers)
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # an ASGI application, whichever its types
-        http="h11",
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        log_config=None,
-        timeout_graceful_shutdown=GOODBYE_SECONDS,
-    )
-    server = _QuietServer(config)
+    private = Port(lambda: Served(app), connections=PRIVATE_CONNECTIONS_MAX, deadline=deadline)
+    server = _QuietServer(private.config(lifespan="off", timeout_graceful_shutdown=GOODBYE_SECONDS))
     serving = asyncio.create_task(server.serve([listening]))
     host, taken = listening.getsockname()[:2]
     address = f"http://[{host}]:{taken}" if ":" in host else f"http://{host}:{taken}"

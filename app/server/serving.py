@@ -1,4 +1,4 @@
-"""The server: uvicorn with a listening socket of our own, a bounded goodbye, and one word at start.
+"""The server: uvicorn with connections and a listening socket of our own, and a bounded goodbye.
 
 1. The address is taken first, so that one in use is told in a sentence, before anything starts.
 2. One process serves, or several share the socket.
@@ -18,23 +18,22 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
+from app.server.connections import connections_max
 from app.server.errors import AddressTakenError, ServerFailedError
-from app.server.fast_path import HatchProtocol
+from app.server.port import Port, Served
 from app.settings import Settings
 
 BACKLOG = 2048
 """Connections that may wait to be accepted while a burst arrives."""
-
-KEEP_ALIVE_SECONDS = 75
-"""Longer than a caller's pool keeps an idle connection: the caller is the one who closes."""
 
 GOODBYE_SECONDS = 5
 """What a shutdown may take beyond the deadline of the requests it waits for."""
 
 POLL_SECONDS = 0.05
 
-BuildApp = Callable[[Settings, str], object]
-"""Make the ASGI application for a database; other processes find it by its module and name."""
+
+BuildApp = Callable[[Settings, str], Served]
+"""Put together what is served from a database; other processes find it by its module and name."""
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -113,22 +112,17 @@ def run_server(
     announce: Callable[[], None],
 ) -> None:
     """Serve until somebody asks to stop; a signal is raised again when the goodbye is over."""
-    config = uvicorn.Config(
+    port = Port(
         functools.partial(build_app, settings, database_url),
-        factory=True,
+        connections=connections_max(settings.pool_size + settings.lanes),
+        deadline=settings.deadline,
+    )
+    config = port.config(
         loop="uvloop",
-        http=HatchProtocol,
-        ws="none",
         lifespan="on",
         workers=settings.workers,
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.deadline_seconds) + GOODBYE_SECONDS,
-        # The contract's edges log what they decide; X-Forwarded-For is theirs to believe or not.
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        log_config=None,
     )
     if settings.workers > 1:
         several = Workers(config, listening, announce)

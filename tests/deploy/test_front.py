@@ -26,8 +26,8 @@ def paths_of(matcher: str) -> set[str]:
 def served() -> set[str]:
     """Every path of the two contracts, by the application itself."""
     settings = Settings(callback_keys=(SecretStr("key"),))
-    app = build_app(settings, "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
-    framework = getattr(app, "framework")  # noqa: B009 - it stands behind the bare application
+    served = build_app(settings, "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
+    framework = getattr(served.app, "framework")  # noqa: B009 - it stands behind the bare application
     return set(framework.openapi()["paths"])
 
 

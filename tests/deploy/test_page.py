@@ -5,7 +5,7 @@ import re
 from app.console.cli import console
 from app.ledger import migrations
 from app.ledger.transaction import SESSION_SETTINGS
-from app.server.serving import KEEP_ALIVE_SECONDS
+from app.server.port import KEEP_ALIVE_SECONDS
 from app.settings import setting_names
 from tests.deploy.files import ROOT
 

@@ -1,8 +1,6 @@
-"""Exact JSON both ways, and bodies with an end."""
+"""Exact JSON both ways."""
 
-import asyncio
 import json
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,17 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.edges.wire import (
-    BODY_BYTES_MAX,
     DEPTH_MAX,
-    DRAIN_BYTES_MAX,
-    BodyTooLargeError,
-    BodyUnfinishedError,
-    CallerGoneError,
     NotUnderstoodError,
     Number,
     encode,
     number,
-    read_body,
     read_members,
 )
 
@@ -157,71 +149,3 @@ def test_numbers_are_printed_bare_and_texts_are_escaped() -> None:
     written = encode({"balance": number("999999999999999999.99"), "name": 'é"\\'})
     assert written == '{"balance":999999999999999999.99,"name":"é\\"\\\\"}'.encode()
     assert json.loads(written, parse_float=Decimal)["balance"] == Decimal("999999999999999999.99")
-
-
-class Sender:
-    """A caller who sends these parts, and then what comes `after`."""
-
-    def __init__(self, *parts: bytes, ends: bool = True, hangs_up: bool = False) -> None:
-        self.messages: list[dict[str, object]] = [
-            {"type": "http.request", "body": part, "more_body": True} for part in parts
-        ]
-        if hangs_up:
-            self.messages.append({"type": "http.disconnect"})
-        elif ends and self.messages:
-            self.messages[-1]["more_body"] = False
-        self.taken = 0
-
-    async def __call__(self) -> dict[str, object]:
-        if not self.messages:
-            await asyncio.Event().wait()
-        message = self.messages.pop(0)
-        self.taken += len(message.get("body", b""))  # type: ignore[arg-type]  # bytes, always
-        return message
-
-
-SOON = timedelta(seconds=5)
-
-
-async def test_a_body_in_parts_is_joined() -> None:
-    assert await read_body(Sender(b""), SOON) == b""
-    assert await read_body(Sender(b"a=1"), SOON) == b"a=1"
-    assert await read_body(Sender(b"a=", b"", b"1"), SOON) == b"a=1"
-
-
-@pytest.mark.parametrize("parts", [1, 2, 7])
-async def test_a_body_of_64_kib_is_read_and_a_byte_more_is_not(parts: int) -> None:
-    def split(body: bytes) -> list[bytes]:
-        step = -(-len(body) // parts)
-        return [body[at : at + step] for at in range(0, len(body), step)]
-
-    whole = b"x" * BODY_BYTES_MAX
-    assert await read_body(Sender(*split(whole)), SOON) == whole
-    with pytest.raises(BodyTooLargeError) as caught:
-        await read_body(Sender(*split(whole + b"x")), SOON)
-    assert caught.value.ended
-
-
-async def test_an_oversized_body_is_not_read_for_ever() -> None:
-    part = b"x" * (DRAIN_BYTES_MAX // 8)
-    sender = Sender(*[part] * 20, ends=False)
-    with pytest.raises(BodyTooLargeError) as caught:
-        await read_body(sender, SOON)
-    assert not caught.value.ended
-    assert sender.taken <= DRAIN_BYTES_MAX + len(part)
-
-
-async def test_a_body_that_never_ends_is_waited_for_until_the_deadline() -> None:
-    with pytest.raises(BodyUnfinishedError):
-        await read_body(Sender(b"a=1", ends=False), timedelta(milliseconds=10))
-
-
-async def test_an_oversized_body_that_never_ends_is_too_large() -> None:
-    with pytest.raises(BodyTooLargeError) as caught:
-        await read_body(Sender(b"x" * 70_000, ends=False), timedelta(milliseconds=10))
-    assert not caught.value.ended
-
-
-async def test_a_caller_who_hangs_up_is_not_answered() -> None:
-    with pytest.raises(CallerGoneError):
-        await read_body(Sender(b"a=1", hangs_up=True), SOON)

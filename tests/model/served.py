@@ -13,7 +13,7 @@ import uvicorn
 import uvloop
 
 from app.main import build_app
-from app.server.fast_path import HatchProtocol
+from app.server.port import Port
 from app.settings import Settings
 
 
@@ -34,20 +34,14 @@ class Clock:
 def serving(database_url: str, clock: Clock | None = None, **settings: object) -> Iterator[int]:
     """Serve until the block ends; yield the port."""
     listening = socket.create_server(("127.0.0.1", 0))
-    app = build_app(
-        Settings.model_validate(settings), database_url, clock=clock, require_durability=False
+    known = Settings.model_validate(settings)
+    port = Port(
+        lambda: build_app(known, database_url, clock=clock, require_durability=False),
+        connections=100,
+        deadline=known.deadline,
+        keep_alive_seconds=3600,
     )
-    config = uvicorn.Config(
-        app,
-        lifespan="on",
-        loop="uvloop",
-        http=HatchProtocol,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        timeout_keep_alive=3600,
-        timeout_graceful_shutdown=5,
-    )
+    config = port.config(lifespan="on", loop="uvloop", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     started = threading.Event()
 

@@ -8,10 +8,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from starlette.types import ASGIApp
-
 from app.console.cli import House, run_console
 from app.main import build_app
+from app.server.port import Served
 from app.server.serving import BuildApp
 from app.settings import Settings
 
@@ -21,7 +20,7 @@ def clock(file: Path) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=int(file.read_text(encoding="ascii")))
 
 
-def build(file: Path, settings: Settings, database_url: str) -> ASGIApp:
+def build(file: Path, settings: Settings, database_url: str) -> Served:
     """Put the house together under this clock."""
     timed = functools.partial(clock, file)
     return build_app(settings, database_url, clock=timed, private_port=True)

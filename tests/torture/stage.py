@@ -269,8 +269,17 @@ async def staged(*, duplicate_reply: str, small_disk: bool = False) -> AsyncIter
             "WALLET_POOL_SIZE": "4",
         }
         servers = [
-            Server(folder, number, road.url, free_port(), free_port(), settings, clock_file)
-            for number in range(2)
+            Server(
+                folder,
+                number,
+                road.url,
+                free_port(),
+                free_port(),
+                # Both ways are tortured: one process answers on the fast path, one without it.
+                {**settings, "WALLET_FAST_PATH": fast_path},
+                clock_file,
+            )
+            for number, fast_path in enumerate(("on", "off"))
         ]
         stage = Stage(folder, postmaster, road, servers, clock_file)
         for server in servers:

@@ -13,6 +13,7 @@ from app.ledger.players import Player
 from app.wallet.balance import Pockets
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
+from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 
@@ -69,6 +70,8 @@ class Answer(NamedTuple):
     """whether the connection must end, because the request did not"""
     event_type: str = ""
     """of the movement it answers, for the numbers"""
+    decided: tuple[Movement, Receipt] | None = None
+    """what is listed if the answer does not arrive"""
 
 
 DONE: Final = Answer(200, b'{"status":true}')

@@ -1,28 +1,25 @@
-"""The door: HTTP in, HTTP out. It names the steps of a request and holds no rule.
+"""The endpoint: HTTP in, HTTP out. It names the steps of a request and holds no rule.
 
 1. The caller's network, where a list of them is set.
 2. The body, with an end and a deadline.
-3. The method of the desk.
-4. One place where every error becomes the contract's shape: what is not understood 400, what is
-   too large 413, what the ledger could not say, and any fault of our own, 503, so that the caller
-   asks again.
+3. The contract's method.
+4. Every error in the contract's shape: what is not understood 400, what is too large 413, what the
+   ledger could not say, and any fault of our own, 503, so that the caller asks again.
 
-`/moveFunds` is answered at the server's hatch, or else in front of the framework, for a framework's
-route costs more than the request. Behind both stands the same function as an ordinary route, which
-the documentation describes.
+`/moveFunds` is answered on the server's fast path, or else in front of the framework, for a
+framework's route costs more than the request. Behind both stands the same function as an ordinary
+route, which the documentation describes.
 """
 
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final, TypeAlias
 
 from fastapi import APIRouter, Security
 from fastapi.security import APIKeyHeader
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-from typing_extensions import override
 
 from app.edges.callback import log, openapi
 from app.edges.callback.answers import (
@@ -35,12 +32,14 @@ from app.edges.callback.answers import (
 )
 from app.edges.callback.errors import EncodingError, SignatureError, UntrustedCallerError
 from app.edges.callback.handlers import Handlers, Request
-from app.edges.wire import (
+from app.edges.http import (
+    BODY_BYTES_MAX,
+    Arrival,
     BodyTooLargeError,
     BodyUnfinishedError,
-    CallerGoneError,
-    check_size,
-    read_body,
+    Clock,
+    Door,
+    Envelope,
 )
 from app.ledger.errors import LedgerError
 from app.telemetry.metrics import Requests
@@ -52,7 +51,7 @@ NOT_SIGNED_WORDS: Final = "Request not validate"
 ASK_AGAIN_WORDS: Final = "the outcome is not known, ask again"
 
 Method: TypeAlias = Callable[[Request], Awaitable[Answer]]
-Clock: TypeAlias = Callable[[], datetime]
+Respond: TypeAlias = Callable[[Arrival], Awaitable[Answer]]
 
 METHODS: Final = tuple(described.operation_id for described in openapi.OPERATIONS.values())
 
@@ -67,6 +66,7 @@ ANSWERS: Final = tuple(
 )
 """What the numbers show at 0 until it happens."""
 
+MOVE_FUNDS_PATHS: Final = ("/moveFunds", "/moveFunds/")
 
 JSON_HEADERS: Final = (
     (b"content-type", b"application/json"),
@@ -75,74 +75,53 @@ JSON_HEADERS: Final = (
 LAST_HEADERS: Final = ((b"connection", b"close"),)
 
 
-class Envelope(NamedTuple):
-    """What an HTTP request says beside its body."""
-
-    headers: Iterable[tuple[bytes, bytes]]
-    """names in lower case, in the order in which they came"""
-    query: bytes
-    peer: str | None
-    """the address that is at the other end of the connection"""
-
-    @classmethod
-    def of(cls, scope: Scope) -> "Envelope":
-        """The envelope of ASGI's request."""
-        client = scope.get("client")
-        return cls(scope["headers"], scope["query_string"], client[0] if client else None)
-
-    @property
-    def forwarded_for(self) -> bytes | None:
-        """All of X-Forwarded-For, in the order in which it was written."""
-        values = [value for name, value in self.headers if name == b"x-forwarded-for"]
-        return b",".join(values) if values else None
-
-
 class Endpoint:
-    """Answers HTTP requests with the methods of a desk, within a deadline."""
+    """Answers HTTP requests with the contract's methods, within a deadline."""
 
     def __init__(self, handlers: Handlers, *, deadline: timedelta, clock: Clock) -> None:
         """`clock`: when a request arrived, UTC."""
         self.handlers = handlers
-        self.requests = Requests(METHODS, answers=ANSWERS, not_admitted=("network", "signature"))
-        self._deadline = deadline
-        self._clock = clock
+        self.door = Door(
+            Requests(METHODS, answers=ANSWERS, not_admitted=("network", "signature")),
+            deadline=deadline,
+            clock=clock,
+            apologise=self._apologise,
+            unheard=handlers.unheard,
+        )
 
-    async def answer(
-        self, operation: str, method: Method, envelope: Envelope, body: bytes | Receive
-    ) -> Answer:
-        """Answer one request, whose body is here or still to be received.
+    @property
+    def requests(self) -> Requests:
+        """What was answered."""
+        return self.door.requests
 
-        Raises CallerGoneError if nobody waits for the answer.
-        """
-        began, received_at, time_left = time.perf_counter_ns(), self._clock(), self._deadline
-        try:
-            content_type = signature = None
-            for name, value in envelope.headers:
-                if name == b"hash-authorization":
-                    signature = value
-                elif name == b"content-type":
-                    content_type = value
-            authenticator = self.handlers.authenticator
-            if not authenticator.admits_anybody:
-                authenticator.check_caller(envelope.peer, envelope.forwarded_for)
-            if not isinstance(body, bytes):
-                body = await read_body(body, time_left)
-                time_left -= timedelta(microseconds=(time.perf_counter_ns() - began) // 1000)
-            check_size(body)
-            answer = await method(
-                Request(body, envelope.query, content_type, signature, received_at, time_left)
-            )
-        except CallerGoneError:
-            self.requests.gone += 1
-            raise
-        except Exception as error:  # noqa: BLE001 - the outermost door: no input makes a 500
-            answer = self._apology(operation, error, envelope)
-        taken = time.perf_counter_ns() - began
-        self.requests.count(operation, answer.event_type, answer.code, answer.status, taken)
-        return answer
+    async def move_funds(self, arrival: Arrival) -> Answer:
+        """Answer `/moveFunds`, whichever way it came."""
+        return await self._with_body(self.handlers.move_funds, arrival)
 
-    def _apology(self, operation: str, error: Exception, envelope: Envelope) -> Answer:
+    def responding(self, method: Method, *, has_body: bool) -> Respond:
+        """What answers an arrival with this method."""
+        if has_body:
+            return lambda arrival: self._with_body(method, arrival)
+        return lambda arrival: self._without_body(method, arrival)
+
+    async def _with_body(self, method: Method, arrival: Arrival) -> Answer:
+        self._check_caller(arrival)
+        body = await arrival.body()
+        return await method(_request(arrival, body))
+
+    async def _without_body(self, method: Method, arrival: Arrival) -> Answer:
+        self._check_caller(arrival)
+        arrival.watch()
+        return await method(_request(arrival, b""))
+
+    def _check_caller(self, arrival: Arrival) -> None:
+        authenticator, envelope = self.handlers.authenticator, arrival.envelope
+        if not authenticator.admits_anybody:
+            authenticator.check_caller(envelope.peer, envelope.forwarded_for)
+
+    def _apologise(self, arrival: Arrival, error: Exception) -> Answer:
         """Say an error in the contract's shape, and log it."""
+        operation, envelope = arrival.operation, arrival.envelope
         caller = self.handlers.authenticator.caller(envelope.peer, envelope.forwarded_for)
         match error:
             case UntrustedCallerError() | SignatureError():
@@ -166,35 +145,51 @@ class Endpoint:
         return not_understood(ASK_AGAIN_WORDS, status=503)
 
 
-class MoveFundsHatch:
-    """Where `/moveFunds` is answered when it has arrived whole."""
+def _request(arrival: Arrival, body: bytes) -> Request:
+    content_type = signature = None
+    for name, value in arrival.envelope.headers:
+        if name == b"hash-authorization":
+            signature = value
+        elif name == b"content-type":
+            content_type = value
+    query = arrival.envelope.query
+    return Request(body, query, content_type, signature, arrival.received_at, arrival.time_left)
 
-    targets = frozenset({b"/moveFunds", b"/moveFunds/"})
-    headers = JSON_HEADERS
+
+class MoveFunds:
+    """`/moveFunds` on the server's fast path, where a request has come whole."""
+
+    targets: Final = frozenset(path.encode() for path in MOVE_FUNDS_PATHS)
+    headers: Final = JSON_HEADERS
+    body_bytes_max: Final = BODY_BYTES_MAX
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
     def answer(
-        self, headers: Iterable[tuple[bytes, bytes]], body: bytes, peer: str | None
+        self, headers: Sequence[tuple[bytes, bytes]], body: bytes, peer: str | None
     ) -> Awaitable[Answer]:
         """Answer one POST."""
         endpoint = self._endpoint
-        return endpoint.answer(
-            "moveFunds", endpoint.handlers.move_funds, Envelope(headers, b"", peer), body
+        return endpoint.door.answer(
+            "moveFunds", endpoint.move_funds, Envelope(headers, b"", peer), body
         )
+
+    def unheard(self, answer: Answer | None) -> None:
+        """Its caller has hung up."""
+        self._endpoint.door.unheard(answer)
 
 
 class CallbackApp:
-    """The framework's application, with shorter ways for the method that moves money.
+    """The framework's application, with a shorter way for the method that moves money.
 
-    The server's hatch is the shortest. Where it cannot be used (for a long body, or one that comes
-    slowly, or while traces are collected), the method still is asked before the framework.
+    Where the server's fast path is not taken (it is off, or traces are collected, or the body is
+    long or comes slowly), the method still is asked before the framework.
     """
 
     def __init__(self, app: ASGIApp, endpoint: Endpoint) -> None:
         self.framework = app
-        self.hatch = MoveFundsHatch(endpoint)
+        self.requests = endpoint.requests
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -202,16 +197,13 @@ class CallbackApp:
         if (
             scope["type"] == "http"
             and scope["method"] == "POST"
-            and scope["path"] in {"/moveFunds", "/moveFunds/"}
+            and scope["path"] in MOVE_FUNDS_PATHS
         ):
-            endpoint, envelope = self._endpoint, Envelope.of(scope)
-            try:
-                answer = await endpoint.answer(
-                    "moveFunds", endpoint.handlers.move_funds, envelope, receive
-                )
-            except CallerGoneError:
-                return
-            await response_of(answer)(scope, receive, send)
+            endpoint = self._endpoint
+            response = await endpoint.door.respond(
+                "moveFunds", endpoint.move_funds, scope, receive, response_of
+            )
+            await response(scope, receive, send)
         else:
             await self.framework(scope, receive, send)
 
@@ -245,7 +237,7 @@ def callback_router(endpoint: Endpoint) -> APIRouter:
         for spelled, is_described in ((path, True), (f"{path}/", False)):
             router.add_api_route(
                 spelled,
-                _route(endpoint, described.operation_id, method),
+                _route(endpoint, described.operation_id, method, has_body=verb == "POST"),
                 methods=[verb],
                 response_class=Response,
                 include_in_schema=is_described,
@@ -258,27 +250,14 @@ def callback_router(endpoint: Endpoint) -> APIRouter:
     return router
 
 
-class _NoAnswer(Response):
-    """Nothing is sent: nobody is there."""
-
-    @override
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send nothing."""
-
-
 def _route(
-    endpoint: Endpoint, operation: str, method: Method
+    endpoint: Endpoint, operation: str, method: Method, *, has_body: bool
 ) -> Callable[[HttpRequest], Awaitable[Response]]:
+    responding = endpoint.responding(method, has_body=has_body)
+
     async def route(request: HttpRequest) -> Response:
-        try:
-            answer = await endpoint.answer(
-                operation,
-                method,
-                Envelope.of(request.scope),
-                request.receive if request.method == "POST" else b"",
-            )
-        except CallerGoneError:
-            return _NoAnswer()
-        return response_of(answer)
+        return await endpoint.door.respond(
+            operation, responding, request.scope, request.receive, response_of
+        )
 
     return route

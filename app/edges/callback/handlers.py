@@ -118,7 +118,12 @@ class Handlers:
             raise
         answer = answer_to(receipt, self._choices.duplicate_reply)
         log.decided(movement, receipt, answer)
-        return Answer(*answer[:-1], movement.event_type)
+        return Answer(*answer[:-2], movement.event_type, (movement, receipt))
+
+    def unheard(self, answer: Answer) -> None:
+        """List what was decided for a caller who did not hear it."""
+        if answer.decided is not None:
+            self._batcher.unheard(*answer.decided)
 
     async def session_check(self, request: Request) -> Answer:
         """`/sessionCheck`: is this token good? A blocked player's is not."""

@@ -26,7 +26,7 @@ stands on: one ledger that adds up.
 
 * Every method answers with and without a trailing slash.
 * Everything decided is HTTP 200, refusals included; the code is in `errors`. 405 is a wrong HTTP
-  method, 413 a body above 64 KiB, 503 an outcome that is not known: ask again under the same
+  method, 413 a body above 256 KiB, 503 an outcome that is not known: ask again under the same
   transactionId.
 * Amounts and balances are exact: JSON numbers of up to 18+2 digits (crypto: 12+8).
 * `POST` bodies are forms; `application/json` is JSON; with an empty body the query is read.
@@ -135,7 +135,7 @@ def _responses(
         503: _json("The outcome is not known: ask again.", ill_formed),
     }
     if has_body:
-        responses[413] = _json("The body is larger than 64 KiB.", ill_formed)
+        responses[413] = _json("The body is larger than 256 KiB.", ill_formed)
     return responses
 
 

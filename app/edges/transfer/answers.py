@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, assert_never
 
 from app.cashier.enquiries import HistoryPage, KnownMovement
 from app.cashier.players import IssuedToken, Opened
-from app.edges.transfer.codes import CODES, WORDS, Code, RefusedError
+from app.edges.transfer.codes import CODES, HTTP_STATUSES, WORDS, Code, RefusedError
 from app.edges.wire import NotUnderstoodError, Number, encode, number, read_members
 from app.ledger.accounts import Account
 from app.ledger.history import PageKey, RoundSummary
@@ -21,6 +21,7 @@ from app.wallet.events import EventType
 from app.wallet.journal import EPOCH, MICROSECOND, JournalEntry, microseconds
 from app.wallet.moments import is_within_bounds
 from app.wallet.money import Currency
+from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 
@@ -39,12 +40,25 @@ _CURSOR_DIGITS_MAX: Final = 18
 
 
 class Answer(NamedTuple):
-    """What goes out before it is put in an envelope."""
+    """What goes out, in clear or in an envelope."""
 
     code: Code
     body: bytes
     is_last: bool = False
     """whether the connection must end, because the request did not"""
+    media_type: str = "application/json"
+    decided: tuple[Movement, Receipt] | None = None
+    """what is listed if the answer does not arrive"""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return HTTP_STATUSES[self.code]
+
+    @property
+    def event_type(self) -> str:
+        """The numbers tell this door's movements apart by their operation."""
+        return ""
 
 
 def said(code: Code, data: Mapping[str, object]) -> Answer:

@@ -1,4 +1,4 @@
-"""The door: HTTP in, HTTP out. It names the steps of a request and holds no rule.
+"""The endpoint: HTTP in, HTTP out. It names the steps of a request and holds no rule.
 
 1. The body, with an end and a deadline.
 2. The envelope: from here on the agent is known, and every refusal leaves a trace.
@@ -8,20 +8,24 @@
    envelope under the same key for whoever accepts `application/jose`.
 """
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple, TypeAlias
+from datetime import timedelta
+from typing import Final, NamedTuple
 
 from fastapi import APIRouter
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-from typing_extensions import override
 
 from app.cashier.refusal_log import log_refusal
 from app.edges.delivery_ids import DeliveryNames
+from app.edges.http import (
+    Arrival,
+    BodyTooLargeError,
+    BodyUnfinishedError,
+    Clock,
+    Door,
+    Envelope,
+)
 from app.edges.transfer import log, openapi
 from app.edges.transfer.answers import Answer, refused, said
 from app.edges.transfer.codes import HTTP_STATUSES, Code, RefusedError
@@ -29,13 +33,7 @@ from app.edges.transfer.envelope import Envelopes, Opened, seal
 from app.edges.transfer.forms import Fields, asked_of, check_age, id_of, read_plaintext
 from app.edges.transfer.handlers import DecidedError, Handlers, Request, answer_to_refusal
 from app.edges.transfer.operations import FORMS
-from app.edges.wire import (
-    BodyTooLargeError,
-    BodyUnfinishedError,
-    CallerGoneError,
-    Member,
-    read_body,
-)
+from app.edges.wire import Member
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
@@ -44,15 +42,13 @@ from app.wallet.refusal_record import RefusalRecord
 PREFIX: Final = "/transfer/v1"
 JOSE: Final = "application/jose"
 
-Clock: TypeAlias = Callable[[], datetime]
-
 
 NOT_ADMITTED: Final = (Code.AGENT, Code.KEY, Code.DENIED, Code.FORMAT, Code.MISSING)
 """What may keep a request out before its agent is known."""
 
 
 class Endpoint:
-    """Answers HTTP requests with the operations of a desk, within a deadline."""
+    """Answers HTTP requests with the contract's operations, within a deadline."""
 
     def __init__(
         self,
@@ -69,61 +65,55 @@ class Endpoint:
         self._ledger = ledger
         self._handlers = handlers
         self._envelopes = envelopes
-        self._deadline = deadline
         self._window = window
-        self._clock = clock
         self._deliveries = DeliveryNames()
-        self.requests = Requests(
-            FORMS,
-            answers=[(op, "", code, HTTP_STATUSES[code]) for op in FORMS for code in Code],
-            not_admitted=[code.name.lower() for code in NOT_ADMITTED],
+        self.door = Door(
+            Requests(
+                FORMS,
+                answers=[(op, "", code, HTTP_STATUSES[code]) for op in FORMS for code in Code],
+                not_admitted=[code.name.lower() for code in NOT_ADMITTED],
+            ),
+            deadline=deadline,
+            clock=clock,
+            apologise=self._apologise,
+            unheard=handlers.unheard,
         )
 
-    async def answer(self, operation: str, request: HttpRequest) -> Response:
-        """Answer one request; raise CallerGoneError if nobody waits for the answer."""
-        began = time.perf_counter_ns()
-        try:
-            code, response = await self._respond(operation, request)
-        except CallerGoneError:
-            self.requests.gone += 1
-            raise
-        taken = time.perf_counter_ns() - began
-        self.requests.count(operation, "", code, response.status_code, taken)
-        return response
+    @property
+    def requests(self) -> Requests:
+        """What was answered."""
+        return self.door.requests
 
-    async def _respond(self, operation: str, request: HttpRequest) -> tuple[Code, Response]:
-        watch, received_at = _Stopwatch(), self._clock()
-        peer = request.client.host if request.client else None
-        try:
-            opened = self._envelopes.open(await _body(request, self._deadline))
-            arrival = _Arrival(
-                operation,
-                opened,
-                peer,
-                _forwarded_for(request),
-                self._deliveries.draw(),
-                received_at,
-                watch,
-            )
-            answer = await self._answer_agent(arrival)
-            if _accepts_jose(request):
-                sealed = answer._replace(body=seal(answer.body, opened.agent, opened.key))
-                return answer.code, _response(sealed, JOSE)
-            return answer.code, _response(answer)
-        except RefusedError as error:
-            log.not_admitted(operation, error.code, error.reason, peer)
-            self.requests.not_admitted[error.code.name.lower()] += 1
-            is_last = isinstance(error, _UnfinishedError)
-            return error.code, _response(refused(error, is_last=is_last))
-        except CallerGoneError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the outermost door: told as the contract says
-            log.failed(operation, None, error)
-            return Code.ERROR, _response(said(Code.ERROR, {}))
+    async def respond(self, http: Arrival) -> Answer:
+        """Answer one request."""
+        opened = self._envelopes.open(await http.body())
+        answer = await self._answer_agent(_Arrival(http, opened, self._deliveries.draw()))
+        if not _accepts_jose(http.envelope):
+            return answer
+        sealed = seal(answer.body, opened.agent, opened.key)
+        return answer._replace(body=sealed, media_type=JOSE)
+
+    def _apologise(self, http: Arrival, error: Exception) -> Answer:
+        """Say what went wrong before the agent was known."""
+        operation, peer = http.operation, http.envelope.peer
+        is_last = False
+        match error:
+            case RefusedError():
+                refusal = error
+            case BodyUnfinishedError():
+                refusal, is_last = RefusedError(Code.FORMAT, str(error)), True
+            case BodyTooLargeError():
+                refusal, is_last = RefusedError(Code.FORMAT, str(error)), not error.ended
+            case _:
+                log.failed(operation, None, error)
+                return said(Code.ERROR, {})
+        log.not_admitted(operation, refusal.code, refusal.reason, peer)
+        self.requests.not_admitted[refusal.code.name.lower()] += 1
+        return refused(refusal, is_last=is_last)
 
     async def _answer_agent(self, arrival: "_Arrival") -> Answer:
         """Answer somebody we know; whatever goes wrong is told in a code."""
-        operation, agent = arrival.operation, arrival.opened.agent
+        operation, agent = arrival.http.operation, arrival.opened.agent
         try:
             answer = await self._decide(arrival)
         except LedgerError as error:
@@ -137,21 +127,22 @@ class Endpoint:
 
     async def _decide(self, arrival: "_Arrival") -> Answer:
         members: Mapping[str, Member] = {}
-        form = FORMS[arrival.operation]
-        agent = arrival.opened.agent
+        http, agent = arrival.http, arrival.opened.agent
+        operation, envelope = http.operation, http.envelope
+        form = FORMS[operation]
         try:
-            self._envelopes.check_caller(agent, arrival.peer, arrival.forwarded_for)
+            self._envelopes.check_caller(agent, envelope.peer, envelope.forwarded_for)
             members = read_plaintext(arrival.opened.plaintext)
-            check_age(members, arrival.received_at, self._window)
-            return await self._handlers.methods[arrival.operation](
+            check_age(members, http.received_at, self._window)
+            return await self._handlers.methods[operation](
                 Request(
                     agent,
-                    arrival.operation,
+                    operation,
                     Fields(members, form),
                     asked_of(members, form),
                     arrival.delivery,
-                    arrival.received_at,
-                    self._deadline - arrival.watch.elapsed,
+                    http.received_at,
+                    http.time_left,
                 )
             )
         except RefusedError as error:
@@ -169,7 +160,7 @@ class Endpoint:
             RefusalRecord(
                 user_id=id_of(members, "user_id") or "",
                 source=arrival.opened.agent,
-                operation=arrival.operation,
+                operation=arrival.http.operation,
                 transaction_id=id_of(members, "transaction_id"),
                 event_id=None,
                 event_type=None,
@@ -178,62 +169,25 @@ class Endpoint:
                 refusal=code,
                 reason=reason,
                 differs=None,
-                asked=asked_of(members, FORMS[arrival.operation]),
+                asked=asked_of(members, FORMS[arrival.http.operation]),
                 delivery=arrival.delivery,
-                event_time=arrival.received_at,
+                event_time=arrival.http.received_at,
             ),
         )
-
-
-class _Stopwatch:
-    """Runs from the moment a request arrived."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._started = self._loop.time()
-
-    @property
-    def elapsed(self) -> timedelta:
-        """How long the request has been here."""
-        return timedelta(seconds=self._loop.time() - self._started)
 
 
 class _Arrival(NamedTuple):
     """A request of an agent, as it arrived."""
 
-    operation: str
+    http: Arrival
     opened: Opened
-    peer: str | None
-    forwarded_for: bytes | None
     delivery: bytes
     """16 random bytes that name it"""
-    received_at: datetime
-    watch: _Stopwatch
 
 
-class _UnfinishedError(RefusedError):
-    """The body has no end that we would wait for."""
-
-
-async def _body(request: HttpRequest, time_left: timedelta) -> bytes:
-    try:
-        return await read_body(request.receive, time_left)
-    except BodyUnfinishedError as error:
-        raise _UnfinishedError(Code.FORMAT, str(error)) from None
-    except BodyTooLargeError as error:
-        kind = RefusedError if error.ended else _UnfinishedError
-        raise kind(Code.FORMAT, str(error)) from None
-
-
-def _forwarded_for(request: HttpRequest) -> bytes | None:
-    """All of X-Forwarded-For, in the order in which it was written."""
-    values = [value for name, value in request.headers.raw if name == b"x-forwarded-for"]
-    return b",".join(values) if values else None
-
-
-def _accepts_jose(request: HttpRequest) -> bool:
+def _accepts_jose(envelope: Envelope) -> bool:
     """Whether the answer shall be an envelope; a weight of 0 is a no."""
-    for accepted in ",".join(request.headers.getlist("accept")).split(","):
+    for accepted in (envelope.joined(b"accept") or b"").decode("latin-1").split(","):
         media_type, *parameters = (part.strip().lower() for part in accepted.split(";"))
         if media_type == JOSE:
             weights = [p[2:].strip() for p in parameters if p.startswith("q=")]
@@ -241,19 +195,11 @@ def _accepts_jose(request: HttpRequest) -> bool:
     return False
 
 
-def _response(answer: Answer, media_type: str = "application/json") -> Response:
+def _response(answer: Answer) -> Response:
     headers = {"cache-control": "no-store"}
     if answer.is_last:
         headers["connection"] = "close"
-    return Response(answer.body, HTTP_STATUSES[answer.code], headers, media_type)
-
-
-class _NoAnswer(Response):
-    """Nothing is sent: nobody is there."""
-
-    @override
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send nothing."""
+    return Response(answer.body, answer.status, headers, answer.media_type)
 
 
 def transfer_router(endpoint: Endpoint) -> APIRouter:
@@ -280,10 +226,9 @@ def transfer_router(endpoint: Endpoint) -> APIRouter:
 
 def _route(endpoint: Endpoint, operation: str) -> Callable[[HttpRequest], Awaitable[Response]]:
     async def route(request: HttpRequest) -> Response:
-        try:
-            return await endpoint.answer(operation, request)
-        except CallerGoneError:
-            return _NoAnswer()
+        return await endpoint.door.respond(
+            operation, endpoint.respond, request.scope, request.receive, _response
+        )
 
     return route
 

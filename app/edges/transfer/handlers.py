@@ -147,7 +147,12 @@ class Handlers:
         receipt = await self._batcher.move(movement, deadline=request.time_left)
         answer = answer_to(receipt)
         log.decided(movement, receipt, answer)
-        return answer
+        return answer._replace(decided=(movement, receipt))
+
+    def unheard(self, answer: Answer) -> None:
+        """List what was decided for a caller who did not hear it."""
+        if answer.decided is not None:
+            self._batcher.unheard(*answer.decided)
 
     # --- accounts ----------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import Database
+from app.postgres import EmbeddedPostgres
+from tests.conftest import Database, clone
 from tests.edges.callback.house import House, open_house
 
 
@@ -14,7 +15,21 @@ def choices() -> dict[str, object]:
     return {}
 
 
+@pytest.fixture(scope="module", params=["on", "off"], ids=["fast path", "framework"])
+def fast_path(request: pytest.FixtureRequest) -> str:
+    """Every test of this door runs both ways: on the fast path, and by the framework alone."""
+    assert isinstance(request.param, str)
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def house(module_db: Database, choices: dict[str, object]) -> Iterator[House]:
-    with open_house(module_db, **choices) as house:
+def module_db(fast_path: str, postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
+    """A fresh database for the tests of one file, and for each way."""
+    assert fast_path
+    yield from clone(postgres, template)
+
+
+@pytest.fixture(scope="module")
+def house(module_db: Database, choices: dict[str, object], fast_path: str) -> Iterator[House]:
+    with open_house(module_db, fast_path=fast_path, **choices) as house:
         yield house

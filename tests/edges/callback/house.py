@@ -25,9 +25,10 @@ import uvicorn
 from app.cashier.move_funds import move_funds
 from app.cashier.players import issue_token, open_account
 from app.cashier.policy import policy_of_ledger
+from app.edges.callback.endpoint import CallbackApp
 from app.ledger.transaction import Ledger
 from app.main import build_app
-from app.server.fast_path import HatchProtocol
+from app.server.port import Port, Served
 from app.settings import Settings
 from app.wallet.events import Direction, EventType
 from app.wallet.money import ISO_CURRENCIES, Currency
@@ -115,7 +116,11 @@ class House:
 
     def open(self) -> None:
         self._thread.start()
-        app = build_app(self.settings, self.database.service_url, require_durability=False)
+        port = Port(
+            self._build,
+            connections=100,
+            deadline=self.settings.deadline,
+        )
         self._ledger = Ledger(self.database.service_url, pool_size=2)
         self._listening = socket.create_server(("127.0.0.1", 0))
         # asyncio's own loop, unlike uvloop, leaves Nagle's algorithm on for a socket it is handed:
@@ -127,18 +132,15 @@ class House:
             timeout=30,
             limits=httpx2.Limits(max_connections=40, max_keepalive_connections=40),
         )
-        config = uvicorn.Config(
-            app,
-            http=HatchProtocol,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=5,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(port.config(lifespan="on", timeout_graceful_shutdown=5))
         self._serving = asyncio.run_coroutine_threadsafe(self._serve(), self._loop)
         self.run(self._until_started())
+
+    def _build(self) -> Served:
+        served = build_app(self.settings, self.database.service_url, require_durability=False)
+        assert isinstance(served.app, CallbackApp)
+        self.requests = served.app.requests
+        return served
 
     def close(self) -> None:
         self.client.close()

@@ -8,7 +8,7 @@ NOT_SIGNED = "Request not validate"
 
 
 def test_1_size_is_told_before_the_signature(house: House) -> None:
-    reply = house.call("POST", "/moveFunds", body=b"x" * 65_537)
+    reply = house.call("POST", "/moveFunds", body=b"x" * 262_145)
     assert (reply.status, reply.code) == (413, 400)
 
 

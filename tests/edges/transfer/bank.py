@@ -23,7 +23,7 @@ import uvicorn
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.main import build_app
-from app.server.fast_path import HatchProtocol
+from app.server.port import Port
 from app.settings import Settings
 from tests.conftest import Database
 
@@ -138,24 +138,19 @@ class Bank:
 
     def open(self) -> None:
         self._thread.start()
-        app = build_app(
-            self.settings, self.database.service_url, clock=self.now, require_durability=False
+        port = Port(
+            lambda: build_app(
+                self.settings, self.database.service_url, clock=self.now, require_durability=False
+            ),
+            connections=100,
+            deadline=self.settings.deadline,
         )
         listening = socket.create_server(("127.0.0.1", 0))
         # asyncio sets this only where a socket knows its protocol, which one made so does not; an
         # answer in two parts would wait 40 ms for an acknowledgement.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listening.getsockname()[1]
-        config = uvicorn.Config(
-            app,
-            http=HatchProtocol,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=5,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(port.config(lifespan="on", timeout_graceful_shutdown=5))
         self._serving = asyncio.run_coroutine_threadsafe(
             self._server.serve(sockets=[listening]), self._loop
         )

@@ -1,19 +1,22 @@
-"""The hatch answers what is its own, in one write; all the rest is uvicorn's, as if never held.
+"""The fast path answers in one write what takes it; all the rest is uvicorn's, as if never held.
 
-The application stands at both doors, and notes who came to which.
+The application stands at the end of both ways, and notes what came by which.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.server import fast_path as hatch
-from app.server.fast_path import HatchProtocol, Headers
-from app.server.one_write import OneWriteProtocol
-from tests.server.wire_ends import CALLER, Wire, connected, some_turns
+from app.edges.http import BODY_BYTES_MAX
+from app.server import http_connection
+from app.server.connections import NANOSECONDS, NEVER
+from app.server.fast_path import Headers
+from app.server.http_connection import HttpConnection, Stage
+from tests.server.wire_ends import CALLER, Wire, by_uvicorn_alone, connected, some_turns
 
 DATE = (b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")
 LATER = (b"date", b"Thu, 01 Jan 2026 00:00:01 GMT")
@@ -30,7 +33,7 @@ ANSWER = (
     b"content-type: text/plain\r\n"
     b"content-length: 9\r\n"
     b"\r\n"
-    b"hatch a=b"
+    b"quick a=b"
 )
 LAST_ANSWER = ANSWER.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
 
@@ -47,10 +50,11 @@ class Said:
 
 
 class Counter:
-    """A hatch that may be busy for as long as a test wants it."""
+    """A handler of the fast path that may be busy for as long as a test wants it."""
 
     targets = (b"/moveFunds", b"/move")
     headers = ((b"content-type", b"text/plain"),)
+    body_bytes_max = BODY_BYTES_MAX
 
     def __init__(self) -> None:
         self.heard: list[tuple[Headers, bytes, str | None]] = []
@@ -59,20 +63,24 @@ class Counter:
         self.status = 200
         self.is_last = False
         self.is_lost = False
+        self.gone: list[Said | None] = []
+
+    def unheard(self, answer: Said | None) -> None:
+        self.gone.append(answer)
 
     async def answer(self, headers: Headers, body: bytes, peer: str | None) -> Said:
         self.heard.append((headers, body, peer))
         await self.is_free.wait()
         if self.is_lost:
             raise LostError
-        return Said(self.status, b"hatch " + body, self.is_last)
+        return Said(self.status, b"quick " + body, self.is_last)
 
 
 class House:
-    """An ASGI application with a hatch; it answers once it has the whole body."""
+    """An ASGI application, and a handler beside it; it answers once it has the whole body."""
 
     def __init__(self) -> None:
-        self.hatch = Counter()
+        self.counter = Counter()
         self.scopes: list[Scope] = []
         self.bodies: list[bytes] = []
         self.is_called = asyncio.Event()
@@ -94,14 +102,14 @@ class House:
         await send({"type": "http.response.body", "body": text})
 
 
-def opened() -> tuple[House, HatchProtocol, Wire]:
+def opened() -> tuple[House, HttpConnection, Wire]:
     house = House()
-    protocol, wire = connected(HatchProtocol, house)
+    protocol, wire = connected(house, house.counter)
     protocol.server_state.default_headers = [DATE]
     return house, protocol, wire
 
 
-async def told(protocol: HatchProtocol, *reads: bytes) -> None:
+async def told(protocol: HttpConnection, *reads: bytes) -> None:
     for read in reads:
         protocol.data_received(read)
         await some_turns()
@@ -110,19 +118,19 @@ async def told(protocol: HatchProtocol, *reads: bytes) -> None:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow machine is no slow caller."""
-    monkeypatch.setattr(hatch, "PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(http_connection, "PATIENCE_SECONDS", 60)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every caller who does not send all at once is slow."""
-    monkeypatch.setattr(hatch, "PATIENCE_SECONDS", 0.001)
+    monkeypatch.setattr(http_connection, "PATIENCE_SECONDS", 0.001)
 
 
-# --- at the hatch ----------------------------------------------------------------------------
+# --- on the fast path ------------------------------------------------------------------------
 
 
-async def test_a_request_for_the_hatch_is_answered_in_one_write() -> None:
+async def test_a_request_that_takes_the_fast_path_is_answered_in_one_write() -> None:
     house, protocol, wire = opened()
     await told(protocol, REQUEST)
     assert wire.heard == [ANSWER]
@@ -130,16 +138,16 @@ async def test_a_request_for_the_hatch_is_answered_in_one_write() -> None:
     assert not house.scopes
 
 
-async def test_the_hatch_hears_the_headers_the_body_and_who_asks() -> None:
+async def test_the_handler_hears_the_headers_the_body_and_who_asks() -> None:
     house, protocol, _ = opened()
     await told(protocol, REQUEST)
     headers = [(b"host", b"wallet"), (b"content-length", b"3")]
-    assert house.hatch.heard == [(headers, b"a=b", CALLER[0])]
+    assert house.counter.heard == [(headers, b"a=b", CALLER[0])]
 
 
-async def test_the_hatch_has_more_than_one_target_and_more_than_one_status() -> None:
+async def test_the_fast_path_has_more_than_one_target_and_more_than_one_status() -> None:
     house, protocol, wire = opened()
-    house.hatch.status = 403
+    house.counter.status = 403
     await told(protocol, REQUEST.replace(b"/moveFunds", b"/move"))
     assert wire.heard == [ANSWER.replace(b"200 OK", b"403 Forbidden")]
 
@@ -155,7 +163,7 @@ async def test_the_hatch_has_more_than_one_target_and_more_than_one_status() -> 
         pytest.param((CHUNKED + CHUNKS[:6], CHUNKS[6:9], CHUNKS[9:]), id="chunks apart"),
     ],
 )
-async def test_however_it_comes_it_is_answered_at_the_hatch(
+async def test_however_it_comes_it_is_answered_on_the_fast_path(
     reads: Sequence[bytes],
 ) -> None:
     house, protocol, wire = opened()
@@ -165,7 +173,7 @@ async def test_however_it_comes_it_is_answered_at_the_hatch(
     assert protocol._patience is None
 
 
-async def test_a_request_without_a_body_is_answered_at_the_hatch() -> None:
+async def test_a_request_without_a_body_is_answered_on_the_fast_path() -> None:
     house, protocol, wire = opened()
     await told(protocol, HEAD.replace(b"content-length: 3", b"content-length: 0"))
     assert wire.heard == [ANSWER.replace(b"9", b"6").removesuffix(b"a=b")]
@@ -178,7 +186,7 @@ async def test_a_connection_serves_one_request_after_another() -> None:
     assert wire.heard == [ANSWER] * 3
     assert not house.scopes
     assert protocol.server_state.total_requests == 3
-    assert not protocol.tasks
+    assert not protocol.server_state.tasks
 
 
 async def test_the_date_is_the_one_that_the_server_has_now() -> None:
@@ -201,15 +209,16 @@ OTHERS = {
     "a whole address": REQUEST.replace(b"/moveFunds", b"http://wallet/moveFunds"),
     "HTTP/1.0": REQUEST.replace(b"HTTP/1.1", b"HTTP/1.0"),
     "100-continue": REQUEST.replace(b"\r\n\r\n", b"\r\nExpect: 100-Continue\r\n\r\n"),
-    "an upgrade": REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"),
 }
 
 
 @pytest.mark.parametrize("request_bytes", OTHERS.values(), ids=OTHERS.keys())
-async def test_what_is_not_for_the_hatch_is_uvicorns_to_the_last_byte(request_bytes: bytes) -> None:
+async def test_what_does_not_take_the_fast_path_is_uvicorns_to_the_last_byte(
+    request_bytes: bytes,
+) -> None:
     house, protocol, wire = opened()
     plain_house = House()
-    plain, plain_wire = connected(OneWriteProtocol, plain_house)
+    plain, plain_wire = by_uvicorn_alone(plain_house)
     plain.server_state.default_headers = [DATE]
     await told(protocol, request_bytes)
     plain.data_received(request_bytes)
@@ -217,9 +226,10 @@ async def test_what_is_not_for_the_hatch_is_uvicorns_to_the_last_byte(request_by
     assert house.scopes == plain_house.scopes
     assert house.bodies == plain_house.bodies
     assert len(house.bodies) == 1
-    assert wire.heard == plain_wire.heard
-    assert wire.is_closed == plain_wire.is_closed
-    assert not house.hatch.heard
+    assert b"".join(wire.heard) == b"".join(plain_wire.heard)
+    assert len(wire.heard) == 1
+    assert wire.is_ended == plain_wire.is_closed
+    assert not house.counter.heard
 
 
 async def test_the_application_is_told_what_was_asked() -> None:
@@ -242,13 +252,13 @@ async def test_who_expects_to_be_told_to_go_on_is_told_so() -> None:
     assert b"".join(wire.heard).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
 
 
-async def test_an_application_without_a_hatch_is_served_as_ever() -> None:
+async def test_an_application_without_a_fast_path_is_served_as_ever() -> None:
     house = House()
 
     async def plain(scope: Scope, receive: Receive, send: Send) -> None:
         await house(scope, receive, send)
 
-    protocol, wire = connected(HatchProtocol, plain)
+    protocol, wire = connected(plain, None)
     await told(protocol, HEAD, b"a=b")
     assert house.bodies == [b"a=b"]
     assert b"".join(wire.heard).endswith(b"asgi a=b")
@@ -260,7 +270,7 @@ async def test_what_is_named_after_the_body_is_no_header(target: bytes) -> None:
     head = CHUNKED.replace(b"/moveFunds", target)
     trailer = b"x-forwarded-for: 10.0.0.1\r\n\r\n"
     await told(protocol, head, CHUNKS[:-2] + trailer)
-    heard = [headers for headers, _, _ in house.hatch.heard]
+    heard = [headers for headers, _, _ in house.counter.heard]
     heard += [scope["headers"] for scope in house.scopes]
     assert [[name for name, _ in headers] for headers in heard] == [[b"host", b"transfer-encoding"]]
 
@@ -280,7 +290,7 @@ async def test_a_slow_request_takes_the_long_way_and_arrives_whole(
     assert scope["headers"][0] == (b"host", b"wallet")
     assert house.bodies == [b"a=b"]
     assert b"".join(wire.heard).endswith(b"asgi a=b")
-    assert not house.hatch.heard
+    assert not house.counter.heard
 
 
 async def test_patience_is_counted_from_the_first_read() -> None:
@@ -293,7 +303,7 @@ async def test_patience_is_counted_from_the_first_read() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_after_a_slow_request_the_hatch_is_open_again() -> None:
+async def test_after_a_slow_request_the_fast_path_is_open_again() -> None:
     house, protocol, wire = opened()
     await told(protocol, HEAD)
     await asyncio.wait_for(house.is_called.wait(), 10)
@@ -304,15 +314,13 @@ async def test_after_a_slow_request_the_hatch_is_open_again() -> None:
 
 async def test_a_long_body_in_pieces_takes_the_long_way_and_arrives_whole() -> None:
     house, protocol, _ = opened()
-    body = bytes(range(256)) * (hatch.HELD_BYTES_MAX // 256) + b"the end"
+    body = bytes(range(256)) * (BODY_BYTES_MAX // 256) + b"the end"
     head = HEAD.replace(b": 3", b": %d" % len(body))
-    await told(protocol, head + body[:1000], body[1000:-7])
-    assert not house.scopes
-    await told(protocol, body[-7:-6])
+    await told(protocol, head + body[:1000])
     assert len(house.scopes) == 1
-    await told(protocol, body[-6:])
+    await told(protocol, body[1000:-7], body[-7:-6], body[-6:])
     assert house.bodies == [body]
-    assert not house.hatch.heard
+    assert not house.counter.heard
     assert protocol._patience is None
 
 
@@ -321,9 +329,9 @@ async def test_a_long_body_in_pieces_takes_the_long_way_and_arrives_whole() -> N
 
 async def test_a_long_body_takes_the_long_way_even_in_one_read() -> None:
     house, protocol, wire = opened()
-    body = b"x" * (hatch.HELD_BYTES_MAX + 1)
+    body = b"x" * (BODY_BYTES_MAX + 1)
     await told(protocol, HEAD.replace(b": 3", b": %d" % len(body)) + body)
-    assert (house.bodies, house.hatch.heard) == ([body], [])
+    assert (house.bodies, house.counter.heard) == ([body], [])
     assert wire.heard[0].endswith(b"asgi " + body)
 
 
@@ -331,7 +339,7 @@ async def test_who_does_not_read_his_answers_gets_no_more_of_them() -> None:
     house, protocol, wire = opened()
     protocol.pause_writing()
     await told(protocol, REQUEST)
-    assert len(house.hatch.heard) == 1
+    assert len(house.counter.heard) == 1
     assert wire.heard == []
     protocol.resume_writing()
     await some_turns()
@@ -340,38 +348,36 @@ async def test_who_does_not_read_his_answers_gets_no_more_of_them() -> None:
 
 async def test_requests_sent_without_waiting_are_answered_in_their_order() -> None:
     house, protocol, wire = opened()
-    house.hatch.is_free.clear()
+    house.counter.is_free.clear()
     await told(protocol, REQUEST + REQUEST.replace(b"a=b", b"c=d") + REQUEST)
     assert not wire.heard
     assert wire.is_paused
-    house.hatch.is_free.set()
+    house.counter.is_free.set()
     await some_turns()
-    first, *rest = wire.heard
-    assert first == ANSWER
-    bodies = [part.rpartition(b"\r\n")[2] for part in b"".join(rest).split(b"HTTP/1.1 200 OK")]
-    assert bodies == [b"", b"asgi c=d", b"asgi a=b"]
-    assert len(house.hatch.heard) == 1
-    assert protocol.timeout_keep_alive_task is not None
+    await some_turns()
+    assert wire.heard == [ANSWER, ANSWER.replace(b"a=b", b"c=d"), ANSWER]
+    assert not house.scopes
     assert not wire.is_paused
 
 
 async def test_a_request_behind_one_of_the_applications_does_not_overtake_it() -> None:
-    house, protocol, wire = opened()
+    _, protocol, wire = opened()
     await told(protocol, OTHERS["a GET"] + REQUEST)
-    assert b"".join(wire.heard).index(b"asgi ") < b"".join(wire.heard).index(b"asgi a=b")
-    assert not house.hatch.heard
+    await some_turns()
+    first, second = wire.heard
+    assert first.endswith(b"asgi ")
+    assert second == ANSWER
 
 
 async def test_after_an_answer_the_connection_may_idle_but_not_for_ever() -> None:
     _, protocol, wire = opened()
     await told(protocol, REQUEST)
-    idling = protocol.timeout_keep_alive_task
-    assert idling is not None
+    now = time.monotonic_ns()
+    assert now + 70 * NANOSECONDS < protocol.expires_at < now + 80 * NANOSECONDS
     await told(protocol, HEAD)
-    assert idling.cancelled()
-    assert protocol.timeout_keep_alive_task is None
+    assert protocol.expires_at == NEVER
     await told(protocol, b"a=b")
-    protocol.timeout_keep_alive_handler()
+    protocol.expire()
     assert wire.is_closed
 
 
@@ -381,15 +387,15 @@ async def test_a_caller_who_wants_no_more_is_told_goodbye() -> None:
     assert wire.heard == [LAST_ANSWER]
     assert wire.is_closed
     assert not house.scopes
-    assert protocol.timeout_keep_alive_task is None
 
 
 async def test_an_answer_may_be_the_last() -> None:
     house, protocol, wire = opened()
-    house.hatch.is_last = True
+    house.counter.is_last = True
     await told(protocol, REQUEST + REQUEST)
     assert wire.heard == [LAST_ANSWER]
-    assert wire.is_closed
+    assert wire.is_ended
+    assert len(house.counter.heard) == 1
     assert not house.scopes
 
 
@@ -397,33 +403,35 @@ async def test_an_answer_may_be_the_last() -> None:
 
 
 @pytest.mark.parametrize("reason", [None, ConnectionResetError()])
-async def test_a_caller_who_hangs_up_while_the_hatch_is_busy_is_not_answered(
+async def test_a_caller_who_hangs_up_while_their_request_is_worked_on_is_not_answered(
     reason: Exception | None,
 ) -> None:
     house, protocol, wire = opened()
-    house.hatch.is_free.clear()
+    house.counter.is_free.clear()
     await told(protocol, REQUEST)
-    (task,) = protocol.tasks
+    (task,) = protocol.server_state.tasks
     protocol.connection_lost(reason)
-    house.hatch.is_free.set()
-    await task
+    with pytest.raises(asyncio.CancelledError):
+        await task
     await some_turns()
     assert not wire.heard
-    assert not protocol.tasks
-    assert protocol.timeout_keep_alive_task is None
+    assert not protocol.server_state.tasks
+    assert house.counter.gone == [None]
 
 
 async def test_who_hangs_up_with_more_than_one_request_is_not_answered_either() -> None:
     house, protocol, wire = opened()
-    house.hatch.is_free.clear()
+    house.counter.is_free.clear()
     await told(protocol, REQUEST + REQUEST)
-    (task,) = protocol.tasks
+    (task,) = protocol.server_state.tasks
     protocol.connection_lost(None)
-    house.hatch.is_free.set()
-    await task
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert not wire.heard
+    assert len(house.counter.heard) == 1
+    assert house.counter.gone == [None]
     assert not house.scopes
-    assert not protocol.tasks
+    assert not protocol.server_state.tasks
 
 
 async def test_who_hangs_up_before_the_end_was_never_here() -> None:
@@ -434,18 +442,18 @@ async def test_who_hangs_up_before_the_end_was_never_here() -> None:
     protocol.connection_lost(None)
     await some_turns()
     assert patience.cancelled()
-    assert not house.hatch.heard
+    assert not house.counter.heard
     assert not house.scopes
     assert not wire.heard
 
 
-async def test_a_busy_hatch_answers_before_the_server_goes() -> None:
+async def test_what_is_worked_on_is_answered_before_the_server_goes() -> None:
     house, protocol, wire = opened()
-    house.hatch.is_free.clear()
+    house.counter.is_free.clear()
     await told(protocol, REQUEST)
     protocol.shutdown()
     assert not wire.is_closed
-    house.hatch.is_free.set()
+    house.counter.is_free.set()
     await some_turns()
     assert wire.heard == [LAST_ANSWER]
     assert wire.is_closed
@@ -476,52 +484,60 @@ async def test_what_is_not_yet_whole_is_answered_before_the_server_goes() -> Non
     assert wire.is_closed
 
 
-async def test_a_hatch_that_fails_says_nothing_and_hides_nothing() -> None:
+async def test_a_handler_that_fails_says_nothing_and_hides_nothing() -> None:
     house, protocol, wire = opened()
-    house.hatch.is_lost = True
+    house.counter.is_lost = True
     protocol.data_received(REQUEST)
-    (task,) = protocol.tasks
+    (task,) = protocol.server_state.tasks
     with pytest.raises(LostError):
         await task
     await some_turns()
     assert not wire.heard
     assert wire.is_closed
     assert not house.scopes
-    assert not protocol.tasks
+    assert not protocol.server_state.tasks
 
 
-async def test_a_hatch_that_is_given_up_says_nothing() -> None:
+async def test_a_handler_that_is_given_up_says_nothing() -> None:
     house, protocol, wire = opened()
-    house.hatch.is_free.clear()
+    house.counter.is_free.clear()
     await told(protocol, REQUEST)
-    (task,) = protocol.tasks
+    (task,) = protocol.server_state.tasks
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not wire.heard
     assert wire.is_closed
+    assert not house.counter.gone
 
 
 @pytest.mark.parametrize("reads", [(CHUNKED, b"no length\r\n"), (CHUNKED + b"no length\r\n",)])
-async def test_what_cannot_be_read_to_its_end_never_comes_to_the_hatch(
+async def test_what_cannot_be_read_to_its_end_is_never_carried_out(
     reads: Sequence[bytes],
 ) -> None:
     house, protocol, wire = opened()
     await told(protocol, *reads)
     assert b"".join(wire.heard).startswith(b"HTTP/1.1 400 ")
-    assert wire.is_closed
-    assert protocol._held is None
+    assert wire.is_ended
+    assert protocol._stage is Stage.ENDING
     assert protocol._patience is None
-    assert not house.hatch.heard
+    assert not house.counter.heard
     assert not house.scopes
 
 
-async def test_behind_what_cannot_be_read_nothing_is_said() -> None:
+async def test_what_cannot_be_read_waits_for_the_answer_to_what_stands_before_it() -> None:
     house, protocol, wire = opened()
-    protocol.data_received(REQUEST + b"no HTTP at all\r\n\r\n")
-    (task,) = protocol.tasks
-    await task
-    assert len(house.hatch.heard) == 1
-    (said,) = wire.heard
-    assert said.startswith(b"HTTP/1.1 400 ")
-    assert wire.is_closed
+    await told(protocol, REQUEST + b"no HTTP at all\r\n\r\n" + REQUEST)
+    assert len(house.counter.heard) == 1
+    first, second = wire.heard
+    assert first == ANSWER
+    assert second.startswith(b"HTTP/1.1 400 ")
+    assert wire.is_ended
+
+
+async def test_an_upgrade_does_not_keep_a_request_from_the_fast_path() -> None:
+    house, protocol, wire = opened()
+    offered = b"\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    await told(protocol, REQUEST.replace(b"\r\n\r\n", offered))
+    assert wire.heard == [ANSWER]
+    assert not house.scopes

@@ -1,0 +1,473 @@
+"""One connection of a caller: requests are read one at a time, and answered in their order.
+
+1. A head is read whole, within its bounds of size and time, and checked.
+2. The fast path takes it, once its body has come; or it is handed over to uvicorn, body and all.
+3. Only when it is answered, the next one is looked at. Until then what else has come is kept, one
+   read of it, and reading stops. So a request that cannot be read never takes the place of the
+   answer to another, and nothing behind it is carried out.
+
+Both ways lead through here, with the fast path and without: uvicorn's own protocol loses the body
+of a request that offers an Upgrade, queues requests without end and waits for heads for ever.
+"""
+
+import asyncio
+import time
+from enum import Enum, auto
+from typing import Any, Final
+
+from typing_extensions import override
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from app.server.bodies import BodyReader, SizedBody, body_of
+from app.server.connections import NANOSECONDS, NEVER, Connections
+from app.server.delivery import is_delivered
+from app.server.fast_path import STATUS_LINES, FastPath
+from app.server.handover import STATE_KEY, Handover
+from app.server.heads import HEAD_BYTES_MAX, HEAD_END, Head, RequestError, read_head
+
+PATIENCE_SECONDS: Final = 0.1
+"""So long a body may follow its head and still take the fast path: many send the two apart."""
+
+LINGER_SECONDS: Final = 2
+LINGER_BYTES_MAX: Final = 4 * 1024 * 1024
+"""How long, and how much, is read and thrown away after the last answer while a caller still sends.
+
+A connection that is closed over unread bytes is reset, and the answer lost with it (RFC 9112, 9.6).
+"""
+
+CR: Final = 13
+
+_NO_HEAD: Final = Head()
+_NO_BODY: Final = SizedBody(0)
+"""Between two requests."""
+
+
+class Stage(Enum):
+    """Where a connection stands."""
+
+    HEAD = auto()
+    """between requests, or a head has come in part"""
+    HELD_BODY = auto()
+    """a body is collected for the fast path"""
+    HANDED_BODY = auto()
+    """a body is handed over as it comes"""
+    ANSWERING = auto()
+    """a whole request waits for its answer"""
+    ENDING = auto()
+    """the last answer is written; what still comes is thrown away"""
+
+
+class HttpConnection(asyncio.Protocol):
+    """HTTP/1.1 and HTTP/1.0 with one caller."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        connections: Connections,
+        fast_path: FastPath[Any] | None = None,
+    ) -> None:
+        """`config`, `server_state`, `app_state`: as uvicorn makes its own protocols."""
+        self._config = config
+        self.server_state = server_state
+        self._app_state = app_state
+        self._connections = connections
+        self._fast_path = fast_path
+        self._loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport
+        self.peer: str | None = None
+        self.is_gone = False
+        self.peer_has_finished = False
+        self.quiet_since: int | None = None
+        self.expires_at = NEVER
+
+        self._stage = Stage.HEAD
+        self._data: bytes | bytearray = b""
+        self._at = 0
+        """where in `_data` begins what was not read yet"""
+        self._searched = 0
+        """up to where `_data` was searched for the end of a head"""
+        self._is_paused = False
+        self._thrown_away = 0
+
+        self._head = _NO_HEAD
+        self._body: BodyReader = _NO_BODY
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._patience: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._handover: Handover | None = None
+        self._inner: HttpToolsProtocol | None = None
+        self._handover_waits = False
+        self._is_answered = False
+        """whether a request was answered before all of its body came"""
+        self.is_last = False
+        """whether the connection ends with the request under way"""
+        self.writable: asyncio.Event | None = None
+
+    # --- a connection's life --------------------------------------------------------------------
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if isinstance(peer, tuple) else None
+        self.server_state.connections.add(self)  # type: ignore[arg-type]  # what it calls is here
+        now = time.monotonic_ns()
+        self.quiet_since = now
+        self.expires_at = now + self._connections.deadline_ns
+        if not self._connections.admit(self):
+            # It must not keep the descriptor that there is no room for.
+            self._refuse(RequestError(503, "There are too many connections."), lingers=False)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_gone = True
+        self._connections.discard(self)
+        self.server_state.connections.discard(self)
+        self._stage, self._data, self._at = Stage.ENDING, b"", 0
+        self._release()
+        if self._task is not None:
+            self._task.cancel()
+            self.task_is_over()
+        if self._inner is not None:
+            self._inner.connection_lost(exc)
+            self._inner = None
+
+    @override
+    def eof_received(self) -> bool:
+        """A caller who has asked may end their side and wait; one who has not will never ask."""
+        self.peer_has_finished = True
+        return self._stage is Stage.ANSWERING
+
+    def shutdown(self) -> None:
+        """Answer what was begun, then close: the server stops."""
+        self.is_last = True
+        match self._stage:
+            case Stage.HEAD:
+                self.transport.close()
+            case Stage.HELD_BODY:
+                self._hand_over_held()
+            case _:
+                pass
+
+    def expire(self) -> None:
+        """Close: its time is over."""
+        if self.writable is not None or self._stage is Stage.ENDING:
+            self.transport.abort()  # What was written is not read.
+        elif self._stage is Stage.HEAD and self._at < len(self._data):
+            self._refuse(RequestError(408, "The request did not come in time."))
+        else:
+            self.transport.close()
+
+    def make_room(self) -> None:
+        """Close: another needs its place."""
+        self.quiet_since = None
+        self.transport.close()
+
+    # --- what comes in ----------------------------------------------------------------------------
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._at == len(self._data):
+            self._data, self._at, self._searched = data, 0, 0
+        else:
+            self._append(data)
+        if self._stage is Stage.ANSWERING:
+            self._pause_reading()
+        elif self._stage is Stage.ENDING:
+            self._throw_away()
+        else:
+            self._read()
+
+    def _append(self, data: bytes) -> None:
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data[self._at :])
+        else:
+            del self._data[: self._at]
+        self._searched = max(0, self._searched - self._at)
+        self._at = 0
+        self._data += data
+
+    def _read(self) -> None:
+        """Read what has come, until a request waits for its answer or more has to come."""
+        try:
+            if self._stage is Stage.HEAD:
+                self._read_head()
+            if self._stage is Stage.HELD_BODY:
+                self._read_held_body()
+            if self._stage is Stage.HANDED_BODY:
+                self._hand_over_body()
+            if self._stage is Stage.ANSWERING and self._at < len(self._data):
+                self._pause_reading()
+        except RequestError as error:
+            self._refuse(error)
+
+    def _read_head(self) -> None:
+        """Read a head, if all of it has come."""
+        data = self._data
+        at = self._at
+        if data[at] == CR:
+            at = self._skip_empty_lines()
+        end = data.find(HEAD_END, self._searched or at)
+        head_bytes = (len(data) if end < 0 else end + len(HEAD_END)) - at
+        if head_bytes > HEAD_BYTES_MAX:
+            raise RequestError(431, "The head is too long.")
+        if end < 0:
+            if self._searched == 0 and at < len(data):
+                begun = time.monotonic_ns()
+                self.expires_at = min(self.expires_at, begun + self._connections.deadline_ns)
+            self._searched = max(at, len(data) - len(HEAD_END) + 1)
+            return
+        self._at = body_at = end + len(HEAD_END)
+        self._searched = 0
+        self.quiet_since, self.expires_at = None, NEVER
+        if self.writable is not None:
+            self.expires_at = time.monotonic_ns() + self._connections.deadline_ns
+        head = self._head = read_head(bytes(data[at:body_at]))
+        if not head.keep_alive:
+            self.is_last = True
+        fast_path = self._fast_path
+        if fast_path is None or not fast_path.takes(head):
+            self._body = body_of(head)
+            self._hand_over(head)
+        elif len(data) - body_at >= head.content_length and not head.is_chunked:
+            self._at = body_at + head.content_length
+            self._answer(fast_path, head, bytes(data[body_at : self._at]))
+        else:
+            self._stage, self._body = Stage.HELD_BODY, body_of(head)
+
+    def _skip_empty_lines(self) -> int:
+        """A few callers end a body with a line break that is not part of it (RFC 9112, 2.2)."""
+        while self._data[self._at : self._at + 2] == b"\r\n":
+            self._at += 2
+        return self._at
+
+    def _throw_away(self) -> None:
+        self._thrown_away += len(self._data) - self._at
+        self._at = len(self._data)
+        if self._thrown_away > LINGER_BYTES_MAX:
+            self.transport.abort()
+
+    def _pause_reading(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._is_paused and not self.peer_has_finished:
+            self._is_paused = False
+            self.transport.resume_reading()
+
+    # --- the fast path ----------------------------------------------------------------------------
+
+    def _read_held_body(self) -> None:
+        """Collect the body; one that is long or comes slowly is handed over."""
+        count = len(self._held)
+        self._at = self._body.read(self._data, self._at, self._held)
+        self._held_bytes += sum(map(len, self._held[count:]))
+        fast_path = self._fast_path
+        if fast_path is None or self._held_bytes > fast_path.body_bytes_max:
+            self._hand_over_held()
+        elif self._body.is_complete:
+            body = b"".join(self._held)
+            self._release()
+            self._answer(fast_path, self._head, body)
+        elif self._patience is None:
+            self._patience = self._loop.call_later(PATIENCE_SECONDS, self._lose_patience)
+
+    def _answer(self, fast_path: FastPath[Any], head: Head, body: bytes) -> None:
+        """Answer on the fast path."""
+        state = self.server_state
+        state.total_requests += 1
+        self._stage = Stage.ANSWERING
+        serving = fast_path.serve(self, head, body, state.default_headers)
+        self._task = task = self._loop.create_task(serving)
+        state.tasks.add(task)  # A callback at its end would be another turn of the loop.
+
+    def _release(self) -> None:
+        """Hold nothing any more."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._held, self._held_bytes = [], 0
+
+    # --- handing over -----------------------------------------------------------------------------
+
+    def _lose_patience(self) -> None:
+        self._hand_over_held()
+        self._read()
+
+    def _hand_over_held(self) -> None:
+        """Hand over a request with that part of its body that has come."""
+        body = b"".join(self._held)
+        self._release()
+        self._hand_over(self._head)
+        self._hand_over_part(body)
+
+    def _hand_over(self, head: Head) -> None:
+        """Hand over a request."""
+        self._stage, self._is_answered = Stage.HANDED_BODY, False
+        if self._handover is None or self._inner is None:
+            self._handover = Handover(self)
+            state = {**self._app_state, STATE_KEY: self._handover}
+            self._inner = HttpToolsProtocol(self._config, self.server_state, state)
+            self._inner.connection_made(self._handover)
+        if self.writable is not None:
+            self._inner.pause_writing()
+        self._handover.begin()
+        self._inner.data_received(head.forwarded())
+        if self.is_last and self._stage is Stage.HANDED_BODY:
+            self._inner.shutdown()
+
+    def _hand_over_body(self) -> None:
+        """Hand over what has come of the body."""
+        if self._handover_waits:
+            return
+        parts: list[bytes] = []
+        self._at = self._body.read(self._data, self._at, parts)
+        self._hand_over_part(b"".join(parts))
+        if self._body.is_complete and self._stage is Stage.HANDED_BODY:
+            self._stage = Stage.ANSWERING
+            if self._head.is_chunked and self._inner is not None:
+                self._inner.data_received(b"0\r\n\r\n")
+            if self._is_answered:
+                self._end_or_go_on()
+
+    def _hand_over_part(self, part: bytes) -> None:
+        if not part or self._inner is None:
+            return
+        if self._is_answered:
+            self._thrown_away += len(part)
+            if self._thrown_away > LINGER_BYTES_MAX:
+                self._end()
+                return
+        chunk = b"%x\r\n%b\r\n" % (len(part), part) if self._head.is_chunked else part
+        self._inner.data_received(chunk)
+
+    def pause_handover(self) -> None:
+        """Hand over no more of the body for now."""
+        self._handover_waits = True
+        self._pause_reading()
+
+    def resume_handover(self) -> None:
+        """Hand over more of the body."""
+        self._handover_waits = False
+        self._loop.call_soon(self._go_on_handing_over)
+
+    def _go_on_handing_over(self) -> None:
+        if self._wants_body():
+            self._read()
+            if self._wants_body():
+                self._resume_reading()
+
+    def _wants_body(self) -> bool:
+        return self._stage is Stage.HANDED_BODY and not self._handover_waits
+
+    # --- what goes out ----------------------------------------------------------------------------
+
+    async def is_delivered(self) -> bool:
+        """Whether a caller who has ended their side got what was written."""
+        return await is_delivered(self.transport)
+
+    def task_is_over(self) -> None:
+        """The task that answers on the fast path has nothing more to do."""
+        if self._task is not None:
+            self.server_state.tasks.discard(self._task)
+            self._task = None
+
+    def answer_is_complete(self, *, is_last: bool) -> None:
+        """The request was answered; `is_last`: the connection ends with it."""
+        if self._task is not None:
+            self.task_is_over()
+        if is_last:
+            self.is_last = True
+        if self._stage is Stage.ANSWERING:
+            self._end_or_go_on()
+        elif self._stage is Stage.HANDED_BODY:
+            # Some of the body is still to come, and nobody reads it.
+            if self.is_last:
+                self._end()
+            else:
+                self._is_answered, self._thrown_away = True, 0
+                self.expires_at = time.monotonic_ns() + self._connections.deadline_ns
+                self.resume_handover()
+
+    def _end_or_go_on(self) -> None:
+        """Take the next request, if there is to be one."""
+        if self.is_last:
+            self._end(lingers=self._at < len(self._data) or self._is_paused)
+            return
+        self._stage = Stage.HEAD
+        self.quiet_since = now = time.monotonic_ns()
+        self.expires_at = now + self._connections.keep_alive_ns
+        if self._at < len(self._data):
+            self._read()
+        if self._stage is Stage.HEAD and self.peer_has_finished:
+            self.transport.close()
+        elif self._is_paused and self._wants_more():
+            self._resume_reading()
+
+    def _wants_more(self) -> bool:
+        """Whether the request under way, or the next one, has not come whole."""
+        return self._stage in {Stage.HEAD, Stage.HELD_BODY} or self._wants_body()
+
+    def _refuse(self, error: RequestError, *, lingers: bool = True) -> None:
+        """Answer what cannot be followed, and read no more."""
+        self._release()
+        if self._handover is not None and self._inner is not None:
+            has_begun = self._is_answered or self._handover.has_written
+            self._handover.is_under_way = False
+            self._inner.connection_lost(None)
+            self._inner = None
+            if has_begun and self._stage is Stage.HANDED_BODY:
+                self.transport.close()
+                return
+        dated = self.server_state.default_headers
+        words = error.words.encode()
+        self.transport.write(
+            b"%b%bcontent-type: text/plain; charset=utf-8\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (
+                STATUS_LINES[error.status],
+                b"".join([b"%b: %b\r\n" % header for header in dated]),
+                len(words),
+                words,
+            )
+        )
+        self._end(lingers=lingers)
+
+    def _end(self, *, lingers: bool = True) -> None:
+        """Close; `lingers`: not before a caller who still sends could read the last answer."""
+        if not lingers or self.peer_has_finished or self.transport.is_closing():
+            self.transport.close()
+            return
+        self._stage, self._at, self._thrown_away = Stage.ENDING, len(self._data), 0
+        self.quiet_since = now = time.monotonic_ns()
+        self.expires_at = now + LINGER_SECONDS * NANOSECONDS
+        self.transport.write_eof()
+        self._resume_reading()
+
+    # --- a caller who does not read ---------------------------------------------------------------
+
+    @override
+    def pause_writing(self) -> None:
+        self.writable = asyncio.Event()
+        if self._inner is not None:
+            self._inner.pause_writing()
+        if self._stage is not Stage.HEAD:
+            self.expires_at = time.monotonic_ns() + self._connections.deadline_ns
+
+    @override
+    def resume_writing(self) -> None:
+        if self.writable is not None:
+            self.writable.set()
+            self.writable = None
+        if self._inner is not None:
+            self._inner.resume_writing()
+        is_unanswered = self._stage is Stage.HANDED_BODY and not self._is_answered
+        if self._stage is Stage.ANSWERING or is_unanswered:
+            self.expires_at = NEVER
