@@ -1,19 +1,25 @@
 """The audit, run: every invariant over every range of players, on one consistent snapshot.
 
 It reads beside the running service and locks nobody. Memory is bounded: the database works on one
-range of players at a time, and only offenders, a bounded number of them, come here.
+range of players at a time, and only offenders, a bounded number of them, come here. The ranges
+reach every row, whatever player it names. An audit since a moment looks at what was touched from
+then on, and costs what that is.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from app.ledger.audit import INVARIANTS, LAST_PLAYER, OFFENDERS_MAX
+from app.ledger.audit import INVARIANTS, RECENT_INVARIANTS, UPPER_BOUNDS
+from app.ledger.audit.offenders import offenders
 from app.ledger.snapshot import snapshot
 
-PLAYERS_AT_A_TIME: Final = 20_000
+PLAYERS_AT_A_TIME: Final = 500_000
+"""Each range may read whole tables once for each law, so there should be few."""
 
-SINCE_THE_BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
+PLAYER_MIN: Final = -(2**63)
+PLAYER_MAX: Final = 2**63 - 1
+"""A row may name a player who is not there; the first range begins and the last ends here."""
 
 
 class Breach(NamedTuple):
@@ -50,21 +56,27 @@ async def audit(
     `progress` hears (steps done, steps in all).
     """
     breaches: list[Breach] = []
-    begin = since or SINCE_THE_BEGINNING
     async with snapshot(url) as connection:
-        last = await connection.fetchval(LAST_PLAYER)
         players = await connection.fetchval("SELECT count(*) FROM players")
-        movements = await connection.fetchval(
-            "SELECT count(*) FROM movements WHERE ledger_time >= $1", begin
-        )
-        starts = range(0, last + 1, players_at_a_time)
-        steps = len(starts) * len(INVARIANTS)
+        scopes: list[tuple[object, ...]]
+        if since is None:
+            invariants = INVARIANTS
+            movements = await connection.fetchval("SELECT count(*) FROM movements")
+            bounds = [row[0] for row in await connection.fetch(UPPER_BOUNDS, players_at_a_time)]
+            firsts = [PLAYER_MIN, *(bound + 1 for bound in bounds)]
+            scopes = list(zip(firsts, [*bounds, PLAYER_MAX], strict=True))
+        else:
+            invariants = RECENT_INVARIANTS
+            movements = await connection.fetchval(
+                "SELECT count(*) FROM movements WHERE ledger_time >= $1", since
+            )
+            scopes = [(since,)]
+        steps = len(scopes) * len(invariants)
         done = 0
-        for start in starts:
-            for invariant in INVARIANTS:
-                query = f"{invariant.query} LIMIT {OFFENDERS_MAX}"
-                rows = await connection.fetch(query, start, start + players_at_a_time, begin)
-                breaches += [Breach(invariant.name, invariant.law, dict(row)) for row in rows]
+        for scope in scopes:
+            for invariant in invariants:
+                rows = await offenders(connection, invariant, *scope)
+                breaches += [Breach(invariant.name, invariant.law, row) for row in rows]
                 done += 1
                 progress(done, steps)
-    return Findings(breaches, len(INVARIANTS), players, movements)
+    return Findings(breaches, len(invariants), players, movements)

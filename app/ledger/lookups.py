@@ -21,7 +21,7 @@ from app.ledger.money.book import Book
 from app.ledger.money.facts import tally_of
 from app.ledger.money.rows import early_abort_of, entry_of, minor
 from app.ledger.money.statements import ENTRY_COLUMNS
-from app.wallet.journal import CHAIN_START, JournalEntry
+from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.rounds import Round, RoundKey
@@ -98,8 +98,9 @@ ORDER BY ledger_time DESC, refusal_id DESC LIMIT $2
 """
 
 _LINKS: Final = """
-SELECT w.position AS last_position, b.chain
+SELECT w.position AS last_position, coalesce(b.chain, o.chain_start) AS chain
 FROM wallets w
+LEFT JOIN account_openings o ON o.player_id = w.player_id AND $2 = 1
 LEFT JOIN movements b ON b.player_id = w.player_id AND b.position = $2 - 1
 WHERE w.player_id = $1
 """
@@ -146,7 +147,7 @@ async def links_of(book: Book, entry: JournalEntry) -> Links:
     row = await book.connection.fetchrow(_LINKS, entry.player_id, entry.position)
     if row is None:
         raise AssertionError("a movement belongs to a wallet")
-    return Links(CHAIN_START if entry.position == 1 else row["chain"], row["last_position"])
+    return Links(row["chain"], row["last_position"])
 
 
 async def rounds_of_event(book: Book, event_id: str, user_id: str | None) -> list[RoundAccount]:

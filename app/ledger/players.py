@@ -8,7 +8,7 @@ from app.ledger.money.book import Book
 from app.ledger.money.rows import minor
 from app.wallet.balance import Pockets
 from app.wallet.barring import is_barred
-from app.wallet.journal import CHAIN_START
+from app.wallet.journal import chain_start
 from app.wallet.money import Currency
 
 if TYPE_CHECKING:
@@ -111,10 +111,13 @@ async def open_player(book: Book, profile: Mapping[str, str | None], currency: C
 
     Then nothing changes.
     """
+    user_id, agent = profile["user_id"], profile["agent"]
+    if user_id is None or agent is None:
+        raise AssertionError("an account is somebody's, with some agent")
     row = await book.connection.fetchrow(
         _OPEN,
-        profile["user_id"],
-        profile["agent"],
+        user_id,
+        agent,
         currency.code,
         currency.scale,
         profile["nickname"],
@@ -122,7 +125,7 @@ async def open_player(book: Book, profile: Mapping[str, str | None], currency: C
         profile["email"],
         profile["first_name"],
         profile["last_name"],
-        CHAIN_START,
+        chain_start(user_id, agent, currency),
         book.now_given(),
     )
     return row is not None

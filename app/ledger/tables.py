@@ -159,6 +159,19 @@ wallets = Table(
     postgresql_with={"fillfactor": "50"},
 )
 
+# A trigger writes it with the wallet; the service only reads it.
+account_openings = Table(
+    "account_openings",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    *_currency_columns(),
+    Column("chain_start", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("player_id"),
+    CheckConstraint("octet_length(chain_start) = 32", name="chain_start_length"),
+)
+
 sessions = Table(
     "sessions",
     metadata,
@@ -496,6 +509,7 @@ APPEND_ONLY: Final = (
     "transaction_keys",
     "refusals",
     "account_changes",
+    "account_openings",
     "maintenance_notices",
     "ledger_settings",
     "decision_setting_changes",
@@ -504,3 +518,31 @@ APPEND_ONLY: Final = (
 
 OWNED_BY_MIGRATIONS: Final = ("event_types", "applied_views", "decision_settings")
 """Tables that only the schema's owner writes; the service reads them."""
+
+CHANGEABLE: Final = {
+    "players": ("language",),
+    "wallets": tuple(
+        column.name
+        for column in wallets.columns
+        if column.name not in {"player_id", "agent", "currency", "scale"}
+    ),
+    "sessions": ("expires_at", "life_seconds"),
+    "rounds": (
+        "last_at",
+        "settled",
+        "bets_placed",
+        "bets_standing",
+        "stake_real",
+        "stake_bonus",
+        "staked",
+        "paid",
+        "taken_back",
+        "cancels",
+        "remainder",
+        "has_early_aborts",
+        "refused_aborts",
+    ),
+    "early_aborts": ("state",),
+    "unanswered": ("came_back_at",),
+}
+"""The columns that the service may change of a row that is there; it may change no others."""

@@ -70,6 +70,10 @@ SESSION_SETTINGS: Final = {
     "jit": "off",
     "application_name": APPLICATION_NAME,
     "timezone": "UTC",
+    # What durability and the meaning of every statement rest on: a role may change its own defaults
+    # for new connections, and these come before those.
+    "synchronous_commit": "on",
+    "search_path": "public, pg_temp",
 }
 
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"

@@ -17,7 +17,7 @@ from app.wallet.movement import Key
 from app.wallet.refusals import Refusal
 
 CHAIN_START: Final = bytes(32)
-"""What the first entry of a wallet is chained to."""
+"""What the first entry is chained to in wallets that were opened before `chain_start` was."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -116,6 +116,16 @@ class JournalEntry(NamedTuple):
             f"|{len(source)}:{source}|{len(transaction_id)}:{transaction_id}|{len(facet)}:{facet}"
             f"|{_text(self.event_id)}|{_text(self.bonus_code)}|{_text(self.extra_data)}"
         )
+
+
+def chain_start(user_id: str, agent: str, currency: Currency) -> bytes:
+    """What the first entry of a wallet is chained to: whose wallet it is, so that it stays theirs.
+
+    The hash of `opening|<user id>|<agent>|<currency>|<scale>`, free texts as in an entry. The audit
+    recomputes it in SQL.
+    """
+    text = f"opening|{_text(user_id)}|{_text(agent)}|{currency.code}|{currency.scale}"
+    return sha256(text.encode()).digest()
 
 
 def microseconds(moment: datetime) -> int:

@@ -1,6 +1,6 @@
 """The hash chain, recomputed in plain SQL by somebody who has the rows and nothing else."""
 
-from app.ledger.audit import CANONICAL
+from app.ledger.audit.journal import CANONICAL
 from app.wallet.journal import CHAIN_START
 from tests.cashier.till import Till
 
@@ -28,8 +28,10 @@ WITH texts AS (
            ) AS canonical
     FROM movements
 )
-SELECT player_id, position FROM texts
-WHERE chain <> sha256(coalesce(previous, decode(repeat('00', 32), 'hex'))
+SELECT player_id, position FROM texts JOIN players USING (player_id)
+WHERE chain <> sha256(coalesce(previous, sha256(convert_to(concat_ws('|',
+                          'opening', length(user_id) || ':' || user_id,
+                          length(agent) || ':' || agent, currency, scale), 'UTF8')))
                       || convert_to(canonical, 'UTF8'))
 """
 """Every link that is not the hash of the one before it and of its own row."""
@@ -84,8 +86,9 @@ async def test_the_audits_text_of_a_row_is_the_wallets_and_the_one_recomputed_he
     await play(till)
     odd = await till.rows(
         f"SELECT m.position FROM movements m LEFT JOIN movements p ON p.player_id = m.player_id"
-        f" AND p.position = m.position - 1 WHERE m.chain <> sha256("
-        f" coalesce(p.chain, decode(repeat('00', 32), 'hex')) || convert_to({CANONICAL}, 'UTF8'))"
+        f" AND p.position = m.position - 1 JOIN account_openings o ON o.player_id = m.player_id"
+        f" WHERE m.chain <> sha256(coalesce(p.chain, o.chain_start)"
+        f" || convert_to({CANONICAL}, 'UTF8'))"
     )
     assert odd == []
 
