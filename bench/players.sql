@@ -64,7 +64,9 @@ BEGIN
             INSERT INTO rounds (player_id, event_id, is_streamer, agent, currency, scale, game_id,
                 opened_at, last_at, bets_placed, bets_standing, stake_real, staked, paid, cancels,
                 settled, refused_aborts)
-            SELECT player_id, event_id, false, 'bench', 'USD', 2, game_id, at, at, 1, 1, amount, amount,
+            SELECT player_id, event_id, false, 'bench', 'USD', 2, game_id, at,
+                at + CASE WHEN place < movements THEN interval '1 hour' ELSE interval '0' END,
+                1, 1, amount, amount,
                 CASE WHEN place < movements THEN 1.50 ELSE 0 END, 0, place < movements, '{}'
             FROM following;
         END IF;
@@ -74,7 +76,31 @@ BEGIN
         DROP TABLE following;
     END LOOP;
 
-    INSERT INTO wallets (player_id, real, version, position, chain, agent, currency, scale)
-    SELECT player_id, real, position, position, chain, 'bench', 'USD', 2 FROM standing;
+    -- Everybody has staked and lost the same, on the same days.
+    INSERT INTO wallets (player_id, real, version, position, chain, agent, currency, scale, usage_day,
+        stake_day, stake_week, stake_month, loss_day, loss_week, loss_month)
+    WITH played AS (
+        SELECT (ledger_time AT TIME ZONE 'UTC')::date AS day, -real_delta AS loss,
+               greatest(-real_delta, 0) AS stake
+        FROM movements
+        WHERE player_id = (SELECT min(player_id) FROM standing) AND position > 1
+    ), last AS (
+        SELECT coalesce(max(day), date '0001-01-01') AS day FROM played
+    ), used AS (
+        SELECT coalesce(sum(stake) FILTER (WHERE p.day = l.day), 0),
+               coalesce(sum(stake) FILTER (
+                   WHERE date_trunc('week', p.day) = date_trunc('week', l.day)), 0),
+               coalesce(sum(stake) FILTER (
+                   WHERE date_trunc('month', p.day) = date_trunc('month', l.day)), 0),
+               coalesce(sum(loss) FILTER (WHERE p.day = l.day), 0),
+               coalesce(sum(loss) FILTER (
+                   WHERE date_trunc('week', p.day) = date_trunc('week', l.day)), 0),
+               coalesce(sum(loss) FILTER (
+                   WHERE date_trunc('month', p.day) = date_trunc('month', l.day)), 0)
+        FROM last l LEFT JOIN played p ON true
+    )
+    SELECT player_id, real, position, position, chain, 'bench', 'USD', 2,
+           last.day - date '0001-01-01' + 1, used.*
+    FROM standing CROSS JOIN last CROSS JOIN used;
 END
 $$;

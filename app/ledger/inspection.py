@@ -13,6 +13,12 @@ VERSION_MIN: Final = 150000
 DURABLE: Final = ("fsync", "synchronous_commit", "full_page_writes")
 """Settings without which a committed movement can be lost."""
 
+OURS_TO_SEND: Final = ("synchronous_commit", "search_path", "session_replication_role")
+"""Settings that durability, or the meaning of every statement, rests on."""
+
+HARMLESS: Final = frozenset({"synchronous_commit=on", "synchronous_commit=remote_apply"})
+"""As a pooler asks for that drops what the service sends."""
+
 PREDICATE_LOCKS: Final = {
     "max_pred_locks_per_transaction": 2048,
     "max_pred_locks_per_page": 500,
@@ -38,6 +44,16 @@ FROM pg_roles r WHERE r.rolname = current_user
 """
 
 
+_OWN_SETTINGS: Final = """
+SELECT s.setting
+FROM pg_db_role_setting d CROSS JOIN LATERAL unnest(d.setconfig) AS s (setting)
+WHERE d.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user))
+  AND d.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+  AND split_part(s.setting, '=', 1) = ANY($1::text[])
+"""
+"""What new connections of ours begin with; a role may change its own."""
+
+
 class Inspection(NamedTuple):
     """What was found, as sentences for people."""
 
@@ -61,6 +77,13 @@ async def inspect(book: Book) -> Inspection:
     ]
     if int(found["server_version_num"]) < VERSION_MIN:
         unsafe.append("this server is older than PostgreSQL 15")
+    own = await book.connection.fetch(_OWN_SETTINGS, [*OURS_TO_SEND])
+    warnings += [
+        f"{row['setting']} is set for our role or database; the service sends its own at every "
+        "connect, but whoever set it may mean harm: ALTER ROLE … RESET"
+        for row in own
+        if row["setting"] not in HARMLESS
+    ]
     role = await book.connection.fetchrow(_ROLE)
     if role is not None and role["rolsuper"]:
         warnings.append(

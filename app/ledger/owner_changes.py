@@ -31,6 +31,11 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = :name
 """
 
+_CLOSE_PLAYERS: Final = """
+REVOKE UPDATE (blocked, excluded_until, limits) ON players FROM wallet_service
+"""
+"""Only the triggers, with the rights of the service, and the release before changed these."""
+
 _NOTE: Final = """
 INSERT INTO decision_setting_changes (changed_at, source, name, value_before, value_after)
 VALUES (now(), :source, :name, :before, :after)
@@ -60,6 +65,7 @@ async def finish_upgrade(url: str, source: str) -> bool:
         for trigger, table in SIDE_BY_SIDE.items():
             await connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger} ON {table}"))
             await connection.execute(text(f"DROP FUNCTION IF EXISTS {trigger}()"))
+        await connection.execute(text(_CLOSE_PLAYERS))
         await _change(connection, source, "rule_version", before, RuleVersion.CURRENT.value)
         return True
 

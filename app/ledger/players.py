@@ -8,7 +8,8 @@ from app.ledger.money.book import Book
 from app.ledger.money.rows import minor
 from app.wallet.balance import Pockets
 from app.wallet.barring import is_barred
-from app.wallet.journal import chain_start
+from app.wallet.facts import RuleVersion
+from app.wallet.journal import CHAIN_START, chain_start
 from app.wallet.money import Currency
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ WITH opened AS (
     RETURNING player_id
 )
 INSERT INTO wallets (player_id, chain, agent, currency, scale)
-SELECT player_id, $10, $2, $3, $4 FROM opened RETURNING player_id
+SELECT player_id, CASE WHEN rule_version = $13 THEN $12::bytea ELSE $10::bytea END, $2, $3, $4
+FROM opened CROSS JOIN decision_settings RETURNING player_id
 """
+"""While the release before may run, chains begin as it knows them to."""
 
 _ISSUE: Final = """
 INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, life_seconds, origin)
@@ -127,6 +130,8 @@ async def open_player(book: Book, profile: Mapping[str, str | None], currency: C
         profile["last_name"],
         chain_start(user_id, agent, currency),
         book.now_given(),
+        CHAIN_START,
+        RuleVersion.LAST_RELEASE.value,
     )
     return row is not None
 

@@ -17,7 +17,7 @@ from app.wallet.movement import Key
 from app.wallet.refusals import Refusal
 
 CHAIN_START: Final = bytes(32)
-"""What the first entry is chained to in wallets that were opened before `chain_start` was."""
+"""What the first entry is chained to in wallets opened under the rules before `chain_start` was."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)

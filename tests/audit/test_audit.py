@@ -1,98 +1,14 @@
 """Each invariant is broken once, behind the service's back, and must be found by its own name."""
 
-import asyncio
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
 from app.cashier.audit import Findings, audit
-from app.cashier.move_funds import move_funds
-from app.cashier.players import IssuedToken, issue_token, open_account, token_hash
 from app.ledger.audit import INVARIANTS
-from app.ledger.transaction import Ledger
-from app.wallet.events import Direction, EventType
-from app.wallet.facts import Policy
-from app.wallet.money import ISO_CURRENCIES
-from app.wallet.movement import Key, Movement
-from tests.conftest import Database, clone
-
-PLAYERS = ("anna", "bert")
-
-STORY = (
-    # position, event type, direction, amount, event
-    (1, EventType.DEPOSIT, Direction.CREDIT, "100.00", None),
-    (2, EventType.BONUS_GRANT, Direction.CREDIT, "20.00", None),
-    (3, EventType.BET_PLACING, Direction.DEBIT, "10.00", "e1"),
-    (4, EventType.BET_PLACING, Direction.DEBIT, "5.00", "e1"),
-    (5, EventType.WIN, Direction.CREDIT, "30.00", "e1"),
-    (6, EventType.BET_PAYED_ABORT, Direction.DEBIT, "12.00", "e1"),
-    (7, EventType.SPORT_BET_CANCEL, Direction.DEBIT, "18.00", "e1"),
-    (8, EventType.BET_PLACING, Direction.DEBIT, "7.00", "e2"),
-    (9, EventType.BET_PLACING_ABORT, Direction.CREDIT, "7.00", "e2"),
-    (10, EventType.SPORT_BET_CANCEL, Direction.DEBIT, "7.00", "e2"),
-    (11, EventType.BET_PLACING_ABORT, Direction.CREDIT, "7.00", "e2"),
-    (12, EventType.BET_PLACING, Direction.DEBIT, "9999.00", "e3"),  # refused for ever
-    (13, EventType.PROMO_STREAMERS_DEBIT, Direction.DEBIT, "3.00", "e1"),
-    (14, EventType.SPORT_BET_CANCEL, Direction.DEBIT, "500.00", "e4"),
-    (15, EventType.BET_PLACING, Direction.DEBIT, "4.00", "e9"),  # its abort came before it
-)
-
-
-def movement(user_id: str, token: bytes, number: int) -> Movement:
-    _, event_type, direction, amount, event_id = STORY[number]
-    return Movement(
-        delivery=os.urandom(16),
-        key=Key("callback" if event_id else "house", f"{user_id}-{number}", ""),
-        user_id=user_id,
-        event_type=event_type,
-        direction=direction,
-        amount=amount,
-        received_at=datetime.now(UTC),
-        token=token if event_id else None,
-        event_id=event_id,
-        game_id=1 if event_id else None,
-        extra_data='{"odds": "1,5|é"}' if event_id else None,
-    )
-
-
-async def play(url: str) -> None:
-    ledger = Ledger(url)
-    for user_id in PLAYERS:
-        await open_account(
-            ledger,
-            user_id=user_id,
-            agent="house",
-            currency=ISO_CURRENCIES["USD"],
-            nickname=user_id,
-            language="en",
-        )
-        issued = await issue_token(ledger, user_id, timedelta(hours=1))
-        assert isinstance(issued, IssuedToken)
-        token = token_hash(issued.token)
-        early = movement(user_id, token, 14)._replace(
-            key=Key("callback", f"{user_id}-early", ""),
-            event_type=EventType.BET_PLACING_ABORT,
-            direction=Direction.CREDIT,
-        )
-        await move_funds(ledger, [early], Policy())
-        for number in range(len(STORY)):
-            await move_funds(ledger, [movement(user_id, token, number)], Policy())
-    await ledger.close()
-
-
-@pytest.fixture(scope="module")
-def story(module_db: Database) -> Database:
-    """The story played once; every test breaks a clone of it."""
-    asyncio.run(play(module_db.service_url))
-    return module_db
-
-
-@pytest.fixture
-def played(story: Database) -> Iterator[Database]:
-    yield from clone(story.server, story.name)
+from tests.audit.conftest import PLAYERS, STORY
+from tests.conftest import Database
 
 
 async def examine(db: Database, since: datetime | None = None) -> Findings:
@@ -133,10 +49,17 @@ async def test_a_ledger_nobody_touched_is_clean(played: Database) -> None:
 BREACHES = {
     "wallet_is_last_movement": "UPDATE wallets SET real = real + 1 WHERE player_id = 1",
     "wallet_is_sum": "UPDATE wallets SET bonus = bonus + 0.01 WHERE player_id = 2",
-    "no_movement_beyond_its_wallet": "UPDATE wallets SET position = 13 WHERE player_id = 1",
-    "entries_sum_to_zero": "UPDATE movements SET amount = 11 WHERE player_id = 1 AND position = 3",
     "trial_balance": "UPDATE wallets SET real = real - 5 WHERE player_id = 2",
+    "wallet_is_its_players": "UPDATE wallets SET agent = 'another' WHERE player_id = 2",
+    "entries_sum_to_zero": "UPDATE movements SET amount = 11 WHERE player_id = 1 AND position = 3",
     "one_currency": "UPDATE players SET currency = 'PHP' WHERE player_id = 1",
+    "no_overdraft": (
+        "UPDATE movements SET event_type = 'Tip' WHERE player_id = 1 AND position = 14"
+    ),
+    "refusals_moved_nothing": (
+        "UPDATE movements SET real_delta = -1 WHERE player_id = 1 AND position = 12"
+    ),
+    "no_movement_beyond_its_wallet": "UPDATE wallets SET position = 13 WHERE player_id = 1",
     "no_gaps": "DELETE FROM movements WHERE player_id = 1 AND position = 4",
     "chain_unbroken": (
         "UPDATE movements SET extra_data = '{}' WHERE player_id = 1 AND position = 8"
@@ -159,19 +82,23 @@ BREACHES = {
     "reversal_has_its_target": (
         "UPDATE movements SET reverses = '13/1200/0' WHERE player_id = 1 AND position = 6"
     ),
-    "no_overdraft": (
-        "UPDATE movements SET event_type = 'Tip' WHERE player_id = 1 AND position = 14"
-    ),
-    "refusals_moved_nothing": (
-        "UPDATE movements SET real_delta = -1 WHERE player_id = 1 AND position = 12"
-    ),
-    "wallet_is_its_players": "UPDATE wallets SET agent = 'another' WHERE player_id = 2",
     "overtaken_bet_has_its_abort": (
         "UPDATE early_aborts SET state = 'waiting' WHERE player_id = 1 AND state = 'used'"
     ),
     "early_abort_has_its_round": (
         "UPDATE rounds SET has_early_aborts = false WHERE player_id = 1 AND event_id = 'e9'"
     ),
+    "early_abort_was_refused": "UPDATE early_aborts SET amount = amount + 1 WHERE player_id = 1",
+    "early_abort_is_in_its_state": "UPDATE early_aborts SET state = 'absorbed' WHERE player_id = 2",
+    "remembered_amount_was_refused": (
+        "UPDATE rounds SET refused_aborts = '{7}' WHERE player_id = 1 AND event_id = 'e2'"
+    ),
+    "account_is_as_opened": (
+        "UPDATE players SET user_id = CASE user_id WHEN 'anna' THEN 'bert ' ELSE 'anna ' END"
+    ),
+    "account_is_as_its_trail_says": "UPDATE wallets SET blocked = true WHERE player_id = 1",
+    "session_has_its_trail": "UPDATE sessions SET origin = 'transfer' WHERE player_id = 1",
+    "usage_is_its_movements": "UPDATE wallets SET stake_day = 0 WHERE player_id = 1",
 }
 
 

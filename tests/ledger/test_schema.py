@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.ledger.tables import APPEND_ONLY, OWNED_BY_MIGRATIONS, metadata
+from app.ledger.tables import APPEND_ONLY, CHANGEABLE, OWNED_BY_MIGRATIONS, metadata
 from tests.cashier.till import Till, connect
 from tests.conftest import Database
 
@@ -85,7 +85,13 @@ ROUND: dict[str, Any] = {
     "settled": False,
     "refused_aborts": [],
 }
-WALLET: dict[str, Any] = {"player_id": 1, "chain": bytes(32)}
+WALLET: dict[str, Any] = {
+    "player_id": 1,
+    "chain": bytes(32),
+    "agent": "house",
+    "currency": "USD",
+    "scale": 2,
+}
 PLAYER: dict[str, Any] = {
     "user_id": "anna",
     "agent": "house",
@@ -415,17 +421,23 @@ class TestAppendOnly:
             " FROM information_schema.role_table_grants"
             " WHERE grantee = 'wallet_service' AND table_schema = 'public' GROUP BY 1"
         )
+        columns = await connection.fetch(
+            "SELECT table_name, array_agg(column_name::text)"
+            " FROM information_schema.role_column_grants WHERE grantee = 'wallet_service'"
+            " AND table_schema = 'public' AND privilege_type = 'UPDATE' GROUP BY 1"
+        )
         await connection.close()
-        changeable = {"players", "wallets", "sessions", "rounds", "unanswered"}
-        expected = {
-            table: "INSERT SELECT UPDATE" if table in changeable else "INSERT SELECT"
-            for table in metadata.tables
-        } | dict.fromkeys(OWNED_BY_MIGRATIONS, "SELECT")
-        assert {row[0]: row[1] for row in rows} == expected | {"alembic_version": "SELECT"}
+        read_only = (*OWNED_BY_MIGRATIONS, "decision_setting_changes", "account_openings")
+        expected = dict.fromkeys(metadata.tables, "INSERT SELECT") | dict.fromkeys(
+            (*read_only, "alembic_version"), "SELECT"
+        )
+        assert {row[0]: row[1] for row in rows} == expected
+        assert {row[0]: set(row[1]) for row in columns} == {
+            table: set(names) for table, names in CHANGEABLE.items()
+        }
 
     async def test_every_table_is_append_only_or_meant_to_change_or_not_ours(self) -> None:
-        changeable = {"players", "wallets", "sessions", "rounds", "unanswered"}
-        assert {*APPEND_ONLY, *changeable, *OWNED_BY_MIGRATIONS} == set(metadata.tables)
+        assert {*APPEND_ONLY, *CHANGEABLE, *OWNED_BY_MIGRATIONS} == set(metadata.tables)
 
 
 async def test_the_models_make_the_same_checks_and_indexes_as_the_migrations(
@@ -504,6 +516,7 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "transaction_keys",
         "maintenance_notices",
         "ledger_settings",
+        "decision_setting_changes",
         *OWNED_BY_MIGRATIONS,
     } | ({"alembic_version"} & unled)
 

@@ -127,6 +127,10 @@ def _usage_is_its_movements(scope: Scope) -> Invariant:
     limited = "" if scope.is_everything else "AND w.limits IS NOT NULL"
     undone = "nullif(split_part({}.reverses, '/', 1), '')::bigint"
     day = "({}.ledger_time AT TIME ZONE 'UTC')::date"
+    counts = (
+        "m.player_id = h.player_id AND m.decision = 'ACCEPTED' AND m.ledger_time >="
+        " least(h.week_from, h.month_from)::timestamp AT TIME ZONE 'UTC'"
+    )
     sums = ", ".join(
         f"coalesce(sum(e.{what}) FILTER (WHERE e.day >= h.{window}_from AND e.day < h.{window}_to),"
         f" 0) AS {what}_{window}"
@@ -139,7 +143,8 @@ def _usage_is_its_movements(scope: Scope) -> Invariant:
         "what a player has used of limits is what they staked and lost",
         f"""
         WITH held AS MATERIALIZED (
-            SELECT w.*, d.day AS day_from, d.day + 1 AS day_to,
+            SELECT w.player_id, {", ".join(f"w.{name}" for name in _USAGE)},
+                   d.day AS day_from, d.day + 1 AS day_to,
                    d.day - (w.usage_day - 1) % 7 AS week_from,
                    d.day - (w.usage_day - 1) % 7 + 7 AS week_to,
                    date_trunc('month', d.day::timestamp)::date AS month_from,
@@ -147,25 +152,21 @@ def _usage_is_its_movements(scope: Scope) -> Invariant:
             FROM wallets w
             CROSS JOIN LATERAL (SELECT date '0001-01-01' + (w.usage_day - 1) AS day) d
             WHERE {scope.players("w")} {limited}
-        ), counted AS MATERIALIZED (
-            SELECT m.player_id, m.event_type, m.amount, m.reverses, {day.format("m")} AS day
-            FROM held h JOIN movements m ON m.player_id = h.player_id
-            WHERE m.decision = 'ACCEPTED'
-              AND m.ledger_time >= least(h.week_from, h.month_from)::timestamp AT TIME ZONE 'UTC'
         ), effect AS (
-            SELECT m.player_id, m.day AS today, m.day,
+            SELECT m.player_id, {day.format("m")} AS today, {day.format("m")} AS day,
                    CASE WHEN m.event_type IN ({_STAKES}) THEN m.amount ELSE 0 END AS stake,
                    CASE WHEN m.event_type IN ({_WINNINGS}) THEN -m.amount ELSE m.amount END AS loss
-            FROM counted m
+            FROM held h JOIN movements m ON {counts}
             WHERE m.event_type IN ({_STAKES}, {_TIPS}, {_WINNINGS}, {PAYMENT_ABORTS})
             UNION ALL
-            SELECT m.player_id, m.day,
+            SELECT m.player_id, {day.format("m")},
                    CASE WHEN m.event_type IN ({ABORTS}) THEN {day.format("t")}
-                        WHEN b.player_id IS NOT NULL THEN {day.format("b")} ELSE m.day END,
+                        WHEN b.player_id IS NOT NULL THEN {day.format("b")}
+                        ELSE {day.format("m")} END,
                    CASE WHEN m.event_type IN ({ABORTS}) THEN -m.amount
                         WHEN b.player_id IS NOT NULL THEN m.amount ELSE 0 END,
                    CASE WHEN m.event_type IN ({ABORTS}) THEN -m.amount ELSE m.amount END
-            FROM counted m
+            FROM held h JOIN movements m ON {counts}
             LEFT JOIN movements t ON t.player_id = m.player_id AND t.position = {undone.format("m")}
             LEFT JOIN movements b ON b.player_id = t.player_id AND t.event_type IN ({ABORTS})
                  AND b.position = {undone.format("t")}

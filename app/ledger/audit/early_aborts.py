@@ -83,8 +83,8 @@ def _is_in_its_state(scope: Scope) -> Invariant:
     """Hold states against the journal.
 
     An abort that is settled has an outcome under its own id. Each declined bet of an amount absorbs
-    the next early abort of that amount, no other: so there are no more absorbed ones than declined
-    bets, and no other was born while a declined bet had absorbed none.
+    the next early abort of that amount, no other: so at its moment there had been no more
+    absorbed ones than declined bets, and no other came while a declined bet had absorbed none.
     """
     declined = f"""
         SELECT count(*) FROM movements m
@@ -109,7 +109,8 @@ def _is_in_its_state(scope: Scope) -> Invariant:
                   SELECT FROM movements m
                   WHERE m.player_id = a.player_id AND m.event_id = a.event_id
                     AND m.transaction_id = a.transaction_id)
-              WHEN 'absorbed' THEN ({absorbed}) > ({declined})
+              WHEN 'absorbed' THEN ({absorbed} AND e.first_at <= a.first_at)
+                   > ({declined} AND m.ledger_time <= a.first_at)
               ELSE ({declined} AND m.ledger_time < a.first_at)
                    > ({absorbed} AND e.first_at <= a.first_at)
               END

@@ -50,10 +50,14 @@ def _is_its_movements(scope: Scope) -> Invariant:
 
     Whether a round is settled is told by its last bet, cancel or payment. Its game and its times
     are those of its first and last movement, unless a refused abort may have come before or after
-    it. An array of a position and what belongs to it has that position's values as its extreme.
+    it. The extremes of all movements are these nearly always; only where they are not, because a
+    clock stepped back or the game side changed its game id, the first and the last are looked up.
     """
-    moment = "(extract(epoch FROM m.ledger_time) * 1000000)::bigint"
-    of_round = "(extract(epoch FROM r.{}) * 1000000)::bigint"
+    of_round = (
+        "movements m WHERE m.player_id = r.player_id AND m.event_id = r.event_id"
+        f" AND ({IS_STREAMER}) = r.is_streamer AND m.decision = 'ACCEPTED'"
+        f" AND m.event_type IN ({IN_ROUNDS}) ORDER BY m.position"
+    )
     return Invariant(
         "round_is_its_movements",
         "no round that differs from what its movements made of it",
@@ -74,8 +78,8 @@ def _is_its_movements(scope: Scope) -> Invariant:
                    (max(m.position * 2 + (m.event_type IN ({PAYMENTS}))::integer)
                        FILTER (WHERE m.event_type IN ({BETS}, {PAYMENTS}, {CANCELS}))) % 2 = 1
                        AS settled,
-                   min(ARRAY[m.position, {moment}, m.game_id]) AS first,
-                   max(ARRAY[m.position, {moment}]) AS last
+                   min(m.ledger_time) AS opened_at, max(m.ledger_time) AS last_at,
+                   min(m.game_id) AS game_id
             FROM movements m
             WHERE {scope.events("m")} AND m.decision = 'ACCEPTED' AND m.event_type IN ({IN_ROUNDS})
             GROUP BY 1, 2, 3
@@ -111,8 +115,14 @@ def _is_its_movements(scope: Scope) -> Invariant:
                coalesce(s.cancels, 0), coalesce(s.cancelled, 0) - coalesce(u.uncancelled, 0),
                coalesce(s.settled, false))
            OR (NOT r.has_early_aborts AND cardinality(r.refused_aborts) = 0
-               AND ({of_round.format("opened_at")}, r.game_id, {of_round.format("last_at")})
-                   IS DISTINCT FROM (s.first[2], s.first[3], s.last[2]))
+               AND (r.opened_at, r.last_at, r.game_id)
+                   IS DISTINCT FROM (s.opened_at, s.last_at, s.game_id)
+               AND NOT (
+                   EXISTS (SELECT FROM (SELECT m.ledger_time, m.game_id FROM {of_round} LIMIT 1) f
+                           WHERE f.ledger_time = r.opened_at
+                             AND f.game_id IS NOT DISTINCT FROM r.game_id)
+                   AND r.last_at IS NOT DISTINCT FROM
+                       (SELECT m.ledger_time FROM {of_round} DESC LIMIT 1)))
         """,
     )
 

@@ -31,12 +31,13 @@ def _within(row: str) -> str:
 
 
 def _recently_moved(row: str) -> str:
-    return f"{row}.player_id IN (SELECT player_id FROM movements WHERE ledger_time >= $1)"
+    # DISTINCT lets nobody ask the other way round: whether a player has moved at all, one by one.
+    return f"{row}.player_id IN (SELECT DISTINCT player_id FROM movements WHERE ledger_time >= $1)"
 
 
 def _recently_played(row: str) -> str:
     return (
-        f"({row}.player_id, {row}.event_id) IN (SELECT player_id, event_id FROM movements"
+        f"({row}.player_id, {row}.event_id) IN (SELECT DISTINCT player_id, event_id FROM movements"
         " WHERE ledger_time >= $1 AND event_id IS NOT NULL)"
     )
 

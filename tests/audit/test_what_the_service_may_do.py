@@ -1,0 +1,193 @@
+"""Whatever the role wallet_service may do to the ledger is refused by it, or found by the audit."""
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from app.cashier.audit import audit
+from app.ledger.audit import INVARIANTS
+from app.ledger.inspection import Inspection, inspect
+from app.ledger.money.book import Book
+from app.ledger.transaction import Ledger
+from tests.cashier.till import connect
+from tests.conftest import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    Connected = asyncpg.Connection[asyncpg.Record]
+
+
+@pytest.fixture
+async def service(played: Database) -> "AsyncIterator[Connected]":
+    """The service's own role, with nobody to watch what it does."""
+    connection = await connect(played.service_url)
+    yield connection
+    await connection.close()
+
+
+REFUSED = (
+    "UPDATE players SET user_id = user_id || 'x'",
+    "UPDATE players SET agent = 'another'",
+    "UPDATE players SET currency = 'EUR'",
+    "UPDATE players SET blocked = true",
+    "UPDATE players SET excluded_until = now()",
+    "UPDATE players SET limits = NULL",
+    "UPDATE wallets SET player_id = player_id + 1000",
+    "UPDATE wallets SET agent = 'another'",
+    "UPDATE wallets SET currency = 'EUR'",
+    "UPDATE wallets SET scale = 3",
+    "UPDATE sessions SET player_id = 2",
+    "UPDATE sessions SET token_hash = sha256('mine')",
+    "UPDATE sessions SET origin = 'platform'",
+    "UPDATE rounds SET game_id = 7",
+    "UPDATE rounds SET opened_at = now()",
+    "UPDATE rounds SET agent = 'another'",
+    "UPDATE early_aborts SET amount = 1",
+    "UPDATE early_aborts SET first_at = now()",
+    "UPDATE unanswered SET told_at = now()",
+    "INSERT INTO account_openings SELECT * FROM account_openings",
+    "UPDATE account_openings SET user_id = 'mine'",
+    "DELETE FROM account_openings",
+)
+
+
+@pytest.mark.parametrize("statement", REFUSED)
+async def test_what_nothing_needs_is_refused(service: "Connected", statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await service.execute(statement)
+
+
+def key(player: str, position: str = "1") -> str:
+    return f"INSERT INTO transaction_keys VALUES ('callback', 'phantom', '', {player}, {position})"
+
+
+def movement(**changes: str) -> str:
+    """Copy a movement, with some values of its own."""
+    columns = "{0} AS player_id, {1} AS position, {2} AS reverses, 'copy' AS transaction_id"
+    copied = columns.format(
+        changes.get("player", "1"), changes.get("position", "99"), changes.get("reverses", "''")
+    )
+    return f"""
+        INSERT INTO movements SELECT (jsonb_populate_record(m, to_jsonb(n))).*
+        FROM movements m CROSS JOIN LATERAL (SELECT {copied}) n
+        WHERE m.player_id = 1 AND m.position = 3
+    """
+
+
+FOUND = (
+    ("account_is_as_its_trail_says", "UPDATE wallets SET blocked = true WHERE player_id = 1"),
+    ("account_is_as_its_trail_says", "UPDATE wallets SET excluded_until = now() + '1 day'"),
+    (
+        "account_is_as_its_trail_says",
+        """UPDATE wallets SET limits = '{"stake_day": {"amount": 1}}'""",
+    ),
+    (
+        "account_is_as_its_trail_says",
+        """
+        INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery,
+            event_time, ledger_time)
+        VALUES (1, 'me', 'account/update', '{}', '{"status": ...', gen_random_uuid(), now(), now())
+        """,
+    ),
+    ("usage_is_its_movements", "UPDATE wallets SET stake_day = 0, stake_week = 0, stake_month = 0"),
+    ("usage_is_its_movements", "UPDATE wallets SET loss_month = loss_month - 1"),
+    (
+        "usage_is_its_movements",
+        """
+        UPDATE wallets SET usage_day = 1, stake_day = 0, stake_week = 0, stake_month = 0,
+            loss_day = 0, loss_week = 0, loss_month = 0
+        """,
+    ),
+    ("usage_is_its_movements", "UPDATE wallets SET usage_day = 2000000000"),
+    (
+        "session_has_its_trail",
+        "INSERT INTO sessions VALUES (1, sha256('mine'), now(), now() + '1 d', NULL, 'transfer')",
+    ),
+    ("key_has_its_movement", key("1", "3")),
+    ("key_has_its_movement", key("1", "99")),
+    ("key_has_its_movement", key("-7")),
+    ("key_has_its_movement", key("1000000000000")),
+    ("key_has_its_movement", key("9223372036854775807")),
+    ("key_has_its_movement", key("-9223372036854775808")),
+    ("no_movement_beyond_its_wallet", movement(player="-7")),
+    ("no_movement_beyond_its_wallet", movement(player="9223372036854775807")),
+    ("no_movement_beyond_its_wallet", movement(player="(-9223372036854775808)")),
+    ("reversal_has_its_target", movement(reverses="'no list'")),
+    ("chain_unbroken", movement()),
+    ("round_is_its_movements", "UPDATE rounds SET settled = NOT settled WHERE event_id = 'e1'"),
+    ("round_is_its_movements", "UPDATE rounds SET last_at = now() + '1 s' WHERE event_id = 'e1'"),
+    (
+        "remembered_amount_was_refused",
+        "UPDATE rounds SET refused_aborts = '{5}' WHERE event_id = 'e1'",
+    ),
+    (
+        "early_abort_has_its_round",
+        "UPDATE rounds SET has_early_aborts = true WHERE event_id = 'e1'",
+    ),
+    ("early_abort_is_in_its_state", "UPDATE early_aborts SET state = 'settled'"),
+    ("early_abort_is_in_its_state", "UPDATE early_aborts SET state = 'absorbed'"),
+    ("overtaken_bet_has_its_abort", "UPDATE early_aborts SET state = 'waiting'"),
+    (
+        "early_abort_was_refused",
+        "INSERT INTO early_aborts VALUES (1, 'e9', false, 'mine', 4, now(), 'waiting')",
+    ),
+    (
+        "account_is_as_opened",
+        """
+        WITH mine AS (
+            INSERT INTO players (user_id, agent, currency, scale, nickname, language, created_at)
+            VALUES ('mine', 'house', 'USD', 2, 'nick', 'en', now()) RETURNING player_id
+        )
+        INSERT INTO wallets (player_id, chain, agent, currency, scale)
+        SELECT player_id, sha256('mine'), 'house', 'USD', 2 FROM mine
+        """,
+    ),
+)
+
+
+@pytest.mark.parametrize(("name", "statement"), FOUND)
+async def test_what_must_be_possible_is_found(
+    played: Database, service: "Connected", name: str, statement: str
+) -> None:
+    done = await service.execute(statement)
+    assert not done.endswith(" 0"), statement
+    findings = await audit(played.service_url, players_at_a_time=1)
+    assert name in {breach.invariant for breach in findings.breaches}
+
+
+async def test_a_row_that_cannot_be_read_hides_no_other_law_s_offenders(
+    played: Database, service: "Connected"
+) -> None:
+    await service.execute(movement(reverses="'no list'"))
+    await service.execute("UPDATE wallets SET blocked = true WHERE player_id = 2")
+    findings = await audit(played.service_url)
+    assert findings.invariants == len(INVARIANTS)
+    names = {breach.invariant for breach in findings.breaches}
+    assert {"reversal_has_its_target", "account_is_as_its_trail_says"} <= names
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "sent"),
+    [
+        ("synchronous_commit", "off", "on"),
+        ("search_path", "pg_temp, public", "public, pg_temp"),
+    ],
+)
+async def test_settings_that_the_role_gave_itself_do_not_hold_and_are_told_at_the_start(
+    played: Database, service: "Connected", name: str, given: str, sent: str
+) -> None:
+    here = f"IN DATABASE {played.name}"
+    await service.execute(f"ALTER ROLE wallet_service {here} SET {name} = {given}")
+    ledger = Ledger(played.service_url)
+
+    async def look(book: Book) -> tuple[str, Inspection]:
+        in_force = await book.connection.fetchval("SELECT current_setting($1)", name)
+        return in_force, await inspect(book)
+
+    in_force, inspection = await ledger.serializable(look)
+    await ledger.close()
+    assert in_force == sent
+    (warning,) = (text for text in inspection.warnings if "set for our role" in text)
+    assert f"{name}={given.split(',', maxsplit=1)[0]}" in warning
