@@ -6,8 +6,9 @@ import asyncpg
 import pytest
 
 from app.cashier.audit import Findings, audit
-from app.ledger.audit import INVARIANTS
+from app.ledger.audit import INVARIANTS, RECENT_INVARIANTS
 from tests.audit.conftest import PLAYERS, STORY
+from tests.cashier.till import connect
 from tests.conftest import Database
 
 
@@ -143,3 +144,49 @@ async def test_a_bet_taken_back_whose_stake_is_changed_together_with_its_hash_is
         if breach.invariant == "chain_unbroken"
     }
     assert positions == {8, 9}
+
+
+NOT_OF_WHAT_IS_RECENT = {"trial_balance", "key_has_its_movement"}
+
+
+def test_an_incremental_audit_has_every_law_that_can_be_told_of_what_is_recent() -> None:
+    names = [invariant.name for invariant in INVARIANTS]
+    assert [invariant.name for invariant in RECENT_INVARIANTS] == [
+        name for name in names if name not in NOT_OF_WHAT_IS_RECENT
+    ]
+
+
+@pytest.mark.parametrize("name", [invariant.name for invariant in RECENT_INVARIANTS])
+async def test_a_recent_breach_is_found_by_an_incremental_audit(
+    played: Database, name: str
+) -> None:
+    if name == "usage_is_its_movements":  # looked at where a limit stands
+        limit = """UPDATE wallets SET limits = '{"stake_day": {"amount": 100}}'"""
+        await break_in(played, limit)
+    await break_in(played, BREACHES[name])
+    findings = await examine(played, since=datetime.now(UTC) - timedelta(hours=1))
+    assert name in {breach.invariant for breach in findings.breaches}
+
+
+async def test_an_audit_since_a_later_moment_reads_no_movement_before_it(played: Database) -> None:
+    """What moved at the end is looked at; what is not reached from there is not."""
+    connection = await connect(played.superuser_url)
+    last = await connection.fetchval(
+        "SELECT ledger_time FROM movements WHERE player_id = 2 AND position = 13"
+    )
+    await connection.close()
+    await break_in(played, BREACHES["entries_sum_to_zero"])
+    assert (await examine(played, since=last)).is_clean
+    assert not (await examine(played)).is_clean
+
+
+async def test_a_clock_that_stepped_back_breaks_no_law(played: Database) -> None:
+    """A movement may carry an earlier time than the one before it."""
+    for player_id in (1, 2):
+        await break_in(
+            played,
+            "UPDATE movements SET ledger_time = ledger_time + interval '1 minute'"
+            f" WHERE player_id = {player_id} AND position = 4",
+        )
+    broken = {breach.invariant for breach in (await examine(played)).breaches}
+    assert broken == {"chain_unbroken"}, "the hash tells that the time was changed, nothing else"
