@@ -527,6 +527,21 @@ class TestTheSwitch:
         )
         assert tuple(change) == ("test", "rule_version", "1", "2")
 
+    async def test_each_batch_that_was_decided_by_the_old_rules_hears_of_the_new_ones(
+        self, old: LastRelease, new: Till, empty_db: Database
+    ) -> None:
+        """Two batches are under way; the second is told after the first has asked already."""
+        await old.do("player", "anna", "1", "0")
+        await upgrade(empty_db.owner_url)
+        in_force = PolicyInForce(await policy_in_force(new.ledger, Policy()))
+        used = in_force.policy
+        await old.stop()
+        assert not await in_force.renew(new.ledger, used)
+        assert await finish_upgrade(empty_db.owner_url, "test")
+        assert await in_force.renew(new.ledger, used)
+        assert await in_force.renew(new.ledger, used)
+        assert in_force.policy.rule_version is RuleVersion.CURRENT
+
     async def test_who_serves_by_the_old_rules_goes_on_by_the_new_ones_and_no_movement_fails(
         self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
     ) -> None:
