@@ -542,6 +542,24 @@ class TestTheSwitch:
         assert await in_force.renew(new.ledger, used)
         assert in_force.policy.rule_version is RuleVersion.CURRENT
 
+    async def test_an_abort_that_was_accepted_there_refuses_no_bet_afterwards(
+        self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
+    ) -> None:
+        """Refused here, which remembers it; its bet and its repeat went to the other process."""
+        abort = new.movement(
+            "anna", "BetPlacingAbort", "credit", "6", event_id="e", transaction_id="abort"
+        )
+        assert refusal_of(await both.move(abort)) is Refusal.NO_MATCHING_MOVEMENT
+        assert (await old.bets("anna", "6", event_id="e"))[0] == "Posting"
+        again = asked(
+            "anna", "BetPlacingAbort", "credit", "6", event_id="e", transaction_id="abort"
+        )
+        assert (await old.do("move", again))[0][0] == "Posting"
+        await old.stop()
+        assert await finish_upgrade(empty_db.owner_url, "test")
+        assert isinstance(await both.move(new.bet("anna", "6", event_id="e")), Posting)
+        assert await is_clean(empty_db)
+
     async def test_who_serves_by_the_old_rules_goes_on_by_the_new_ones_and_no_movement_fails(
         self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
     ) -> None:
