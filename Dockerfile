@@ -5,7 +5,7 @@
 #   docker build -t wallet .
 #   docker run --read-only -e WALLET_DATABASE_URL=… -e WALLET_CALLBACK_KEYS=… -p 8080:8080 wallet
 
-ARG PYTHON_VERSION=3.13
+ARG PYTHON_VERSION=3.13.9
 
 # --- build: the environment ------------------------------------------------------------------
 

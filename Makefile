@@ -89,12 +89,17 @@ check: lint types imports test ## everything: format, lint, types, imports, test
 # --- measure ---------------------------------------------------------------------------------
 
 .PHONY: bench
-bench: venv ## speed beside four opponents, some ten minutes (ARGS='--json FILE'; wants wrk, pgbench)
+bench: venv ## speed beside four opponents, about fifteen minutes (ARGS='--only ROW,… --json FILE'; wants wrk, pgbench)
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-quick
 bench-quick: venv ## about a minute: ratios only
-	$(BIN)/python -m bench --quick --rounds 2 --seconds 3 $(ARGS)
+	$(BIN)/python -m bench --quick --rounds 2 --seconds 2 $(ARGS)
+
+.PHONY: bench-beside
+bench-beside: venv ## this checkout against another one, by turns, some five minutes (OTHER=FOLDER)
+	@test -n "$(OTHER)" || { echo "Which checkout? OTHER=FOLDER, with a .venv of its own." >&2; exit 2; }
+	$(BIN)/python -m bench --beside $(OTHER) $(ARGS)
 
 # --- keep ------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
-"""The composition root: settings → ledger, tellers, keys, routers → one ASGI application."""
+"""The composition root: settings → ledger, batching, keys, doors → one ASGI application."""
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -118,7 +118,8 @@ def build_app(
                 for warning in await _opened(ledger, policy, require_durability=require_durability):
                     logger.warning("database", warning=warning)
                 if private_port:
-                    await _open_private_port(beside, settings, probes_app(readiness, numbers))
+                    probes = probes_app(readiness, numbers, _private_ports(settings))
+                    await _open_private_port(beside, settings, probes)
                 # What was built so far lives as long as the process: no need to look at it again.
                 gc.collect()
                 gc.freeze()
@@ -170,6 +171,12 @@ async def _open_private_port(beside: AsyncExitStack, settings: Settings, probes:
     except AddressTakenError as error:
         logger.critical("not served", reason=str(error))
         raise
+
+
+def _private_ports(settings: Settings) -> Sequence[int]:
+    """Where the workers' numbers are; not known beforehand if the kernel chooses the ports."""
+    first = settings.private_port
+    return range(first, first + settings.workers) if first else ()
 
 
 def _platform_tokens(settings: Settings, ledger: Ledger, clock: Clock) -> PlatformTokens | None:

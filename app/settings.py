@@ -31,6 +31,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app import settings_parsing
+from app.database_url import connect_arguments
 
 PREFIX = "WALLET_"
 
@@ -96,13 +97,15 @@ class DatabaseSettings(BaseSettings):
     @field_validator("database_url", "owner_database_url")
     @classmethod
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
-        """Accept the usual spellings of the address, and keep the driver's."""
+        """Accept the usual spellings of the address, and refuse what cannot be connected to."""
         if value is None:
             return None
         scheme, separator, rest = value.get_secret_value().partition("://")
         if scheme not in DATABASE_SCHEMES or not separator or not rest:
             raise ValueError("must be an address such as postgresql://role:password@host/database")
-        return SecretStr(f"{DATABASE_SCHEMES[0]}://{rest}")
+        url = f"{DATABASE_SCHEMES[0]}://{rest}"
+        connect_arguments(url)
+        return SecretStr(url)
 
 
 class Settings(DatabaseSettings):

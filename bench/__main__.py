@@ -4,20 +4,23 @@
 2. Every server is started once; idle ones cost nothing.
 3. Each contender is warmed up, then all run by turns, as many rounds as asked.
 4. The medians are printed as a table for people, and written as JSON where asked.
+
+`--beside FOLDER` runs another checkout of the wallet against this one instead of the opponents.
 """
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console
 
-from bench.contenders import Closed, Contender, Function, Paced, Sample, TpcB
+from bench import beside
+from bench.contenders import Closed, Contender, Sample
 from bench.meter import memory_mb
 from bench.place import (
     LARGE,
@@ -30,41 +33,24 @@ from bench.place import (
     ToolMissingError,
     check_tools,
     open_place,
-    opponent,
+    raise_descriptor_limit,
     wallet,
 )
-from bench.table import machine, medians, show
-
-SPREAD = "wallet-64"
-"""The row that the others are measured against."""
+from bench.rows import LOADS, QUICK, RATIOS, ROWS, SPREAD, contenders
+from bench.table import compared, machine, medians, show
 
 WARM_UP_SECONDS = 2
+WARM_UP_SECONDS_QUICK = 1
 LARGE_WARM_UP_SECONDS = 20
 """Half a million players' pages come into the buffers one by one."""
 
-ROWS = {
-    "wallet-1": "the wallet, a lone request at a time",
-    "wallet-16": "the wallet, 16 connections",
-    SPREAD: "the wallet, 64 connections",
-    "wallet-256": "the wallet, 256 connections",
-    "wallet-paced": "the wallet, open loop at half of its rate, 64 connections",
-    "wallet-hot": "the wallet, one hot player, 64 connections",
-    "wallet-two": "the wallet, two processes, 64 connections",
-    "wallet-large": "the wallet, 5 million movements, 64 connections",
-    "tpcb": "(a) pgbench, TPC-B-like, 32 clients",
-    "function": "(b) pgbench, one SQL function call, 32 clients",
-    "function-1": "(b) with one client",
-    "function-large": "(b) among 5 million movements",
-    "orm-serializable": "(c) FastAPI and ORM, SERIALIZABLE, 64 connections",
-    "orm-locked": "(d) FastAPI and ORM, READ COMMITTED, 64 connections",
-}
-COMPARED = (SPREAD, "tpcb", "wallet-large", "function", "wallet-hot", "wallet-two")
-RUN_FIRST = {name: place for place, name in enumerate(COMPARED)}
-QUICK = (SPREAD, "wallet-1", "tpcb", "function", "orm-locked")
+STORM = "wallet-storm"
 
 
 def main() -> int:
     """Run the bench as asked."""
+    # SIGTERM ends the bench as Ctrl-C does: through the blocks that stop what it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     asked = _arguments()
     console = Console(stderr=True, highlight=False)
     try:
@@ -76,44 +62,72 @@ def main() -> int:
         return soak(asked.soak, console)
     if asked.told:
         return cost_of_telling(asked.told, console)
-    names = asked.rows.split(",") if asked.rows else list(QUICK if asked.quick else ROWS)
+    names = _rows(asked)
+    if STORM in names and not raise_descriptor_limit():
+        console.print("The storm is left out: the system allows too few open files (ulimit -Hn).")
+        names.remove(STORM)
+    return compare(asked, names, console)
+
+
+def compare(asked: argparse.Namespace, names: list[str], console: Console) -> int:
+    """Run the rows by turns, and show what came of it."""
+    titles, ratios = ROWS, list(RATIOS)
     samples: dict[str, list[Sample]] = {name: [] for name in names}
-    with open_place() as place:
+    with open_place() as place, ExitStack() as stack:
         seconds = len(names) * (asked.rounds * asked.seconds + WARM_UP_SECONDS)
-        prepare(place, names, seconds + LARGE_WARM_UP_SECONDS, console)
-        with contenders(place, names, samples) as ready:
-            for contender in ready:
-                console.print(f"warming up: {ROWS[contender.name]}")
-                is_large = contender.name == "wallet-large"
-                seconds = LARGE_WARM_UP_SECONDS if is_large else WARM_UP_SECONDS
-                samples[contender.name].append(contender.run(seconds))
-            for name in names:
-                if name != SPREAD:
-                    samples[name].clear()
-            for turn in range(asked.rounds):
-                # To and fro: who comes late in one turn comes early in the next.
-                for contender in ready if turn % 2 == 0 else reversed(ready):
-                    sample = contender.run(asked.seconds)
-                    if turn == 0 and contender.name == SPREAD:
-                        samples[SPREAD].clear()
-                    samples[contender.name].append(sample)
-                    console.print(
-                        f"{turn + 1}/{asked.rounds} {contender.name}: {sample.rate:,.0f}/s"
-                    )
+        if asked.beside:
+            place.use_log_again(2 * seconds)
+            titles, ratios = beside.titles(names), beside.ratios(names)
+            samples = {name: [] for name in titles}
+            console.print("opening the players of both checkouts")
+            two = beside.side_by_side(place, asked.beside.resolve(), names)
+            ready = stack.enter_context(two)
+        else:
+            prepare(place, names, seconds + LARGE_WARM_UP_SECONDS, console)
+            ready = stack.enter_context(contenders(place, names, samples))
+        warm_up = WARM_UP_SECONDS_QUICK if asked.quick else WARM_UP_SECONDS
+        for contender in ready:
+            console.print(f"warming up: {titles[contender.name]}")
+            is_large = contender.name == "wallet-large"
+            sample = contender.run(LARGE_WARM_UP_SECONDS if is_large else warm_up)
+            samples[contender.name].append(sample)
+        take_turns(ready, samples, asked, console)
         facts = machine(place)
-    show(
-        Console(width=None if sys.stdout.isatty() else 160),
-        facts,
-        ROWS,
-        samples,
-        ratios_only=asked.quick,
-    )
+    found = compared(ratios, samples)
+    width = None if sys.stdout.isatty() else 160
+    show(Console(width=width), facts, titles, samples, found, ratios_only=asked.quick)
     if asked.json:
         rows = {name: medians(taken)._asdict() for name, taken in samples.items()}
         every = {name: [sample._asdict() for sample in taken] for name, taken in samples.items()}
-        told = {"machine": facts, "medians": rows, "samples": every}
+        told = {
+            "machine": facts,
+            "medians": rows,
+            "ratios": [ratio._asdict() for ratio in found],
+            "samples": every,
+        }
         Path(asked.json).write_text(json.dumps(told, indent=2) + "\n")
     return 0
+
+
+def take_turns(
+    ready: Sequence[Contender],
+    samples: dict[str, list[Sample]],
+    asked: argparse.Namespace,
+    console: Console,
+) -> None:
+    """Run all by turns; the samples of the warming up go as the first of the turns come."""
+    warm = {name: taken[:] for name, taken in samples.items()}
+    for turn in range(asked.rounds):
+        # To and fro: who comes late in one turn comes early in the next.
+        for contender in ready if turn % 2 == 0 else reversed(ready):
+            name = contender.name
+            sample = contender.run(asked.seconds)
+            # The open loop takes its rate from what the first row has done so far.
+            if warm.pop(name, None):
+                samples[name].clear()
+            samples[name].append(sample)
+            wrong = f", {sample.errors:,} errors" if sample.errors else ""
+            console.print(f"{turn + 1}/{asked.rounds} {name}: {sample.rate:,.0f}/s{wrong}")
 
 
 def prepare(place: Place, names: list[str], seconds: int, console: Console) -> None:
@@ -131,67 +145,12 @@ def prepare(place: Place, names: list[str], seconds: int, console: Console) -> N
     place.use_log_again(seconds)
 
 
-@contextmanager
-def contenders(
-    place: Place, names: list[str], samples: dict[str, list[Sample]]
-) -> Iterator[list[Contender]]:
-    """Start the servers that the rows need, and say who takes part."""
-
-    def half() -> float:
-        return median(sample.rate for sample in samples[SPREAD]) / 2
-
-    with ExitStack() as stack:
-        ready: list[Contender] = []
-        if any(name.startswith("wallet-") for name in names):
-            one = stack.enter_context(wallet(place, SMALL, 1))
-            ready += [
-                Closed(name, place, SMALL, one.pids, one.port, connections, players)
-                for name, connections, players in (
-                    (SPREAD, 64, SMALL_PLAYERS),
-                    ("wallet-1", 1, SMALL_PLAYERS),
-                    ("wallet-16", 16, SMALL_PLAYERS),
-                    ("wallet-256", 256, SMALL_PLAYERS),
-                    ("wallet-hot", 64, 1),
-                )
-                if name in names
-            ]
-        if "wallet-paced" in names:
-            ready.append(
-                Paced("wallet-paced", place, SMALL, one.pids, one.port, 64, SMALL_PLAYERS, half)
-            )
-        if "wallet-two" in names:
-            two = stack.enter_context(wallet(place, SMALL, 2))
-            ready.append(Closed("wallet-two", place, SMALL, two.pids, two.port, 64, SMALL_PLAYERS))
-        if "wallet-large" in names:
-            large = stack.enter_context(wallet(place, LARGE, 1))
-            ready.append(
-                Closed("wallet-large", place, LARGE, large.pids, large.port, 64, LARGE_PLAYERS)
-            )
-        for name, isolation in (
-            ("orm-serializable", "SERIALIZABLE"),
-            ("orm-locked", "READ COMMITTED"),
-        ):
-            if name in names:
-                other = stack.enter_context(opponent(place, isolation))
-                ready.append(Closed(name, place, SMALL, other.pids, other.port, 64, SMALL_PLAYERS))
-        if "tpcb" in names:
-            ready.append(TpcB("tpcb", place, TPCB))
-        if "function" in names:
-            ready.append(Function("function", place, SMALL))
-        if "function-1" in names:
-            ready.append(Function("function-1", place, SMALL, clients=1))
-        if "function-large" in names:
-            ready.append(Function("function-large", place, LARGE))
-        # Who is compared with the first runs next to it.
-        yield sorted(ready, key=lambda contender: RUN_FIRST.get(contender.name, len(RUN_FIRST)))
-
-
 def soak(movements: int, console: Console) -> int:
     """Move so many under 64 connections, and tell how the server's memory fares."""
     with open_place() as place:
         prepare(place, [], movements // 4000, console)
         with wallet(place, SMALL, 1) as server:
-            contender = Closed(SPREAD, place, SMALL, server.pids, server.port, 64, SMALL_PLAYERS)
+            contender = Closed(SPREAD, place, SMALL, server.pids, port=server.port)
             moved, step = 0.0, max(movements // 50_000, 1)
             console.print(f"at the start: {memory_mb(server.pids):.0f} MB")
             while moved < movements:
@@ -206,7 +165,7 @@ def cost_of_telling(seconds: int, console: Console) -> int:
     with open_place() as place, tempfile.NamedTemporaryFile() as sums:
         prepare(place, [], seconds, console)
         with wallet(place, SMALL, 1, module="bench.by_turns", BY_TURNS=sums.name) as server:
-            Closed(SPREAD, place, SMALL, server.pids, server.port, 64, SMALL_PLAYERS).run(seconds)
+            Closed(SPREAD, place, SMALL, server.pids, port=server.port).run(seconds)
         taken = json.loads(Path(sums.name).read_text())
     cost = {}
     for name, (cpu, wall, movements) in taken.items():
@@ -220,16 +179,39 @@ def cost_of_telling(seconds: int, console: Console) -> int:
     return 0
 
 
+def _rows(asked: argparse.Namespace) -> list[str]:
+    """The rows that are asked for; one that there is not is an error of the command line."""
+    known = list(LOADS if asked.beside else ROWS)
+    if asked.only is None:
+        return list(beside.LOADS_BESIDE if asked.beside else QUICK if asked.quick else ROWS)
+    names = asked.only.split(",")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SystemExit(f"No such row: {', '.join(unknown)}; there are {', '.join(known)}.")
+    if "wallet-paced" in names and SPREAD not in names:
+        names.insert(0, SPREAD)  # The open loop's rate is half of this row's.
+    return list(dict.fromkeys(names))
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few rows, about a minute")
-    parser.add_argument("--rows", help=f"only these, comma-separated: {', '.join(ROWS)}")
+    parser.add_argument("--quick", action="store_true", help="few rows, ratios only")
+    parser.add_argument("--only", metavar="ROW,…", help=f"only these: {', '.join(ROWS)}")
+    parser.add_argument(
+        "--beside",
+        metavar="FOLDER",
+        type=Path,
+        help=f"another checkout of the wallet, with its .venv; rows: {', '.join(LOADS)}",
+    )
     parser.add_argument("--rounds", type=int, default=10, help="how often each runs")
     parser.add_argument("--seconds", type=int, default=2, help="how long each run is")
     parser.add_argument("--soak", type=int, help="so many movements, for the server's memory")
     parser.add_argument("--told", type=int, help="so many seconds, for what logs and numbers cost")
     parser.add_argument("--json", help="a file for the figures")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.beside and not beside.python_of(asked.beside).exists():
+        parser.error(f"{asked.beside} has no environment of its own: `make venv` there")
+    return asked
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ millions of movements, and pgbench's own database are made once and kept.
 
 import asyncio
 import os
+import resource
 import secrets
 import shlex
 import shutil
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,9 @@ LARGE_PLAYERS, LARGE_MOVEMENTS = 500_000, 10
 TPCB_SCALE = 50
 
 READY_SECONDS_MAX = 30
+
+DESCRIPTORS = 4096
+"""A storm's connections, once as the load's and once as the server's, which inherits the limit."""
 
 LOG_MB_PER_SECOND = 20
 """An average: the rows wrote 5 (lone requests) to 60 (TPC-B-like) in all, data included."""
@@ -91,9 +95,8 @@ class Place:
     def make(self, database: str, players: int, movements: int) -> None:
         """Make a database with the service's schema and so many players and movements of each."""
         making = f"{database}_making"
-        for name in (database, making):
-            self.ask(SUPERUSER, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        self.ask(SUPERUSER, f"CREATE DATABASE {making} OWNER {OWNER}")
+        self.ask(SUPERUSER, f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        self.make_empty(making)
         asyncio.run(upgrade(self.server.url_for(OWNER, making)))
         files = ["-f", str(HERE / "function.sql"), "-f", str(HERE / "players.sql")]
         self.psql(making, *files, role=OWNER)
@@ -104,6 +107,11 @@ class Place:
         self.psql(making, "-c", "VACUUM ANALYZE")
         self.ask(SUPERUSER, f"ALTER DATABASE {making} RENAME TO {database}")
         self.ask(SUPERUSER, "CHECKPOINT")
+
+    def make_empty(self, database: str) -> None:
+        """Make a database anew, with nothing in it."""
+        self.ask(SUPERUSER, f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        self.ask(SUPERUSER, f"CREATE DATABASE {database} OWNER {OWNER}")
 
     def bring_forward(self, database: str) -> None:
         """Bring a kept database's schema to the newest revision."""
@@ -129,9 +137,9 @@ class Place:
             self.ask(SUPERUSER, USE_LOG_SEGMENTS.format(count=wanted))
             self.ask(SUPERUSER, "CHECKPOINT")
 
-    def url(self, database: str) -> str:
-        """Where the service finds a database."""
-        return self.server.url_for(SERVICE, database)
+    def url(self, database: str, role: str = SERVICE) -> str:
+        """Where a role, the service's by default, finds a database."""
+        return self.server.url_for(role, database)
 
 
 @contextmanager
@@ -155,7 +163,13 @@ def open_place() -> Iterator[Place]:
 
 @contextmanager
 def serving(
-    name: str, command: list[str], environment: Mapping[str, str], port: int, workers: int
+    name: str,
+    command: list[str],
+    environment: Mapping[str, str],
+    port: int,
+    workers: int,
+    *,
+    folder: Path = HERE.parent,
 ) -> Iterator[Program]:
     """Run a server for as long as the block lasts; its log is shown if it does not start."""
     with tempfile.TemporaryFile("w+") as log:
@@ -163,8 +177,8 @@ def serving(
             command,
             stdout=log,
             stderr=log,
-            cwd=HERE.parent,
-            env={**_plain_environment(), **environment},
+            cwd=folder,
+            env={**plain_environment(), **environment},
             start_new_session=True,
         )
         try:
@@ -183,9 +197,16 @@ def serving(
 
 
 def wallet(
-    place: Place, database: str, workers: int, *, module: str = "app", **more: str
-) -> Iterator[Program]:
-    """The service itself; `module` is what is run."""
+    place: Place,
+    database: str,
+    workers: int,
+    *,
+    module: str = "app",
+    checkout: Path = HERE.parent,
+    python: str = sys.executable,
+    **more: str,
+) -> AbstractContextManager[Program]:
+    """The service itself; `module` is what is run, from this checkout or another one."""
     port, private_port = free_port(), free_port(workers)
     environment = {
         "WALLET_DATABASE_URL": place.url(database),
@@ -196,10 +217,11 @@ def wallet(
         **more,
     }
     name = f"wallet, {database}, {workers}"
-    return serving(name, [sys.executable, "-m", module, "serve"], environment, port, workers)
+    command = [python, "-m", module, "serve"]
+    return serving(name, command, environment, port, workers, folder=checkout)
 
 
-def opponent(place: Place, isolation: str) -> Iterator[Program]:
+def opponent(place: Place, isolation: str) -> AbstractContextManager[Program]:
     """The service most people would write."""
     port = free_port()
     environment = {
@@ -210,6 +232,16 @@ def opponent(place: Place, isolation: str) -> Iterator[Program]:
     command = [sys.executable, "-m", "uvicorn", "bench.opponent.service:app", "--port", str(port)]
     command += ["--no-access-log", "--log-level", "warning"]
     return serving(f"opponent, {isolation}", command, environment, port, 1)
+
+
+def raise_descriptor_limit() -> bool:
+    """Raise the limit for this process and its children; False: the system allows too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < DESCRIPTORS:
+        if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
+            return False
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
+    return True
 
 
 def free_port(count: int = 1) -> int:
@@ -247,7 +279,8 @@ def check_tools() -> None:
         )
 
 
-def _plain_environment() -> dict[str, str]:
+def plain_environment() -> dict[str, str]:
+    """The environment without this wallet's settings."""
     return {name: value for name, value in os.environ.items() if not name.startswith("WALLET_")}
 
 

@@ -41,9 +41,10 @@ BEGIN
         )
         SELECT f.*, CASE WHEN direction = 'debit' THEN -amount ELSE amount END AS delta,
                sha256(chain || convert_to(bench_canonical(
-                   player_id, position, position, delivery, event_type, direction, 'USD', 2,
-                   amount, real_before, CASE WHEN direction = 'debit' THEN -amount ELSE amount END,
-                   contra, game_id, at, at, source, transaction_id, event_id, extra_data
+                   player_id, position, position, delivery, event_type, direction, 'ACCEPTED', 'USD',
+                   2, amount, real_before,
+                   CASE WHEN direction = 'debit' THEN -amount ELSE amount END, contra, game_id, '',
+                   at, at, source, transaction_id, event_id, extra_data
                ), 'UTF8')) AS link
         FROM facts f;
 
@@ -73,7 +74,7 @@ BEGIN
         DROP TABLE following;
     END LOOP;
 
-    INSERT INTO wallets (player_id, real, version, position, chain)
-    SELECT player_id, real, position, position, chain FROM standing;
+    INSERT INTO wallets (player_id, real, version, position, chain, agent, currency, scale)
+    SELECT player_id, real, position, position, chain, 'bench', 'USD', 2 FROM standing;
 END
 $$;

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -14,18 +15,47 @@ from rich.table import Table
 from bench.contenders import Sample
 from bench.place import Place
 
-RATIOS = (
-    ("wallet-64", "function", "64 connections against (b), one commit per movement"),
-    ("wallet-64", "tpcb", "… against (a), TPC-B-like"),
-    ("wallet-64", "orm-serializable", "… against (c), ORM at SERIALIZABLE"),
-    ("wallet-64", "orm-locked", "… against (d), ORM with a row lock"),
-    ("wallet-two", "wallet-64", "two processes against one"),
-    ("wallet-hot", "wallet-64", "one hot player against many players"),
-    ("wallet-large", "wallet-64", "5 million movements against an almost empty database"),
-    ("wallet-large", "function-large", "… against (b) among as many"),
-)
+
+def rate(sample: Sample) -> float:
+    """Answers per second."""
+    return sample.rate
+
+
+def server_us(sample: Sample) -> float:
+    """CPU time of the server for each answer."""
+    return sample.server_us or 0
+
+
+def postgres_us(sample: Sample) -> float:
+    """CPU time of PostgreSQL for each answer."""
+    return sample.postgres_us
+
+
+def p50_ms(sample: Sample) -> float:
+    """The median of the latencies."""
+    return sample.p50_ms
+
+
+class Ratio(NamedTuple):
+    """One row against another, by one of their figures."""
+
+    name: str
+    other: str
+    title: str
+    figure: Callable[[Sample], float] = rate
+
+
+class Compared(NamedTuple):
+    """A ratio as it was measured."""
+
+    title: str
+    median: float
+    least: float
+    most: float
+
+
 COLUMNS = (
-    "movements/s",
+    "answers/s",
     "p50 ms",
     "p99 ms",
     "errors",
@@ -57,6 +87,7 @@ def show(
     facts: Mapping[str, str],
     titles: Mapping[str, str],
     samples: Mapping[str, Sequence[Sample]],
+    ratios: Sequence[Compared],
     *,
     ratios_only: bool,
 ) -> None:
@@ -70,15 +101,26 @@ def show(
         for name, result in results.items():
             table.add_row(titles[name], *_cells(result))
         console.print(table)
-    ratios = Table("ratio of the rates, turn by turn: median (least to most)", "")
-    for name, other, title in RATIOS:
-        if name in samples and other in samples:
-            rates = pairwise(samples[name], samples[other], lambda sample: sample.rate)
-            ratios.add_row(title, f"{median(rates):.2f}   ({min(rates):.2f} to {max(rates):.2f})")
+    shown = Table("ratio, turn by turn (of the rates, where nothing else is said)", "median")
+    shown.add_column("least to most")
+    for ratio in ratios:
+        shown.add_row(ratio.title, f"{ratio.median:.2f}", f"{ratio.least:.2f} to {ratio.most:.2f}")
     if "wallet-1" in results:
         lone = results["wallet-1"]
-        ratios.add_row("a lone request, p50 / p99 in ms", f"{lone.p50_ms:.2f} / {lone.p99_ms:.2f}")
-    console.print(ratios)
+        shown.add_row(
+            "a lone request, p50 and p99 in ms", f"{lone.p50_ms:.2f}", f"{lone.p99_ms:.2f}"
+        )
+    console.print(shown)
+
+
+def compared(ratios: Sequence[Ratio], samples: Mapping[str, Sequence[Sample]]) -> list[Compared]:
+    """The ratios whose rows were both run."""
+    found = []
+    for name, other, title, figure in ratios:
+        if samples.get(name) and samples.get(other):
+            each = pairwise(samples[name], samples[other], figure)
+            found.append(Compared(title, median(each), min(each), max(each)))
+    return found
 
 
 def medians(samples: Sequence[Sample]) -> Sample:
@@ -104,7 +146,7 @@ def _cells(result: Sample) -> list[str]:
         f"{result.postgres_us:.0f}",
         "–" if result.memory_mb is None else f"{result.memory_mb:.0f}",
         f"{result.rolled_back:.2%}",
-        f"{result.per_commit:.1f}",
+        "–" if result.per_commit is None else f"{result.per_commit:.1f}",
     ]
 
 

@@ -1,7 +1,8 @@
 """How a migration is run: one transaction each, on a connection that somebody else prepared.
 
 `app/ledger/migrations.py` opens the connection, takes the lock and sets the time limits; a
-developer's `alembic -x url=…` goes through the same function.
+developer's `alembic -x url=…` goes through the same function. The views of schema `ops` are not
+Alembic's: `wallet migrate` drops them before, and makes them anew after.
 """
 
 import asyncio

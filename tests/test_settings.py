@@ -170,6 +170,27 @@ def test_a_database_is_named_in_any_usual_spelling(
     assert url.get_secret_value() == "postgresql+asyncpg://role:pass%40word@host:5432/wallet"
 
 
+@pytest.mark.parametrize("name", ["WALLET_DATABASE_URL", "WALLET_OWNER_DATABASE_URL"])
+def test_an_address_that_cannot_be_connected_to_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    sentence = refusal(monkeypatch, name, "postgresql://r:s3cret@h/db?gssencmode=require")
+    assert sentence.startswith(f"{name} asks for gssencmode=require")
+    assert "s3cret" not in sentence
+
+
+@pytest.mark.parametrize(
+    "asked", ["sslmode=require", "sslmode=verify-full&connect_timeout=3", "options=-cjit=off"]
+)
+def test_what_managed_postgresql_hands_out_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.setenv("WALLET_DATABASE_URL", f"postgresql://r:s3cret@h1,h2:6432/db?{asked}")
+    url = load_settings().database_url
+    assert url is not None
+    assert url.get_secret_value().endswith(asked)
+
+
 def test_the_lanes_leave_a_connection_for_enquiries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WALLET_LANES", "4")
     sentence = refusal(monkeypatch, "WALLET_POOL_SIZE", "8")

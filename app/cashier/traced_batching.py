@@ -1,4 +1,4 @@
-"""Tellers whose every movement is a span: how long it waited for its batch and its commit."""
+"""A batcher whose every movement is a span: how long it waited for its batch and its commit."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from app.wallet.outcomes import Receipt
 
 
 class TracedBatcher(Batcher):
-    """Tellers for a house that collects traces."""
+    """A batcher for a service that collects traces."""
 
     def __init__(
         self, ledger: Ledger, policy: PolicyInForce, traces: Traces, *, lanes: int
@@ -29,5 +29,5 @@ class TracedBatcher(Batcher):
             "wallet.transaction_id": movement.key.transaction_id,
             "wallet.delivery": movement.delivery.hex(),
         }
-        with self._traces.span("tellers.move", **facts):
+        with self._traces.span("batching.move", **facts):
             return await super().move(movement, deadline=deadline)

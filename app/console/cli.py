@@ -24,7 +24,12 @@ from app.console.database import Database, open_database, reach
 from app.console.errors import ConsoleError
 from app.console.ledger_access import who
 from app.console.output.printer import complain, say
-from app.ledger.migrations import MigrationBusyError, current_revision, upgrade
+from app.ledger.migrations import (
+    MigrationBusyError,
+    current_revision,
+    upgrade,
+    wait_for_database,
+)
 from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
 from app.postgres import PostgresError
 from app.server.errors import AddressTakenError, ServerFailedError
@@ -91,6 +96,7 @@ def migrate(
 ) -> None:
     """Bring the database's schema to the newest revision, as the role that owns it."""
     with open_database(load_database_settings()) as database:
+        reach(wait_for_database(database.owner_url, complain))
         if finish:
             _finish(database)
             return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from app.console.errors import DatabaseAwayError, SchemaBehindError
+from app.console.output.printer import complain
 from app.ledger.errors import LedgerError
 from app.ledger.migrations import current_revision, head_revision, is_behind, upgrade
 from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
@@ -44,7 +45,7 @@ def open_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[
         owner = settings.owner_database_url
         yield Database(service_url, owner.get_secret_value() if owner else service_url)
         return
-    server = EmbeddedPostgres.start_or_join(settings.data_dir, own=own)
+    server = EmbeddedPostgres.start_or_join(settings.data_dir, own=own, say=complain)
     try:
         yield Database(server.url_for(SERVICE), server.url_for(OWNER), server)
     finally:

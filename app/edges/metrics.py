@@ -4,8 +4,9 @@ Each process has its own, and its own private port: a scrape asks them all, and 
 they are looked at. Counters begin at 0 with the process, as Prometheus expects.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -15,10 +16,43 @@ from typing_extensions import override
 
 from app.cashier.batch_stats import BatchStats
 from app.cashier.batching import Batcher
-from app.ledger.transaction import Ledger
+from app.ledger.errors import LedgerError
+from app.ledger.money.statements import FACTS_CHANGED
+from app.ledger.transaction import CONFLICTS, Ledger
+from app.telemetry.logs import lines_dropped
 from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
+from app.wallet.events import EventType
+from app.wallet.refusals import Refusal
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+DECISIONS: Final = tuple(
+    (kind.value, decision)
+    for kind in EventType
+    for decision in ("ACCEPTED", "REPEATED", *Refusal.__members__)
+)
+ALARMS: Final = ("flagged", "credit without a matching movement", "repeat with other content")
+UNEXPECTED: Final = "unexpected"
+FAILURES: Final = (*(error.__name__ for error in LedgerError.__subclasses__()), UNEXPECTED)
+"""An error that nobody has thought of has no series of its own, which would be born at 1."""
+
+RETRIES: Final = (*sorted(CONFLICTS), FACTS_CHANGED, "key taken")
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def _known(known: Iterable[Key], counts: Mapping[Key, int]) -> dict[Key, int]:
+    """Show what is known beforehand at 0 until it happens."""
+    return {**dict.fromkeys(known, 0), **counts}
+
+
+def _failures(batch_stats: BatchStats) -> dict[str, int]:
+    """Count errors under their names, and those that nobody expects under one."""
+    counts: Counter[str] = Counter()
+    for name, count in dict(batch_stats.failures).items():
+        counts[name if name in FAILURES else UNEXPECTED] += count
+    return counts
 
 
 class Metrics:
@@ -48,6 +82,12 @@ class _House(Collector):
         yield from _movements(self._batcher.batch_stats)
         yield from _batches(self._batcher)
         yield from _ledger(self._ledger)
+        yield counted(
+            "wallet_log_lines_dropped",
+            "Log lines that nobody will read: standard error was not read, full or gone",
+            (),
+            {(): lines_dropped()},
+        )
 
 
 def _requests(edges: Mapping[str, Requests]) -> Iterator[Metric]:
@@ -78,11 +118,12 @@ def _requests(edges: Mapping[str, Requests]) -> Iterator[Metric]:
 
 
 def _movements(batch_stats: BatchStats) -> Iterator[Metric]:
+    decided = _known(DECISIONS, batch_stats.decided)
     yield counted(
         "wallet_movements",
         "Movements decided; ACCEPTED, REPEATED, or why they were refused",
         ("event_type", "decision"),
-        {(kind, decision): n for (kind, decision), n in batch_stats.decided.items()},
+        {(kind, decision): n for (kind, decision), n in decided.items()},
     )
     yield _money_moved(batch_stats)
     repeats = sum(n for (_, decision), n in batch_stats.decided.items() if decision == "REPEATED")
@@ -99,13 +140,13 @@ def _movements(batch_stats: BatchStats) -> Iterator[Metric]:
         "wallet_alarms",
         "Somebody's money is not where he expects it: look at the log and at schema ops",
         ("alarm",),
-        by_one(batch_stats.alarms),
+        by_one(_known(ALARMS, batch_stats.alarms)),
     )
     yield counted(
         "wallet_movement_failures",
         "Movements whose callers heard that the outcome is not known",
         ("error",),
-        by_one(batch_stats.failures),
+        by_one(_known(FAILURES, _failures(batch_stats))),
     )
     yield counted(
         "wallet_movements_unheard",
@@ -168,7 +209,7 @@ def _ledger(ledger: Ledger) -> Iterator[Metric]:
         "wallet_ledger_retries",
         "Transactions run again, by SQLSTATE or another reason",
         ("reason",),
-        by_one(ledger.retries),
+        by_one(_known(RETRIES, ledger.retries)),
     )
     pool = ledger.pool_use()
     yield gauged(

@@ -2,11 +2,13 @@
 
 `/health/live` asks nothing of anybody: a process that answers it should not be restarted.
 `/health/ready` asks the database, once a second at most: one that fails it should get no requests.
+`/metrics` has the numbers of this process; `/metrics/targets` tells Prometheus where those of all
+workers are, in the form of its HTTP service discovery.
 """
 
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
@@ -42,8 +44,8 @@ class Readiness:
         return self._answer
 
 
-def probes_app(readiness: Readiness, numbers: Metrics) -> Starlette:
-    """Make the application of the private port."""
+def probes_app(readiness: Readiness, numbers: Metrics, ports: Sequence[int] = ()) -> Starlette:
+    """Make the application of the private port; `ports`: those of all workers, ours included."""
 
     async def live(_: Request) -> Response:
         return _told(200, {"status": "live"})
@@ -57,11 +59,19 @@ def probes_app(readiness: Readiness, numbers: Metrics) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(numbers.page(), media_type=CONTENT_TYPE)
 
+    async def targets(request: Request) -> Response:
+        # Under the name we were asked by, which is how the other ports are reached as well.
+        host, own = request.url.hostname or "localhost", request.url.port or 80
+        host = f"[{host}]" if ":" in host else host
+        addresses = [f"{host}:{port}" for port in ports or (own,)]
+        return Response(json.dumps([{"targets": addresses}]), media_type="application/json")
+
     return Starlette(
         routes=[
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/metrics", metrics),
+            Route("/metrics/targets", targets),
         ]
     )
 

@@ -372,6 +372,49 @@ INVARIANTS: Final = (
               <> (0, 0, m.real_before, m.bonus_before)
         """,
     ),
+    Invariant(
+        "wallet_is_its_players",
+        "a wallet carries the agent and the currency of its player",
+        """
+        SELECT w.player_id, w.agent, w.currency, p.agent AS player_agent,
+               p.currency AS player_currency
+        FROM wallets w JOIN players p ON p.player_id = w.player_id
+        WHERE w.player_id >= $1 AND w.player_id < $2 AND $3::timestamptz IS NOT NULL
+          AND (w.agent, w.currency, w.scale) <> (p.agent, p.currency, p.scale)
+        """,
+    ),
+    Invariant(
+        "overtaken_bet_has_its_abort",
+        "a bet is refused as overtaken once for each early abort that was used up",
+        """
+        SELECT a.player_id, a.event_id, a.is_streamer, a.used, b.refused
+        FROM (SELECT player_id, event_id, is_streamer,
+                     count(*) FILTER (WHERE state = 'used') AS used,
+                     count(*) FILTER (WHERE state IN ('used', 'settled')) AS gone
+              FROM early_aborts WHERE player_id >= $1 AND player_id < $2
+              GROUP BY player_id, event_id, is_streamer) a
+        FULL JOIN (SELECT player_id, event_id, contra = 'house:streamers' AS is_streamer,
+                          count(*) AS refused
+                   FROM movements
+                   WHERE player_id >= $1 AND player_id < $2 AND decision = 'BET_OVERTAKEN'
+                   GROUP BY player_id, event_id, contra = 'house:streamers') b
+            USING (player_id, event_id, is_streamer)
+        WHERE $3::timestamptz IS NOT NULL
+          AND NOT coalesce(b.refused, 0) BETWEEN coalesce(a.used, 0) AND coalesce(a.gone, 0)
+        """,
+    ),
+    Invariant(
+        "early_abort_has_its_round",
+        "an early abort belongs to a round that knows it has one",
+        """
+        SELECT a.player_id, a.event_id, a.is_streamer, a.transaction_id
+        FROM early_aborts a
+        LEFT JOIN rounds r ON r.player_id = a.player_id AND r.event_id = a.event_id
+             AND r.is_streamer = a.is_streamer
+        WHERE a.player_id >= $1 AND a.player_id < $2 AND $3::timestamptz IS NOT NULL
+          AND r.has_early_aborts IS NOT TRUE
+        """,
+    ),
 )
 """Every law, in the order in which a reader would want to hear of a breach."""
 

@@ -7,17 +7,21 @@ anything but a plain answer of the database drops the connection: nobody should 
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
-from sqlalchemy.engine import make_url
+
+from app.database_url import ConnectArguments
+from app.ledger.connecting import connect
+from app.ledger.outage import Outage
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 AGE_SECONDS_MAX: Final = 1800
 """A connection is closed after half an hour: what the server keeps for each only ever grows."""
 
-CONNECT_SECONDS_MAX: Final = 3
+CONNECT_MAX: Final = timedelta(seconds=3)
 """How long the database may take to let us in: a hundred times what it needs."""
 
 SHUT_NANOSECONDS_MAX: Final = 2 * 10**9
@@ -46,12 +50,21 @@ class Connections:
     """So many connections to one database, made when they are needed."""
 
     def __init__(
-        self, url: str, most: int, wait_seconds: float, settings: Mapping[str, str]
+        self,
+        arguments: ConnectArguments,
+        most: int,
+        wait: timedelta,
+        settings: Mapping[str, str],
+        outage: Outage,
     ) -> None:
-        """`settings` are the server's, for each connection; `wait_seconds` for letting us in."""
-        self._url = make_url(url).set(drivername="postgresql")
-        self._wait_seconds = wait_seconds
+        """`settings` are the server's, for each connection; `wait` for being let in.
+
+        `outage` hears whether the database lets us in.
+        """
+        self._arguments = arguments
+        self._wait = wait
         self._settings = dict(settings)
+        self._outage = outage
         self._most = most
         self._idle: list[Kept] = []
         self._free = asyncio.Semaphore(most)
@@ -90,7 +103,7 @@ class Connections:
             self._leave()
             raise
 
-    def void_bet(self, kept: Kept) -> None:
+    def put_back(self, kept: Kept) -> None:
         """Keep a connection that has answered everything for whoever comes next."""
         self._leave()
         if self._is_open and not kept.raw.is_closed():
@@ -121,18 +134,24 @@ class Connections:
     async def _connect(self) -> Raw:
         began = time.monotonic_ns()
         try:
-            raw: Raw = await asyncpg.connect(
-                self._url.render_as_string(hide_password=False),
-                timeout=self._wait_seconds,
-                server_settings=self._settings,
+            raw: Raw = await connect(
+                self._arguments,
+                seconds_max=max(self._wait // timedelta(seconds=1), 1),
+                settings=self._settings,
             )
         except TimeoutError as error:
             self._was_refused(began)
+            self._outage.begin(error)
             raise ConnectionError("the database does not let us in") from error
+        except Exception as error:
+            self._was_refused(began)
+            self._outage.begin(error)
+            raise
         except BaseException:
             self._was_refused(began)
             raise
         self._shut_since = None
+        self._outage.end(wrote=False)
         return raw
 
     def _was_refused(self, began: int) -> None:

@@ -4,9 +4,15 @@
 2. A migration that meets a busy table waits a little and gives up, instead of making every
    movement behind it wait too: `lock_timeout`. A migration that runs too long is cut off.
 3. Each migration is one transaction: the run may stop between two, never inside one.
+4. The views of schema `ops` are dropped before the first migration and made after the newest, each
+   in one transaction; a run that stops between leaves the database without them until the next run.
+   Without a migration, they are made anew if their text has changed.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
+from configparser import ConfigParser
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -17,8 +23,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.database_url import connect_arguments, host_of
+from app.ledger import applied_views
+from app.ledger.connecting import NEXT_HOST, connect, engine_for
+from app.ledger.outage import reason_of
 
 INI_FILE = Path(__file__).resolve().parents[2] / "alembic.ini"
 
@@ -34,6 +44,14 @@ LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 """How long one statement of a migration may take, unless the migration says otherwise."""
 
+DATABASE_WAIT_SECONDS = 60
+"""How long a database may take to let us in: a container that starts beside us, or a failover."""
+
+POLL_SECONDS = 0.5
+
+MAY_PASS = NEXT_HOST
+"""A server that is starting or stopping, a name that is not known yet, or nobody there."""
+
 LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -44,7 +62,7 @@ class MigrationBusyError(Exception):
 @asynccontextmanager
 async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """Open a connection that holds the run's lock and has the time limits of migrations."""
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = engine_for(url)
     try:
         async with engine.connect() as connection:
             await _set(connection, "lock_timeout", RUN_LOCK_WAIT)
@@ -62,21 +80,49 @@ async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
         await engine.dispose()
 
 
+async def wait_for_database(
+    url: str, say: Callable[[str], None], *, seconds_max: int = DATABASE_WAIT_SECONDS
+) -> None:
+    """Wait until the database lets us in, within bounds, and say once for what we wait.
+
+    What does not pass by itself, such as a wrong password, is raised at once.
+    """
+    arguments = connect_arguments(url)
+    deadline = time.monotonic() + seconds_max
+    is_said = False
+    while True:
+        try:
+            connection = await connect(arguments)
+        except MAY_PASS as error:
+            if time.monotonic() >= deadline:
+                raise
+            if not is_said:
+                say(
+                    f"The database at {host_of(url)} does not let us in yet, {reason_of(error)}: "
+                    f"waiting up to {seconds_max} seconds."
+                )
+                is_said = True
+        else:
+            await connection.close()
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Bring a database forward to a revision."""
+    """Bring a database forward to a revision, and its views to this code's if it is the newest."""
     async with prepared_connection(url) as connection:
-        await connection.run_sync(_run, command.upgrade, revision)
+        await connection.run_sync(_upgrade, revision)
 
 
 async def downgrade(url: str, revision: str) -> None:
-    """Bring a database back to a revision."""
+    """Bring a database back to a revision, which has its views only if migrations made them."""
     async with prepared_connection(url) as connection:
-        await connection.run_sync(_run, command.downgrade, revision)
+        await connection.run_sync(_downgrade, revision)
 
 
 async def current_revision(url: str) -> str | None:
     """Return where a database stands; None when it was never migrated."""
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = engine_for(url)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(_current_revision)
@@ -112,10 +158,29 @@ async def _set(connection: AsyncConnection, name: str, value: str) -> None:
     )
 
 
+def _upgrade(connection: Connection, revision: str) -> None:
+    with connection.begin():
+        if is_behind(_current_revision(connection)):
+            applied_views.drop(connection)
+    _run(connection, command.upgrade, revision)
+    with connection.begin():
+        is_newest = _current_revision(connection) == head_revision()
+        if is_newest and not applied_views.are_current(connection):
+            applied_views.apply(connection)
+
+
+def _downgrade(connection: Connection, revision: str) -> None:
+    with connection.begin():
+        applied_views.drop(connection)
+    _run(connection, command.downgrade, revision)
+
+
 def _run(connection: Connection, run: Callable[[Config, str], None], revision: str) -> None:
     config = _config()
     config.attributes["connection"] = connection
     run(config, revision)
+    # Where Alembic finds nothing to do, it leaves the transaction open in which it looked.
+    connection.commit()
 
 
 def _current_revision(connection: Connection) -> str | None:
@@ -123,7 +188,21 @@ def _current_revision(connection: Connection) -> str | None:
 
 
 def _config() -> Config:
-    """Read the settings that lie beside the code, from whatever folder we were started in."""
+    """Read the settings that lie beside the code, from whatever folder we were started in.
+
+    By ourselves: Alembic would read the file in the locale's encoding, and take a percent sign in
+    the folder's path for the beginning of a variable.
+    """
     if not INI_FILE.is_file():
         raise LookupError(f"The migrations are not beside the code: {INI_FILE} is missing.")
-    return Config(INI_FILE)
+    parser = ConfigParser({"here": _as_it_is(str(INI_FILE.parent))})
+    parser.read(INI_FILE, encoding="utf-8")
+    config = Config()
+    for name, value in parser.items(config.config_ini_section):
+        config.set_main_option(name, _as_it_is(value))
+    return config
+
+
+def _as_it_is(text: str) -> str:
+    """Keep a text from being read for variables."""
+    return text.replace("%", "%%")

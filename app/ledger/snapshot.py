@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-import asyncpg
-from sqlalchemy.engine import make_url
+from app.database_url import connect_arguments
+from app.ledger.connecting import connect
 
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
+    import asyncpg
 
-CONNECT_SECONDS: Final = 10
+    Connection = asyncpg.Connection[asyncpg.Record]
 
 SETTINGS: Final = {
     "application_name": "wallet-audit",
@@ -24,8 +24,7 @@ SETTINGS: Final = {
 @asynccontextmanager
 async def snapshot(url: str) -> AsyncIterator["Connection"]:
     """Connect to a database, and hold one read-only snapshot until the block ends."""
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(plain, timeout=CONNECT_SECONDS, server_settings=SETTINGS)
+    connection = await connect(connect_arguments(url), settings=SETTINGS)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection

@@ -5,6 +5,7 @@ of player data, so that the tables can be distributed by player; only a transact
 and its uniqueness is a table of its own.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -24,13 +25,14 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from app.wallet.early_aborts import AbortState
-from app.wallet.events import RULES, Direction
+from app.wallet.events import RULES, Direction, Figure, HouseAccount, Part, Rule
 from app.wallet.refusals import Refusal
 
 NAMING: Final = {
@@ -59,12 +61,23 @@ _DECISIONS: Final = ", ".join(
 )
 
 
+def _texts(values: Iterable[object]) -> str:
+    return ", ".join(f"'{value}'" for value in values)
+
+
+def _types(holds: Callable[[Rule], bool]) -> str:
+    """The event types of which this holds, as a list in SQL."""
+    return _texts(kind for kind, rule in RULES.items() if holds(rule))
+
+
+def _is_remarkable(rule: Rule) -> bool:
+    return rule.part is Part.CANCEL or rule.counts_as is Figure.CORRECTIONS
+
+
 def _types_of(direction: Direction, *, zero_only: bool = False) -> str:
     """The event types of a direction: for any amount, or for an amount of 0 only."""
-    return ", ".join(
-        f"'{kind}'"
-        for kind, rule in RULES.items()
-        if direction in rule.directions and (direction in rule.zero_only) is zero_only
+    return _types(
+        lambda rule: direction in rule.directions and (direction in rule.zero_only) is zero_only
     )
 
 
@@ -313,7 +326,8 @@ movements = Table(
     ),
     CheckConstraint("bonus_after >= 0", name="bonus_never_negative"),
     CheckConstraint(
-        "real_after >= least(real_before, 0) OR event_type = 'SportBetCancel'",
+        "real_after >= least(real_before, 0)"
+        f" OR event_type IN ({_types(lambda rule: rule.may_overdraw)})",
         name="no_overdraft",
     ),
     CheckConstraint("octet_length(chain) = 32", name="chain_length"),
@@ -330,8 +344,7 @@ movements = Table(
         "ix_movements_remarkable",
         "ledger_time",
         postgresql_where=text(
-            "decision <> 'ACCEPTED' OR flags <> ''"
-            " OR event_type IN ('SportBetCancel', 'technicalFix')"
+            f"decision <> 'ACCEPTED' OR flags <> '' OR event_type IN ({_types(_is_remarkable)})"
         ),
     ),
 )
@@ -429,6 +442,47 @@ decision_setting_changes = Table(
     PrimaryKeyConstraint("change_id"),
 )
 
+event_types = Table(
+    "event_types",
+    metadata,
+    Column("event_type", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("contra", Text, nullable=False),
+    Column("counts_as", Text, nullable=False),
+    Column("debit", Text, nullable=False),
+    Column("credit", Text, nullable=False),
+    Column("may_overdraw", Boolean, nullable=False),
+    Column("is_play", Boolean, nullable=False),
+    Column("is_streamer", Boolean, nullable=False),
+    Column("is_cashier", Boolean, nullable=False),
+    PrimaryKeyConstraint("event_type"),
+    UniqueConstraint("words"),
+    CheckConstraint(f"part IN ({_texts(Part)})", name="part"),
+    CheckConstraint(f"contra IN ({_texts(HouseAccount)})", name="contra"),
+    CheckConstraint(f"counts_as IN ({_texts(Figure)})", name="counts_as"),
+    CheckConstraint(
+        "debit IN ('any', 'zero', 'never') AND credit IN ('any', 'zero', 'never')",
+        name="directions",
+    ),
+    # The figures of streamers and the streamers' account are the same money.
+    CheckConstraint(
+        "is_streamer = (contra = 'house:streamers')"
+        " AND is_streamer = (counts_as IN ('streamer_turnover', 'streamer_payments'))",
+        name="is_streamer",
+    ),
+)
+"""`RULES`, as far as views and reports look into it; a test holds both equal."""
+
+applied_views = Table(
+    "applied_views",
+    metadata,
+    Column("file", Text, nullable=False),
+    Column("checksum", Text, nullable=False),
+    PrimaryKeyConstraint("file"),
+)
+"""Which text of each file in `app/ledger/views` the views of schema `ops` were made from."""
+
 ledger_settings = Table(
     "ledger_settings",
     metadata,
@@ -447,3 +501,6 @@ APPEND_ONLY: Final = (
     "decision_setting_changes",
 )
 """Tables whose rows are never changed nor deleted: by trigger, and by privilege."""
+
+OWNED_BY_MIGRATIONS: Final = ("event_types", "applied_views", "decision_settings")
+"""Tables that only the schema's owner writes; the service reads them."""

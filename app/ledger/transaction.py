@@ -22,10 +22,12 @@ from typing import Final, TypeAlias, TypeVar
 
 import asyncpg
 
-from app.ledger.connections import CONNECT_SECONDS_MAX, Connections, Kept, PoolUse, Raw
+from app.database_url import connect_arguments
+from app.ledger.connections import CONNECT_MAX, Connections, Kept, PoolUse, Raw
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, SettingsDifferError
 from app.ledger.money.book import Book, MoneyBook
 from app.ledger.money.statements import FACTS_STALE, NOT_SERIALIZABLE, SETTINGS_DIFFER
+from app.ledger.outage import Outage
 
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
@@ -122,8 +124,9 @@ class Ledger:
         self.retries: Counter[str] = Counter()
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
-        wait_seconds = deadline.total_seconds()
-        milliseconds = str(int(wait_seconds * 1000))
+        self._outage = Outage(url)
+        arguments = connect_arguments(url)
+        milliseconds = str(deadline // timedelta(milliseconds=1))
 
         def connections(most: int, isolation: str) -> Connections:
             settings = SESSION_SETTINGS | {
@@ -132,7 +135,8 @@ class Ledger:
                 "lock_timeout": milliseconds,
                 "idle_in_transaction_session_timeout": milliseconds,
             }
-            return Connections(url, most, min(wait_seconds, CONNECT_SECONDS_MAX), settings)
+            wait = min(deadline, CONNECT_MAX)
+            return Connections(arguments, most, wait, settings, self._outage)
 
         self._connections = connections(max(pool_size - read_connections, 1), "serializable")
         # Facts are read without locks, not even those that SERIALIZABLE keeps of a reader.
@@ -157,12 +161,14 @@ class Ledger:
         """
         try:
             async with asyncio.timeout((deadline or self.deadline).total_seconds()):
-                return await self._optimistic(work)
+                done = await self._optimistic(work)
         except TimeoutError as error:
             raise DeadlineError from error
+        self._outage.end()
+        return done
 
     async def _optimistic(self, work: Callable[[MoneyBook], Awaitable[T]]) -> T:
-        retries = _Retries(self.retries, self._connections)
+        retries = _Retries(self.retries, self._connections, self._outage)
         in_doubt: MoneyBook | None = None
         while retries.may_try():
             book: MoneyBook | None = None
@@ -216,7 +222,7 @@ class Ledger:
     async def _bounded(
         self, work: Callable[[Book], Awaitable[T]], begin: str, deadline: timedelta
     ) -> T:
-        retries = _Retries(self.retries, self._connections)
+        retries = _Retries(self.retries, self._connections, self._outage)
         try:
             async with asyncio.timeout(deadline.total_seconds()):
                 while retries.may_try():
@@ -225,7 +231,8 @@ class Ledger:
                             await raw.execute(begin)
                             done = await work(Book(raw, self._clock))
                             await _commit(raw)
-                            return done
+                        self._outage.end(wrote=begin is SERIALIZABLE)
+                        return done
                     except LOST as error:
                         retries.outcome_after(error)
                     except RunAgainError:
@@ -239,10 +246,11 @@ class Ledger:
 class _Retries:
     """The bounded loop's bookkeeping: how often it ran, why, and how long it waits in between."""
 
-    def __init__(self, counts: Counter[str], connections: Connections) -> None:
+    def __init__(self, counts: Counter[str], connections: Connections, outage: Outage) -> None:
         self.count = 0
         self._counts = counts
         self._connections = connections
+        self._outage = outage
         self._wait_ms = WAIT_FIRST_MS
         self._away: Exception | None = None
         self._is_over = False
@@ -273,6 +281,7 @@ class _Retries:
         """What to tell when no attempt succeeded."""
         if self._away is None:
             return LedgerBusyError()
+        self._outage.begin(self._away)
         given_up = LedgerAwayError()
         given_up.__cause__ = self._away
         return given_up
@@ -301,7 +310,7 @@ async def _lent(connections: Connections) -> AsyncIterator[Raw]:
         # Whatever is not a plain answer of the database leaves a connection nobody should trust.
         connections.drop(kept)
         raise
-    connections.void_bet(kept)
+    connections.put_back(kept)
 
 
 async def _roll_back(connections: Connections, kept: Kept) -> None:
@@ -312,7 +321,7 @@ async def _roll_back(connections: Connections, kept: Kept) -> None:
     except BaseException:
         connections.drop(kept)
         raise
-    connections.void_bet(kept)
+    connections.put_back(kept)
 
 
 async def _commit(raw: Raw) -> None:

@@ -39,7 +39,7 @@ class Address:
     def url_for(self, role: str, database: str) -> str:
         """Return the address as SQLAlchemy's URL for asyncpg."""
         if self.by_socket:
-            where = urlencode({"host": self.host, "port": self.port})
+            where = urlencode({"host": self.host, "port": self.port}, quote_via=quote)
             return f"postgresql+asyncpg://{quote(role)}@/{quote(database)}?{where}"
         who = f"{quote(role)}:{quote(self.password)}"
         return f"postgresql+asyncpg://{who}@{self.host}:{self.port}/{quote(database)}"

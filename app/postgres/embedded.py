@@ -9,18 +9,18 @@ an owner who is done first lets them finish.
 import atexit
 import contextlib
 import signal
-import stat
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from app.postgres import child, process
+from app.postgres import process
 from app.postgres.address import Address, choose_address, forget_address
 from app.postgres.binaries import find_binaries
 from app.postgres.cluster import DATABASE, Cluster
+from app.postgres.data_folder import cannot_be_used, make_data_dir
 from app.postgres.errors import PostgresError
 from app.postgres.locks import FileLock
 from app.postgres.running import Running, read_running, remove_stale_note
@@ -37,6 +37,12 @@ LOG_BYTES_MAX = 10_000_000
 
 POLL_SECONDS = 0.02
 NOTHING: Mapping[str, str] = MappingProxyType({})
+
+Say = Callable[[str], None]
+
+
+def say_nothing(_sentence: str) -> None:
+    """For those to whom a wait need not be explained."""
 
 
 class EmbeddedPostgres:
@@ -60,20 +66,48 @@ class EmbeddedPostgres:
         loopback: bool = False,
         identity: str | None = None,
         settings: Mapping[str, str] = NOTHING,
+        say: Say = say_nothing,
     ) -> Self:
         """Start a server on this data folder, or join the one that runs there.
 
         `own` asks to be the one who stops it: a server that somebody else runs is waited for, then
-        refused. `loopback` forgoes unix sockets; `identity` and `settings` are for tests and
-        benches.
+        refused, and `say` hears at once who runs it. `loopback` forgoes unix sockets; `identity`
+        and `settings` are for tests and benches. Raises PostgresError.
         """
         identity = identity or process.run_as()
-        data_dir = _make_data_dir(data_dir.expanduser().resolve(), identity)
-        cluster = Cluster(data_dir, find_binaries(data_dir))
+        data_dir = make_data_dir(data_dir, identity)
+        try:
+            return cls._start_or_join(
+                Cluster(data_dir, find_binaries(data_dir)),
+                identity,
+                fsync=fsync,
+                own=own,
+                loopback=loopback,
+                settings=settings,
+                say=say,
+            )
+        except OSError as error:
+            raise PostgresError(cannot_be_used(data_dir, error)) from error
+
+    @classmethod
+    def _start_or_join(
+        cls,
+        cluster: Cluster,
+        identity: str,
+        *,
+        fsync: bool,
+        own: bool,
+        loopback: bool,
+        settings: Mapping[str, str],
+        say: Say,
+    ) -> Self:
+        data_dir = cluster.data_dir
         with FileLock(cluster.start_lock) as lock:
-            if not lock.exclusive(2 * START_SECONDS_MAX):
-                raise PostgresError(f"Another process keeps starting PostgreSQL in {data_dir}.")
-            joined = cls._join(cluster, own=own)
+            if not lock.exclusive(0):
+                say(f"Another process is starting PostgreSQL in {data_dir}: waiting for it.")
+                if not lock.exclusive(2 * START_SECONDS_MAX):
+                    raise PostgresError(f"Another process keeps starting PostgreSQL in {data_dir}.")
+            joined = cls._join(cluster, own=own, say=say)
             if joined is not None:
                 return joined
             if not cluster.made:
@@ -137,8 +171,9 @@ class EmbeddedPostgres:
         self.stop()
 
     @classmethod
-    def _join(cls, cluster: Cluster, *, own: bool) -> Self | None:
+    def _join(cls, cluster: Cluster, *, own: bool, say: Say) -> Self | None:
         """Join the server that runs; None when there is none, however the last one ended."""
+        is_said = False
         deadline = time.monotonic() + START_SECONDS_MAX
         while (running := read_running(cluster.dir)) is not None:
             if not running.alive():
@@ -150,21 +185,14 @@ class EmbeddedPostgres:
                 if joined._users.shared(0) and running.answers():
                     return joined
                 joined.stop()
+            if own and not is_said:
+                say(f"{_in_the_way(cluster, running)}: waiting up to {START_SECONDS_MAX} seconds.")
+                is_said = True
             if time.monotonic() >= deadline:
-                raise PostgresError(_in_the_way(cluster, running))
+                who = _in_the_way(cluster, running)
+                raise PostgresError(f"{who}, and did not stop within {START_SECONDS_MAX} seconds.")
             time.sleep(POLL_SECONDS)
         return None
-
-
-def _make_data_dir(data_dir: Path, identity: str) -> Path:
-    """Make the data folder, private; when the server is `nobody`, let it pass through."""
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if identity == child.NOBODY:
-            data_dir.chmod(data_dir.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
-    except OSError as error:
-        raise PostgresError(f"The data folder {data_dir} cannot be made: {error}") from error
-    return data_dir
 
 
 def _address_of(cluster: Cluster, running: Running) -> Address:
@@ -173,11 +201,8 @@ def _address_of(cluster: Cluster, running: Running) -> Address:
 
 
 def _in_the_way(cluster: Cluster, running: Running) -> str:
-    """Say who runs the server that we waited for."""
-    return (
-        f"PostgreSQL on {cluster.dir} is run by another process (server process "
-        f"{running.pid}), which did not stop it within {START_SECONDS_MAX} seconds."
-    )
+    """Say who runs the server that is in our way."""
+    return f"PostgreSQL on {cluster.dir} is run by another process ({running.owner()})"
 
 
 def _start(cluster: Cluster, identity: str, arguments: list[str]) -> process.Kept:

@@ -55,6 +55,19 @@ class Running:
             return False
         return program.name.removesuffix(" (deleted)") == "postgres"
 
+    def owner(self) -> str:
+        """Name the process that started it, where that can be known."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8", errors="replace")
+            # The name stands in parentheses and may hold anything; then state and parent follow.
+            parent = int(stat.rpartition(")")[2].split()[1])
+            words = Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError, IndexError):
+            return f"server process {self.pid}"
+        command = " ".join(Path(os.fsdecode(word)).name for word in words if word)
+        shown = "".join(c if c.isprintable() else "?" for c in command[:60])
+        return f"process {parent}: {shown}" if shown else f"server process {self.pid}"
+
     def interrupt(self) -> None:
         """Ask it for a fast shutdown."""
         os.kill(self.pid, signal.SIGINT)

@@ -58,6 +58,12 @@ async def private_server(app: object, host: str, port: int, workers: int) -> Asy
         await serving
 
 
+def check_private_ports(host: str, port: int, workers: int) -> None:
+    """Raise AddressTakenError if a worker would find no port; told before anything starts."""
+    for candidate in range(port, port + workers) if port else ():
+        take_address(host, candidate).close()
+
+
 def take_one_of(host: str, port: int, count: int) -> socket.socket:
     """Listen on the first of `count` ports that is free; port 0 takes any."""
     for candidate in range(port, port + count) if port else (0,):

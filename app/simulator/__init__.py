@@ -1,4 +1,4 @@
-"""The aggregator, played: a second opinion on the wallet, asked over HTTP."""
+"""The simulator plays the aggregator over HTTP and predicts every answer independently."""
 
 from app.simulator.play import simulate
 from app.simulator.progress import Bar, Progress, Silence

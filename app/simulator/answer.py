@@ -1,4 +1,4 @@
-"""Reads what the server said, digit by digit, and says where it differs from what was due.
+"""Reads an answer exactly as written, and finds where it differs from what was predicted.
 
 Numbers stay the text they were written as: 100.5 is not 100.50, and a text in quotes is no number.
 """

@@ -1,4 +1,4 @@
-"""Delivers a letter until it is answered, or gives up after a bounded number of tries.
+"""Delivers a request until it is answered, or gives up after a bounded number of tries.
 
 Only the same bytes are sent again: the same transactionId, so that the wallet can tell.
 """
@@ -45,7 +45,7 @@ class Pace:
 
 
 class Courier:
-    """Delivers, repeats, and counts."""
+    """Delivers requests, repeats those that went unanswered, and counts answers."""
 
     def __init__(self, client: Client, attempts_max: int) -> None:
         self._client = client
@@ -59,7 +59,7 @@ class Courier:
         """Count an answer: ``ok``, a code of the contract, or what came instead of one."""
         self.answers[answer] += 1
 
-    async def deliver(self, letter: EncodedRequest) -> Delivered | None:
+    async def deliver(self, request: EncodedRequest) -> Delivered | None:
         """Deliver; None when no delivery was answered."""
         wait_ms = _FIRST_WAIT_MS
         for attempt in range(self._attempts_max):
@@ -68,7 +68,7 @@ class Courier:
                 wait_ms = min(2 * wait_ms, _WAIT_MS_MAX)
             self.requests += 1
             try:
-                reply = await self._client.send(letter)
+                reply = await self._client.send(request)
             except TimeoutError:
                 self.count("timeout")
             except (OSError, EOFError, BrokenReplyError):

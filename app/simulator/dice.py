@@ -1,4 +1,4 @@
-"""Chance, seeded: the same seed throws the same dice in every run and on every machine."""
+"""Seeded random choices: the same seed gives the same choices in every run on every machine."""
 
 from collections.abc import Sequence
 from random import Random
@@ -8,11 +8,11 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Everything a plan leaves to chance comes from here."""
+    """The source of every random choice in a script."""
 
     def __init__(self, *seeds: object) -> None:
         seed = ":".join(map(str, seeds))
-        self._random = Random(seed)  # noqa: S311 - a plan must be repeatable, not secret
+        self._random = Random(seed)  # noqa: S311 - a script must be repeatable, not secret
 
     def chance(self, percent: int) -> bool:
         """Say yes so many times in a hundred."""
@@ -26,6 +26,6 @@ class Dice:
         """Draw one of several."""
         return choices[self._random.randrange(len(choices))]
 
-    def shuffle(self, cards: list[T]) -> None:
+    def shuffle(self, items: list[T]) -> None:
         """Shuffle in place."""
-        self._random.shuffle(cards)
+        self._random.shuffle(items)

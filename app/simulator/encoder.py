@@ -1,9 +1,9 @@
-"""A request put into bytes: fields, encoding, signature. The only place that sees token and key.
+"""Encodes and signs a request; the only module of the simulator that sees tokens and the key.
 
-1. The fields, with the texts that the names in the plan stand for.
-2. Their dress: order, extraData, a field unknown to the contract.
-3. One of three encodings: a form, JSON, or an empty body and a query.
-4. Signed over exactly the fields that the handler will read.
+1. The fields are filled in: names of tokens and players become the texts they stand for.
+2. The style is applied: the order of fields, extraData, a field unknown to the contract.
+3. One of three encodings is written: a form, JSON, or an empty body and a query.
+4. The request is signed over exactly the fields that the handler will read.
 """
 
 import json
@@ -61,7 +61,7 @@ class EncodedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What is needed to write a player's letters."""
+    """What is needed to encode a player's requests."""
 
     callback_key: str = field(repr=False)
     user_id: str
@@ -106,9 +106,9 @@ def _move(move: Move, style: Style, encoding: Encoding) -> EncodedRequest:
     as_json = style.encoding == "json"
     fields = _move_fields(move, style, encoding)
     if as_json:
-        fields += _json_strangers(style.stranger)
+        fields += _json_unknown_fields(style.unknown_field)
     else:
-        fields += _form_strangers(style)
+        fields += _form_unknown_fields(style)
     turn = style.turn % len(fields)
     fields = fields[turn:] + fields[:turn]
     if move.flaw == "repeated_json_key":
@@ -159,7 +159,7 @@ def _move_fields(move: Move, style: Style, encoding: Encoding) -> list[_Field]:
     return fields
 
 
-def _form_strangers(style: Style) -> list[_Field]:
+def _form_unknown_fields(style: Style) -> list[_Field]:
     """Fields the contract does not know, as PHP would fold them."""
     variants: tuple[tuple[_Field, ...], ...] = (
         (),
@@ -169,10 +169,10 @@ def _form_strangers(style: Style) -> list[_Field]:
         (_Field("zone", "first"), _Field("zone", 'last "of" \\ two')),
         (_Field("extraData[gameName]", "x"),) if style.extra_data == 1 else (),
     )
-    return list(variants[style.stranger % len(variants)])
+    return list(variants[style.unknown_field % len(variants)])
 
 
-def _json_strangers(stranger: int) -> list[_Field]:
+def _json_unknown_fields(variant: int) -> list[_Field]:
     """Members the contract does not know, with the text each is hashed as."""
     variants: tuple[tuple[_Field, ...], ...] = (
         (),
@@ -182,7 +182,7 @@ def _json_strangers(stranger: int) -> list[_Field]:
         (_Field("odds", "1.20", "1.20"), _Field("max", "-1e3", "-1e3")),
         (_Field("device", "Array", '{"os": "x"}'),),
     )
-    return list(variants[stranger % len(variants)])
+    return list(variants[variant % len(variants)])
 
 
 def _question(question: Question, style: Style, encoding: Encoding) -> EncodedRequest:
@@ -192,7 +192,7 @@ def _question(question: Question, style: Style, encoding: Encoding) -> EncodedRe
         fields.append(_Field("token", encoding.tokens[question.token]))
     if question.flaw == "missing_field":
         del fields[0]
-    fields += _form_strangers(style)
+    fields += _form_unknown_fields(style)
     turn = style.turn % len(fields)
     fields = fields[turn:] + fields[:turn]
     target = f"{_path(question.method, style)}?{_urlencoded(fields)}"

@@ -1,4 +1,4 @@
-"""What an answer must say, to the letter: code, and balances printed at the currency's scale."""
+"""What an answer must say exactly: its code, and balances printed at the currency's scale."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -39,7 +39,7 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The one answer the books allow."""
+    """The one answer that is right."""
 
     shape: Shape
     #: The contract's code; 0 is success.

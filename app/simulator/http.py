@@ -84,10 +84,10 @@ class _Connection:
         )
         return cls(address, reader, writer)
 
-    async def exchange(self, letter: EncodedRequest) -> Reply:
-        """Send a letter and read its answer."""
+    async def exchange(self, request: EncodedRequest) -> Reply:
+        """Send a request and read its answer."""
         self._kept = False
-        self._writer.write(_printed(letter, self._address))
+        self._writer.write(_printed(request, self._address))
         await self._writer.drain()
         http, headers = await self._head()
         while 100 <= http < 200:  # noqa: PLR2004 - interim answers announce the real one
@@ -137,22 +137,22 @@ class _Connection:
     async def close(self) -> None:
         """Close, whatever state the connection is in."""
         self._writer.close()
-        # A peer that is gone already, or never says goodbye, keeps nobody waiting.
+        # The peer may be gone already, or never close its side.
         with suppress(OSError):
             async with asyncio.timeout(_GOODBYE_SECONDS):
                 await self._writer.wait_closed()
 
 
-def _printed(letter: EncodedRequest, address: Address) -> bytes:
+def _printed(request: EncodedRequest, address: Address) -> bytes:
     """Print a request."""
     lines = [
-        f"{letter.method} {address.path}{letter.target} HTTP/1.1",
+        f"{request.method} {address.path}{request.target} HTTP/1.1",
         f"Host: {address.host_header}",
-        *(f"{name}: {value}" for name, value in letter.headers),
+        *(f"{name}: {value}" for name, value in request.headers),
     ]
-    if letter.method == "POST":
-        lines.append(f"Content-Length: {len(letter.body)}")
-    return "\r\n".join((*lines, "\r\n")).encode() + letter.body
+    if request.method == "POST":
+        lines.append(f"Content-Length: {len(request.body)}")
+    return "\r\n".join((*lines, "\r\n")).encode() + request.body
 
 
 class Client:
@@ -176,7 +176,7 @@ class Client:
         while self._idle:
             await self._idle.pop().close()
 
-    async def send(self, letter: EncodedRequest) -> Reply:
+    async def send(self, request: EncodedRequest) -> Reply:
         """Send once.
 
         Raises OSError, EOFError, TimeoutError or BrokenReplyError.
@@ -186,7 +186,7 @@ class Client:
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     connection = await self._connection()
-                    return await connection.exchange(letter)
+                    return await connection.exchange(request)
             except asyncio.LimitOverrunError as error:
                 raise BrokenReplyError("an answer with endless headers") from error
             finally:

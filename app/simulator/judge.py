@@ -1,4 +1,4 @@
-"""Compares what was answered with what the books allow, and keeps the differences.
+"""Compares what was answered with what was predicted, and keeps the differences.
 
 1. One answer has one right form; an answer to a repetition may say 409 instead of success.
 2. Answers to deliveries that left together may come in any order, but each must be due once.
@@ -17,11 +17,11 @@ from app.simulator.moves import Content, Delivery, Move, Notice, Question, Style
 from app.simulator.player_script import Step
 from app.simulator.verdict import Difference
 
-# Differences of one player kept word for word: what comes after the first is mostly its echo.
+# Differences of one player kept word for word: most later ones follow from the first.
 _KEPT_PER_PLAYER_MAX = 5
 # Bytes of an unreadable answer that a difference shows.
 _SHOWN_BYTES = 200
-# First answers whose bytes are kept, per player: as many as his book remembers.
+# First answers whose bytes are kept, per player: as many as an oracle remembers.
 _BODIES_MAX = 1000
 
 
@@ -38,8 +38,8 @@ class Differences:
         """Note a difference."""
         self.total += 1
         self.of_player[difference.user_id] += 1
-        echoes = self.of_player[difference.user_id] > _KEPT_PER_PLAYER_MAX
-        if len(self.kept) < self._kept_max and not echoes:
+        is_consequence = self.of_player[difference.user_id] > _KEPT_PER_PLAYER_MAX
+        if len(self.kept) < self._kept_max and not is_consequence:
             self.kept.append(difference)
 
 
@@ -208,5 +208,5 @@ def _described(content: Content, style: Style) -> str:
         words.append(content.flaw.replace("_", " "))
     if isinstance(content, Move):
         words.append(f"as {style.encoding}")
-    words.append(f"extraData {style.extra_data}, unknown fields {style.stranger}")
+    words.append(f"extraData {style.extra_data}, unknown fields {style.unknown_field}")
     return ", ".join(words)

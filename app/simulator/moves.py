@@ -1,6 +1,6 @@
-"""What can be sent, in the plan's words: tokens by name, players by role, amounts as written.
+"""What can be sent: tokens by name, players by role, amounts as written.
 
-A plan holds no secret: which token a name stands for is known only when the letter is written.
+A script holds no secret: which token a name stands for is known only when the request is encoded.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Style:
     #: Which of the extraData variants goes along.
     extra_data: int = 0
     #: Which field unknown to the contract goes along (and is signed); 0 is none.
-    stranger: int = 0
+    unknown_field: int = 0
     #: JSON only: amount and gameId as numbers, where they can be written as numbers.
     bare_numbers: bool = False
     #: The fields start with this one.

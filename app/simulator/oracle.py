@@ -1,4 +1,4 @@
-"""One player's book: predicts the answer to every move, and remembers what it did.
+"""One player's oracle: predicts the answer to every move, and remembers what it did.
 
 In the contract's order: format, player, scale, transactionId, token, event, funds, bounds, write.
 Its int units cannot round, and it shares nothing with the wallet but the contract.
@@ -13,20 +13,21 @@ from app.simulator.laws import LAWS, Direction, Family, Kind, Law
 from app.simulator.moves import Move, Question, Token
 from app.simulator.pockets import Pockets
 from app.simulator.rounds import Abort, Bet, Payment, Round
-from app.simulator.stage import DuplicateReply, KeyScope, StakeOrder
+from app.simulator.stage import DuplicateReply, KeyScope, OvertakenBet, StakeOrder
 from app.simulator.units import is_amount, largest_balance, print_units, read_amount
 
-# Moves and events a book remembers. Plans look back a hundred moves at most.
+# Moves and events an oracle remembers. Scripts look back a hundred moves at most.
 _MEMORY_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class ServerSettings:
     """The settings of the server that change what a player is answered."""
 
     duplicate_reply: DuplicateReply
     stake_order: StakeOrder
     key_scope: KeyScope
+    overtaken_bet: OvertakenBet = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,12 @@ class _Entry:
 
 
 class Oracle:
-    """What one player has, what stands in his events, and what his ids have heard."""
+    """What one player has, what stands in their events, and what their ids have heard."""
 
-    def __init__(self, pockets: Pockets, scale: int, manners: Manners) -> None:
+    def __init__(self, pockets: Pockets, scale: int, settings: ServerSettings) -> None:
         self.pockets = pockets
         self.scale = scale
-        self.manners = manners
+        self.settings = settings
         self._rounds: dict[tuple[str, Family], Round] = {}
         self._outcomes: dict[Key, _Outcome] = {}
 
@@ -107,7 +108,7 @@ class Oracle:
         return self._decide(key, move, law, units)
 
     def forget(self) -> None:
-        """Let go of what no plan looks back to, so that a long play stays small."""
+        """Let go of what no script looks back to, so that a long run needs little memory."""
         while len(self._outcomes) > _MEMORY_MAX:
             del self._outcomes[next(iter(self._outcomes))]
         while len(self._rounds) > _MEMORY_MAX:
@@ -117,7 +118,7 @@ class Oracle:
         return refused(code, self.printed)
 
     def _key(self, move: Move) -> Key:
-        if self.manners.key_scope == "transaction_event":
+        if self.settings.key_scope == "transaction_event":
             return (move.transaction_id, move.event_type, move.direction)
         if (move.event_type, move.direction) == ("PromoWin", "debit"):
             # A PromoWin's debit of 0 never takes the id from its credit.
@@ -126,7 +127,7 @@ class Oracle:
 
     def _again(self, known: _Outcome, move: Move, units: int) -> Expected:
         """Answer an id that has its outcome already."""
-        replays = self.manners.duplicate_reply == "replay"
+        replays = self.settings.duplicate_reply == "replay"
         if known.code:
             if replays:
                 return _echo(known.first)
@@ -140,30 +141,54 @@ class Oracle:
     def _decide(self, key: Key, move: Move, law: Law, units: int) -> Expected:
         """Answer an id heard for the first time."""
         place = (move.event.event_id, law.family)
-        round_ = self._rounds.get(place, Round())
+        round_ = self._rounds.setdefault(place, Round())
+        if law.kind is Kind.STAKE and self._is_overtaken(move, units, round_):
+            return self._refused_bet(400, key, move, units, round_)
         entry = self._entry(move, law, units, round_)
         if isinstance(entry, int):
+            if law.kind is Kind.ABORT:
+                round_.abort_was_refused(move.transaction_id, units)
+            if entry == 402 and law.kind is Kind.STAKE:  # noqa: PLR2004 - the contract's code
+                return self._refused_bet(entry, key, move, units, round_)
             # No money, and an abort with nothing left to give back, are outcomes for ever.
             if entry not in {402, 409}:
                 return self._refused(entry)
-            answer = refused(entry, self.printed, key=key)
-            self._outcomes[key] = _outcome(entry, move, units, answer)
-            return answer
+            return self._refused_for_ever(entry, key, move, units)
         bound = largest_balance(self.scale)
         if max(abs(entry.after.real), abs(entry.after.balance), entry.after.bonus) > bound:
             return self._refused(400)
         before, self.pockets = self.pockets, entry.after
         entry.write(Pockets(entry.after.real - before.real, entry.after.bonus - before.bonus))
-        self._rounds[place] = round_
         answer = Expected("funds", 0, self.printed, key=key)
         self._outcomes[key] = _outcome(0, move, units, answer)
         return answer
+
+    def _refused_for_ever(self, code: int, key: Key, move: Move, units: int) -> Expected:
+        answer = refused(code, self.printed, key=key)
+        self._outcomes[key] = _outcome(code, move, units, answer)
+        return answer
+
+    def _refused_bet(self, code: int, key: Key, move: Move, units: int, round_: Round) -> Expected:
+        """Refuse a bet for ever; one later abort of its amount means it and no other."""
+        round_.refused_bets.append(units)
+        return self._refused_for_ever(code, key, move, units)
+
+    def _is_overtaken(self, move: Move, units: int, round_: Round) -> bool:
+        """Whether an abort that came first refuses this bet; it is then used up."""
+        if self.settings.overtaken_bet == "flag":
+            return False
+        shared_ids = self.settings.key_scope == "transaction_event"
+        abort = round_.overtaking_abort(units, move.transaction_id if shared_ids else None)
+        if abort is None:
+            return False
+        abort.state = "used"
+        return True
 
     def _entry(self, move: Move, law: Law, units: int, round_: Round) -> _Entry | int:
         """Find the pockets after a move and what the round learns of it, or the refusal's code."""
         if law.needs_bet and not round_.may_be_paid:
             return 406
-        now, order = self.pockets, self.manners.stake_order
+        now, order = self.pockets, self.settings.stake_order
         match law.kind:
             case Kind.NOTHING:
                 return _Entry(now, _ignore)
@@ -197,11 +222,14 @@ class Oracle:
         return round_.bonus_share(units)
 
     def _abort(self, move: Move, units: int, round_: Round) -> _Entry | int:
-        shared_ids = self.manners.key_scope == "transaction_event"
+        shared_ids = self.settings.key_scope == "transaction_event"
+        if round_.abort_was_used(move.transaction_id):
+            return 409
         bet = round_.bet_to_give_back(units, move.transaction_id if shared_ids else None)
         if isinstance(bet, int):
             return bet
-        return _Entry(self.pockets.receive(bet.real, bet.bonus), partial(_write_abort, round_, bet))
+        write = partial(_write_abort, round_, bet, move.transaction_id)
+        return _Entry(self.pockets.receive(bet.real, bet.bonus), write)
 
     def _take_back(self, units: int, round_: Round) -> _Entry | int:
         payment = round_.payment_to_take_back(units)
@@ -239,6 +267,7 @@ def _write_payment(round_: Round, change: Pockets) -> None:
         round_.payments.append(Payment(change.balance, change.bonus))
 
 
-def _write_abort(round_: Round, bet: Bet, change: Pockets) -> None:
+def _write_abort(round_: Round, bet: Bet, transaction_id: str, change: Pockets) -> None:
     bet.stands = False
+    round_.abort_was_accepted(transaction_id)
     round_.aborts.append(Abort(bet, change.real, change.bonus))

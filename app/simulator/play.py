@@ -1,8 +1,9 @@
-"""The run: every player plays his script against the server, and the verdict is drawn.
+"""The run: every player's script is played against the server, and the verdict is drawn.
 
-1. Scripts are written from seed, stage and options; each player's books start at his balances.
-2. Each player in turn or at once: launch, scenes, each answer judged as it comes.
-3. The last look: another player's id, and the balance by the books against the wallet's.
+1. Scripts are written from seed, stage and options; each oracle starts at the player's balances.
+2. Players play side by side: launch, then scenes; each answer is judged as it comes.
+3. At the end each player tries another player's id, and the predicted balance is compared with the
+   wallet's.
 """
 
 import asyncio
@@ -22,8 +23,8 @@ from app.simulator.script import Script, write_scripts
 from app.simulator.stage import Options, Stage, StagePlayer
 from app.simulator.verdict import PlayerVerdict, Verdict
 
-# A player of whom so many answers differ plays no further: his books and the wallet have parted,
-# and each move would be another echo of it.
+# A player of whom so many answers differ plays no further: prediction and wallet have parted, and
+# every further difference would only follow from that.
 _DIFFERENCES_PER_PLAYER_MAX = 20
 # Deliveries that leave together: none waits for a connection behind its own kind.
 _TOGETHER_MAX = 10
@@ -65,8 +66,8 @@ class _Player:
 
     def __init__(self, run: _Run, script: Script, stage: Stage, number: int, run_id: str) -> None:
         self.script = script
-        #: False once a move stayed without any answer, or too many answers differed: his books are
-        #: then only a guess.
+        #: False once a move stayed without any answer, or too many answers differed: predictions
+        #: are then only a guess.
         self.sound = True
         self._run = run
         self._player = stage.players[number]
@@ -122,19 +123,19 @@ class _Player:
 
     async def _step(self, step: Step) -> list[Answer | None]:
         """Deliver a step, judge its answers, and learn from them."""
-        letters = [encode_request(delivery, self._encoding) for delivery in step.deliveries]
-        await self._run.pace.turn(len(letters))
+        requests = [encode_request(delivery, self._encoding) for delivery in step.deliveries]
+        await self._run.pace.turn(len(requests))
         deliver = self._run.courier.deliver
         delivered: list[Delivered | None]
-        if len(letters) == 1:
-            delivered = [await deliver(letters[0])]
+        if len(requests) == 1:
+            delivered = [await deliver(requests[0])]
         else:
-            delivered = await asyncio.gather(*map(deliver, letters))
+            delivered = await asyncio.gather(*map(deliver, requests))
         answers = self._judge.judge(step, delivered, self._run.secrets)
-        echoes = self._run.differences.of_player[self._player.user_id]
+        differences = self._run.differences.of_player[self._player.user_id]
         content = step.deliveries[0].content
         lost = isinstance(content, Move) and None in delivered
-        if lost or echoes > _DIFFERENCES_PER_PLAYER_MAX:
+        if lost or differences > _DIFFERENCES_PER_PLAYER_MAX:
             self.sound = False
         self._count(delivered, answers)
         if isinstance(content, Question) and answers and answers[0] is not None:
@@ -185,7 +186,7 @@ def _tokens(players: tuple[StagePlayer, ...], number: int, run_id: str) -> dict[
 
 
 async def simulate(stage: Stage, options: Options, progress: Progress) -> Verdict:
-    """Play against a running server, and say whether it agrees with the books to the last digit."""
+    """Play against a running server, and say whether every answer is as predicted."""
     scripts = write_scripts(stage, options)
     connections = options.concurrency * _TOGETHER_MAX
     client = Client(Address.of(stage.base_url), options.timeout_seconds, connections)

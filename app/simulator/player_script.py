@@ -1,7 +1,7 @@
-"""A player's seat in the script: deals ids, amounts and styles, and writes each move in his book.
+"""One player's script: chooses ids, amounts and styles, and predicts the answer to each request.
 
-Whatever is said here is predicted here, before anything is sent. So the script is a pure function
-of seed, stage and options, and can be read without a server.
+The prediction is made before anything is sent. So the script is a pure function of seed, stage and
+options, and can be read without a server.
 """
 
 from collections import deque
@@ -34,9 +34,9 @@ _HISTORY_MAX = 100
 # Casino games; the last is the longest gameId the contract allows.
 _CASINO_GAMES = (1037566, 7, 999_999_999_999_999_999)
 _SPORT_GAME = 1037999
-# Variants known to the letter's writer.
+# Variants known to the encoder.
 _EXTRA_DATA_VARIANTS = 6
-_STRANGER_VARIANTS = 6
+_UNKNOWN_FIELD_VARIANTS = 6
 _CONTENT_TYPES = 4
 # A form is what the aggregator itself sends.
 _ENCODINGS: tuple[Encoding, ...] = ("form", "form", "json", "query")
@@ -91,17 +91,21 @@ class ScriptWriter:
         return self.dice.between(1, 20 * self.coin)
 
     def stake(self) -> int:
-        """Draw a stake he can pay: small, over both pockets, or all he has."""
+        """Draw a stake that can be paid: small, over both pockets, or the whole balance."""
         pockets, balance = self.oracle.pockets, max(self.balance, 0)
         small = min(self.small(), balance)
         manner = self.dice.between(1, 100)
         all_in, straddling = 5, 45
         if manner <= all_in:
             return balance
-        first = pockets.real if self.oracle.manners.stake_order == "real_first" else pockets.bonus
+        first = pockets.real if self.oracle.settings.stake_order == "real_first" else pockets.bonus
         if manner <= straddling and 0 < first < balance:
             return first + min(small, balance - first)
         return small
+
+    def affordable_twice(self) -> int:
+        """Draw a stake above zero that can be paid two times and some more."""
+        return self.dice.between(1, max(self.balance // 4, 1))
 
     def payout(self, stake: int) -> int:
         """Draw a win; a rich player's is smaller, so that nobody grows without bound."""
@@ -188,16 +192,16 @@ class ScriptWriter:
     def mixed_stake(self) -> int:
         """Draw a stake that empties one pocket and takes a part of the other."""
         pockets = self.oracle.pockets
-        real_first = self.oracle.manners.stake_order == "real_first"
+        real_first = self.oracle.settings.stake_order == "real_first"
         first, second = (
             (pockets.real, pockets.bonus) if real_first else (pockets.bonus, pockets.real)
         )
         return max(first, 0) + self.dice.between(1, max(second - 1, 1))
 
     def empty_first_pocket(self) -> Iterator[Step]:
-        """Lose what the pocket holds that stakes are taken from first."""
+        """Lose all that is in the pocket from which stakes are taken first."""
         event, pockets = self.new_event(), self.oracle.pockets
-        real_first = self.oracle.manners.stake_order == "real_first"
+        real_first = self.oracle.settings.stake_order == "real_first"
         first = pockets.real if real_first else pockets.bonus
         yield self.say(self.move("BetPlacing", event, max(first, 0)))
         yield self.say(self.move("Lose", event, 0, token=Token.EXPIRED))
@@ -224,7 +228,7 @@ class ScriptWriter:
                 encoding="json" if flaw == "repeated_json_key" else dice.pick(_ENCODINGS),
                 slash=dice.chance(50),
                 extra_data=dice.between(0, _EXTRA_DATA_VARIANTS - 1),
-                stranger=0 if plain else dice.between(0, _STRANGER_VARIANTS - 1),
+                unknown_field=0 if plain else dice.between(0, _UNKNOWN_FIELD_VARIANTS - 1),
                 bare_numbers=dice.chance(50),
                 turn=dice.between(0, _FIELDS - 1),
                 beside=not plain and dice.chance(20),

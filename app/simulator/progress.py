@@ -1,4 +1,4 @@
-"""How a run is watched while it plays."""
+"""Shows how far a run has come: a progress bar, or nothing."""
 
 from typing import Protocol
 
@@ -8,29 +8,29 @@ from rich.progress import Progress as RichProgress
 
 
 class Progress(Protocol):
-    """Someone who watches."""
+    """What a run tells of its progress."""
 
     def begin(self, events: int) -> None:
-        """Play begins, with so many events ahead."""
+        """Tell that the run begins, with so many events ahead."""
 
     def event_played(self, requests: int, differences: int) -> None:
-        """One more event is over; totals so far."""
+        """Tell that one more event is over, with the totals so far."""
 
     def end(self) -> None:
-        """Play is over."""
+        """Tell that the run is over."""
 
 
 class Silence:
-    """Watches without a word."""
+    """Shows nothing."""
 
     def begin(self, events: int) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def event_played(self, requests: int, differences: int) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def end(self) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
 
 class Bar:

@@ -4,6 +4,7 @@ A round knows parts, never pockets. Amounts are in units; lists are in order of 
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(slots=True)
@@ -55,6 +56,17 @@ class Abort:
 
 
 @dataclass(slots=True)
+class EarlyAbort:
+    """An abort that was refused while no bet of its amount stood."""
+
+    transaction_id: str
+    amount: int
+    #: A bet may still come that it refuses; or it refused one; or it means a bet that was refused
+    #: for ever before it came; or its bet came in time to be given back.
+    state: Literal["waiting", "used", "absorbed", "accepted"]
+
+
+@dataclass(slots=True)
 class Reopening:
     """What a SportBetCancel will take back, found before anything is changed."""
 
@@ -74,17 +86,63 @@ class Round:
     bets: list[Bet] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
     aborts: list[Abort] = field(default_factory=list)
-    #: A SportBetCancel was accepted once.
-    reopened: bool = False
+    #: In the order of their first deliveries.
+    early_aborts: list[EarlyAbort] = field(default_factory=list)
+    #: Amounts of bets refused for ever, each until an abort of the amount was absorbed by it.
+    refused_bets: list[int] = field(default_factory=list)
+    #: A SportBetCancel found nothing to take back of some part of its amount, or was one of 0
+    #: while no bet stood.
+    settles_anew: bool = False
+
+    @property
+    def bets_standing(self) -> list[Bet]:
+        """Bets that no abort gave back."""
+        return [bet for bet in self.bets if bet.stands]
 
     @property
     def may_be_paid(self) -> bool:
         """Whether a Win or a Lose has something to settle."""
-        return self.reopened or any(bet.stands for bet in self.bets)
+        return self.settles_anew or bool(self.bets_standing)
+
+    def overtaking_abort(self, amount: int, own_id: str | None) -> EarlyAbort | None:
+        """Find the abort that came before this bet.
+
+        ``own_id`` is the bet's transactionId where an abort may carry the same one; then no other
+        abort means this bet.
+        """
+        for abort in self.early_aborts:
+            is_meant = abort.amount == amount if own_id is None else abort.transaction_id == own_id
+            if abort.state == "waiting" and is_meant:
+                return abort
+        return None
+
+    def abort_was_refused(self, transaction_id: str, amount: int) -> None:
+        """Remember a refused abort, unless it is known or a bet of its amount stands."""
+        is_known = any(abort.transaction_id == transaction_id for abort in self.early_aborts)
+        if is_known or any(bet.amount == amount for bet in self.bets_standing):
+            return
+        if amount in self.refused_bets:
+            self.refused_bets.remove(amount)
+            self.early_aborts.append(EarlyAbort(transaction_id, amount, "absorbed"))
+        else:
+            self.early_aborts.append(EarlyAbort(transaction_id, amount, "waiting"))
+
+    def abort_was_accepted(self, transaction_id: str) -> None:
+        """Let an early abort refuse no bet any more."""
+        for abort in self.early_aborts:
+            if abort.transaction_id == transaction_id:
+                abort.state = "accepted"
+
+    def abort_was_used(self, transaction_id: str) -> bool:
+        """Whether this abort refused a bet, so that nothing is left for it to give back."""
+        return any(
+            abort.state == "used" and abort.transaction_id == transaction_id
+            for abort in self.early_aborts
+        )
 
     def bonus_share(self, amount: int) -> int:
         """Return the bonus part of a win: the proportion of the stakes that stand, rounded down."""
-        standing = [bet for bet in self.bets if bet.stands]
+        standing = self.bets_standing
         staked = sum(bet.amount for bet in standing)
         return amount * sum(bet.bonus for bet in standing) // staked if staked else 0
 
@@ -93,11 +151,13 @@ class Round:
 
         ``own_id`` is the abort's transactionId where a bet may carry the same one.
         """
-        if not self.bets or any(payment.amount for payment in self.payments):
+        if not self.bets:
             return 406
-        standing = [bet for bet in reversed(self.bets) if bet.stands]
+        standing = self.bets_standing[::-1]
         if not standing:
             return 409
+        if sum(payment.amount > 0 for payment in self.payments) >= len(standing):
+            return 406
         exact = [bet for bet in standing if bet.amount == amount]
         own = [bet for bet in exact if bet.transaction_id == own_id]
         return next(iter(own or exact), 406)
@@ -131,7 +191,9 @@ class Round:
 
     def reopen(self, found: Reopening) -> None:
         """Write what a SportBetCancel did."""
-        self.reopened = True
+        is_of_nothing = found.real == found.bonus == found.remainder == 0
+        if found.remainder or (is_of_nothing and not self.bets_standing):
+            self.settles_anew = True
         if found.abort is not None:
             found.abort.undone = True
             found.abort.bet.stands = True

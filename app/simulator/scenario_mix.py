@@ -1,15 +1,15 @@
-"""The deck of scenes: which there are, how often each comes, and who is dealt what."""
+"""The mix of scenes: which there are, how often each comes, and which player plays which."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from app.simulator.dice import Dice
 from app.simulator.player_script import ScriptWriter, Step
-from app.simulator.scenes import gifts, repeats, rounds, strangers, taking_back
+from app.simulator.scenes import gifts, overtaking, repeats, rounds, strangers, taking_back
 
 Scene: TypeAlias = Callable[[ScriptWriter], Iterator[Step]]
 
-#: Each scene with the number of its cards: play is mostly play.
+#: Each scene with its weight in the mix: most of it is ordinary play.
 SCENES: tuple[tuple[Scene, int], ...] = (
     (rounds.lost, 6),
     (rounds.won, 9),
@@ -26,6 +26,8 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (taking_back.one_of_several_given_back, 2),
     (taking_back.aborted_under_its_own_id, 1),
     (taking_back.paid_then_given_back, 2),
+    (taking_back.one_paid_and_one_given_back, 2),
+    (taking_back.settled_after_all_was_given_back, 1),
     (taking_back.taken_back_in_parts, 2),
     (taking_back.nothing_left_to_take, 2),
     (taking_back.settled_again, 3),
@@ -49,7 +51,11 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (repeats.race_to_zero, 1),
     (repeats.aborted_eight_times, 1),
     (repeats.win_before_bet, 2),
-    (repeats.abort_before_bet, 1),
+    (overtaking.abort_before_bet, 2),
+    (overtaking.streamer_abort_before_bet, 1),
+    (overtaking.one_id_for_both, 1),
+    (overtaking.abort_of_a_refused_bet, 1),
+    (overtaking.abort_after_everything_was_given_back, 1),
     (repeats.take_back_before_win, 1),
     (repeats.beyond_balance, 2),
     (repeats.other_content, 2),
@@ -63,14 +69,14 @@ SCENES: tuple[tuple[Scene, int], ...] = (
 )
 
 
-def deal(seed: int, events: int, players: int) -> list[list[Scene]]:
-    """Deal so many scenes to the players in turn; a spent deck is shuffled anew."""
-    dice = Dice(seed, "deck")
-    hands: list[list[Scene]] = [[] for _ in range(players)]
-    deck: list[Scene] = []
+def share_scenes(seed: int, events: int, players: int) -> list[list[Scene]]:
+    """Give so many scenes to the players in turn, in a random order that keeps the mix."""
+    dice = Dice(seed, "scenes")
+    shares: list[list[Scene]] = [[] for _ in range(players)]
+    left: list[Scene] = []
     for number in range(events if players else 0):
-        if not deck:
-            deck = [scene for scene, cards in SCENES for _ in range(cards)]
-            dice.shuffle(deck)
-        hands[number % players].append(deck.pop())
-    return hands
+        if not left:
+            left = [scene for scene, weight in SCENES for _ in range(weight)]
+            dice.shuffle(left)
+        shares[number % players].append(left.pop())
+    return shares

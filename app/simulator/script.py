@@ -1,4 +1,4 @@
-"""A player's whole script: the launch, the scenes dealt to him, and the last look.
+"""A player's whole script: the launch, their share of the scenes, and a last question.
 
 A script is a pure function of seed, players in their order, and options. It is written step by
 step while it is played, since nothing in it depends on what was answered.
@@ -11,15 +11,15 @@ from app.simulator.dice import Dice
 from app.simulator.expected import refused
 from app.simulator.laws import usual_direction
 from app.simulator.moves import Delivery, Event, Move, Question
-from app.simulator.oracle import Manners, Oracle
+from app.simulator.oracle import Oracle, ServerSettings
 from app.simulator.player_script import ScriptWriter, Step
 from app.simulator.pockets import Pockets
-from app.simulator.scenario_mix import Scene, deal
+from app.simulator.scenario_mix import Scene, share_scenes
 from app.simulator.scenes import strangers
 from app.simulator.stage import Options, Stage
 from app.simulator.units import print_units, units_of
 
-# What a player has at least when a scene begins, in coins of his currency.
+# What a player has at least when a scene begins, in coins of their currency.
 _PURSE_COINS = 50
 
 
@@ -29,9 +29,9 @@ class Script:
 
     writer: ScriptWriter
     scenes: tuple[Scene, ...]
-    #: The prefix of all his ids.
+    #: The prefix of all their ids.
     prefix: str
-    #: The prefix of the player whose id he will try to use at the end; None when he is alone.
+    #: The prefix of the player whose id they will try to use at the end; None when there is none.
     neighbour_prefix: str | None
 
     def opening(self) -> Iterator[Step]:
@@ -72,18 +72,20 @@ def _greeting(prefix: str, writer: ScriptWriter) -> Move:
 
 
 def write_scripts(stage: Stage, options: Options) -> list[Script]:
-    """Seat the players and deal the scenes."""
-    manners = Manners(stage.duplicate_reply, stage.stake_order, stage.key_scope)
+    """Write a script for each player, with their share of the scenes."""
+    settings = ServerSettings(
+        stage.duplicate_reply, stage.stake_order, stage.key_scope, stage.overtaken_bet
+    )
     players = stage.players
     prefixes = [f"sim-{options.run_id}-{number}" for number in range(len(players))]
-    hands = deal(options.seed, options.events, len(players))
+    scenes = share_scenes(options.seed, options.events, len(players))
     scripts = []
     for number, player in enumerate(players):
         pockets = Pockets(units_of(player.real, player.scale), units_of(player.bonus, player.scale))
-        oracle = Oracle(pockets, player.scale, manners)
+        oracle = Oracle(pockets, player.scale, settings)
         writer = ScriptWriter(
             Dice(options.seed, number), oracle, prefixes[number], stage.sport_game_id
         )
         neighbour = prefixes[(number + 1) % len(players)] if len(players) > 1 else None
-        scripts.append(Script(writer, tuple(hands[number]), prefixes[number], neighbour))
+        scripts.append(Script(writer, tuple(scenes[number]), prefixes[number], neighbour))
     return scripts

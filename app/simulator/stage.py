@@ -1,4 +1,4 @@
-"""What the simulator is given: a running server, players on it, and how to play."""
+"""What the simulator is given: a running server, players on it, and how much to play."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from typing import Literal
 DuplicateReply = Literal["conflict", "replay"]
 StakeOrder = Literal["real_first", "bonus_first"]
 KeyScope = Literal["transaction", "transaction_event"]
+OvertakenBet = Literal["refuse", "flag"]
 
 # Ids are at most 250 characters; a run id of 64 leaves room for player, kind and number.
 _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -16,7 +17,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class StagePlayer:
-    """A player as he stands before the first request of this run."""
+    """A player as they stand before the first request of this run."""
 
     user_id: str
     currency: str
@@ -34,7 +35,7 @@ class StagePlayer:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A running server and the players who are on nobody else's stage meanwhile."""
+    """A running server, its settings, and players whom nobody else uses during the run."""
 
     #: Where the callback's methods live, for example ``http://127.0.0.1:8080``.
     base_url: str
@@ -46,6 +47,9 @@ class Stage:
     #: The gameId under which Betby's sports bets come, if the operator set one.
     sport_game_id: int | None
     players: tuple[StagePlayer, ...]
+    #: What becomes of a bet whose abort came first. The simulator sends such a bet a few requests
+    #: after its abort, well within the 600 seconds that the contract gives it.
+    overtaken_bet: OvertakenBet = "refuse"
 
 
 def new_run_id() -> str:

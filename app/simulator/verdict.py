@@ -15,10 +15,10 @@ _MILLISECONDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An answer that is not the one the books allow."""
+    """An answer that is not the one that was predicted."""
 
     user_id: str
-    #: What was sent, in the plan's words; no token and no key.
+    #: What was sent, without tokens and keys.
     sent: str
     expected: str
     got: str
@@ -26,7 +26,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class PlayerVerdict:
-    """A player's balances by the simulator's books and by the wallet, as printed."""
+    """A player's balances as predicted and as the wallet told them, as printed."""
 
     user_id: str
     currency: str
@@ -111,7 +111,7 @@ class Verdict:
         )
         disagreeing = sum(not player.agrees for player in self.players)
         parts.append(
-            "[bold green]clean: the wallet and the simulator's books agree[/]"
+            "[bold green]clean: the wallet and the simulator agree[/]"
             if self.clean
             else f"[bold red]not clean: {self.differences_total} answers differ, "
             f"{disagreeing} of {len(self.players)} balances disagree[/]"
@@ -127,7 +127,7 @@ class Verdict:
 
     def _players_table(self) -> Table:
         table = Table("player", "", title="Balances")
-        for heading in ("by the books", "by the wallet", "of it real", "bonus"):
+        for heading in ("predicted", "by the wallet", "of it real", "bonus"):
             table.add_column(heading, justify="right")
         table.add_column("")
         for player in self.players:

@@ -2,10 +2,9 @@
 
 An event's own dict is the line, and nothing is formatted twice (about 4 µs). The line that every
 movement writes has its fields laid down beforehand, and takes `write_line` (about 1 µs). A log that
-cannot be written never changes what a caller is told: the line is dropped.
+cannot be written never changes what a caller is told, nor when: the line is dropped and counted.
 """
 
-import asyncio
 import atexit
 import logging
 import sys
@@ -17,6 +16,8 @@ import structlog
 from structlog.typing import EventDict, ProcessorReturnValue, WrappedLogger
 from typing_extensions import override
 
+from app.telemetry.line_sink import LineSink
+
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -26,46 +27,6 @@ class Line(msgspec.Struct, gc=False):
     at: datetime
     level: str
     event: str
-
-
-class LineSink:
-    """Where lines go: a stream, never waited for longer than a write.
-
-    A batch's movements are answered in one turn of the event loop, and their lines leave together
-    at its end, in one write: a write each would cost more than the lines. Outside a loop a line
-    leaves at once.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._write = stream.buffer.write
-        self._flush = stream.buffer.flush
-        self._lines: list[bytes] = []
-        self._flushed_by: asyncio.AbstractEventLoop | None = None
-
-    def msg(self, line: bytes | str) -> None:
-        """Write one line, now or at the end of this turn of the loop."""
-        self._lines.append(line if isinstance(line, bytes) else line.encode())
-        if self._flushed_by is not None and not self._flushed_by.is_closed():
-            return
-        try:
-            self._flushed_by = asyncio.get_running_loop()
-        except RuntimeError:
-            self.flush()
-        else:
-            self._flushed_by.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Write what waits; a stream that is closed or full loses it."""
-        lines, self._lines, self._flushed_by = self._lines, [], None
-        if not lines:
-            return
-        try:
-            self._write(b"\n".join(lines) + b"\n")
-            self._flush()
-        except (OSError, ValueError):
-            pass  # Standard error is gone: there is nobody left to tell.
-
-    debug = info = warning = error = critical = exception = msg
 
 
 class _Output:
@@ -93,8 +54,8 @@ def configure_logs(stream: TextIO | None = None) -> None:
     if structlog.is_configured():
         return
     stream = stream or sys.stderr
-    sink = LineSink(stream)
-    atexit.register(sink.flush)
+    sink = LineSink(stream, _say_dropped)
+    atexit.register(sink.last_words)
     _Output.sink, _Output.processors = sink, _processors(is_terminal=stream.isatty())
     structlog.configure(
         processors=_Output.processors,
@@ -103,6 +64,15 @@ def configure_logs(stream: TextIO | None = None) -> None:
         cache_logger_on_first_use=True,
     )
     logging.getLogger().addHandler(_Forward(logging.WARNING))
+
+
+def lines_dropped() -> int:
+    """Count the lines of this process that nobody will read."""
+    return _Output.sink.dropped if _Output.sink is not None else 0
+
+
+def _say_dropped(count: int) -> None:
+    structlog.get_logger("logs").warning("log lines dropped", count=count)
 
 
 def _processors(*, is_terminal: bool) -> list[structlog.typing.Processor]:

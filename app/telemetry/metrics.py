@@ -6,8 +6,8 @@ formatted before somebody asks. Times are whole nanoseconds until they are shown
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Final, TypeAlias, TypeVar
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -23,6 +23,8 @@ TIME_BOUNDS: Final = tuple(
     for milliseconds in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 )
 """From an idle server's answer to the deadline, in nanoseconds."""
+
+Key = TypeVar("Key", bound=Hashable)
 
 Names: TypeAlias = tuple[str, ...]
 Values: TypeAlias = tuple[str | int, ...]
@@ -49,11 +51,18 @@ class Requests:
 
     __slots__ = ("answered", "gone", "latency", "not_admitted")
 
-    def __init__(self, methods: Iterable[str]) -> None:
-        self.answered: Counter[tuple[str, str, int, int]] = Counter()
+    def __init__(
+        self,
+        methods: Iterable[str],
+        *,
+        answers: Iterable[tuple[str, str, int, int]] = (),
+        not_admitted: Iterable[str] = (),
+    ) -> None:
+        """`answers` and `not_admitted` are known beforehand, and shown at 0 from the start."""
+        self.answered = zeros(answers)
         """method, event type (empty where none was understood), code (0: done), HTTP status"""
         self.latency = {method: Spread() for method in methods}
-        self.not_admitted: Counter[str] = Counter()
+        self.not_admitted = zeros(not_admitted)
         """by what kept a stranger out"""
         self.gone = 0
         """callers who hung up before their answer"""
@@ -62,6 +71,11 @@ class Requests:
         """Count one answer, which took this many nanoseconds."""
         self.answered[method, event_type, code, status] += 1
         self.latency[method].add(taken)
+
+
+def zeros(known: Iterable[Key]) -> Counter[Key]:
+    """Return counters that exist at 0: one that is born at 1 has not increased, for Prometheus."""
+    return Counter(dict.fromkeys(known, 0))
 
 
 def counted(

@@ -4,7 +4,14 @@ from enum import StrEnum
 
 from app.wallet.events import Direction
 from app.wallet.movement import Movement
-from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
+from app.wallet.outcomes import (
+    SETTLED_BY_HAND,
+    Declined,
+    Posting,
+    Receipt,
+    Refused,
+    Replay,
+)
 from app.wallet.refusals import Refusal
 
 
@@ -17,6 +24,8 @@ class Alarm(StrEnum):
     OTHER_CONTENT = "repeat with other content"
     CREDIT_UNDER_A_USED_ID = "credit under the id of another event type"
     """how a supplier shows that it repeats a bet's id on its settlement"""
+    SETTLED_BY_HAND = "movement that was settled by hand"
+    """a refused movement came again after two people had moved its money"""
     BET_OVERTAKEN = "bet refused because its abort came first"
     UNKNOWN_CREDIT = "credit of an unknown event type"
     """raised where the request is read: it never becomes a movement"""
@@ -31,15 +40,18 @@ def alarm_of(movement: Movement, receipt: Receipt) -> Alarm | None:
             return Alarm.BET_OVERTAKEN if refusal is Refusal.BET_OVERTAKEN else None
         case Replay():
             return None if receipt.differs is None else Alarm.OTHER_CONTENT
-        case Refused(refusal):
-            return _alarm_of_refusal(movement, refusal, receipt.differs)
+        case Refused():
+            return _alarm_of_refusal(movement, receipt)
 
 
-def _alarm_of_refusal(movement: Movement, refusal: Refusal, differs: str | None) -> Alarm | None:
+def _alarm_of_refusal(movement: Movement, receipt: Refused) -> Alarm | None:
+    refusal = receipt.refusal
+    if receipt.detail == SETTLED_BY_HAND:
+        return Alarm.SETTLED_BY_HAND
     is_credit = movement.direction is Direction.CREDIT
     if refusal is Refusal.EVENT_TYPE_DIFFERS and is_credit and not movement.rule.is_cashier:
         return Alarm.CREDIT_UNDER_A_USED_ID
-    if differs is not None:
+    if receipt.differs is not None:
         return Alarm.OTHER_CONTENT
     if refusal is Refusal.NO_MATCHING_MOVEMENT and is_credit:
         return Alarm.CREDIT_WITHOUT_MATCH

@@ -8,17 +8,19 @@ became of its id, whatever has happened since.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final, NamedTuple
 
 from app.wallet.balance import EMPTY
 from app.wallet.early_aborts import AbortState, EarlyAbort, find, remembered, replaced
 from app.wallet.events import Part
-from app.wallet.facts import Facts, Policy, SourceAndId, Wallet
+from app.wallet.facts import Facts, Policy, RuleVersion, SourceAndId, Wallet
 from app.wallet.journal import JournalEntry
-from app.wallet.judgement import Plan, judge
+from app.wallet.judgement import Objection, Plan, judge
 from app.wallet.limits import counted, rolled
 from app.wallet.money import Minor
 from app.wallet.movement import Movement, facet_of_type
 from app.wallet.outcomes import (
+    SETTLED_BY_HAND,
     Decisions,
     Declined,
     Posting,
@@ -29,6 +31,9 @@ from app.wallet.outcomes import (
 )
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey, has_open_bet_of
+
+UNTIMED_ABORTS_MAX: Final = 64
+"""Amounts of refused aborts that the release before remembered for a round."""
 
 
 @dataclass(slots=True)
@@ -92,7 +97,8 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
         )
         changes.moved.add(movement.user_id)
     if key is not None:
-        _apply_refusal_to_round(movement, amount, verdict, declined, key, round_, facts, changes)
+        refused = RefusedInRound(movement, amount, verdict, declined, key, round_)
+        _apply_refusal_to_round(refused, facts.now, policy, changes)
     if declined is None:
         return Refused(refusal, pockets, currency, detail=detail)
     return Declined(declined, refusal, detail)
@@ -132,11 +138,26 @@ def _decide_repeat(
     pockets, currency = wallet.pockets, wallet.currency
     is_own = entry.delivery == movement.delivery
     differs = _difference(movement, amount, wallet, entry)
+    if entry.is_accepted and _is_settled_by_hand(movement, entry):
+        refusal = Refusal.MOVEMENT_DIFFERS
+        return Refused(refusal, pockets, currency, differs=differs, detail=SETTLED_BY_HAND)
     if differs is not None and (entry.is_accepted or movement.rule.is_cashier):
         of_type = differs in {"eventType", "direction"}
         refusal = Refusal.EVENT_TYPE_DIFFERS if of_type else Refusal.MOVEMENT_DIFFERS
         return Refused(refusal, pockets, currency, differs=differs)
     return Replay(entry, is_own, pockets, currency, differs)
+
+
+def _is_settled_by_hand(movement: Movement, entry: JournalEntry) -> bool:
+    """Whether an entry took this movement's key because two people moved its money by hand.
+
+    Such an entry has the key's wide form where the movement itself would not have it, or under
+    another event type than the one that the key names.
+    """
+    facet = entry.key.facet
+    if not facet:
+        return False
+    return facet != movement.key.facet or facet != facet_of_type(entry.event_type, entry.direction)
 
 
 def _difference(
@@ -234,7 +255,8 @@ def _apply_to_round(
     history = None if round_.history is None else (*round_.history, entry)
     early = find(round_.early_aborts, entry.key.transaction_id) if round_.early_aborts else None
     settled = None
-    if early is not None and movement.rule.part is Part.ABORT:
+    is_waiting = early is not None and early.state is AbortState.WAITING
+    if early is not None and is_waiting and movement.rule.part is Part.ABORT:
         settled = early._replace(state=AbortState.SETTLED)
     after = Round(
         round_.tally.plus(plan.change),
@@ -250,51 +272,76 @@ _SETTLES = {Part.BET: False, Part.CANCEL: False, Part.PAYMENT: True}
 """Whether a round is settled after a movement of this part; the others leave it as it was."""
 
 
+class RefusedInRound(NamedTuple):
+    """A refused movement that belongs to a round."""
+
+    movement: Movement
+    amount: Minor
+    objection: Objection
+    declined: JournalEntry | None
+    """its entry, where the refusal is an outcome"""
+    key: RoundKey
+    round: Round
+
+    @property
+    def abort_found_no_bet(self) -> bool:
+        """Whether it is an abort told 406 or 409."""
+        return self.movement.rule.part is Part.ABORT and self.objection[0] in _FOUND_NO_BET
+
+
 def _apply_refusal_to_round(
-    movement: Movement,
-    amount: Minor,
-    objection: tuple[Refusal, str | None],
-    declined: JournalEntry | None,
-    key: RoundKey,
-    round_: Round,
-    facts: Facts,
-    changes: Changes,
+    refused: RefusedInRound, now: datetime, policy: Policy, changes: Changes
 ) -> None:
     """Follow what a refusal means for early aborts, and let a declined bet be part of history."""
-    changed = _early_abort_after(movement, amount, objection, declined, round_, facts.now)
-    after = round_
-    if declined is not None and round_.history is not None:
-        after = after._replace(history=(*round_.history, declined))
-        changes.rounds[key] = after
+    movement, declined, key, round_ = (
+        refused.movement,
+        refused.declined,
+        refused.key,
+        refused.round,
+    )
+    is_declined_bet = declined is not None and movement.rule.part is Part.BET
+    if declined is not None and is_declined_bet and round_.history is not None:
+        round_ = round_._replace(history=(*round_.history, declined))
+        changes.rounds[key] = round_
+    if policy.rule_version is RuleVersion.LAST_RELEASE:
+        amounts = _untimed_aborts_after(refused)
+        if amounts != round_.untimed_aborts:
+            _write_round(movement, key, round_._replace(untimed_aborts=amounts), None, changes)
+            changes.moved.add(movement.user_id)
+        return
+    changed = _early_abort_after(refused, now)
     if changed is not None:
-        after = after._replace(early_aborts=replaced(round_.early_aborts, changed))
+        after = round_._replace(early_aborts=replaced(round_.early_aborts, changed))
         _write_round(movement, key, after, changed, changes)
         changes.moved.add(movement.user_id)
 
 
-def _early_abort_after(
-    movement: Movement,
-    amount: Minor,
-    objection: tuple[Refusal, str | None],
-    declined: JournalEntry | None,
-    round_: Round,
-    now: datetime,
-) -> EarlyAbort | None:
+def _untimed_aborts_after(refused: RefusedInRound) -> frozenset[Minor]:
+    """The amounts that the release before would remember of this round's refused aborts."""
+    known = refused.round.untimed_aborts
+    if not refused.abort_found_no_bet or len(known) >= UNTIMED_ABORTS_MAX:
+        return known
+    return known | {refused.amount}
+
+
+def _early_abort_after(refused: RefusedInRound, now: datetime) -> EarlyAbort | None:
     """The early abort that a refusal adds or changes; None: none."""
-    refusal, detail = objection
+    movement, round_ = refused.movement, refused.round
+    refusal, detail = refused.objection
     if refusal is Refusal.BET_OVERTAKEN and detail is not None:
         used = find(round_.early_aborts, detail)
         return used._replace(state=AbortState.USED) if used else None
-    if movement.rule.part is not Part.ABORT or refusal not in _FOUND_NO_BET:
+    if not refused.abort_found_no_bet:
         return None
     own = find(round_.early_aborts, movement.key.transaction_id)
     if own is not None:
         # Its id has an outcome now; one that still waits for its bet goes on waiting.
-        is_over = own.state is AbortState.USED and declined is not None
+        is_over = own.state is AbortState.USED and refused.declined is not None
         return own._replace(state=AbortState.SETTLED) if is_over else None
-    if has_open_bet_of(round_, amount):
+    if has_open_bet_of(round_, refused.amount):
         return None
-    return remembered(round_.early_aborts, round_.history or (), movement, amount, now)
+    history = round_.history or ()
+    return remembered(round_.early_aborts, history, movement, refused.amount, now)
 
 
 _NONE: Mapping[str, EarlyAbort] = {}

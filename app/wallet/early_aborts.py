@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from app.wallet.events import RULES, Part
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Minor
 from app.wallet.movement import KeyScope, Movement
@@ -24,7 +25,10 @@ class AbortState(StrEnum):
     USED = "used"
     """it refused a bet; its own id has no outcome yet, and will hear that all is given back"""
     ABSORBED = "absorbed"
-    """its bet had been refused for ever before it came, so no other bet is meant"""
+    """A bet of its amount had been refused for ever before it came, so no other bet is meant.
+
+    It stays so whatever becomes of it: each declined bet absorbs one abort only.
+    """
     SETTLED = "settled"
     """its own id has an outcome"""
 
@@ -49,7 +53,7 @@ class OvertakenBet(StrEnum):
 def waiting_for(
     aborts: Iterable[EarlyAbort], bet: Movement, amount: Minor, scope: KeyScope
 ) -> list[EarlyAbort]:
-    """The waiting aborts that mean this bet, oldest first.
+    """The waiting aborts that mean this bet.
 
     Where an abort may carry its bet's id, only the abort of the bet's own id does, at any amount.
     """
@@ -63,8 +67,12 @@ def waiting_for(
 
 
 def in_time(aborts: Iterable[EarlyAbort], now: datetime, window: timedelta) -> EarlyAbort | None:
-    """The oldest of these aborts that came at most `window` ago."""
-    return next((abort for abort in aborts if now - abort.first_at <= window), None)
+    """The oldest of these aborts that came at most `window` ago.
+
+    Of aborts of one moment the first by its id, whatever order the facts have them in.
+    """
+    candidates = [abort for abort in aborts if now - abort.first_at <= window]
+    return min(candidates, key=lambda abort: (abort.first_at, abort.transaction_id), default=None)
 
 
 def find(aborts: Iterable[EarlyAbort], transaction_id: str) -> EarlyAbort | None:
@@ -81,12 +89,17 @@ def remembered(
 ) -> EarlyAbort | None:
     """What is newly remembered of an abort that found no bet of its amount; None: it is known.
 
-    `history`: the event's movements, declined bets among them. Each declined bet of the amount
-    absorbs one abort, which then waits for no other bet.
+    `history`: the event's movements, declined ones among them. Each declined bet of the amount
+    absorbs one abort, which then waits for no other bet; a declined abort absorbs none.
     """
     if find(aborts, abort.key.transaction_id) is not None:
         return None
-    declined = sum(not entry.is_accepted and entry.amount == amount for entry in history)
+    declined = sum(
+        not entry.is_accepted
+        and entry.amount == amount
+        and RULES[entry.event_type].part is Part.BET
+        for entry in history
+    )
     absorbed = sum(
         known.state is AbortState.ABSORBED and known.amount == amount for known in aborts
     )

@@ -50,7 +50,10 @@ class Facts:
     sessions: Mapping[tuple[int, bytes], datetime]
     """when a token of a player expires, by player id and token hash"""
     rounds: Mapping[RoundKey, Round]
-    """rounds of the movements' events, those that exist; with their history where it is needed"""
+    """Rounds of the movements' events, those that exist, with their history where it is needed.
+
+    An event whose bets were all declined has a history although no round was ever written for it.
+    """
     taken: Mapping[SourceAndId, tuple[JournalEntry, ...]]
     """the journal's entries under the movements' transaction ids, whatever their facet"""
 
@@ -59,7 +62,11 @@ class RuleVersion(IntEnum):
     """Which rules decide, while processes of the release before may still run beside this one."""
 
     LAST_RELEASE = 1
-    """overtaken bets are flagged, no abort beside a payment, a payment after any SportBetCancel"""
+    """Exactly the rules of the release before.
+
+    An overtaken bet is flagged, never refused; no bet is given back while a payment stands; a
+    payment is accepted after any SportBetCancel. Refused aborts are remembered as amounts only.
+    """
     CURRENT = 2
 
 
@@ -74,10 +81,3 @@ class Policy:
     overtaken_window: timedelta = timedelta(seconds=600)
     """so long after its abort a bet is the one that was given up"""
     rule_version: RuleVersion = RuleVersion.CURRENT
-
-    @property
-    def refuses_overtaken_bets(self) -> bool:
-        """Whether a bet that its abort overtook is refused; the release before only flags it."""
-        return (
-            self.overtaken_bet is OvertakenBet.REFUSE and self.rule_version >= RuleVersion.CURRENT
-        )

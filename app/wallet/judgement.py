@@ -17,7 +17,14 @@ from app.wallet.balance import (
     share,
     stake_from,
 )
-from app.wallet.early_aborts import AbortState, EarlyAbort, find, in_time, waiting_for
+from app.wallet.early_aborts import (
+    AbortState,
+    EarlyAbort,
+    OvertakenBet,
+    find,
+    in_time,
+    waiting_for,
+)
 from app.wallet.events import CreditTo, DebitFrom, Direction, LimitEffect, Part, Rule
 from app.wallet.facts import Facts, Policy, RuleVersion, Wallet
 from app.wallet.journal import Flag
@@ -155,12 +162,14 @@ def _overtaken(
     movement: Movement, amount: Minor, round_: Round, policy: Policy, now: datetime
 ) -> EarlyAbort | tuple[Flag, ...]:
     """The early abort that refuses a bet; else the flags of a bet that is accepted."""
-    waiting = waiting_for(round_.early_aborts, movement, amount, policy.key_scope)
-    if policy.refuses_overtaken_bets:
-        abort = in_time(waiting, now, policy.overtaken_window)
-        if abort is not None:
-            return abort
-    is_flagged = bool(waiting) or amount in round_.untimed_aborts
+    is_flagged = amount in round_.untimed_aborts
+    if policy.rule_version is not RuleVersion.LAST_RELEASE:
+        waiting = waiting_for(round_.early_aborts, movement, amount, policy.key_scope)
+        if policy.overtaken_bet is OvertakenBet.REFUSE:
+            abort = in_time(waiting, now, policy.overtaken_window)
+            if abort is not None:
+                return abort
+        is_flagged = is_flagged or bool(waiting)
     return (Flag.ABORT_OVERTOOK,) if is_flagged else ()
 
 

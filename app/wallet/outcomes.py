@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from app.wallet.balance import Pockets
 from app.wallet.early_aborts import EarlyAbort
@@ -11,6 +11,9 @@ from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey
+
+SETTLED_BY_HAND: Final = "two people settled this movement by hand"
+"""The detail of a refusal whose key an adjustment has taken."""
 
 
 class Posting(NamedTuple):
@@ -51,7 +54,7 @@ class Refused(NamedTuple):
     currency: Currency | None = None
     differs: str | None = None
     detail: str | None = None
-    """which limit, for people"""
+    """which limit, or SETTLED_BY_HAND; for people"""
 
 
 Receipt: TypeAlias = Posting | Declined | Replay | Refused

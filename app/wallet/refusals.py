@@ -20,7 +20,7 @@ class Refusal(Enum):
     PLAYER_BLOCKED = "the player is blocked"
     NO_MATCHING_MOVEMENT = "no matching movement in this event"
     ALREADY_GIVEN_BACK = "every bet of this event was given back already"
-    BET_OVERTAKEN = "the bet's abort came before it"
+    BET_OVERTAKEN = "an abort of the bet came before it"
     LIMIT_EXCEEDED = "a limit of the player would be exceeded"
     INSUFFICIENT_FUNDS = "not enough money"
     BALANCE_TOO_LARGE = "the balance would not fit the currency's digits"

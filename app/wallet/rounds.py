@@ -91,7 +91,7 @@ class Round(NamedTuple):
     early_aborts: tuple[EarlyAbort, ...] = ()
     """oldest first"""
     untimed_aborts: frozenset[Minor] = frozenset()
-    """amounts of early aborts that a release before this one remembered: they only flag a bet"""
+    """amounts of aborts refused under the rules of the release before: they only flag a bet"""
     history: tuple[JournalEntry, ...] | None = None
     """None: not read, because no movement at hand needs it"""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "20261128_one_road"
-down_revision = "20261126_rows"
+down_revision = "20261127_event_types"
 branch_labels = None
 depends_on = None
 
@@ -65,6 +65,13 @@ def downgrade() -> None:
     for trigger, table in SIDE_BY_SIDE.items():
         op.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
         op.execute(f"DROP FUNCTION IF EXISTS {trigger}()")
+    # Without the triggers nothing has copied what binds a player back to where it is read then.
+    op.execute(
+        "UPDATE players p SET blocked = w.blocked, excluded_until = w.excluded_until,"
+        " limits = w.limits FROM wallets w WHERE w.player_id = p.player_id"
+        " AND (p.blocked, p.excluded_until, p.limits)"
+        " IS DISTINCT FROM (w.blocked, w.excluded_until, w.limits)"
+    )
     op.execute("DROP FUNCTION record_movements_v1")
     op.execute("DROP FUNCTION remember_decision_settings_v1")
     op.execute(f"DROP TYPE {', '.join(TYPES)}")

@@ -37,6 +37,7 @@ STORY = (
     (12, EventType.BET_PLACING, Direction.DEBIT, "9999.00", "e3"),  # refused for ever
     (13, EventType.PROMO_STREAMERS_DEBIT, Direction.DEBIT, "3.00", "e1"),
     (14, EventType.SPORT_BET_CANCEL, Direction.DEBIT, "500.00", "e4"),
+    (15, EventType.BET_PLACING, Direction.DEBIT, "4.00", "e9"),  # its abort came before it
 )
 
 
@@ -71,6 +72,12 @@ async def play(url: str) -> None:
         issued = await issue_token(ledger, user_id, timedelta(hours=1))
         assert isinstance(issued, IssuedToken)
         token = token_hash(issued.token)
+        early = movement(user_id, token, 14)._replace(
+            key=Key("callback", f"{user_id}-early", ""),
+            event_type=EventType.BET_PLACING_ABORT,
+            direction=Direction.CREDIT,
+        )
+        await move_funds(ledger, [early], Policy())
         for number in range(len(STORY)):
             await move_funds(ledger, [movement(user_id, token, number)], Policy())
     await ledger.close()
@@ -97,7 +104,7 @@ async def break_in(db: Database, *statements: str) -> None:
     url = db.superuser_url.replace("postgresql+asyncpg", "postgresql")
     connection = await asyncpg.connect(url)
     await connection.execute("SET session_replication_role = replica")
-    for table in ("movements", "wallets", "rounds"):
+    for table in ("movements", "wallets", "rounds", "early_aborts"):
         checks = await connection.fetch(
             "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::regclass",
             table,
@@ -157,6 +164,13 @@ BREACHES = {
     ),
     "refusals_moved_nothing": (
         "UPDATE movements SET real_delta = -1 WHERE player_id = 1 AND position = 12"
+    ),
+    "wallet_is_its_players": "UPDATE wallets SET agent = 'another' WHERE player_id = 2",
+    "overtaken_bet_has_its_abort": (
+        "UPDATE early_aborts SET state = 'waiting' WHERE player_id = 1 AND state = 'used'"
+    ),
+    "early_abort_has_its_round": (
+        "UPDATE rounds SET has_early_aborts = false WHERE player_id = 1 AND event_id = 'e9'"
     ),
 }
 

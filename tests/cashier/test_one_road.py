@@ -84,6 +84,18 @@ class TestInOneRun:
         assert till.ledger.retries == {}
         await till.is_sound()
 
+    async def test_an_event_of_nothing_but_early_aborts_has_an_empty_history(
+        self, till: Till
+    ) -> None:
+        await till.player("anna", "100")
+        for amount in ("10", "20"):
+            abort = till.movement("anna", "BetPlacingAbort", "credit", amount)
+            assert kinds(await till.move(abort)) == [Refused]
+        cancel = till.movement("anna", "SportBetCancel", "debit", "5")
+        assert kinds(await till.move(cancel)) == [Posting]
+        rows = await till.rows("SELECT amount::int, state FROM early_aborts ORDER BY amount")
+        assert [tuple(row) for row in rows] == [(10, "waiting"), (20, "waiting")]
+
     async def test_a_token_renewed_by_use_is_renewed_in_the_same_write(self, till: Till) -> None:
         await till.player("dora", "100")
         issued = await issue_token(till.ledger, "dora", timedelta(days=1), is_sliding=True)

@@ -46,4 +46,7 @@ def test_each_of_several_workers_has_its_own_private_port(tmp_path: Path) -> Non
     with Serving(tmp_path, ("--demo",), settings) as serving:
         for private in (port, port + 1):
             assert httpx.get(f"http://127.0.0.1:{private}/health/ready").status_code == 200
+            told = httpx.get(f"http://127.0.0.1:{private}/metrics/targets")
+            assert told.headers["content-type"] == "application/json"
+            assert told.json() == [{"targets": [f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"]}]
         assert serving.stop() == 0

@@ -5,7 +5,10 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -14,7 +17,7 @@ import pytest
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE
 from tests.conftest import Database
-from tests.console.console import Serving, wallet
+from tests.console.console import ENVIRONMENT, WALLET, Serving, free_port, wallet
 
 DEMO = ("--demo",)
 
@@ -91,6 +94,50 @@ def test_an_address_in_use_is_told_before_anything_starts(tmp_path: Path) -> Non
         assert "cannot be listened on" in done.stderr
         assert "Traceback" not in done.stderr
         assert not (other / ".wallet").exists()
+
+
+def test_a_private_port_in_use_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = wallet(
+            tmp_path, "serve", "--demo", WALLET_PRIVATE_PORT=port, WALLET_PORT=str(free_port())
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"127.0.0.1:{port} cannot be listened on: Address already in use")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / ".wallet").exists()
+
+
+def test_a_second_start_on_the_same_data_says_at_once_who_holds_it(tmp_path: Path) -> None:
+    output = tmp_path / "second"
+    with Serving(tmp_path, DEMO) as first, output.open("wb") as out:
+        began = time.monotonic()
+        second = subprocess.Popen(
+            [*WALLET, "serve", "--demo"],
+            cwd=tmp_path,
+            env={**ENVIRONMENT, "WALLET_PORT": str(free_port()), "WALLET_PRIVATE_PORT": "0"},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            until(lambda: "is run by another process" in output.read_text(encoding="utf-8"))
+            assert time.monotonic() - began < 10
+            assert f"(process {first.process.pid}: " in output.read_text(encoding="utf-8")
+            # It waits, and goes on where the first has ended.
+            assert first.stop() == 0
+            until(lambda: "listens on" in output.read_text(encoding="utf-8"))
+        finally:
+            second.send_signal(signal.SIGINT)
+            assert second.wait(30) == 0
+    assert "Traceback" not in output.read_text(encoding="utf-8")
+
+
+def until(came: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if came():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not come")
 
 
 def test_serve_without_a_named_database_migrates_its_own(tmp_path: Path) -> None:

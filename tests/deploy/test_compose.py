@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +106,33 @@ def test_ports_are_the_images_and_stay_on_this_machine() -> None:
     assert "ports" not in SERVICES["postgres"]
 
 
-def test_the_fronts_network_is_the_one_that_is_believed() -> None:
-    (subnet,) = COMPOSE["networks"]["inside"]["ipam"]["config"]
-    assert SERVICES["wallet"]["environment"]["WALLET_PROXY_NETWORKS"] == subnet["subnet"]
-    assert SERVICES["caddy"]["networks"] == ["inside"]
+def test_the_front_alone_is_believed() -> None:
+    (network,) = COMPOSE["networks"]["inside"]["ipam"]["config"]
+    (believed,) = SERVICES["wallet"]["environment"]["WALLET_PROXY_NETWORKS"].split(",")
+    front = ip_address(SERVICES["caddy"]["networks"]["inside"]["ipv4_address"])
+    assert ip_network(believed) == ip_network(front)
+    assert front in ip_network(network["subnet"])
+    # Nobody else is given this address by chance.
+    assert front not in ip_network(network["ip_range"])
+    assert front != ip_address(network["gateway"])
+    fixed = [name for name, s in SERVICES.items() if isinstance(s["networks"], dict)]
+    assert fixed == ["caddy"]
+
+
+def test_every_image_is_pinned_by_its_version() -> None:
+    images = [service["image"] for service in SERVICES.values() if "build" not in service]
+    assert len(images) == 4
+    for image in images:
+        assert re.fullmatch(r"[a-z/]+:v?\d+(\.\d+){1,2}", image), image
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^ARG PYTHON_VERSION=\d+\.\d+\.\d+$", text, re.MULTILINE)
+
+
+def test_postgres_is_healthy_only_when_it_answers_by_tcp() -> None:
+    """While a new volume is made ready, the image's own server listens on the socket alone."""
+    command = SERVICES["postgres"]["healthcheck"]["test"]
+    assert command[:2] == ["CMD", "pg_isready"]
+    assert "--host=127.0.0.1" in command
 
 
 def test_the_goodbye_is_longer_than_the_deadline() -> None:

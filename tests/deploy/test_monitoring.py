@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # as in files
@@ -11,7 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce
-from app.edges.metrics import Metrics
+from app.edges.callback.endpoint import ANSWERS
+from app.edges.callback.endpoint import METHODS as CALLBACK_METHODS
+from app.edges.metrics import ALARMS, Metrics
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
 from app.wallet.facts import Policy
@@ -86,9 +89,11 @@ def test_prometheus_asks_the_private_port_of_the_wallet() -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
     (job,) = config["scrape_configs"]
     assert job["metrics_path"] == "/metrics"
-    assert job["static_configs"] == [
-        {"targets": [f"wallet:{environment()['WALLET_PRIVATE_PORT']}"]}
-    ]
+    address = f"wallet:{environment()['WALLET_PRIVATE_PORT']}"
+    assert job["static_configs"] == [{"targets": [address]}]
+    # The other workers' ports are asked for.
+    (discovery,) = job["http_sd_configs"]
+    assert discovery["url"] == f"http://{address}/metrics/targets"
     assert all((DEPLOY / "prometheus" / name).is_file() for name in config["rule_files"])
 
 
@@ -112,10 +117,51 @@ def test_panels_do_not_overlap_and_are_told_apart() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_prometheus_own_tool_agrees() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "rules", str(DEPLOY / "prometheus" / "alerts.yml")),
+        ("check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")),
+        ("test", "rules", str(Path(__file__).with_name("alerts_test.yml"))),
+    ],
+    ids=" ".join,
+)
+def test_prometheus_own_tool_agrees(words: tuple[str, ...]) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed here")
-    subprocess.run(
-        [promtool, "check", "rules", str(DEPLOY / "prometheus" / "alerts.yml")], check=True
-    )
+    done = subprocess.run([promtool, *words], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_kind_of_event_is_on_the_page_before_it_happens() -> None:
+    """A counter that is born at 1 has not increased: its first alarm would page nobody."""
+    source = (ROOT / "app" / "cashier" / "batch_stats.py").read_text(encoding="utf-8")
+    assert set(re.findall(r'alarms\["([^"]+)"\] \+= 1', source)) == set(ALARMS)
+    ledger = Ledger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
+    edges = {"callback": Requests(CALLBACK_METHODS, answers=ANSWERS, not_admitted=("signature",))}
+    page = Metrics(ledger, Batcher(ledger, Policy()), edges).page().decode()
+    for series in (
+        *(f'wallet_alarms_total{{alarm="{alarm}"}} 0.0' for alarm in ALARMS),
+        'wallet_movement_failures_total{error="LedgerAwayError"} 0.0',
+        'wallet_movement_failures_total{error="unexpected"} 0.0',
+        "wallet_movements_unheard_total 0.0",
+        "wallet_log_lines_dropped_total ",
+        'wallet_ledger_retries_total{reason="40001"} 0.0',
+        'wallet_not_admitted_total{contract="callback",reason="signature"} 0.0',
+        'wallet_movements_total{decision="INSUFFICIENT_FUNDS",event_type="BetPlacing"} 0.0',
+        'contract="callback",event_type="BetPlacing",method="moveFunds",status="200"} 0.0',
+        'code="400",contract="callback",event_type="",method="moveFunds",status="503"} 0.0',
+    ):
+        assert series in page, series
+
+
+def test_errors_that_nobody_expects_share_one_series() -> None:
+    ledger = Ledger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
+    batcher = Batcher(ledger, Policy())
+    batcher.batch_stats.failures["ZeroDivisionError"] += 1
+    batcher.batch_stats.failures["DeadlineError"] += 2
+    page = Metrics(ledger, batcher, {}).page().decode()
+    assert 'wallet_movement_failures_total{error="unexpected"} 1.0' in page
+    assert 'wallet_movement_failures_total{error="DeadlineError"} 2.0' in page
+    assert "ZeroDivisionError" not in page

@@ -13,9 +13,11 @@ from app.cashier.policy import PolicyInForce
 from app.cashier.readiness import why_not_ready
 from app.edges.metrics import Metrics
 from app.edges.probes import Readiness, probes_app
+from app.ledger import transaction
+from app.ledger.errors import LedgerBusyError
 from app.ledger.money.book import Book
-from app.ledger.money.statements import FACTS_CHANGED
-from app.ledger.transaction import Fate, Ledger, RunAgainError
+from app.ledger.money.statements import FACTS_STALE
+from app.ledger.transaction import Ledger, RunAgainError
 from app.telemetry.metrics import Requests
 from app.wallet.facts import Policy
 from app.wallet.outcomes import Posting
@@ -153,6 +155,7 @@ async def test_movements_and_money_are_counted(house: Private) -> None:
     assert alarms == {
         'wallet_alarms_total{alarm="repeat with other content"}': 1,
         'wallet_alarms_total{alarm="credit without a matching movement"}': 1,
+        'wallet_alarms_total{alarm="flagged"}': 0,
     }
 
 
@@ -194,19 +197,26 @@ async def test_retries_are_counted_by_their_reason(house: Private) -> None:
             raise RunAgainError
 
     await house.till.ledger.serializable(work)
-    assert (await house.numbers())['wallet_ledger_retries_total{reason="key taken"}'] == 2
+    assert (await house.numbers())[
+        'wallet_ledger_retries_total{reason="rolled back at commit"}'
+    ] == 2
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "WF001"])
-async def test_a_conflict_is_counted_by_its_sqlstate(house: Private, sqlstate: str) -> None:
+async def test_a_conflict_is_counted_by_its_sqlstate(
+    house: Private, sqlstate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 3)
+
     async def work(book: Book) -> None:
         await book.connection.execute(
             f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$"
         )
 
-    assert await house.till.ledger.in_one_statement(work) is Fate.UNDONE
+    with pytest.raises(LedgerBusyError):
+        await house.till.ledger.serializable(work)
     retries = f'wallet_ledger_retries_total{{reason="{sqlstate}"}}'
-    assert (await house.numbers())[retries] == 1
+    assert (await house.numbers())[retries] == 3
 
 
 async def test_two_processes_on_one_wallet_count_why_they_ran_again(
@@ -224,7 +234,7 @@ async def test_two_processes_on_one_wallet_count_why_they_ran_again(
     assert [type(receipt) for receipt in receipts] == [Posting] * 20
     assert await house.till.pockets() == (80_00, 0)
     # Who loses the race is told by the ledger's own code, or by PostgreSQL's.
-    assert set(reasons) <= {FACTS_CHANGED, "40001", "40P01"}
+    assert set(reasons) <= {FACTS_STALE, "40001", "40P01"}
 
 
 async def test_requests_are_shown_by_method_event_type_and_code(house: Private) -> None:

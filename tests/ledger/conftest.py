@@ -1,5 +1,6 @@
 """The cashier's till, and a line to the database that can be cut."""
 
 from tests.cashier.conftest import far_till, line, till
+from tests.ledger.tls_server import guarded
 
-__all__ = ["far_till", "line", "till"]
+__all__ = ["far_till", "guarded", "line", "till"]

@@ -1,6 +1,9 @@
 """The schema's history, walked on real databases."""
 
 import asyncio
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -22,7 +25,8 @@ from app.ledger.migrations import (
 from app.ledger.tables import metadata
 from tests.conftest import Database
 
-VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
+ROOT = Path(__file__).parents[2]
+VERSIONS = ROOT / "migrations" / "versions"
 
 SCHEMA = """
 SELECT kind, name, what FROM (
@@ -159,3 +163,46 @@ def test_migrations_are_found_from_any_folder(
     monkeypatch.chdir(tmp_path)
     head_revision.cache_clear()
     assert head_revision()
+
+
+MIGRATE = """
+import asyncio, sys
+from app.ledger.migrations import upgrade
+asyncio.run(upgrade(sys.argv[1]))
+"""
+
+
+def migrated(url: str, root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Migrate in another process, whose Python knows nothing of ours."""
+    return subprocess.run(
+        [sys.executable, "-c", MIGRATE, url],
+        cwd=root,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), **environment},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=50,
+    )
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "xx_YY.UTF-8"])
+async def test_the_locale_does_not_matter(empty_db: Database, locale: str) -> None:
+    done = migrated(empty_db.owner_url, ROOT, LC_ALL=locale, PYTHONCOERCECLOCALE="0")
+    assert done.returncode == 0, done.stderr
+    assert await current_revision(empty_db.owner_url) == head_revision()
+
+
+def test_alembics_settings_are_readable_in_every_encoding() -> None:
+    assert (ROOT / "alembic.ini").read_bytes().isascii()
+
+
+async def test_the_folder_of_the_code_may_have_any_name(empty_db: Database, tmp_path: Path) -> None:
+    root = tmp_path / "50% of é:it"
+    root.mkdir()
+    for name in ("migrations", "alembic.ini"):
+        (root / name).symlink_to(ROOT / name)
+    # The code looks for its files beside itself: a link would lead back to where it really is.
+    shutil.copytree(ROOT / "app", root / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    done = migrated(empty_db.owner_url, root, LC_ALL="C.UTF-8")
+    assert done.returncode == 0, done.stderr
+    assert await current_revision(empty_db.owner_url) == head_revision()

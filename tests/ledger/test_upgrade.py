@@ -542,6 +542,38 @@ class TestTheSwitch:
         assert await in_force.renew(new.ledger, used)
         assert in_force.policy.rule_version is RuleVersion.CURRENT
 
+    async def test_it_meets_no_statement_of_the_service_in_a_circle(
+        self, old: LastRelease, new: Till, empty_db: Database
+    ) -> None:
+        """Who reads players and then wallets goes on while the switch waits for both."""
+        await old.do("player", "anna", "1", "0")
+        await upgrade(empty_db.owner_url)
+        await old.stop()
+        reader = await connect(empty_db.service_url)
+        async with reader.transaction():
+            await reader.execute("SELECT FROM players LIMIT 1")
+            switch = asyncio.create_task(finish_upgrade(empty_db.owner_url, "test"))
+            await waits_for_a_lock(new)
+            await reader.execute("SET LOCAL lock_timeout = '500ms'")
+            await reader.execute("SELECT FROM wallets LIMIT 1")
+        await reader.close()
+        assert await switch
+
+    async def test_whoever_goes_back_finds_everybody_blocked_who_was(
+        self, old: LastRelease, new: Till, empty_db: Database
+    ) -> None:
+        """After the switch nothing copies a block to where the release before reads it."""
+        await old.do("player", "anna", "1", "0")
+        await upgrade(empty_db.owner_url)
+        await old.stop()
+        await finish_upgrade(empty_db.owner_url, "test")
+        change = AccountChange(is_suspended=True, limits={"stake_day": "5"})
+        await update_account(new.ledger, "anna", change, cooling=timedelta())
+        assert await new.count("players", "blocked") == 0
+        await new.ledger.close()
+        await migrations.downgrade(empty_db.owner_url, "20261126_rows")
+        assert await new.count("players", "blocked AND limits IS NOT NULL") == 1
+
     async def test_an_abort_that_was_accepted_there_refuses_no_bet_afterwards(
         self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
     ) -> None:

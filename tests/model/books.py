@@ -70,6 +70,18 @@ class GivenBack:
 
 
 @dataclass
+class EarlyAbort:
+    """An abort told 406 or 409 while no bet of its amount stood."""
+
+    transaction_id: str
+    amount: int
+    first_at: datetime
+    waits: bool
+    """for a bet to refuse; not if it means a bet that had been refused for ever before it"""
+    refused_a_bet: bool = False
+
+
+@dataclass
 class Round:
     """One event of one player; ordinary and streamer rounds are apart."""
 
@@ -79,8 +91,11 @@ class Round:
     given_back: list[GivenBack] = field(default_factory=list)
     overdrawn: int = 0
     """what SportBetCancels took beyond the payments that stood"""
-    cancelled: bool = False
-    """whether there was a SportBetCancel"""
+    settles_anew: bool = False
+    """whether a SportBetCancel lacked something to take back, or was one of 0 without a bet"""
+    early_aborts: list[EarlyAbort] = field(default_factory=list)
+    refused_bets: list[int] = field(default_factory=list)
+    """amounts of bets refused for ever; each is struck off by one abort of the amount"""
     settled: bool = False
     """whether a Win or Lose came after the latest bet and SportBetCancel"""
 
@@ -91,6 +106,29 @@ class Round:
     @property
     def paid(self) -> list[Payment]:
         return [payment for payment in self.payments if payment.stands]
+
+    def note_refused_abort(self, transaction_id: str, amount: int, now: datetime) -> None:
+        """Remember a refused abort once, unless a bet of its amount stands."""
+        if any(early.transaction_id == transaction_id for early in self.early_aborts):
+            return
+        if any(bet.amount == amount for bet in self.standing):
+            return
+        waits = amount not in self.refused_bets
+        if not waits:
+            self.refused_bets.remove(amount)
+        self.early_aborts.append(EarlyAbort(transaction_id, amount, now, waits))
+
+    def note_accepted_abort(self, transaction_id: str) -> None:
+        for early in self.early_aborts:
+            if early.transaction_id == transaction_id:
+                early.waits = False
+
+    def has_used(self, transaction_id: str) -> bool:
+        """Whether this abort refused a bet."""
+        return any(
+            early.refused_a_bet and early.transaction_id == transaction_id
+            for early in self.early_aborts
+        )
 
 
 @dataclass

@@ -14,19 +14,19 @@ from tests.model.served import Clock, serving
 
 @pytest.fixture
 def houses(postgres: EmbeddedPostgres, template: str) -> Iterator[Houses]:
-    """Serve each choice of settings; a database remembers its key scope, so there are two."""
+    """Serve each choice of settings; a database remembers those that decide money."""
     with ExitStack() as stack:
         database = contextmanager(clone)
         urls = {
-            scope: stack.enter_context(database(postgres, template)).service_url
-            for scope in {choice.key_scope for choice in CHOICES}
+            remembered: stack.enter_context(database(postgres, template)).service_url
+            for remembered in {(choice.key_scope, choice.stake_order) for choice in CHOICES}
         }
         clock = Clock()
         callers = {}
         for choice in CHOICES:
             port = stack.enter_context(
                 serving(
-                    urls[choice.key_scope],
+                    urls[choice.key_scope, choice.stake_order],
                     clock,
                     callback_keys=CALLBACK_KEY,
                     agents=agents_setting(),

@@ -47,6 +47,8 @@ TAKE_BACKS = {"BetPayedAbort", "PromoStreamersBetPayedAbort"}
 OF_ROUNDS = BETS | PAYMENTS | ABORTS | TAKE_BACKS | {"SportBetCancel"}
 TO_BONUS = {"Win", "PromoWin", "DropAndWin"}
 WITH_BALANCE = {402, 406, 409}
+OVERTAKEN = timedelta(seconds=600)
+"""so long after its abort a bet is refused"""
 DONE, CONFLICT = 0, 409
 
 
@@ -78,6 +80,13 @@ class Refused(Exception):  # noqa: N818 — an answer, not an error
     def __init__(self, code: int) -> None:
         super().__init__(str(code))
         self.code = code
+
+
+class BetOvertaken(Refused):
+    """The bet's abort came before it: code 400, for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(400)
 
 
 class Model:
@@ -171,7 +180,13 @@ class Model:
         except Refused as refused:
             code = refused.code
             expected = Expected(code, player if code in WITH_BALANCE else None)
-            if code in {402, 456, 405} or (code == CONFLICT and kind in ABORTS):
+            is_for_ever = code in {402, 456, 405} or isinstance(refused, BetOvertaken)
+            found = player.round(fields["eventId"], streamer=_is_streamers(kind))
+            if kind in BETS and is_for_ever:
+                found.refused_bets.append(amount)
+            if kind in ABORTS and code in {406, CONFLICT}:
+                found.note_refused_abort(fields["transactionId"], amount, now)
+            if is_for_ever or (code == CONFLICT and kind in ABORTS):
                 self.callback[key] = expected.is_first_of = Declined(content, code)
             return expected
         self.callback[key] = first = Declined(content, DONE)
@@ -200,12 +215,14 @@ class Model:
         self._check_token(player.user_id, fields["token"], now, live=kind in PLAY)
         if kind in PLAY and player.blocked(now):
             raise Refused(405)
-        streamer = kind.startswith("PromoStreamers")
+        streamer = _is_streamers(kind)
         found = player.rounds.get((event_id, streamer)) or Round(event_id)
-        if kind in {"Win", "Lose"} and not (found.standing or found.cancelled):
+        if kind in {"Win", "Lose"} and not (found.standing or found.settles_anew):
             raise Refused(406)
+        if kind in BETS:
+            self._check_overtaken(found, fields["transactionId"], amount, now)
         if kind in PLAY and player.exceeds(amount, now, is_stake=kind in BETS):
-            # Limits and funds come after the event's rules, and play has none of those.
+            # Limits and funds come after the event's rules.
             raise Refused(456)
         own_id = fields["transactionId"] if self.by_event_too else None
         if kind in BETS:
@@ -221,15 +238,21 @@ class Model:
                 player.losses.append((now, -amount))
             found.settled = True
         elif kind in ABORTS:
+            if found.has_used(fields["transactionId"]):
+                raise Refused(CONFLICT)
             bet = _bet_to_give_back(found, amount, own_id)
             pots = _credit(player, bet.real, bet.bonus)
             bet.stands = False
+            found.note_accepted_abort(fields["transactionId"])
             found.given_back.append(GivenBack(bet, pots.real, pots.bonus))
         elif kind in TAKE_BACKS:
             pots = _take_back(player, found, amount, now)
         elif kind == "SportBetCancel":
+            is_empty = amount == 0 and not found.standing
+            overdrawn_before = found.overdrawn
             pots = _cancel(player, found, amount, now)
-            found.cancelled, found.settled = True, False
+            found.settled = False
+            found.settles_anew |= is_empty or found.overdrawn > overdrawn_before
         elif kind == "Tip":
             if amount > max(player.real, 0):
                 raise Refused(402)
@@ -242,6 +265,19 @@ class Model:
             pots = _credit(player, 0, amount) if in_bonus else _credit(player, amount, 0)
         if kind in OF_ROUNDS:
             player.rounds[event_id, streamer] = found
+
+    def _check_overtaken(
+        self, found: Round, transaction_id: str, amount: int, now: datetime
+    ) -> None:
+        """Refuse a bet whose abort came first, at most so long ago; the oldest such abort."""
+        for early in found.early_aborts:
+            if self.by_event_too:
+                is_meant = early.transaction_id == transaction_id
+            else:
+                is_meant = early.amount == amount
+            if early.waits and is_meant and now - early.first_at <= OVERTAKEN:
+                early.waits, early.refused_a_bet = False, True
+                raise BetOvertaken
 
     # --- the transfer API ---------------------------------------------------------------------
 
@@ -388,6 +424,10 @@ class Model:
         return _credit(player, amount - bonus, bonus)
 
 
+def _is_streamers(kind: str) -> bool:
+    return kind.startswith("PromoStreamers")
+
+
 def _has_bonus_code(fields: Mapping[str, str]) -> bool:
     return bool(fields.get("bonusCode", "").strip())
 
@@ -419,10 +459,12 @@ def _draw(player: Player, real: int, bonus: int) -> tuple[Pots, int]:
 
 def _bet_to_give_back(found: Round, amount: int, own_id: str | None) -> Bet:
     """Find the bet that an abort gives back; an abort names none."""
-    if not found.bets or found.paid:
+    if not found.bets:
         raise Refused(406)
     if not found.standing:
         raise Refused(CONFLICT)
+    if len(found.paid) >= len(found.standing):
+        raise Refused(406)
     fitting = [bet for bet in found.standing if bet.amount == amount]
     if not fitting:
         raise Refused(406)

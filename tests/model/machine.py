@@ -31,7 +31,8 @@ HUGE = "999999999999999999"
 AMOUNTS = ("5", "10.00", "3", "0", "1", "7", "0.01", "33.33", "100", "2.50", "0.00000001", HUGE)
 ODD_AMOUNTS = ("", "-1", "+1", "1e2", " 1", "1.", ".5", "1" * 19, "0." + "1" * 19, "NaN")
 WAITS = (
-    *(timedelta(seconds=1), timedelta(minutes=59), timedelta(hours=2), timedelta(hours=25)),
+    *(timedelta(seconds=1), timedelta(seconds=599), timedelta(minutes=10), timedelta(minutes=59)),
+    *(timedelta(hours=2), timedelta(hours=25)),
     *(timedelta(days=6), timedelta(days=8), timedelta(days=40)),
 )
 
@@ -57,6 +58,7 @@ OTHER = 9
 WHAT = (
     *("bet", "bet", "bet", "win", "win", "free win", "abort", "abort", "abort by id"),
     *("take back", "take a part", "cancel", "cancel"),
+    *("abort too early", "overtaken bet", "overtaken bet", "early abort again"),
 )
 steps = st.tuples(st.sampled_from(WHAT), known)
 """what happens next in an event, and which of the amounts it is about"""
@@ -171,6 +173,8 @@ class WalletMachine(RuleBasedStateMachine):
         there = [payment.stands for payment in round_.payments]
         amount, code, direction = STAKES[which], None, "debit"
         transaction_id = None
+        aborts = round_.early_aborts
+        early = aborts[-1 - which % len(aborts)] if aborts else None
         match what:
             case "bet":
                 kind = "Debit" if streamer else "BetPlacing"
@@ -185,6 +189,18 @@ class WalletMachine(RuleBasedStateMachine):
                 amount = self.amount_like(number, bets, which)
                 if bets:
                     transaction_id = round_.bets[-1 - which % len(bets)].transaction_id
+            case "abort too early":
+                kind, direction = "BetPlacingAbort", "credit"
+            case "overtaken bet":
+                kind = "Debit" if streamer else "BetPlacing"
+                if early is not None:
+                    amount = self.amount_like(number, [early.amount], 0)
+                    transaction_id = early.transaction_id if self.model.by_event_too else None
+            case "early abort again":
+                kind, direction = "BetPlacingAbort", "credit"
+                if early is not None:
+                    amount = self.amount_like(number, [early.amount], 0)
+                    transaction_id = early.transaction_id
             case "take back":
                 kind = "BetPayedAbort"
                 amount = self.amount_like(number, there, which)

@@ -21,7 +21,7 @@ LIMITS: tuple[dict[str, str], ...] = (
 )
 PAUSES = (
     *("deposit", "grant", "withdraw", "revoke", "wait", "again", "tip", "history", "gift"),
-    *("limit", "block"),
+    *("limit", "block", "moments"),
 )
 """what happens between the events now and then"""
 
@@ -85,6 +85,8 @@ def _take(machine: WalletMachine, step: Step) -> None:
             machine.pay(PLAYER, f"bonus/{what}", STAKES[which])
         case "wait":
             machine.clock.advance(timedelta(hours=5 * which))
+        case "moments":
+            machine.clock.advance(timedelta(seconds=120 * which))
         case "again":
             if machine.sent:
                 fields, _ = machine.sent[-1 - which % len(machine.sent)]

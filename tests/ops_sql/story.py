@@ -52,7 +52,7 @@ STORY = """
 1 14:00 dina PromoStreamersDebit  100.00 p-1  stream-1 4711
 1 14:05 dina PromoStreamersCredit 250.00 p-2  stream-1 4711
 1 15:00 anna BetPlacingAbort    15.00 a-5   round-5  4711     NO_MATCHING_MOVEMENT
-1 15:01 anna BetPlacing         15.00 b-5   round-5  4711
+1 15:15 anna BetPlacing         15.00 b-5   round-5  4711
 2 09:00 anna PromoWin           12.00 x-1   promo-1  4711
 2 09:30 anna DropAndWin          8.00 x-2   drop-1   4711
 2 10:00 anna Win                40.00 w-9   round-9  4711     NO_MATCHING_MOVEMENT

@@ -2,20 +2,24 @@
 
 import asyncio
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from app.postgres import EmbeddedPostgres, PostgresError, child, process
-from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
+from app.postgres.binaries import Binaries, find_binaries
+from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER, Cluster
+from app.postgres.locks import FileLock
 from app.postgres.running import read_running
 
 ROLES = (OWNER, SERVICE, OPS)
@@ -245,8 +249,25 @@ def test_who_wants_to_own_a_server_that_stays_is_told_who_has_it(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.postgres.embedded.START_SECONDS_MAX", 1)
+    said: list[str] = []
     with start(data_dir), pytest.raises(PostgresError, match="run by another process"):
-        start(data_dir, own=True)
+        start(data_dir, own=True, say=said.append)
+    (sentence,) = said
+    assert f"process {os.getpid()}" in sentence
+    assert "waiting up to 1 seconds" in sentence
+
+
+def test_who_waits_for_somebody_elses_start_is_told(data_dir: Path) -> None:
+    with start(data_dir) as server:
+        lock = FileLock(next(data_dir.glob("*.start.lock")))
+        assert lock.exclusive(0)
+        threading.Timer(0.5, lock.close).start()
+        said: list[str] = []
+        with start(data_dir, say=said.append) as joined:
+            assert joined.joined
+        assert said == [
+            f"Another process is starting PostgreSQL in {server.data_dir}: waiting for it."
+        ]
 
 
 def test_a_killed_server_recovers_at_the_next_start(data_dir: Path) -> None:
@@ -328,10 +349,63 @@ def test_a_server_that_does_not_start_is_told_with_its_log(data_dir: Path) -> No
         assert ask(server, "SELECT 1") == 1
 
 
+def told(data_dir: Path) -> str:
+    """The one sentence that a start on this folder ends with."""
+    with pytest.raises(PostgresError) as refused:
+        start(data_dir)
+    sentence = str(refused.value)
+    assert sentence.startswith(f"The data folder {data_dir}")
+    assert sentence.endswith("WALLET_DATABASE_URL.")
+    assert "\n" not in sentence
+    return sentence
+
+
 def test_a_data_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(PostgresError, match="cannot be made"):
-        start(tmp_path / "file" / "data")
+    assert "not a directory" in told(tmp_path / "file" / "data")
+    assert "file exists" in told(tmp_path / "file")
+    assert "name too long" in told(tmp_path / ("x" * 300))
+    assert "no such home folder" in told(Path("~nobody-of-this-name/x"))
+
+
+def test_links_that_lead_to_each_other_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert "loop of links" in told(tmp_path / "a")
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from app.postgres import EmbeddedPostgres, PostgresError
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    EmbeddedPostgres.start_or_join(Path(sys.argv[1]), fsync=False)
+except PostgresError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_folder_of_somebody_else_is_told_with_its_owner(data_dir: Path) -> None:
+    if process.run_as() != child.NAMESPACE:
+        pytest.skip("no user namespace here, so every start is by root itself")
+    with start(data_dir):
+        pass
+    # Everything above lets others in, as an ordinary home does.
+    for folder in (data_dir, *data_dir.parents):
+        if folder.stat().st_mode & 0o011 != 0o011:
+            folder.chmod(folder.stat().st_mode | 0o055)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(data_dir)], capture_output=True, check=False,
+        text=True, timeout=50,
+    )  # fmt: skip
+    assert "it belongs to root" in done.stdout, done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that only reads")
+def test_a_folder_where_nothing_can_be_written_is_told() -> None:
+    assert "cannot be made" in told(Path("/proc/wallet"))
 
 
 def test_the_log_names_no_content_of_a_row(data_dir: Path) -> None:
@@ -361,11 +435,11 @@ class TestAsRoot:
             assert ask(server, "SELECT 1") == 1
 
     def test_where_there_is_no_namespace_it_runs_as_nobody(self) -> None:
-        # The folders above the data must let `nobody` through; pytest's own do not.
         made = subprocess.run(["mktemp", "-d"], capture_output=True, check=True, text=True)
         folder = Path(made.stdout.strip())
         try:
-            folder.chmod(0o755)
+            # Only root may enter it, as with /root.
+            assert folder.stat().st_mode & 0o077 == 0
             data_dir = folder / "data"
             with start(data_dir, identity=child.NOBODY) as server:
                 ask(server, "CREATE TABLE kept AS SELECT 7 AS number")
@@ -378,6 +452,67 @@ class TestAsRoot:
                 assert ask(server, "SELECT number FROM kept") == 7
         finally:
             subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+    def test_a_checkout_that_only_root_may_enter_is_no_obstacle(self, tmp_path: Path) -> None:
+        """Programs and data below a closed folder, as a checkout in /root has them."""
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o700)
+        found = find_binaries(closed)
+        # The wheel's libraries lie beside its package, two folders up.
+        package = found.folder.parents[1]
+        inside = closed / package.name / found.folder.parent.name
+        shutil.copytree(found.folder.parent, inside, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, closed / libraries.name, symlinks=True)
+        data_dir = closed / "data"
+        data_dir.mkdir(mode=0o700)
+        cluster = Cluster(data_dir, Binaries(inside / "bin", found.major))
+        with EmbeddedPostgres._start_or_join(
+            cluster, child.NOBODY, fsync=False, own=True, loopback=False, settings={}, say=print
+        ) as server:
+            assert ask(server, "SELECT 1") == 1
+            owner = Path(f"/proc/{server_pid(data_dir)}").stat().st_uid
+            assert owner == child.NOBODY_ID
+        assert closed.stat().st_mode & 0o077 == 0
+
+    def test_nobody_keeps_no_more_of_root_than_the_way_to_its_files(self, tmp_path: Path) -> None:
+        closed, opened = tmp_path / "closed", tmp_path / "opened"
+        for folder in (closed, opened):
+            folder.mkdir()
+            shutil.copy("/bin/cat", folder / "cat")
+        closed.chmod(0o700)
+        status = "/proc/self/status"
+        done = self.as_nobody(str(closed / "cat"), status)
+        kept = int(re.findall(r"CapEff:\t(\w+)", done.stdout)[0], 16)
+        assert kept in {1 << number for number in child.PASSING_THROUGH}, done.stderr
+        assert re.findall(r"Uid:\t(\d+)\t(\d+)", done.stdout) == [("65534", "65534")]
+        # Where the way is open, nothing is kept.
+        done = self.as_nobody("/bin/cat", status)
+        assert re.findall(r"CapEff:\t(\w+)", done.stdout) == ["0" * 16]
+
+    def test_without_that_capability_it_says_what_to_do(self, tmp_path: Path) -> None:
+        program = tmp_path / "cat"
+        shutil.copy("/bin/cat", program)
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("setpriv is not installed here")
+        without = [setpriv, "--bounding-set=-dac_read_search,-dac_override",
+                   "--inh-caps=-all", "--ambient-caps=-all"]  # fmt: skip
+        done = self.as_nobody(str(program), "/dev/null", before=without)
+        assert done.returncode == 1
+        assert str(program) in done.stderr
+        assert "as an ordinary user" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    @staticmethod
+    def as_nobody(*command: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        parent = "import os, sys, subprocess; sys.exit(subprocess.call([sys.executable, '-I', "
+        parent += "sys.argv[1], 'nobody', str(os.getpid()), *sys.argv[2:]]))"
+        return subprocess.run(
+            [*before, sys.executable, "-c", parent, child.__file__, *command],
+            capture_output=True, check=False, text=True, timeout=30,
+        )  # fmt: skip
 
     def test_an_ordinary_user_needs_none_of_this(self, data_dir: Path) -> None:
         """A whole start as an ordinary user, which the namespace makes of root."""

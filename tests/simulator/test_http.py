@@ -9,7 +9,7 @@ import pytest
 from app.simulator.encoder import EncodedRequest
 from app.simulator.http import Address, BrokenReplyError, Client, Reply
 
-LETTER = EncodedRequest("POST", "/moveFunds?a=1", (("X-Test", "1"),), b"body")
+REQUEST = EncodedRequest("POST", "/moveFunds?a=1", (("X-Test", "1"),), b"body")
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ async def test_a_request_is_printed_as_http() -> None:
         client,
         heard,
     ):
-        assert await client.send(LETTER) == Reply(200, b"ok")
+        assert await client.send(REQUEST) == Reply(200, b"ok")
     head = heard[0].decode().split("\r\n")
     assert head[0] == "POST /base/moveFunds?a=1 HTTP/1.1"
     assert head[1].startswith("Host: 127.0.0.1:")
@@ -72,7 +72,7 @@ async def test_a_request_is_printed_as_http() -> None:
 )
 async def test_answers_are_read_in_all_their_forms(answer: bytes, reply: Reply) -> None:
     async with saying(answer) as (client, _):
-        assert await client.send(LETTER) == reply
+        assert await client.send(REQUEST) == reply
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ async def test_answers_are_read_in_all_their_forms(answer: bytes, reply: Reply) 
 async def test_what_is_no_answer_is_named_so(answer: bytes) -> None:
     async with saying(answer) as (client, _):
         with pytest.raises(BrokenReplyError):
-            await client.send(LETTER)
+            await client.send(REQUEST)
 
 
 async def test_a_connection_that_ends_is_an_error_and_the_next_request_opens_another() -> None:
     async with saying(b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as (client, _):
         with pytest.raises((EOFError, OSError)):
-            await client.send(LETTER)
-        assert await client.send(LETTER) == Reply(200, b"ok")
+            await client.send(REQUEST)
+        assert await client.send(REQUEST) == Reply(200, b"ok")
 
 
 async def test_a_connection_is_kept_unless_the_server_closes_it() -> None:
@@ -103,13 +103,13 @@ async def test_a_connection_is_kept_unless_the_server_closes_it() -> None:
     keeping = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     async with saying(keeping, closing, keeping) as (client, _):
         for _ in range(3):
-            assert await client.send(LETTER) == Reply(200, b"ok")
+            assert await client.send(REQUEST) == Reply(200, b"ok")
 
 
 async def test_no_answer_is_waited_for_beyond_the_timeout() -> None:
     async with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf") as (client, _):
         with pytest.raises((TimeoutError, EOFError)):
-            await client.send(LETTER)
+            await client.send(REQUEST)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://host", "http://", ""])

@@ -1,4 +1,4 @@
-"""The simulator's books against examples computed by hand from the contract."""
+"""The simulator's oracle against examples computed by hand from the contract."""
 
 import itertools
 from dataclasses import dataclass, field, replace
@@ -8,17 +8,17 @@ import pytest
 from app.simulator.expected import Expected
 from app.simulator.laws import LAWS, Direction, usual_direction
 from app.simulator.moves import Event, Move, Question, Token
-from app.simulator.oracle import Manners, Oracle
+from app.simulator.oracle import Oracle, ServerSettings
 from app.simulator.pockets import Pockets
 from app.simulator.units import read_amount
 
-MANNERS = Manners("conflict", "real_first", "transaction")
+SETTINGS = ServerSettings("conflict", "real_first", "transaction")
 numbers = itertools.count()
 
 
 @dataclass
 class Player:
-    """A book that is spoken to in the contract's words."""
+    """An oracle that is asked in the contract's words."""
 
     oracle: Oracle
     last: Move = field(init=False)
@@ -56,12 +56,17 @@ def told(expected: Expected) -> str:
 
 
 def player(
-    real: str, bonus: str, *, scale: int = 2, debt: bool = False, manners: Manners = MANNERS
+    real: str,
+    bonus: str,
+    *,
+    scale: int = 2,
+    debt: bool = False,
+    settings: ServerSettings = SETTINGS,
 ) -> Player:
     units = [read_amount(text, scale) for text in (real, bonus)]
     assert units[0] is not None
     assert units[1] is not None
-    return Player(Oracle(Pockets(-units[0] if debt else units[0], units[1]), scale, manners))
+    return Player(Oracle(Pockets(-units[0] if debt else units[0], units[1]), scale, settings))
 
 
 # --- stakes and wins -------------------------------------------------------------------------
@@ -75,7 +80,7 @@ def test_a_stake_takes_real_first_and_its_win_comes_back_in_proportion() -> None
 
 
 def test_a_stake_takes_bonus_first_where_it_is_set_so() -> None:
-    one = player("100", "50", manners=replace(MANNERS, stake_order="bonus_first"))
+    one = player("100", "50", settings=replace(SETTINGS, stake_order="bonus_first"))
     assert one.says("BetPlacing", "120") == "30.00 = 30.00 + 0.00"
     # 50 of 120 was bonus: 10.01 × 5 / 12 = 4.170…
     assert one.says("Win", "10.01") == "40.01 = 35.84 + 4.17"
@@ -87,7 +92,6 @@ def test_the_proportion_is_of_all_stakes_that_stand() -> None:
     assert one.says("BetPlacing", "4") == "8.00 = 0.00 + 8.00"
     # Real 5, bonus 2 of 7: 1.00 × 2 / 7 = 0.285…
     assert one.says("Win", "1") == "9.00 = 0.72 + 8.28"
-    assert one.says("BetPlacingAbort", "3") == "406"
     assert one.says("BetPayedAbort", "1") == "8.00 = 0.00 + 8.00"
     assert one.says("BetPlacingAbort", "3") == "11.00 = 3.00 + 8.00"
     # Only the bet of 4 stands, half of it bonus.
@@ -198,7 +202,7 @@ def test_what_one_pocket_lacks_is_taken_from_the_other() -> None:
 
 
 def test_a_bonus_spent_is_taken_back_from_real() -> None:
-    one = player("9", "0", manners=replace(MANNERS, stake_order="bonus_first"))
+    one = player("9", "0", settings=replace(SETTINGS, stake_order="bonus_first"))
     one.says("BetPlacing", "0")
     one.says("Win", "4", code="b")
     assert one.says("BetPlacing", "3", event="f") == "10.00 = 9.00 + 1.00"
@@ -291,15 +295,86 @@ def test_an_abort_that_paid_a_debt_is_undone_from_where_its_money_went() -> None
 def test_an_abort_answers_406_without_its_bet_and_409_for_ever_when_none_stands() -> None:
     one = player("10", "0")
     assert one.says("BetPlacingAbort", "2") == "406"
-    overtook = one.last
-    one.says("BetPlacing", "2")
-    assert one.says("BetPlacingAbort", "3") == "406"
-    assert one.repeats(overtook) == "10.00 = 10.00 + 0.00"
-    assert one.says("BetPlacingAbort", "2") == "409"
+    one.says("BetPlacing", "3")
+    assert one.says("BetPlacingAbort", "4") == "406"
+    assert one.says("BetPlacingAbort", "3") == "10.00 = 10.00 + 0.00"
+    assert one.says("BetPlacingAbort", "5") == "409"
     too_late = one.last
-    one.says("BetPlacing", "2")
+    assert one.says("BetPlacing", "5") == "400"
+    assert one.says("BetPlacing", "5") == "5.00 = 5.00 + 0.00"
     assert one.repeats(too_late) == "409"
+    assert one.says("BetPlacingAbort", "5") == "10.00 = 10.00 + 0.00"
+
+
+def test_of_two_bets_one_may_be_paid_and_the_other_given_back() -> None:
+    one = player("10", "0")
+    one.says("BetPlacing", "2")
+    one.says("BetPlacing", "3")
+    one.says("Win", "5")
+    assert one.says("BetPlacingAbort", "2") == "12.00 = 12.00 + 0.00"
+    assert one.says("BetPlacingAbort", "3") == "406"
+
+
+def test_a_win_after_all_bets_were_given_back_needs_a_cancel_that_lacked_something() -> None:
+    one = player("10", "0")
+    one.says("BetPlacing", "2")
+    one.says("Win", "5")
+    one.says("SportBetCancel", "5")
+    one.says("BetPlacingAbort", "2")
+    assert one.says("Win", "1") == "406"
+    assert one.says("SportBetCancel", "0") == "10.00 = 10.00 + 0.00"
+    assert one.says("Win", "1") == "11.00 = 11.00 + 0.00"
+
+
+# --- aborts before their bets ----------------------------------------------------------------
+
+
+def test_a_bet_after_its_abort_is_refused_for_ever_and_uses_the_abort_up() -> None:
+    one = player("10", "0")
+    assert one.says("BetPlacingAbort", "2") == "406"
+    abort = one.last
+    assert one.repeats(abort) == "406"
+    assert one.says("BetPlacing", "2") == "400"
+    bet = one.last
+    assert one.repeats(replace(bet, amount="3")) == "400"
+    assert one.says("BetPlacing", "2") == "8.00 = 8.00 + 0.00"
+    assert one.repeats(abort) == "409"
+    assert one.repeats(abort) == "409"
     assert one.says("BetPlacingAbort", "2") == "10.00 = 10.00 + 0.00"
+
+
+def test_where_the_setting_says_flag_such_a_bet_is_accepted() -> None:
+    one = player("10", "0", settings=replace(SETTINGS, overtaken_bet="flag"))
+    one.says("BetPlacingAbort", "2")
+    abort = one.last
+    assert one.says("BetPlacing", "2") == "8.00 = 8.00 + 0.00"
+    assert one.repeats(abort) == "10.00 = 10.00 + 0.00"
+
+
+def test_where_ids_are_shared_an_abort_refuses_the_bet_of_its_own_id_at_any_amount() -> None:
+    one = player("10", "0", settings=replace(SETTINGS, key_scope="transaction_event"))
+    assert one.says("BetPlacingAbort", "2", id_="x") == "406"
+    assert one.says("BetPlacing", "2", id_="y") == "8.00 = 8.00 + 0.00"
+    assert one.says("BetPlacing", "5", id_="x") == "400"
+    assert one.says("BetPlacingAbort", "2", id_="x") == "409"
+
+
+def test_the_abort_of_a_bet_refused_for_ever_refuses_no_other_and_the_next_one_does() -> None:
+    one = player("1", "0")
+    assert one.says("BetPlacing", "2") == "402"
+    assert one.says("BetPlacingAbort", "2") == "406"
+    one.says("technicalFix", "9")
+    assert one.says("BetPlacing", "2", event="e") == "8.00 = 8.00 + 0.00"
+    assert one.says("BetPlacingAbort", "2") == "10.00 = 10.00 + 0.00"
+    assert one.says("BetPlacingAbort", "2") == "409"
+    assert one.says("BetPlacing", "2") == "400"
+
+
+def test_streamer_bets_are_overtaken_by_streamer_aborts_only() -> None:
+    one = player("10", "0")
+    one.says("PromoStreamersBetPlacingAbort", "2")
+    assert one.says("BetPlacing", "2") == "8.00 = 8.00 + 0.00"
+    assert one.says("PromoStreamersDebit", "2") == "400"
 
 
 def test_an_abort_gives_back_the_latest_bet_of_its_amount() -> None:
@@ -313,7 +388,7 @@ def test_an_abort_gives_back_the_latest_bet_of_its_amount() -> None:
 
 
 def test_where_ids_are_shared_an_abort_means_the_bet_of_its_own_id() -> None:
-    one = player("2", "2", manners=replace(MANNERS, key_scope="transaction_event"))
+    one = player("2", "2", settings=replace(SETTINGS, key_scope="transaction_event"))
     one.says("BetPlacing", "2", id_="first")
     one.says("BetPlacing", "2", id_="second")
     assert one.says("BetPlacingAbort", "2", id_="first") == "2.00 = 2.00 + 0.00"
@@ -347,7 +422,7 @@ def test_the_same_id_with_other_content_moves_nothing() -> None:
 
 
 def test_where_ids_are_shared_a_bets_id_settles_it() -> None:
-    one = player("10", "0", manners=replace(MANNERS, key_scope="transaction_event"))
+    one = player("10", "0", settings=replace(SETTINGS, key_scope="transaction_event"))
     one.says("BetPlacing", "2", id_="x")
     assert one.says("Win", "5", id_="x") == "13.00 = 13.00 + 0.00"
     assert one.says("Win", "5", id_="x") == "409"
@@ -363,7 +438,7 @@ def test_the_debit_of_a_promotion_leaves_the_id_to_its_credit() -> None:
 
 
 def test_a_replay_is_the_first_answer_and_other_content_is_not() -> None:
-    one = player("10", "0", manners=replace(MANNERS, duplicate_reply="replay"))
+    one = player("10", "0", settings=replace(SETTINGS, duplicate_reply="replay"))
     one.says("BetPlacing", "2")
     bet = one.last
     one.says("Win", "7")
@@ -398,6 +473,7 @@ def test_what_is_in_no_table_is_400() -> None:
     one = player("10", "0")
     assert one.says("BetPlacing", "1", direction="credit") == "400"
     assert one.says("Jackpot", "1", direction="credit") == "400"
+    assert one.says("Cancel", "1", direction="credit") == "400"
     one.says("BetPlacing", "1")
     assert one.says("Lose", "1", direction="debit") == "400"
     assert one.says("Lose", "0", direction="debit") == "9.00 = 9.00 + 0.00"

@@ -1,7 +1,7 @@
 """A whole run over HTTP: an honest server is found clean, a lying or stumbling one as it deserves.
 
-The understudy stands for the wallet beyond the simulator's door. It answers by books of the
-simulator's own kind, so an honest understudy proves the letters and the judge, not the rules.
+The understudy is a server that answers by the simulator's own oracle, in place of the wallet. So it
+proves how requests are encoded and answers judged, not the rules.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from rich.console import Console
 from app.simulator import Bar, Options, Silence, Stage, StagePlayer, Verdict, simulate
 from app.simulator.expected import Expected, Key, refused
 from app.simulator.moves import Event, Move, Question, Token
-from app.simulator.oracle import Manners, Oracle
+from app.simulator.oracle import Oracle, ServerSettings
 from app.simulator.pockets import Pockets
 from app.simulator.signature import sign
 from app.simulator.stage import DuplicateReply, KeyScope, StakeOrder
@@ -74,7 +74,7 @@ def steady(_number: int) -> str:
 
 @dataclass
 class Understudy:
-    """Answers by its own books, in place of the wallet."""
+    """Answers by oracles of its own, in place of the wallet."""
 
     stage: Stage
     lie: Lie = honest
@@ -86,12 +86,17 @@ class Understudy:
     serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        manners = Manners(self.stage.duplicate_reply, self.stage.stake_order, self.stage.key_scope)
+        settings = ServerSettings(
+            self.stage.duplicate_reply,
+            self.stage.stake_order,
+            self.stage.key_scope,
+            self.stage.overtaken_bet,
+        )
         self.oracles = {
             player.user_id: Oracle(
                 Pockets(units_of(player.real, player.scale), units_of(player.bonus, player.scale)),
                 player.scale,
-                manners,
+                settings,
             )
             for player in self.stage.players
         }
@@ -297,6 +302,14 @@ async def test_an_honest_server_is_found_clean(
     assert all(player.agrees for player in verdict.players)
 
 
+async def test_a_server_that_accepts_overtaken_bets_is_found() -> None:
+    understudy = Understudy(replace(stage(), overtaken_bet="flag"))
+    understudy.stage = stage()
+    assert not (await play(understudy)).clean
+    flagging = Understudy(replace(stage(), overtaken_bet="flag"))
+    assert (await play(flagging)).clean
+
+
 async def test_the_same_run_may_be_played_twice_on_the_same_wallets() -> None:
     understudy = Understudy(stage())
     first = await play(understudy)
@@ -424,7 +437,7 @@ async def test_no_verdict_tells_a_token_or_the_key() -> None:
 async def test_the_verdict_is_told_to_people_and_to_programs() -> None:
     clean = await play(Understudy(stage()), replace(OPTIONS, events=5))
     lying = await play(Understudy(stage(), lie=one_cent_more))
-    assert "clean: the wallet and the simulator's books agree" in shown(clean)
+    assert "clean: the wallet and the simulator agree" in shown(clean)
     assert "not clean" in shown(lying)
     assert "differs" not in shown(clean)
     document = json.loads(lying.to_json())

@@ -10,9 +10,17 @@ import pytest
 from app.simulator.laws import LAWS
 from app.simulator.moves import Move
 from app.simulator.player_script import Step
-from app.simulator.scenario_mix import SCENES, deal
+from app.simulator.scenario_mix import SCENES, share_scenes
 from app.simulator.script import write_scripts
-from app.simulator.stage import DuplicateReply, KeyScope, Options, Stage, StagePlayer, StakeOrder
+from app.simulator.stage import (
+    DuplicateReply,
+    KeyScope,
+    Options,
+    OvertakenBet,
+    Stage,
+    StagePlayer,
+    StakeOrder,
+)
 
 CURRENCIES = (("USD", 2, "1000.00", "55.55"), ("JPY", 0, "100000", "0"), ("BTC", 8, "0.5", "0.1"))
 STAGE = Stage(
@@ -85,11 +93,19 @@ def test_no_plan_knows_a_token_or_the_key() -> None:
 @pytest.mark.parametrize("duplicate_reply", ["conflict", "replay"])
 @pytest.mark.parametrize("stake_order", ["real_first", "bonus_first"])
 @pytest.mark.parametrize("key_scope", ["transaction", "transaction_event"])
+@pytest.mark.parametrize("overtaken_bet", ["refuse", "flag"])
 def test_every_row_and_every_code_comes_under_all_settings(
-    duplicate_reply: DuplicateReply, stake_order: StakeOrder, key_scope: KeyScope
+    duplicate_reply: DuplicateReply,
+    stake_order: StakeOrder,
+    key_scope: KeyScope,
+    overtaken_bet: OvertakenBet,
 ) -> None:
     stage = replace(
-        STAGE, duplicate_reply=duplicate_reply, stake_order=stake_order, key_scope=key_scope
+        STAGE,
+        duplicate_reply=duplicate_reply,
+        stake_order=stake_order,
+        key_scope=key_scope,
+        overtaken_bet=overtaken_bet,
     )
     accepted: Counter[tuple[str, str]] = Counter()
     codes: Counter[int] = Counter()
@@ -106,13 +122,33 @@ def test_every_row_and_every_code_comes_under_all_settings(
     assert debts
 
 
-def test_one_deck_deals_every_scene_and_all_hands_together_hold_what_was_asked() -> None:
-    cards = sum(number for _, number in SCENES)
-    hands = deal(7, cards, 5)
-    dealt = Counter(scene for hand in hands for scene in hand)
-    assert dealt == dict(SCENES)
-    assert max(map(len, hands)) - min(map(len, hands)) <= 1
-    assert sum(map(len, deal(7, 1001, 3))) == 1001
+def test_every_scene_comes_as_often_as_its_weight_and_all_shares_hold_what_was_asked() -> None:
+    scenes = sum(number for _, number in SCENES)
+    shares = share_scenes(7, scenes, 5)
+    played = Counter(scene for share in shares for scene in share)
+    assert played == dict(SCENES)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    assert sum(map(len, share_scenes(7, 1001, 3))) == 1001
+
+
+@pytest.mark.parametrize("key_scope", ["transaction", "transaction_event"])
+def test_overtaken_bets_are_refused_and_their_aborts_hear_409(key_scope: KeyScope) -> None:
+    told: Counter[tuple[str, int]] = Counter()
+    for scene, step in steps(replace(STAGE, key_scope=key_scope), OPTIONS):
+        if scene in {"abort_before_bet", "streamer_abort_before_bet"}:
+            for delivery, expected in zip(step.deliveries, step.expected, strict=True):
+                assert isinstance(delivery.content, Move) or expected.code == 0
+                if isinstance(delivery.content, Move):
+                    told[delivery.content.event_type, expected.code] += 1
+    for bet, abort in (
+        ("BetPlacing", "BetPlacingAbort"),
+        ("PromoStreamersDebit", "PromoStreamersBetPlacingAbort"),
+    ):
+        assert told[bet, 400]
+        assert told[bet, 0]
+        assert told[abort, 406]
+        assert told[abort, 409]
+        assert told[abort, 0]
 
 
 def test_no_scene_makes_a_player_rich_without_bound() -> None:

@@ -4,7 +4,7 @@ import io
 import pytest
 from typing_extensions import override
 
-from app.telemetry.logs import LineSink
+from app.telemetry.line_sink import LineSink
 
 
 class Counting(io.BytesIO):

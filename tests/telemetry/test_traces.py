@@ -135,12 +135,12 @@ def test_spans_reach_a_collector_over_http(monkeypatch: pytest.MonkeyPatch) -> N
     with collector() as (address, bodies):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         traces = Traces.begin()
-        with traces.span("tellers.move", **{"wallet.transaction_id": "b-1"}):
+        with traces.span("batching.move", **{"wallet.transaction_id": "b-1"}):
             pass
         traces.end()
     sent = ExportTraceServiceRequest.FromString(b"".join(bodies))
     (resource,) = sent.resource_spans
-    assert resource.scope_spans[0].spans[0].name == "tellers.move"
+    assert resource.scope_spans[0].spans[0].name == "batching.move"
     assert [
         a.value.string_value for a in resource.resource.attributes if a.key == "service.name"
     ] == ["wallet"]

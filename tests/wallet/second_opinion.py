@@ -15,6 +15,8 @@ PAYMENT_ABORTS = {"BetPayedAbort", "PromoStreamersBetPayedAbort"}
 CANCEL = "SportBetCancel"
 PLAY = BETS | {"Tip"}
 OUTCOMES = {200, 402, 405, 456}
+AMOUNTS_MAX = 64
+"""Amounts of refused aborts that the release before remembered for an event."""
 
 
 class Ask(NamedTuple):
@@ -35,6 +37,47 @@ class Answer(NamedTuple):
     bonus: int = 0
     is_repeat: bool = False
     differs: str | None = None
+    flag: str | None = None
+    """of a bet or an abort: what people should look at"""
+    words: str | None = None
+    """tells the 400 of an overtaken bet, which is an outcome, from every other 400"""
+
+
+class Note(NamedTuple):
+    """What an event remembers of a bet or an abort that was refused, or of an abort's end."""
+
+    what: str
+    transaction_id: str
+    amount: int
+    at: dt.datetime
+
+
+@dataclass
+class Memory:
+    """What the notes of an event come to, read from the first to the last."""
+
+    waiting: list[Note] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    unabsorbed: list[int] = field(default_factory=list)
+    """the amounts of refused bets that absorbed no abort yet"""
+
+    def read(self, note: Note) -> None:
+        match note.what:
+            case "bet refused":
+                self.unabsorbed.append(note.amount)
+            case "abort refused" if note.amount in self.unabsorbed:
+                self.unabsorbed.remove(note.amount)
+            case "abort refused":
+                self.waiting.append(note)
+            case "abort used":
+                self.used.add(note.transaction_id)
+                self.drop(note.transaction_id)
+            case _:
+                assert note.what == "abort accepted"
+                self.drop(note.transaction_id)
+
+    def drop(self, transaction_id: str) -> None:
+        self.waiting = [one for one in self.waiting if one.transaction_id != transaction_id]
 
 
 @dataclass
@@ -56,6 +99,17 @@ class Event:
     things: list[Thing] = field(default_factory=list)
     cancels: int = 0
     uncovered: int = 0
+    may_be_settled_anew: bool = False
+    """a SportBetCancel found nothing to take back of some part, or was one of 0 without a bet"""
+    notes: list[Note] = field(default_factory=list)
+    amounts: list[int] = field(default_factory=list)
+    """of aborts refused under the rules of the release before"""
+
+    def memory(self) -> Memory:
+        memory = Memory()
+        for note in self.notes:
+            memory.read(note)
+        return memory
 
     def of(self, kind: str) -> list[Thing]:
         return [thing for thing in self.things if thing.kind == kind]
@@ -118,9 +172,19 @@ class Kept(NamedTuple):
 
 
 class SecondOpinion:
-    def __init__(self, *, bonus_first: bool, by_event: bool) -> None:
+    def __init__(
+        self,
+        *,
+        bonus_first: bool,
+        by_event: bool,
+        refuses_overtaken: bool = True,
+        as_the_release_before: bool = False,
+    ) -> None:
         self.bonus_first = bonus_first
         self.by_event = by_event
+        self.refuses_overtaken = refuses_overtaken
+        self.as_the_release_before = as_the_release_before
+        self.window = dt.timedelta(seconds=600)
         self.accounts: dict[str, Account] = {}
         self.events: dict[tuple[str, str, bool], Event] = {}
         self.kept: dict[tuple[str, ...], Kept] = {}
@@ -143,14 +207,27 @@ class SecondOpinion:
             return Answer(400)
         amount = int(whole + fraction[: account.scale].ljust(account.scale, "0"))
 
-        kept = self.kept.get(self.key(ask))
+        kept = self.kept_for(ask)
         if kept is not None:
             return self.repeat(ask, amount, kept)
         answer = self.fresh(ask, account, amount)
         # A 409 of a fresh id is an abort's, and an outcome like 402, 456 and 405.
-        if answer.code in OUTCOMES | {409}:
+        if answer.code in OUTCOMES | {409} or answer.words is not None:
             self.kept[self.key(ask)] = Kept(answer.code, ask, amount)
+            if answer.code != 200 and ask.event_type in BETS:
+                note = Note("bet refused", ask.transaction_id, amount, ask.at)
+                self.event(ask).notes.append(note)
         return answer
+
+    def kept_for(self, ask: Ask) -> Kept | None:
+        kept = self.kept.get(self.key(ask))
+        if kept is None and self.by_event:
+            # Before the scope was widened an id alone was the key.
+            old = self.kept.get((ask.transaction_id,))
+            named = ask.event_type, ask.direction
+            if old is not None and (old.ask.event_type, old.ask.direction) == named:
+                return old
+        return kept
 
     def repeat(self, ask: Ask, amount: int, kept: Kept) -> Answer:
         first = kept.ask
@@ -182,13 +259,45 @@ class SecondOpinion:
             return self.payment_abort(ask, account, event, amount)
         if kind == CANCEL:
             return self.cancel(ask, account, event, amount)
-        if kind in {"Win", "Lose"} and not event.standing("bet") and not event.cancels:
+        if kind in {"Win", "Lose"} and not self.may_settle(event):
             return Answer(406)
+        flag = None
+        if kind in BETS:
+            overtaken = self.overtaken(ask, event, amount)
+            if isinstance(overtaken, Note):
+                event.notes.append(overtaken)
+                return Answer(400, words="overtaken")
+            flag = overtaken
         if kind in PLAY:
-            return self.play(ask, account, event, amount)
+            answer = self.play(ask, account, event, amount)
+            return answer._replace(flag=flag) if answer.code == 200 else answer
         if ask.direction == "debit":
             return self.plain_debit(account, amount)
         return self.credit(ask, account, event, amount)
+
+    def may_settle(self, event: Event) -> bool:
+        if event.standing("bet"):
+            return True
+        return event.cancels > 0 if self.as_the_release_before else event.may_be_settled_anew
+
+    def overtaken(self, ask: Ask, event: Event, amount: int) -> Note | str | None:
+        """The note that a bet's refusal leaves, or the flag of a bet that is accepted."""
+        flag = "abort_overtook" if amount in event.amounts else None
+        if self.as_the_release_before:
+            return flag
+        meant = [
+            abort
+            for abort in event.memory().waiting
+            if (
+                abort.transaction_id == ask.transaction_id
+                if self.by_event
+                else abort.amount == amount
+            )
+        ]
+        fresh = [abort for abort in meant if ask.at <= abort.at + self.window]
+        if fresh and self.refuses_overtaken:
+            return fresh[0]._replace(what="abort used")
+        return "abort_overtook" if meant else flag
 
     def play(self, ask: Ask, account: Account, event: Event, amount: int) -> Answer:
         today, stake = ask.at.date(), 0 if ask.event_type == "Tip" else amount
@@ -252,10 +361,28 @@ class SecondOpinion:
         return Answer(200, real + moved, bonus - moved)
 
     def abort(self, ask: Ask, account: Account, event: Event, amount: int) -> Answer:
-        if not event.of("bet") or event.payments():
+        answer = self.give_back(ask, account, event, amount)
+        mark = Note("abort refused", ask.transaction_id, amount, ask.at)
+        if answer.code == 200:
+            event.notes.append(mark._replace(what="abort accepted"))
+        elif self.as_the_release_before:
+            if amount not in event.amounts and len(event.amounts) < AMOUNTS_MAX:
+                event.amounts.append(amount)
+        elif not any(bet.amount == amount for bet in event.standing("bet")):
+            known = [one.transaction_id for one in event.notes if one.what == mark.what]
+            if ask.transaction_id not in known:
+                event.notes.append(mark)
+        return answer
+
+    def give_back(self, ask: Ask, account: Account, event: Event, amount: int) -> Answer:
+        if ask.transaction_id in event.memory().used:
+            return Answer(409)
+        if not event.of("bet") or (self.as_the_release_before and event.payments()):
             return Answer(406)
         if not event.standing("bet"):
             return Answer(409)
+        if len(event.payments()) >= len(event.standing("bet")):
+            return Answer(406)
         fitting = [bet for bet in event.standing("bet") if bet.amount == amount]
         if self.by_event:
             own = [bet for bet in fitting if bet.transaction_id == ask.transaction_id]
@@ -269,7 +396,7 @@ class SecondOpinion:
         event.things.append(
             Thing("abort", amount, answer.real, answer.bonus, "", bet.day, undone=bet)
         )
-        return answer
+        return answer._replace(flag="abort_beside_payment" if event.payments() else None)
 
     def payment_abort(self, ask: Ask, account: Account, event: Event, amount: int) -> Answer:
         payments = event.payments()
@@ -289,6 +416,8 @@ class SecondOpinion:
 
     def cancel(self, ask: Ask, account: Account, event: Event, amount: int) -> Answer:
         event.cancels += 1
+        if amount == 0 and not event.standing("bet"):
+            event.may_be_settled_anew = True
         payments = event.payments()
         exact = [p for p in payments if p.real + p.bonus == amount][:1]
         aborts = [a for a in event.standing("abort") if a.amount == amount]
@@ -310,6 +439,8 @@ class SecondOpinion:
             from_bonus += bonus
             missing -= taken
         event.uncovered += missing
+        if missing:
+            event.may_be_settled_anew = True
         account.counted.append(Counted(ask.at.date(), 0, amount))
         return self.draw(account, amount, from_real, from_bonus, may_overdraw=True)
 

@@ -1,12 +1,13 @@
 """A story: movements told one after another, and a dictionary that remembers what they left.
 
 It stands where the book and the database stand: it hands the decision the facts that the book
-would read (and no more), and carries the outcomes on.
+would read (and no more), and carries the outcomes on. A history holds what was accepted in a round
+and the bets declined there, whether or not a row was ever written for it.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -18,7 +19,7 @@ from app.wallet.facts import Facts, Policy, Wallet
 from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.limits import NO_LIMITS, Limits, Usage
 from app.wallet.money import ISO_CURRENCIES, Currency
-from app.wallet.movement import Key, Movement, facet_of
+from app.wallet.movement import Key, KeyScope, Movement, facet_of
 from app.wallet.outcomes import Decisions, Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey
@@ -151,6 +152,17 @@ class Story:
         self._carry_on(decisions)
         return decisions.receipts
 
+    def widen(self) -> None:
+        """What `wallet scope widen` does to a ledger whose keys are transaction ids alone."""
+        self.policy = replace(self.policy, key_scope=KeyScope.TRANSACTION_EVENT)
+
+    def in_scope(self, told: Movement) -> Movement:
+        """The same movement as an edge hands it over under the key scope that holds now."""
+        if told.rule.is_cashier:
+            return told
+        facet = facet_of(told.event_type, told.direction, self.policy.key_scope)
+        return told._replace(key=told.key._replace(facet=facet))
+
     def one(self, told: Movement) -> Receipt:
         (receipt,) = self.tell(told)
         return receipt
@@ -204,6 +216,8 @@ class Story:
             if rule.part is Part.NONE or entry.event_id is None:
                 continue
             key = RoundKey(entry.player_id, entry.event_id, rule.is_streamer)
+            if not entry.is_accepted and rule.part is not Part.BET and not self.knows_everything:
+                continue
             if entry.is_accepted:
                 assert key in self.rounds, "an accepted movement leaves its round behind"
             round_ = self.rounds.get(key, Round(history=()))

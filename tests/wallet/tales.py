@@ -9,8 +9,9 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from app.wallet.balance import StakeOrder
+from app.wallet.early_aborts import OvertakenBet
 from app.wallet.events import RULES, Direction, EventType, is_allowed
-from app.wallet.facts import Policy
+from app.wallet.facts import Policy, RuleVersion
 from app.wallet.limits import Limits
 from app.wallet.movement import KeyScope, Movement
 from tests.wallet.story import EXPIRED, LIVE, UNKNOWN, Story, movement
@@ -48,7 +49,8 @@ class Block:
 class Pass:
     """Time passes."""
 
-    days: int
+    days: int = 0
+    seconds: int = 0
 
 
 T = TypeVar("T")
@@ -60,6 +62,8 @@ policies = st.builds(
     stake_order=st.sampled_from(StakeOrder),
     key_scope=st.sampled_from(KeyScope),
     sport_game_id=st.sampled_from([None, 1, 2]),
+    overtaken_bet=st.sampled_from([OvertakenBet.REFUSE, OvertakenBet.REFUSE, OvertakenBet.FLAG]),
+    rule_version=st.sampled_from([RuleVersion.CURRENT] * 3 + [RuleVersion.LAST_RELEASE]),
 )
 
 limits = st.builds(
@@ -115,6 +119,8 @@ def tales(
             return Pass(days=rest % 9 + 1)
         if kind == 1 and with_changes:
             return Block(PLAYERS[rest % 2], is_blocked=rest % 4 < 2)
+        if kind in {2, 3} and with_changes:
+            return Pass(seconds=rest % 900)
         return decoded(rest, policy)
 
     # Left to itself a string of bytes stays short; to fail, a short one is tried last.
@@ -140,7 +146,7 @@ def take(story: Story, step: Block | Pass) -> None:
     if isinstance(step, Block):
         story.change(step.user_id, is_blocked=step.is_blocked)
     else:
-        story.now += timedelta(days=step.days)
+        story.now += timedelta(days=step.days, seconds=step.seconds)
 
 
 def tell(story: Story, tale: list[Step]) -> None:
@@ -155,7 +161,13 @@ def tell(story: Story, tale: list[Step]) -> None:
 def long_tale(seed: int, steps: int = 100) -> tuple[Story, list[Step]]:
     """Two players and a long tale, the same for the same seed."""
     chance = Random(seed)  # noqa: S311 - a tale, not a secret
-    policy = Policy(chance.choice(list(StakeOrder)), chance.choice(list(KeyScope)), sport_game_id=1)
+    policy = Policy(
+        chance.choice(list(StakeOrder)),
+        chance.choice(list(KeyScope)),
+        sport_game_id=1,
+        overtaken_bet=chance.choice([OvertakenBet.REFUSE, OvertakenBet.REFUSE, OvertakenBet.FLAG]),
+        rule_version=chance.choice([RuleVersion.CURRENT] * 3 + [RuleVersion.LAST_RELEASE]),
+    )
     story = Story(policy)
     for user_id in PLAYERS:
         drawn = Limits(*(chance.choice([None, chance.randrange(3000)]) for _ in Limits._fields))
@@ -169,6 +181,8 @@ def long_tale(seed: int, steps: int = 100) -> tuple[Story, list[Step]]:
                 tale.append(Pass(days=chance.randrange(1, 9)))
             case 1:
                 tale.append(Block(chance.choice(PLAYERS), is_blocked=chance.randrange(3) == 0))
+            case 2 | 3:
+                tale.append(Pass(seconds=chance.randrange(900)))
             case _:
                 tale.append(decoded(chance.getrandbits(8 * STEP_BYTES), policy))
     return story, tale

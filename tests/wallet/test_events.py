@@ -1,7 +1,6 @@
 """The event table, row by row, as the contract prints it (callback contract, section 3)."""
 
 import itertools
-from typing import NamedTuple
 
 import pytest
 
@@ -16,33 +15,10 @@ from app.wallet.events import (
 )
 from app.wallet.outcomes import Posting
 from app.wallet.refusals import Refusal
+from tests.event_types.contract import Row, printed_rows
 from tests.wallet.story import EXPIRED, LIVE, UNKNOWN, Story, delta, movement, refusal
 
-
-class Row(NamedTuple):
-    directions: str
-    """`debit0`: a debit of 0 only"""
-    needs: str
-    may_overdraw: bool
-    token: str
-
-
-TABLE = {
-    "BetPlacing": Row("debit", "nothing", may_overdraw=False, token="live"),
-    "Win": Row("credit", "bet or cancel", may_overdraw=False, token="any"),
-    "Lose": Row("credit debit0", "bet or cancel", may_overdraw=False, token="any"),
-    "BetPlacingAbort": Row("credit", "bet", may_overdraw=False, token="any"),
-    "BetPayedAbort": Row("debit", "payment", may_overdraw=False, token="any"),
-    "SportBetCancel": Row("debit", "nothing", may_overdraw=True, token="any"),
-    "Tip": Row("debit", "nothing", may_overdraw=False, token="live"),
-    "PromoWin": Row("credit debit0", "nothing", may_overdraw=False, token="any"),
-    "technicalFix": Row("credit debit", "nothing", may_overdraw=False, token="any"),
-    "DropAndWin": Row("credit debit0", "nothing", may_overdraw=False, token="any"),
-    "PromoStreamersDebit": Row("debit", "nothing", may_overdraw=False, token="live"),
-    "PromoStreamersCredit": Row("credit", "nothing", may_overdraw=False, token="any"),
-    "PromoStreamersBetPlacingAbort": Row("credit", "bet", may_overdraw=False, token="any"),
-    "PromoStreamersBetPayedAbort": Row("debit", "payment", may_overdraw=False, token="any"),
-}
+TABLE = printed_rows()
 ROWS = list(TABLE.items())
 BETS = {"BetPlacing", "PromoStreamersDebit"}
 WAYS = [
@@ -71,7 +47,7 @@ def prepared(kind: str, amount: str = "10") -> Story:
     return story
 
 
-def test_the_callback_api_names_fourteen_event_types() -> None:
+def test_the_callback_api_names_the_event_types_of_its_contract() -> None:
     assert {kind.value for kind in GAME_EVENT_TYPES} == set(TABLE)
 
 

@@ -165,5 +165,4 @@ def test_the_story_knows_every_fact_there_is() -> None:
         "sessions",
         "rounds",
         "taken",
-        "free",
     }

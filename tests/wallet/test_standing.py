@@ -203,6 +203,83 @@ def test_an_event_is_settled_again_after_a_cancel(story: Story) -> None:
     assert (delta(cancel), delta(again)) == ((-3000, 0), (1200, 0))
 
 
+class TestAPaymentAfterEveryBetWasGivenBack:
+    """Needs a SportBetCancel that found nothing to take back of some part of its amount."""
+
+    @pytest.mark.parametrize("kind", [WIN, LOSE])
+    def test_is_406_after_a_cancel_that_was_covered(self, story: Story, kind: str) -> None:
+        moves = (BET, "5"), (WIN, "9"), (CANCEL, "9"), (ABORT, "5"), (kind, "9")
+        assert refusal(play(story, *moves)[-1]) is Refusal.NO_MATCHING_MOVEMENT
+
+    def test_is_406_after_a_cancel_that_undid_an_abort_undone_in_its_turn(
+        self, story: Story
+    ) -> None:
+        moves = (BET, "5"), (ABORT, "5"), (CANCEL, "5"), (ABORT, "5"), (WIN, "9")
+        assert refusal(play(story, *moves)[-1]) is Refusal.NO_MATCHING_MOVEMENT
+
+    def test_is_accepted_after_a_cancel_of_which_a_part_was_uncovered(self, story: Story) -> None:
+        moves = (BET, "5"), (WIN, "9"), (CANCEL, "9.01"), (ABORT, "5"), (WIN, "9")
+        assert isinstance(play(story, *moves)[-1], Posting)
+
+    def test_is_accepted_whatever_comes_after_that_cancel(self, story: Story) -> None:
+        moves = (CANCEL, "5"), (WIN, "5"), (CANCEL, "5"), (BET, "3"), (ABORT, "3"), (WIN, "5")
+        assert isinstance(play(story, *moves)[-1], Posting)
+
+    def test_is_accepted_after_a_cancel_of_0_while_no_bet_stood(self, story: Story) -> None:
+        moves = (BET, "5"), (ABORT, "5"), (CANCEL, "0"), (WIN, "9")
+        assert isinstance(play(story, *moves)[-1], Posting)
+        assert isinstance(play(Story().player(), (CANCEL, "0"), (WIN, "9"))[-1], Posting)
+
+    def test_is_406_after_a_cancel_of_0_while_a_bet_stood(self, story: Story) -> None:
+        moves = (BET, "5"), (CANCEL, "0"), (ABORT, "5"), (WIN, "9")
+        assert refusal(play(story, *moves)[-1]) is Refusal.NO_MATCHING_MOVEMENT
+
+    def test_is_decided_so_in_one_batch_too(self, story: Story) -> None:
+        moves = (BET, "5"), (CANCEL, "0"), (ABORT, "5"), (WIN, "9"), (CANCEL, "0"), (WIN, "9")
+        told = story.tell(*(movement(kind, amount) for kind, amount in moves))
+        assert [refusal(told[3]), refusal(told[5])] == [Refusal.NO_MATCHING_MOVEMENT, None]
+
+
+class TestAnAbortBesideAPayment:
+    def test_is_accepted_and_flagged_while_fewer_payments_than_bets_stand(
+        self, story: Story, kinds: Kinds
+    ) -> None:
+        *_, abort = play(
+            story, (kinds.bet, "5"), (kinds.bet, "7"), (kinds.pay, "9"), (kinds.abort, "5")
+        )
+        assert isinstance(abort, Posting)
+        assert abort.entry.flags == (Flag.ABORT_BESIDE_PAYMENT,)
+
+    def test_is_406_once_as_many_payments_stand_as_bets(self, story: Story, kinds: Kinds) -> None:
+        moves = (kinds.bet, "5"), (kinds.bet, "7"), (kinds.pay, "9"), (kinds.abort, "5")
+        play(story, *moves)
+        (again,) = play(story, (kinds.abort, "7"))
+        assert refusal(again) is Refusal.NO_MATCHING_MOVEMENT
+
+    def test_counts_payments_and_not_their_amounts(self, story: Story, kinds: Kinds) -> None:
+        play(story, (kinds.bet, "5"), (kinds.bet, "7"), (kinds.pay, "1"), (kinds.pay, "1"))
+        (abort,) = play(story, (kinds.abort, "5"))
+        assert refusal(abort) is Refusal.NO_MATCHING_MOVEMENT
+
+    def test_counts_a_payment_of_which_only_a_part_was_taken_back(
+        self, story: Story, kinds: Kinds
+    ) -> None:
+        play(story, (kinds.bet, "5"), (kinds.pay, "9"), (kinds.pay_abort, "8"))
+        (abort,) = play(story, (kinds.abort, "5"))
+        assert refusal(abort) is Refusal.NO_MATCHING_MOVEMENT
+
+    def test_is_not_flagged_where_no_payment_stands(self, story: Story, kinds: Kinds) -> None:
+        play(story, (kinds.bet, "5"), (kinds.pay, "9"), (kinds.pay_abort, "9"), (kinds.pay, "0"))
+        (abort,) = play(story, (kinds.abort, "5"))
+        assert isinstance(abort, Posting)
+        assert abort.entry.flags == ()
+
+    def test_is_406_without_a_bet_of_its_amount(self, story: Story, kinds: Kinds) -> None:
+        play(story, (kinds.bet, "5"), (kinds.bet, "7"), (kinds.pay, "9"))
+        told = play(story, (kinds.abort, "6"))
+        assert refusal(told[0]) is Refusal.NO_MATCHING_MOVEMENT
+
+
 class TestASportBetCancel:
     def test_takes_back_the_latest_payment_of_exactly_the_amount(self, story: Story) -> None:
         play(story, (BET, "10"))
@@ -332,32 +409,6 @@ def test_under_the_scope_of_the_transaction_the_latest_bet_is_given_back() -> No
     bets = [movement(BET, "5"), movement(BET, "5")]
     story.tell(*bets)
     assert undone(story.one(movement(ABORT, "5")), bets[1], story)
-
-
-class TestABetOvertakenByItsAbort:
-    def test_is_accepted_and_flagged(self, story: Story) -> None:
-        _, bet = play(story, (ABORT, "5"), (BET, "5"))
-        assert isinstance(bet, Posting)
-        assert bet.entry.flags == (Flag.ABORT_OVERTOOK,)
-
-    def test_is_flagged_for_its_amount_and_event_only(self, story: Story) -> None:
-        play(story, (ABORT, "5"))
-        other_amount = story.one(movement(BET, "6"))
-        other_event = story.one(movement(BET, "5", event_id="other"))
-        streamer = story.one(movement("PromoStreamersDebit", "5"))
-        for receipt in (other_amount, other_event, streamer):
-            assert isinstance(receipt, Posting)
-            assert receipt.entry.flags == ()
-
-    def test_is_flagged_after_a_409_too(self, story: Story) -> None:
-        *_, bet = play(story, (BET, "5"), (ABORT, "5"), (ABORT, "5"), (BET, "5"))
-        assert isinstance(bet, Posting)
-        assert bet.entry.flags == (Flag.ABORT_OVERTOOK,)
-
-    def test_within_one_batch_too(self, story: Story) -> None:
-        _, bet = story.tell(movement(ABORT, "5"), movement(BET, "5"))
-        assert isinstance(bet, Posting)
-        assert bet.entry.flags == (Flag.ABORT_OVERTOOK,)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from app.console.database import Database, ready_database
 from app.console.demo import open_demo
+from app.server.private_port import check_private_ports
 from app.server.serving import BuildApp, run_server, take_address
 from app.settings import Settings
 
@@ -17,6 +18,7 @@ def serve(settings: Settings, build_app: BuildApp, say: Say) -> None:
     # SIGTERM stops us the way Ctrl-C does: through the blocks that clean up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        check_private_ports(settings.private_host, settings.private_port, settings.workers)
         with (
             take_address(settings.host, settings.port) as listening,
             ready_database(settings, own=True) as database,

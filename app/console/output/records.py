@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.cashier.lookups import MovementDetails
-from app.console.output.words import EVENTS, decision, moment, reasons, state_of
+from app.console.output.words import decision, moment, reasons, state_of
 from app.ledger.lookups import OwnedEntry, RoundAccount
 from app.wallet.balance import Pockets
+from app.wallet.events import RULES
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.refusal_record import RefusalRecord
@@ -33,7 +34,7 @@ def entry_record(owned: OwnedEntry, beside: Sequence[JournalEntry] = ()) -> dict
         "user_id": owned.user_id,
         "agent": owned.agent,
         "event_type": entry.event_type.value,
-        "what": EVENTS[entry.event_type],
+        "what": RULES[entry.event_type].words,
         "direction": entry.direction.value,
         "amount": currency.text(entry.amount),
         "currency": currency.code,

@@ -6,7 +6,6 @@ from rich.table import Table
 from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetails
 from app.console.output.printer import facts_table, rows_table
 from app.console.output.words import (
-    EVENTS,
     decision,
     moment,
     money,
@@ -17,6 +16,7 @@ from app.console.output.words import (
 )
 from app.ledger.lookups import OwnedEntry, RoundAccount
 from app.settings import CALLBACK_SOURCE
+from app.wallet.events import RULES
 from app.wallet.journal import JournalEntry
 from app.wallet.refusal_record import RefusalRecord
 
@@ -36,7 +36,7 @@ def _row(entry: JournalEntry) -> tuple[object, ...]:
     return (
         entry.position,
         moment(entry.ledger_time),
-        f"{EVENTS[entry.event_type]} {text(entry.amount)}",
+        f"{RULES[entry.event_type].words} {text(entry.amount)}",
         entry.key.transaction_id,
         text(entry.delta.real),
         text(entry.delta.bonus),
@@ -68,7 +68,7 @@ def _asked(movement: MovementDetails) -> Table:
     beside = [other.entry for other in movement.beside]
     unheard = owned.unanswered_since
     return facts_table(
-        f"{entry.key.transaction_id}: {EVENTS[entry.event_type]} of {owned.user_id}",
+        f"{entry.key.transaction_id}: {RULES[entry.event_type].words} of {owned.user_id}",
         {
             "asked by": "the game side" if source == CALLBACK_SOURCE else f"agent {source}",
             "asked for": f"{entry.event_type} {entry.direction}, "
@@ -107,7 +107,8 @@ def _pockets(movement: MovementDetails) -> Table:
 def _place(movement: MovementDetails) -> Table:
     entry, account = movement.owned.entry, movement.round
     undone_by = ", ".join(
-        f"{EVENTS[other.event_type]} {other.key.transaction_id}" for other in movement.reversed_by
+        f"{RULES[other.event_type].words} {other.key.transaction_id}"
+        for other in movement.reversed_by
     )
     holds = "holds" if movement.hash_holds else "DOES NOT HOLD: run `wallet audit`"
     return facts_table(

@@ -5,40 +5,21 @@ from datetime import UTC, datetime
 from typing import Final, assert_never
 
 from app.wallet.balance import Pockets
-from app.wallet.events import RULES, CreditTo, DebitFrom, Direction, EventType
+from app.wallet.events import RULES, CreditTo, DebitFrom, Direction
 from app.wallet.journal import Flag, JournalEntry
 from app.wallet.money import Currency
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round
 
-EVENTS: Final = {
-    EventType.BET_PLACING: "bet",
-    EventType.WIN: "win",
-    EventType.LOSE: "bet settled without a win",
-    EventType.BET_PLACING_ABORT: "bet given back",
-    EventType.BET_PAYED_ABORT: "payment taken back",
-    EventType.SPORT_BET_CANCEL: "settled sports bet re-opened",
-    EventType.TIP: "tip",
-    EventType.PROMO_WIN: "promotion prize",
-    EventType.TECHNICAL_FIX: "correction",
-    EventType.DROP_AND_WIN: "drop-and-win prize",
-    EventType.PROMO_STREAMERS_DEBIT: "streamer bet",
-    EventType.PROMO_STREAMERS_CREDIT: "streamer win",
-    EventType.PROMO_STREAMERS_BET_PLACING_ABORT: "streamer bet given back",
-    EventType.PROMO_STREAMERS_BET_PAYED_ABORT: "streamer win taken back",
-    EventType.DEPOSIT: "deposit",
-    EventType.WITHDRAWAL: "withdrawal",
-    EventType.BONUS_GRANT: "bonus granted",
-    EventType.BONUS_REVOKE: "bonus revoked",
-}
 FLAGS: Final = {
     Flag.EVENT_UNKNOWN: "the event has no bet",
     Flag.UNCOVERED: "more than the payments that stood",
     Flag.OTHER_GAME: "not the sportsbook's game id",
     Flag.ABORT_OVERTOOK: "an abort had come before it",
+    Flag.ABORT_BESIDE_PAYMENT: "another bet of the event was paid",
 }
-if set(EVENTS) != set(EventType) or set(FLAGS) != set(Flag):
-    raise AssertionError("every event type and every flag has its words")
+if set(FLAGS) != set(Flag):
+    raise AssertionError("every flag has its words")
 
 
 def moment(value: datetime) -> str:
@@ -155,6 +136,6 @@ def _reversals(entry: JournalEntry, beside: Sequence[JournalEntry]) -> Iterator[
         what = (
             "a movement that is lost"
             if other is None
-            else f"the {EVENTS[other.event_type]} {other.key.transaction_id}"
+            else f"the {RULES[other.event_type].words} {other.key.transaction_id}"
         )
         yield f"It undoes {what} (position {reversal.position}): {parts}."

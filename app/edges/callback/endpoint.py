@@ -25,7 +25,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from app.edges.callback import log, openapi
-from app.edges.callback.answers import Answer, not_understood
+from app.edges.callback.answers import (
+    ACCEPTED,
+    CODES,
+    DUPLICATE,
+    FORMAT,
+    Answer,
+    not_understood,
+)
 from app.edges.callback.errors import EncodingError, SignatureError, UntrustedCallerError
 from app.edges.callback.handlers import Handlers, Request
 from app.edges.wire import (
@@ -37,6 +44,7 @@ from app.edges.wire import (
 )
 from app.ledger.errors import LedgerError
 from app.telemetry.metrics import Requests
+from app.wallet.events import GAME_EVENT_TYPES
 
 NOT_SIGNED_WORDS: Final = "Request not validate"
 """The aggregator's own words (documented)."""
@@ -47,6 +55,18 @@ Method: TypeAlias = Callable[[Request], Awaitable[Answer]]
 Clock: TypeAlias = Callable[[], datetime]
 
 METHODS: Final = tuple(described.operation_id for described in openapi.OPERATIONS.values())
+
+ANSWERS: Final = tuple(
+    (method, event_type, code, status)
+    for method in METHODS
+    for event_type in ("", *(GAME_EVENT_TYPES if method == "moveFunds" else ()))
+    for code, status in (
+        *((code, 200) for code in sorted({ACCEPTED, DUPLICATE, *CODES.values()})),
+        *(((FORMAT, 413), (FORMAT, 503)) if event_type == "" else ()),
+    )
+)
+"""What the numbers show at 0 until it happens."""
+
 
 JSON_HEADERS: Final = (
     (b"content-type", b"application/json"),
@@ -83,7 +103,7 @@ class Endpoint:
     def __init__(self, handlers: Handlers, *, deadline: timedelta, clock: Clock) -> None:
         """`clock`: when a request arrived, UTC."""
         self.handlers = handlers
-        self.requests = Requests(METHODS)
+        self.requests = Requests(METHODS, answers=ANSWERS, not_admitted=("network", "signature"))
         self._deadline = deadline
         self._clock = clock
 

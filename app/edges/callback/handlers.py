@@ -33,6 +33,7 @@ from app.edges.callback.errors import FormatError, SignatureError
 from app.edges.callback.notices import read_notice
 from app.edges.callback.parsing import (
     CALLBACK_SOURCE,
+    is_unknown_credit,
     read_movement,
     read_question,
     read_user_id,
@@ -43,6 +44,7 @@ from app.edges.callback.platform_tokens import PlatformTokens
 from app.edges.delivery_ids import DeliveryNames
 from app.ledger.players import Player
 from app.ledger.transaction import Ledger
+from app.wallet.alarms import Alarm
 from app.wallet.movement import KeyScope
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
@@ -103,6 +105,9 @@ class Handlers:
                 received_at=request.received_at,
             )
         except FormatError as error:
+            if is_unknown_credit(fields):
+                log.unknown_credit(fields.texts, delivery)
+                self._batcher.batch_stats.alarms[Alarm.UNKNOWN_CREDIT] += 1
             return await self._ill_formed("moveFunds", request, fields, error, delivery)
         try:
             if self._platform is not None:

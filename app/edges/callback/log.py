@@ -4,12 +4,15 @@ Two kinds of line are alarms, for somebody's money is not where he expects it: a
 nothing to belong to, and a transaction id that came back with other content.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from app.edges.callback.answers import Answer
+from app.edges.callback.parsing import truncated
+from app.ledger.errors import LedgerAwayError
 from app.telemetry.logs import Line, write_line
 from app.wallet.alarms import Alarm, alarm_of
 from app.wallet.movement import Movement
@@ -88,6 +91,20 @@ def _raise_alarm(alarm: Alarm, movement: Movement, **facts: object) -> None:
     )
 
 
+def unknown_credit(texts: Mapping[str, str], delivery: bytes) -> None:
+    """Raise the alarm of a credit whose event type we do not know."""
+    logger.error(
+        "alarm",
+        alarm=Alarm.UNKNOWN_CREDIT.value,
+        transaction_id=truncated(texts, "transactionId"),
+        event_type=truncated(texts, "eventType"),
+        amount=truncated(texts, "amount"),
+        user_id=truncated(texts, "userId"),
+        event_id=truncated(texts, "eventId"),
+        delivery=delivery.hex(),
+    )
+
+
 def outcome_unknown(movement: Movement, error: Exception) -> None:
     """Log that a caller will be told to ask again."""
     logger.error(
@@ -123,7 +140,9 @@ def not_readable(operation: str, reason: str, caller: str) -> None:
 
 
 def unavailable(operation: str, error: Exception) -> None:
-    """Log that the ledger could not answer."""
+    """Log that the ledger could not answer; of an outage the ledger tells once, and the end."""
+    if isinstance(error, LedgerAwayError):
+        return
     logger.error("unavailable", operation=operation, error=type(error).__name__)
 
 

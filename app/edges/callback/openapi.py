@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from app.edges.callback.answers import CODES, CODES_WITH_BALANCE, FORMAT
 from app.edges.callback.notices import STATUSES
-from app.wallet.events import GAME_EVENT_TYPES, Direction, EventType
+from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType
 
 Schema: TypeAlias = dict[str, object]
 Responses: TypeAlias = dict[int | str, dict[str, object]]
@@ -154,6 +154,8 @@ _MOVED: Final = _object(
     {"status": _TRUE, "balance": _BALANCE, "realBalance": _REAL, "bonusBalance": _BONUS}
 )
 
+_PLAY: Final = ", ".join(kind for kind, rule in RULES.items() if rule.is_play)
+
 _DIGITS_AMOUNT: Final = r"^[0-9]{1,18}(\.[0-9]{1,18})?$"
 
 
@@ -168,7 +170,7 @@ def _movement(*, numbers: bool) -> Schema:
     return {
         "type": "object",
         "properties": {
-            "token": _identifier("Live for BetPlacing, Tip and PromoStreamersDebit."),
+            "token": _identifier(f"Live for {_PLAY}; it may have expired for all others."),
             "userId": _identifier("The player."),
             "gameId": game_id,
             "extraData": {"description": "Anything; kept as sent, not signed.", "type": "string"},

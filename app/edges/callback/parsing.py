@@ -5,6 +5,7 @@ its value.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -96,6 +97,16 @@ def read_movement(
     )
 
 
+def is_unknown_credit(fields: Fields) -> bool:
+    """Whether a refused request was a credit of an event type that we do not know.
+
+    It is money that somebody expects: a supplier's fifteenth type, or one of an older method.
+    """
+    texts = fields.texts
+    is_credit = texts.get("direction") == Direction.CREDIT.value
+    return is_credit and texts.get("eventType") not in _EVENT_TYPES
+
+
 def read_question(fields: Fields) -> Question:
     """Read the fields of a method that asks about a session."""
     _check_types(fields)
@@ -120,7 +131,7 @@ def redacted_request(fields: Fields) -> str:
     return encode({"cut": text[:ASKED_CHARACTERS_MAX]}).decode()
 
 
-def truncated(texts: dict[str, str], name: str) -> str | None:
+def truncated(texts: Mapping[str, str], name: str) -> str | None:
     """A field as far as the list of refusals keeps it."""
     text = texts.get(name)
     return None if text is None else text[:VALUE_CHARACTERS_MAX]

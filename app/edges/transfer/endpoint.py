@@ -9,7 +9,6 @@
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -48,6 +47,10 @@ JOSE: Final = "application/jose"
 Clock: TypeAlias = Callable[[], datetime]
 
 
+NOT_ADMITTED: Final = (Code.AGENT, Code.KEY, Code.DENIED, Code.FORMAT, Code.MISSING)
+"""What may keep a request out before its agent is known."""
+
+
 class Endpoint:
     """Answers HTTP requests with the operations of a desk, within a deadline."""
 
@@ -70,7 +73,11 @@ class Endpoint:
         self._window = window
         self._clock = clock
         self._deliveries = DeliveryNames()
-        self.requests = Requests(FORMS)
+        self.requests = Requests(
+            FORMS,
+            answers=[(op, "", code, HTTP_STATUSES[code]) for op in FORMS for code in Code],
+            not_admitted=[code.name.lower() for code in NOT_ADMITTED],
+        )
 
     async def answer(self, operation: str, request: HttpRequest) -> Response:
         """Answer one request; raise CallerGoneError if nobody waits for the answer."""
@@ -171,7 +178,7 @@ class Endpoint:
                 refusal=code,
                 reason=reason,
                 differs=None,
-                asked=json.dumps(asked_of(members, FORMS[arrival.operation])),
+                asked=asked_of(members, FORMS[arrival.operation]),
                 delivery=arrival.delivery,
                 event_time=arrival.received_at,
             ),

@@ -4,6 +4,7 @@ Absent comes first (code 2), then the wrong JSON type (4), then a value that can
 request with several faults always hears the same one. Unknown fields are tolerated, unread.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -44,9 +45,14 @@ class Field(NamedTuple):
     is_required: bool = True
     may_be_null: bool = False
     """whether null says something; else, in an optional field, it says nothing"""
+    is_secret: bool = False
+    """whether its value is never kept"""
 
 
 Form = Mapping[str, Field]
+
+HIDDEN: Final = '"***"'
+"""What the lists keep of a secret field: that it was there."""
 
 
 class Fields:
@@ -172,15 +178,27 @@ def check_age(members: Mapping[str, Member], now: datetime, window: timedelta) -
         raise RefusedError(Code.EXPIRED, "is too far from the server's clock", IAT)
 
 
-def asked_of(members: Mapping[str, Member], form: Form) -> dict[str, str]:
-    """What the trail keeps of a request: the fields that its form knows, bounded."""
-    return {name: members[name].source[:SOURCE_LENGTH_MAX] for name in form if name in members}
+def asked_of(members: Mapping[str, Member], form: Form) -> str:
+    """What the lists keep of a request: one JSON object of the fields its form knows, as sent.
+
+    A value that is too long is kept as text, cut; of a secret one only that it was there.
+    """
+    kept = (
+        f"{json.dumps(name)}:{HIDDEN if field.is_secret else _bounded(members[name].source)}"
+        for name, field in form.items()
+        if name in members
+    )
+    return f"{{{','.join(kept)}}}"
 
 
 def id_of(members: Mapping[str, Member], name: str) -> str | None:
     """An id for the trail, if it is one."""
     value = members[name].value if name in members else None
     return value[:ID_LENGTH_MAX] if isinstance(value, str) else None
+
+
+def _bounded(source: str) -> str:
+    return source if len(source) <= SOURCE_LENGTH_MAX else json.dumps(source[:SOURCE_LENGTH_MAX])
 
 
 def _seconds(moment: datetime) -> Decimal:

@@ -1,6 +1,6 @@
 """The operations, each a function from a request of a known agent to an answer; no HTTP.
 
-Money goes through the tellers and nowhere else, and their refusals are traced in the money
+Money goes through the batcher and nowhere else, and its refusals are logged in the money
 transaction. Every other refusal leaves its trace here; one that cannot be traced is not told: the
 caller hears 103, and asks again.
 """
@@ -66,8 +66,8 @@ class Request(NamedTuple):
     agent: str
     operation: str
     fields: Fields
-    asked: Mapping[str, str]
-    """what the trail keeps of it"""
+    asked: str
+    """what the lists keep of it, as JSON text"""
     delivery: bytes
     received_at: datetime
     time_left: timedelta
@@ -76,9 +76,7 @@ class Request(NamedTuple):
     @property
     def note(self) -> ChangeNote:
         """Who asked, for the list of changes."""
-        return ChangeNote(
-            self.agent, self.operation, json.dumps(self.asked), self.delivery, self.received_at
-        )
+        return ChangeNote(self.agent, self.operation, self.asked, self.delivery, self.received_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from app.edges.transfer.answers import Answer
+from app.ledger.errors import LedgerAwayError
 from app.wallet.alarms import alarm_of
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Receipt
@@ -46,7 +47,9 @@ def not_admitted(operation: str, code: int, reason: str, peer: str | None) -> No
 
 
 def unavailable(operation: str, agent: str | None, error: Exception) -> None:
-    """Log that the ledger could not answer."""
+    """Log that the ledger could not answer; of an outage the ledger tells once, and the end."""
+    if isinstance(error, LedgerAwayError):
+        return
     logger.error("unavailable", operation=operation, agent=agent, error=type(error).__name__)
 
 

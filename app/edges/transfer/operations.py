@@ -41,7 +41,12 @@ FORMS: Final[dict[str, Form]] = {
         "ttl_seconds": _optional(
             Kind.INTEGER, "how long the token lives, from 1; its use does not lengthen that"
         ),
-        "revoke": _optional(Kind.TEXT, "all, or a token: it expires now, and nothing is issued"),
+        "revoke": Field(
+            Kind.TEXT,
+            "all, or a token: it expires now, and nothing is issued",
+            is_required=False,
+            is_secret=True,
+        ),
     },
     "account/update": {
         "user_id": _USER,

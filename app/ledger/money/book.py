@@ -196,10 +196,20 @@ def _arguments(
     """The arguments of RECORD; wallets come in the order of their players."""
     before = known.facts.wallets
     moved = sorted(decisions.wallets.items(), key=lambda item: item[1].player_id)
+    refused_aborts = {
+        key.player_id for key, after in decisions.rounds.items() if after.round.untimed_aborts
+    }
     by_player: dict[int, Wallet] = {wallet.player_id: wallet for _, wallet in moved}
     return (
         settings_row(policy),
-        as_array([wallet_row(before[user_id], after) for user_id, after in moved]),
+        as_array(
+            [
+                wallet_row(
+                    before[user_id], after, has_refused_aborts=after.player_id in refused_aborts
+                )
+                for user_id, after in moved
+            ]
+        ),
         as_array(
             [
                 journal_row(receipt.entry)

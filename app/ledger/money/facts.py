@@ -75,8 +75,12 @@ class _Reading:
             if until is not None:
                 self.renewals[player_id, token] = until
 
-    def add_round(self, key: RoundKey, currency: Currency, row: "Row", history: str | None) -> None:
+    def add_round(
+        self, key: RoundKey, currency: Currency, row: "Row", *, needs_history: bool
+    ) -> None:
         known = self.rounds.get(key)
+        # An event may have a round and no entry: nothing but an early abort has come so far.
+        history = row[HISTORY] or ("[]" if needs_history else None)
         if known is None or (known.history is None and history is not None):
             self.rounds[key] = _round_of(row[ROUND], currency, row[ABORTS], history, key)
 
@@ -102,12 +106,12 @@ def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
         token = movement.token
         if token is not None and row[SESSION.start] is not None:
             reading.add_session(wallet.player_id, token, row[SESSION])
-        history = row[HISTORY]
-        if movement.event_id is not None and (row[ROUND.start] is not None or history is not None):
-            if history is None and movement.rule.part in NEEDS_HISTORY:
-                history = "[]"  # A refused abort opens a round that no entry belongs to.
+        if movement.event_id is not None and (
+            row[ROUND.start] is not None or row[HISTORY] is not None
+        ):
             key = RoundKey(wallet.player_id, movement.event_id, movement.rule.is_streamer)
-            reading.add_round(key, wallet.currency, row, history)
+            needs_history = movement.rule.part in NEEDS_HISTORY
+            reading.add_round(key, wallet.currency, row, needs_history=needs_history)
         if row[TAKEN] is not None:
             reading.add_taken(movement.key[:2], row[TAKEN])
     return Known(

@@ -89,10 +89,11 @@ def journal_row(entry: JournalEntry) -> str:
     )
 
 
-def wallet_row(before: Wallet, after: Wallet) -> str:
+def wallet_row(before: Wallet, after: Wallet, *, has_refused_aborts: bool = False) -> str:
     """What becomes of a wallet, as a `wallet_row_v1` in an array.
 
     It is written only if the wallet still has the revision that it was read with.
+    `has_refused_aborts` tells the release before to look at the rounds of the player's bets.
     """
     unit, pockets, usage = _UNITS[after.currency.scale], after.pockets, after.usage
     return (
@@ -100,7 +101,8 @@ def wallet_row(before: Wallet, after: Wallet) -> str:
         f",{pockets.real}{unit},{pockets.bonus}{unit},{after.version},{after.position}"
         f",{_bytes(after.chain)},{usage.day}"
         f",{usage.stake_day}{unit},{usage.stake_week}{unit},{usage.stake_month}{unit}"
-        f',{usage.loss_day}{unit},{usage.loss_week}{unit},{usage.loss_month}{unit})"'
+        f",{usage.loss_day}{unit},{usage.loss_week}{unit},{usage.loss_month}{unit}"
+        f',{has_refused_aborts})"'
     )
 
 
@@ -108,13 +110,14 @@ def round_row(key: RoundKey, wallet: Wallet, after: RoundAfter) -> str:
     """A round as it stands after a batch, as a `round_row_v1` in an array."""
     round_, currency = after.round, wallet.currency
     tally, unit = round_.tally, _UNITS[currency.scale]
+    untimed = ",".join([f"{amount}{unit}" for amount in sorted(round_.untimed_aborts)])
     return (
         f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer},{_quoted(wallet.agent)}'
         f",{_quoted(currency.code)},{currency.scale},{_known(after.game_id)},{round_.is_settled}"
         f",{tally.bets_placed},{tally.bets_open},{tally.stake_real}{unit}"
         f",{tally.stake_bonus}{unit},{tally.staked}{unit},{tally.paid}{unit}"
         f",{tally.taken_back}{unit},{tally.cancels},{tally.uncovered}{unit}"
-        f',{bool(round_.early_aborts)})"'
+        f',{bool(round_.early_aborts)},{_quoted(f"{{{untimed}}}")})"'
     )
 
 

@@ -1,4 +1,4 @@
-"""The same thing said again: retries, deliveries at once, races, and things in the wrong order."""
+"""Repeats: retries, deliveries at the same moment, races, and movements in the wrong order."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ _TOKENS: tuple[Token, ...] = (Token.LIVE, Token.EXPIRED, Token.UNKNOWN, Token.AN
 
 
 def retried(writer: ScriptWriter) -> Iterator[Step]:
-    """Each move is said again, dressed otherwise, before token and funds can matter."""
+    """Each move is repeated in another form, and answered before token and funds are checked."""
     event, stake = writer.new_event(), writer.stake()
     paid = writer.payout(stake)
     for move in (
@@ -93,16 +93,6 @@ def win_before_bet(writer: ScriptWriter) -> Iterator[Step]:
     yield writer.say(writer.move("BetPlacing", event, stake))
     yield writer.say(win)
     yield writer.say(win)
-
-
-def abort_before_bet(writer: ScriptWriter) -> Iterator[Step]:
-    """An abort that overtook its bet is refused; the bet is accepted, and then given back."""
-    event, stake = writer.new_event(), writer.stake()
-    abort = writer.move("BetPlacingAbort", event, stake)
-    yield writer.say(abort)
-    yield writer.say(writer.move("BetPlacing", event, stake))
-    yield writer.say(abort)
-    yield writer.say(abort)
 
 
 def take_back_before_win(writer: ScriptWriter) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""What a wallet must refuse: strangers, nonsense, spoiled requests; and launches that fail."""
+"""What a wallet must refuse: unknown callers, ill-formed requests; and launches that fail."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -40,6 +40,8 @@ _NO_SUCH_EVENT = (
     ("PromoStreamersDebit", "credit"),
     ("betplacing", "debit"),
     ("Jackpot", "credit"),
+    ("Cancel", "credit"),
+    ("BetWin", "credit"),
     ("Lose", "DEBIT"),
 )
 
@@ -74,7 +76,7 @@ def fresh_token(writer: ScriptWriter) -> Iterator[Step]:
 
 
 def spoiled(writer: ScriptWriter) -> Iterator[Step]:
-    """A bet spoiled in every way leaves no outcome: under the same id it is accepted at last."""
+    """An ill-formed bet leaves no outcome: under the same id a correct one is accepted."""
     event = writer.new_event()
     bet = writer.move("BetPlacing", event, writer.stake())
     for flaw in _FLAWS:

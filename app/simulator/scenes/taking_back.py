@@ -67,8 +67,31 @@ def aborted_under_its_own_id(writer: ScriptWriter) -> Iterator[Step]:
     yield writer.say(writer.move("Win", event, writer.payout(stake)))
 
 
+def one_paid_and_one_given_back(writer: ScriptWriter) -> Iterator[Step]:
+    """Of two bets one is paid and the other given back; the paid one is not given back as well."""
+    event, stake = writer.new_event(), writer.affordable_twice()
+    yield writer.say(writer.move("BetPlacing", event, stake))
+    yield writer.say(writer.move("BetPlacing", event, stake))
+    yield writer.say(writer.move("Win", event, writer.payout(stake)))
+    yield writer.say(writer.move("BetPlacingAbort", event, stake))
+    yield writer.say(writer.move("BetPlacingAbort", event, stake))
+    yield writer.say(writer.move("Lose", event, 0))
+
+
+def settled_after_all_was_given_back(writer: ScriptWriter) -> Iterator[Step]:
+    """A covered cancel lets no payment follow once every bet was given back; one of 0 does."""
+    event, stake, paid = writer.new_event(sport=True), writer.stake(), writer.small()
+    yield from _paid_in(writer, event, stake, paid)
+    yield writer.say(writer.move("SportBetCancel", event, paid))
+    yield writer.say(writer.move("BetPlacingAbort", event, stake))
+    win = writer.move("Win", event, paid)
+    yield writer.say(win)
+    yield writer.say(writer.move("SportBetCancel", event, 0))
+    yield writer.say(win)
+
+
 def paid_then_given_back(writer: ScriptWriter) -> Iterator[Step]:
-    """While a payment stands no bet is given back; taken back wholly, it no longer stands."""
+    """A bet that was paid is not given back, until the whole payment was taken back."""
     event, stake, paid = writer.new_event(), writer.stake(), writer.small()
     yield from _paid_in(writer, event, stake, paid)
     yield writer.say(writer.move("BetPlacingAbort", event, stake))
@@ -120,7 +143,7 @@ def settled_again(writer: ScriptWriter) -> Iterator[Step]:
 
 
 def into_debt(writer: ScriptWriter) -> Iterator[Step]:
-    """A cancel must succeed: the player owes, may not play, and a win pays his debt first."""
+    """A cancel must succeed: the player owes, may not play, and a win pays the debt first."""
     event, stake = writer.new_event(sport=True), writer.stake()
     paid = writer.small() + 20 * writer.coin
     code = "owed" if writer.dice.chance(50) else None

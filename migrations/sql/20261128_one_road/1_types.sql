@@ -16,7 +16,7 @@ CREATE TYPE wallet_row_v1 AS (
     player_id bigint, revision bigint, real numeric, bonus numeric, version bigint,
     position bigint, chain bytea, usage_day integer,
     stake_day numeric, stake_week numeric, stake_month numeric,
-    loss_day numeric, loss_week numeric, loss_month numeric
+    loss_day numeric, loss_week numeric, loss_month numeric, has_refused_aborts boolean
 );
 
 CREATE TYPE journal_row_v1 AS (
@@ -31,7 +31,7 @@ CREATE TYPE round_row_v1 AS (
     player_id bigint, event_id text, is_streamer boolean, agent text, currency text, scale smallint,
     game_id bigint, settled boolean, bets_placed integer, bets_standing integer,
     stake_real numeric, stake_bonus numeric, staked numeric, paid numeric, taken_back numeric,
-    cancels integer, remainder numeric, has_early_aborts boolean
+    cancels integer, remainder numeric, has_early_aborts boolean, refused_aborts numeric[]
 );
 
 CREATE TYPE early_abort_row_v1 AS (

@@ -56,7 +56,8 @@ BEGIN
                 real = n.real, bonus = n.bonus, version = n.version, position = n.position,
                 chain = n.chain, revision = n.revision + 1, usage_day = n.usage_day,
                 stake_day = n.stake_day, stake_week = n.stake_week, stake_month = n.stake_month,
-                loss_day = n.loss_day, loss_week = n.loss_week, loss_month = n.loss_month
+                loss_day = n.loss_day, loss_week = n.loss_week, loss_month = n.loss_month,
+                has_refused_aborts = w.has_refused_aborts OR n.has_refused_aborts
             FROM unnest(wallets_after) AS n
             WHERE w.player_id = n.player_id AND w.revision = n.revision
               AND w.player_id = ANY (ARRAY(SELECT player_id FROM unnest(wallets_after)))
@@ -101,7 +102,7 @@ BEGIN
             cancels, remainder, has_early_aborts, refused_aborts)
         SELECT player_id, event_id, is_streamer, agent, currency, scale, game_id, decided_at,
             decided_at, settled, bets_placed, bets_standing, stake_real, stake_bonus, staked, paid,
-            taken_back, cancels, remainder, has_early_aborts, '{}'
+            taken_back, cancels, remainder, has_early_aborts, refused_aborts
         FROM unnest(rounds_after)
         ON CONFLICT (player_id, event_id, is_streamer) DO UPDATE SET
             last_at = excluded.last_at, settled = excluded.settled,
@@ -109,7 +110,8 @@ BEGIN
             stake_real = excluded.stake_real, stake_bonus = excluded.stake_bonus,
             staked = excluded.staked, paid = excluded.paid, taken_back = excluded.taken_back,
             cancels = excluded.cancels, remainder = excluded.remainder,
-            has_early_aborts = excluded.has_early_aborts;
+            has_early_aborts = excluded.has_early_aborts,
+            refused_aborts = excluded.refused_aborts;
     END IF;
 
     IF cardinality(aborts_after) > 0 THEN

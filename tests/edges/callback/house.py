@@ -24,15 +24,15 @@ import uvicorn
 
 from app.cashier.move_funds import move_funds
 from app.cashier.players import issue_token, open_account
+from app.cashier.policy import policy_of_ledger
 from app.ledger.transaction import Ledger
 from app.main import build_app
 from app.server.fast_path import HatchProtocol
 from app.settings import Settings
 from app.wallet.events import Direction, EventType
-from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import Key, Movement
-from app.wallet.outcomes import Posting
+from app.wallet.outcomes import Posting, Receipt
 from app.wallet.refusals import Refusal
 from tests.conftest import Database
 
@@ -221,8 +221,12 @@ class House:
             amount=amount,
             received_at=datetime.now(UTC),
         )
-        (receipt,) = self.run(move_funds(self._ledger, [movement], Policy()))
+        (receipt,) = self.run(self._move(movement))
         assert isinstance(receipt, Posting), receipt
+
+    async def _move(self, movement: Movement) -> list[Receipt]:
+        policy = await policy_of_ledger(self._ledger)
+        return await move_funds(self._ledger, [movement], policy)
 
     def deposit(self, seat: Seat, amount: str) -> None:
         self.pay(seat.user_id, EventType.DEPOSIT, Direction.CREDIT, amount)
@@ -237,11 +241,20 @@ class House:
         return self.token(seat.user_id, timedelta(seconds=-1))
 
     def block(self, seat: Seat) -> None:
-        self.sql("UPDATE players SET blocked = true WHERE user_id = $1", seat.user_id)
+        self.sql(
+            "UPDATE wallets SET blocked = true, revision = revision + 1 FROM players p"
+            " WHERE p.player_id = wallets.player_id AND user_id = $1",
+            seat.user_id,
+        )
 
     def limit(self, seat: Seat, name: str, minor: int) -> None:
         limits = json.dumps({name: {"amount": minor}})
-        self.sql("UPDATE players SET limits = $2 WHERE user_id = $1", seat.user_id, limits)
+        self.sql(
+            "UPDATE wallets SET limits = $2, revision = revision + 1 FROM players p"
+            " WHERE p.player_id = wallets.player_id AND user_id = $1",
+            seat.user_id,
+            limits,
+        )
 
     def journal(self, seat: Seat) -> list[asyncpg.Record]:
         """What the journal has of the game side's movements of a player."""

@@ -44,6 +44,7 @@ CONTRACT = {
     Refusal.PLAYER_BLOCKED: (405, False),
     Refusal.NO_MATCHING_MOVEMENT: (406, True),
     Refusal.ALREADY_GIVEN_BACK: (409, True),
+    Refusal.BET_OVERTAKEN: (400, False),
     Refusal.LIMIT_EXCEEDED: (456, False),
     Refusal.INSUFFICIENT_FUNDS: (402, True),
     Refusal.BALANCE_TOO_LARGE: (400, False),

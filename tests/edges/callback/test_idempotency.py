@@ -105,7 +105,11 @@ def test_405_is_an_outcome_even_after_the_block_is_lifted(house: House) -> None:
     house.block(seat)
     bet = house.fields(seat, "BetPlacing", "10.00")
     assert told(house.form(bet)) == (405, None)
-    house.sql("UPDATE players SET blocked = false WHERE user_id = $1", seat.user_id)
+    house.sql(
+        "UPDATE wallets SET blocked = false, revision = revision + 1 FROM players p"
+        " WHERE p.player_id = wallets.player_id AND user_id = $1",
+        seat.user_id,
+    )
     assert told(house.form(bet)) == (405, None)
 
 
@@ -115,8 +119,8 @@ def test_an_abort_s_409_is_an_outcome_even_after_another_bet(house: House) -> No
     house.move(seat, "BetPlacingAbort", "10.00")
     late = house.fields(seat, "BetPlacingAbort", "10.00")
     assert told(house.form(late)) == (409, "90.00")
-    house.move(seat, "BetPlacing", "10.00")
-    assert told(house.form(late)) == (409, "80.00")
+    house.move(seat, "BetPlacing", "9.00")
+    assert told(house.form(late)) == (409, "81.00")
 
 
 def test_404_406_410_417_and_400_leave_no_outcome(house: House) -> None:
@@ -142,8 +146,14 @@ def test_the_zero_debit_of_a_promo_win_does_not_take_its_credit_s_id(house: Hous
     assert house.form({**zero, "direction": "credit", "amount": "7.00"}).code == 409
 
 
-def test_a_bet_that_its_abort_overtook_is_accepted_and_flagged(house: House) -> None:
+def test_a_bet_that_its_abort_overtook_is_refused_for_ever(house: House) -> None:
     seat = house.seat("90.00")
-    assert house.move(seat, "BetPlacingAbort", "10.00").code == 406
+    abort = house.fields(seat, "BetPlacingAbort", "10.00")
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    assert told(house.form(abort)) == (406, "90.00")
+    assert house.form(bet).code == 400
+    assert house.form(bet).code == 400
+    assert told(house.form(abort)) == (409, "90.00")
     assert told(house.move(seat, "BetPlacing", "10.00")) == (0, "80.00")
-    assert [row["flags"] for row in house.journal(seat)] == ["abort_overtook"]
+    decisions = [row["decision"] for row in house.journal(seat)]
+    assert decisions == ["BET_OVERTAKEN", "ALREADY_GIVEN_BACK", "ACCEPTED"]

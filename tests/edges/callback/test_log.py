@@ -115,3 +115,32 @@ def test_no_line_has_a_token_a_key_or_a_signature(house: House, seat: Seat) -> N
     assert seat.user_id in written
     for secret in (seat.token, KEY, NEXT_KEY):
         assert secret not in written
+
+
+def test_a_credit_of_an_unknown_type_is_an_alarm_and_counted(house: House, seat: Seat) -> None:
+    fields = house.fields(seat, "Win", "10.00", eventType="Cancel")
+    lines = heard(lambda: house.form(fields))
+    assert [line["event"] for line in lines] == ["alarm", "refused"]
+    assert lines[0]["alarm"] == "credit of an unknown event type"
+    assert (lines[0]["event_type"], lines[0]["amount"]) == ("Cancel", "10.00")
+    debit = house.fields(seat, "BetPlacing", "10.00", eventType="Cancel")
+    assert [line["event"] for line in heard(lambda: house.form(debit))] == ["refused"]
+
+
+def test_a_credit_under_a_bet_s_id_is_an_alarm_that_names_the_way_out(
+    house: House, seat: Seat
+) -> None:
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    house.form(bet)
+    win = {**bet, "eventType": "Win", "direction": "credit"}
+    lines = heard(lambda: house.form(win))
+    assert lines[1]["alarm"] == "credit under the id of another event type"
+    assert "wallet scope widen" in lines[1]["hint"]
+
+
+def test_an_overtaken_bet_is_an_alarm_that_names_the_abort(house: House, seat: Seat) -> None:
+    abort = house.fields(seat, "BetPlacingAbort", "10.00")
+    house.form(abort)
+    lines = heard(lambda: house.move(seat, "BetPlacing", "10.00"))
+    assert lines[1]["alarm"] == "bet refused because its abort came first"
+    assert lines[1]["abort"] == abort["transactionId"]

@@ -158,9 +158,9 @@ def test_who_changed_what_is_kept_for_ever(bank: Bank) -> None:
     )
     assert change["source"] == AGENT
     assert json.loads(change["asked"]) == {
-        "user_id": json.dumps(user_id),
-        "status": '"blocked"',
-        "limits": '{"stake_day": "5"}',
+        "user_id": user_id,
+        "status": "blocked",
+        "limits": {"stake_day": "5"},
     }
     outcome = json.loads(change["outcome"])
     assert outcome["status"] == "blocked"

@@ -203,3 +203,20 @@ def test_there_is_no_other_operation(bank: Bank) -> None:
     assert reply.status == 404
     assert reply.said["code"] == "4"
     assert bank.client.get("/transfer/v1/account/balance").status_code == 405
+
+
+def test_a_revoked_token_expires_now_and_money_still_comes_back_under_it(bank: Bank) -> None:
+    user_id = bank.player("10")
+    token, other = (bank.ask("account/session", user_id=user_id).data["token"] for _ in range(2))
+    assert bank.play(user_id, token, "BetPlacing", "4") == 0
+    reply = bank.ask("account/session", user_id=user_id, revoke=token)
+    assert (reply.code, reply.data) == (0, {"revoked": "1"})
+    assert bank.play(user_id, token, "BetPlacing", "4") == 410
+    assert bank.play(user_id, token, "Win", "5") == 0
+    assert bank.play(user_id, other, "BetPlacing", "1") == 0
+    assert bank.ask("account/session", user_id=user_id, revoke="all").data == {"revoked": "1"}
+    assert bank.play(user_id, other, "BetPlacing", "1") == 410
+    assert bank.ask("account/session", user_id=user_id, revoke="all").data == {"revoked": "0"}
+    assert bank.ask("account/session", user_id="nobody", revoke="all").code == 100
+    rows = bank.sql("SELECT asked FROM account_changes WHERE operation = 'account/session'")
+    assert all(token not in row["asked"] for row in rows)

@@ -178,7 +178,9 @@ async def test_a_wallet_arrives_whole_with_the_revision_it_was_read_with(
         usage=usage,
         revision=99,
     )
-    (row,) = await read(module_db, "wallet_row_v1", [wallet_row(WALLET, after)])
+    rows = [wallet_row(WALLET, after), wallet_row(WALLET, after, has_refused_aborts=True)]
+    row, other = await read(module_db, "wallet_row_v1", rows)
+    assert other["has_refused_aborts"] is True
     told = {name: value for name, value in dict(row).items() if name != "chain"}
     assert {name: str(value) for name, value in told.items()} == {
         "player_id": "7",
@@ -194,6 +196,7 @@ async def test_a_wallet_arrives_whole_with_the_revision_it_was_read_with(
         "loss_day": "-0.04",
         "loss_week": "0.05",
         "loss_month": "0.06",
+        "has_refused_aborts": "False",
     }
     assert row["chain"] == b"\xff" * 32
 
@@ -202,7 +205,10 @@ async def test_a_round_arrives_whole(module_db: Database) -> None:
     texts = hostile_texts(100)
     tally = Tally(1, -1, 100, 200, 300, 400, 500, 2, 600)
     abort = EarlyAbort("t1", 150, MOMENT, AbortState.WAITING)
-    after = RoundAfter(5, Round(tally, is_settled=True, early_aborts=(abort,)), {})
+    untimed = frozenset([150, 7])
+    after = RoundAfter(
+        5, Round(tally, is_settled=True, early_aborts=(abort,), untimed_aborts=untimed), {}
+    )
     rows = [
         round_row(RoundKey(7, text, is_streamer=True), WALLET._replace(agent=text), after)
         for text in texts
@@ -217,9 +223,10 @@ async def test_a_round_arrives_whole(module_db: Database) -> None:
     ]
     assert whole == [
         *("7", "True", "USD", "2", "5", "True", "1", "-1", "1.00", "2.00", "3.00", "4.00"),
-        *("5.00", "2", "6.00", "True"),
+        *("5.00", "2", "6.00", "True", "[Decimal('0.07'), Decimal('1.50')]"),
     ]
     assert (last["game_id"], last["settled"], last["has_early_aborts"]) == (None, False, False)
+    assert last["refused_aborts"] == []
     assert (last["is_streamer"], last["currency"], last["scale"]) == (False, "BTC", 8)
 
 
