@@ -31,13 +31,6 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = :name
 """
 
-_SETTLE: Final = """
-UPDATE early_aborts a SET state = 'settled'
-WHERE state = 'waiting' AND EXISTS (
-    SELECT FROM transaction_keys WHERE source = 'callback' AND transaction_id = a.transaction_id)
-"""
-"""An abort that this release remembered and the release before then accepted waits for no bet."""
-
 _NOTE: Final = """
 INSERT INTO decision_setting_changes (changed_at, source, name, value_before, value_after)
 VALUES (now(), :source, :name, :before, :after)
@@ -69,7 +62,6 @@ async def finish_upgrade(url: str, source: str) -> bool:
         for trigger, table in SIDE_BY_SIDE.items():
             await connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger} ON {table}"))
             await connection.execute(text(f"DROP FUNCTION IF EXISTS {trigger}()"))
-        await connection.execute(text(_SETTLE))
         await _change(connection, source, "rule_version", before, RuleVersion.CURRENT.value)
         return True
 

@@ -455,6 +455,13 @@ class TestSideBySide:
         (receipt,) = await new.move(movement, has_decided=once)
         return receipt
 
+    async def test_an_abort_refused_here_flags_the_bet_there(
+        self, old: LastRelease, new: Till, both: Batcher
+    ) -> None:
+        abort = new.movement("anna", "BetPlacingAbort", "credit", "6", event_id="e")
+        assert refusal_of(await both.move(abort)) is Refusal.NO_MATCHING_MOVEMENT
+        assert await old.bets("anna", "6", event_id="e") == ["Posting", None, Flag.ABORT_OVERTOOK]
+
     @pytest.mark.usefixtures("both")
     async def test_a_block_and_a_limit_here_bind_there(self, old: LastRelease, new: Till) -> None:
         change = AccountChange(is_suspended=True, language="de")
