@@ -12,7 +12,9 @@ driver looks at every element of an array of its own, which costs more. Amounts 
 
 No plan is left to the statistics, which know nothing of a table that was looked at while it was
 empty: a plan made then reads whole tables until somebody looks again. What is read by key stands in
-a LATERAL with LIMIT 1 (or OFFSET 0), which can only be looked up.
+a LATERAL with LIMIT 1 (or OFFSET 0), which can only be looked up; so does an EXISTS, which would
+else be answered from a hash of the whole table. An index is asked for the keys of an array in their
+order.
 """
 
 from typing import Final
@@ -90,7 +92,8 @@ LEFT JOIN LATERAL (
     SELECT json_agg(json_build_array({_ENTRY_JSON}, EXISTS (
                SELECT FROM unanswered u
                WHERE u.player_id = m.player_id AND u.position = m.position
-                 AND u.came_back_at IS NULL))) AS entries
+                 AND u.came_back_at IS NULL
+               OFFSET 0))) AS entries
     FROM (
         SELECT player_id, position FROM transaction_keys
         WHERE source = asked.source AND transaction_id = asked.transaction_id
@@ -131,15 +134,13 @@ CROSS JOIN LATERAL (
 """In the order of their players; FOR NO KEY UPDATE is exactly the lock that RECORD takes."""
 
 FENCE: Final = """
-UPDATE wallets w SET revision = w.revision + 1
-FROM (
+UPDATE wallets SET revision = revision + 1
+WHERE player_id = ANY (ARRAY(
     SELECT p.player_id FROM unnest($1::text[]) AS asked (user_id)
     CROSS JOIN LATERAL (
         SELECT player_id FROM players WHERE user_id = asked.user_id LIMIT 1
     ) p
-    ORDER BY p.player_id
-) n
-WHERE w.player_id = n.player_id
+))
 """
 """Raise the revisions of wallets whose last RECORD may still be on its way to the database.
 
