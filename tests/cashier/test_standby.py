@@ -82,7 +82,7 @@ async def test_where_there_is_no_standby_repeats_write_nothing(
     await till.player("boris", "100")
     bet = till.bet("boris")
     await till.one(bet)
-    assert primary.server
+    await primary.want_standby("")
     before = await till.rows("SELECT pg_current_wal_insert_lsn()")
     assert isinstance(await till.one(bet._replace(delivery=bytes(16))), Replay)
     assert await till.rows("SELECT pg_current_wal_insert_lsn()") == before
