@@ -220,11 +220,11 @@ def test_an_account_whose_exclusion_was_stored_as_an_infinity_can_be_changed(
     bank: Bank, stored: str
 ) -> None:
     user_id = bank.player("5")
+    token = bank.token(user_id)
     bank.sql(
         f"UPDATE wallets SET excluded_until = '{stored}', revision = revision + 1 FROM players p"
         f" WHERE p.player_id = wallets.player_id AND user_id = '{user_id}'"
     )
-    token = bank.token(user_id)
     assert bank.play(user_id, token, "BetPlacing", "1") == (405 if stored == "infinity" else 0)
     reply = bank.ask("account/update", user_id=user_id, status="blocked")
     bound = "9000-01-01" if stored == "infinity" else "1970-01-01"
