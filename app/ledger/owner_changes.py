@@ -62,6 +62,8 @@ async def finish_upgrade(url: str, source: str) -> bool:
         for trigger, table in SIDE_BY_SIDE.items():
             await connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger} ON {table}"))
             await connection.execute(text(f"DROP FUNCTION IF EXISTS {trigger}()"))
+        # The release before writes its key scope here at every start, and so starts no more.
+        await connection.execute(text("REVOKE INSERT ON ledger_settings FROM wallet_service"))
         await _change(connection, source, "rule_version", before, RuleVersion.CURRENT.value)
         return True
 

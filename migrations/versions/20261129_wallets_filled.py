@@ -71,9 +71,12 @@ def upgrade() -> None:
         for trigger, table in TRIGGERS.items():
             op.execute(f"DROP TRIGGER {trigger} ON {table}")
             op.execute(f"DROP FUNCTION {trigger}()")
+        # The release before remembers its key scope here at every start.
+        op.execute("REVOKE INSERT ON ledger_settings FROM wallet_service")
 
 
 def downgrade() -> None:
-    """Nobody need be asked for what the columns hold."""
+    """Nobody need be asked for what the columns hold, and the release before may start again."""
+    op.execute("GRANT INSERT ON ledger_settings TO wallet_service")
     for column in COLUMNS:
         op.execute(f"ALTER TABLE wallets ALTER COLUMN {column} DROP NOT NULL")

@@ -33,7 +33,7 @@ from tests.conftest import clone
 from tests.model.caller import CALLBACK_KEY, Caller, seal, sign_text
 from tests.model.served import serving
 
-AGENT, AGENT_KEY = "north", b"n" * 32
+AGENT, AGENT_KEY = "north", bytes(range(32))
 PLAYER = "a player"
 SECONDS_MAX = 20
 

@@ -488,7 +488,9 @@ class TestAppendOnly:
         expected = {
             table: "INSERT SELECT UPDATE" if table in CHANGEABLE else "INSERT SELECT"
             for table in metadata.tables
-        } | dict.fromkeys((*OWNED_BY_MIGRATIONS, "decision_setting_changes"), "SELECT")
+        } | dict.fromkeys(
+            (*OWNED_BY_MIGRATIONS, "decision_setting_changes", "ledger_settings"), "SELECT"
+        )
         assert {row[0]: row[1] for row in rows} == expected | {"alembic_version": "SELECT"}
 
     async def test_every_table_is_append_only_or_meant_to_change_or_not_ours(self) -> None:

@@ -75,6 +75,7 @@ class LastRelease:
     """A process of the release before."""
 
     def __init__(self, folder: Path, db: Database) -> None:
+        self.folder = folder
         script = Path(__file__).with_name("last_release.py")
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(script), db.service_url, db.superuser_url],
@@ -533,6 +534,17 @@ class TestTheSwitch:
             "SELECT source, name, value_before, value_after FROM decision_setting_changes"
         )
         assert tuple(change) == ("test", "rule_version", "1", "2")
+
+    async def test_the_release_before_does_not_start_any_more(
+        self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
+    ) -> None:
+        assert isinstance(await both.move(new.bet("anna", "1")), Posting)
+        await old.stop()
+        assert await finish_upgrade(empty_db.owner_url, "test")
+        late = LastRelease(old.folder, empty_db)
+        with pytest.raises(AssertionError, match="ended at open"):
+            await late.do("open")
+        await late.stop()
 
     async def test_each_batch_that_was_decided_by_the_old_rules_hears_of_the_new_ones(
         self, old: LastRelease, new: Till, empty_db: Database

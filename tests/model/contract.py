@@ -315,8 +315,13 @@ class Model:
             return player
         return Expected(9 if player.blocked(now) else DONE)
 
-    def update(self, agent: str, user_id: str, changes: Mapping[str, Any]) -> Expected:
+    def update(
+        self, agent: str, user_id: str, changes: Mapping[str, Any], now: datetime
+    ) -> Expected:
         """Change status, exclusion (a moment or None) and limits (texts; None lifts one)."""
+        until = changes.get("excluded_until")
+        if until is not None and until <= now:
+            return Expected(100)
         player = self.account(agent, user_id)
         if isinstance(player, Expected):
             return player

@@ -512,7 +512,7 @@ class WalletMachine(RuleBasedStateMachine):
         if until is not None:
             fields["excluded_until"] = until.isoformat()
         reply = self.operate("account/update", fields, agent)
-        expected = self.model.update(agent, user_id, changes)
+        expected = self.model.update(agent, user_id, changes, self.now)
         self.check_transfer(reply, expected, "update", f"{fields}")
 
     @rule(number=players, currency=st.sampled_from(("USD", "KRW", "EUR")), by=st.booleans())

@@ -18,7 +18,7 @@ from tests.history.checker import Operation
 from tests.model.caller import Reply
 from tests.torture.caller import Caller, NoAnswerError
 
-AGENT, AGENT_KEY = "north", b"n" * 32
+AGENT, AGENT_KEY = "north", bytes(range(32))
 
 PAUSE_SECONDS_MAX = 0.02
 AGAIN_SECONDS_MAX = 0.2
