@@ -22,6 +22,7 @@ from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.queue import Patience, Queue, Ticket
 from app.ledger.errors import LedgerBusyError, LedgerError, SettingsDifferError
 from app.ledger.transaction import Ledger
+from app.wallet.facts import Policy
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Replay
 
@@ -173,25 +174,26 @@ class Lane:
         """Move a batch by the policy in force; once more where an upgrade has just changed it."""
         movements = [ticket.movement for ticket in batch]
 
-        async def move() -> list[Receipt]:
+        async def move(policy: Policy) -> list[Receipt]:
             return await move_funds(
                 self._ledger,
                 movements,
-                self._policy.policy,
+                policy,
                 has_decided=lambda: self._has_read(batch),
             )
 
+        used = self._policy.policy
         try:
-            return await move()
+            return await move(used)
         except SettingsDifferError:
-            if await self._renew_policy():
-                return await move()
+            if await self._renew_policy(used):
+                return await move(self._policy.policy)
             raise
 
-    async def _renew_policy(self) -> bool:
+    async def _renew_policy(self, used: Policy) -> bool:
         """Ask the ledger which rules it follows now; False: ours are not among them."""
         try:
-            return await self._policy.renew(self._ledger)
+            return await self._policy.renew(self._ledger, used)
         except LedgerUnfitError as error:
             logger.critical("nothing is recorded", reason=str(error))
             return False

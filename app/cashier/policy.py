@@ -20,14 +20,15 @@ class PolicyInForce:
         """`policy`: of this process's settings, until the ledger was asked."""
         self.policy = policy
 
-    async def renew(self, ledger: Ledger) -> bool:
-        """Ask the ledger again; whether the policy is another one now.
+    async def renew(self, ledger: Ledger, used: Policy) -> bool:
+        """Ask the ledger again; whether another policy than the one `used` is in force now.
 
+        Of several batches under way that were decided by the old one, each asks in its turn.
         Raises LedgerUnfitError where the ledger's settings are others than this process's.
         """
-        before = self.policy
-        self.policy = await policy_in_force(ledger, before)
-        return self.policy != before
+        if self.policy == used:
+            self.policy = await policy_in_force(ledger, used)
+        return self.policy != used
 
 
 async def policy_in_force(ledger: Ledger, policy: Policy) -> Policy:

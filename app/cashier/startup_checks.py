@@ -24,5 +24,5 @@ async def check_startup(
     if inspection.unsafe and require_durability:
         reasons = "; ".join(inspection.unsafe)
         raise LedgerUnfitError(f"Committed money could be lost: {reasons}.")
-    await policy.renew(ledger)
+    await policy.renew(ledger, policy.policy)
     return (*inspection.unsafe, *inspection.warnings)

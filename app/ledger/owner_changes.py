@@ -57,6 +57,8 @@ async def finish_upgrade(url: str, source: str) -> bool:
                 f"{running} connections of the release before are still open: stop its processes "
                 "and run this again."
             )
+        # In the order in which a statement of the service takes them: nobody waits in a circle.
+        await connection.execute(text("LOCK TABLE players, wallets IN ACCESS EXCLUSIVE MODE"))
         for trigger, table in SIDE_BY_SIDE.items():
             await connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger} ON {table}"))
             await connection.execute(text(f"DROP FUNCTION IF EXISTS {trigger}()"))

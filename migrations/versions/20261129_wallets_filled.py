@@ -22,13 +22,18 @@ FILL = """
 UPDATE wallets w SET agent = p.agent, currency = p.currency, scale = p.scale, blocked = p.blocked,
     excluded_until = p.excluded_until, limits = p.limits, revision = w.revision + 1
 FROM (
-    SELECT player_id FROM wallets WHERE player_id > $1 AND agent IS NULL
-    ORDER BY player_id LIMIT $2 FOR NO KEY UPDATE
-) step
-JOIN players p USING (player_id)
-WHERE w.player_id = step.player_id
+    SELECT p.player_id, p.agent, p.currency, p.scale, p.blocked, p.excluded_until, p.limits
+    FROM wallets w JOIN players p USING (player_id)
+    WHERE w.player_id > $1 AND w.agent IS NULL
+    ORDER BY w.player_id LIMIT $2 FOR NO KEY UPDATE OF p, w
+) p
+WHERE w.player_id = p.player_id
 RETURNING w.player_id
 """
+"""The player first, then the wallet, as the release before takes them when it blocks a player.
+
+Without the player's lock a block that was committed while this waited for the wallet would be
+overwritten by what was read before it."""
 
 COLUMNS = ("agent", "currency", "scale")
 

@@ -110,14 +110,17 @@ def round_row(key: RoundKey, wallet: Wallet, after: RoundAfter) -> str:
     """A round as it stands after a batch, as a `round_row_v1` in an array."""
     round_, currency = after.round, wallet.currency
     tally, unit = round_.tally, _UNITS[currency.scale]
-    untimed = ",".join([f"{amount}{unit}" for amount in sorted(round_.untimed_aborts)])
+    untimed = _NO_AMOUNTS
+    if round_.untimed_aborts:
+        amounts = ",".join([f"{amount}{unit}" for amount in sorted(round_.untimed_aborts)])
+        untimed = _quoted(f"{{{amounts}}}")
     return (
         f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer},{_quoted(wallet.agent)}'
         f",{_quoted(currency.code)},{currency.scale},{_known(after.game_id)},{round_.is_settled}"
         f",{tally.bets_placed},{tally.bets_open},{tally.stake_real}{unit}"
         f",{tally.stake_bonus}{unit},{tally.staked}{unit},{tally.paid}{unit}"
         f",{tally.taken_back}{unit},{tally.cancels},{tally.uncovered}{unit}"
-        f',{bool(round_.early_aborts)},{_quoted(f"{{{untimed}}}")})"'
+        f',{bool(round_.early_aborts)},{untimed})"'
     )
 
 
@@ -161,6 +164,7 @@ def _quoted(text: str | None) -> str:
 _SLASH: Final = "\\"
 _SLASHES: Final = "\\\\\\\\"
 _QUOTES: Final = '\\"\\"'
+_NO_AMOUNTS: Final = "{}"
 _EMPTY: Final = _QUOTES
 """A text without characters."""
 
