@@ -75,11 +75,12 @@ def unjwe(body: bytes, key: bytes = KEYS[AGENT][0]) -> tuple[dict[str, Any], byt
 
 
 class Reply(NamedTuple):
-    """What came back; numbers as they were written."""
+    """What came back, taken out of its envelope; numbers as they were written."""
 
     status: int
     body: bytes
     headers: httpx2.Headers
+    was_sealed: bool = False
 
     @property
     def said(self) -> dict[str, Any]:
@@ -95,7 +96,10 @@ class Reply(NamedTuple):
         assert isinstance(said["data"], dict)
         code = int(said["code"])
         assert self.status == {0: 200, 1: 500, 103: 500}.get(code, 202)
-        assert self.headers["content-type"] == "application/json"
+        assert self.headers["content-type"] == (
+            "application/jose" if self.was_sealed else "application/json"
+        )
+        assert self.was_sealed or "token" not in said["data"]
         return code
 
     @property
@@ -204,17 +208,22 @@ class Bank:
         return int(self.now().timestamp())
 
     def text(self, operation: str, text: str, *, agent: str = AGENT) -> Reply:
-        """Send this plaintext; `IAT` in it stands for the time."""
-        plaintext = text.replace("IAT", str(self.iat())).encode()
+        """Send this plaintext; `IAT` in it stands for the time and the operation's name."""
+        named = f'{self.iat()},"op":{json.dumps(operation)}'
+        plaintext = text.replace("IAT", named).encode()
         return self.send(operation, jwe(plaintext, agent, KEYS[agent][0]))
 
     def ask(self, operation: str, /, **fields: Any) -> Reply:  # noqa: ANN401 - any JSON
-        """Ask for an operation as a good client would; `agent` is who asks."""
+        """Ask for an operation as a good client would; `agent` is who asks, under `key`."""
         agent = fields.pop("agent", AGENT)
-        named = {"iat": self.iat(), **fields}
+        key = fields.pop("key", KEYS[agent][0])
+        named = {"iat": self.iat(), "op": operation, "jti": unique("jti"), **fields}
         if "since" in named:
             named["from"] = named.pop("since")
-        return self.send(operation, jwe(json.dumps(named).encode(), agent, KEYS[agent][0]))
+        reply = self.send(operation, jwe(json.dumps(named).encode(), agent, key))
+        if reply.headers["content-type"] != "application/jose":
+            return reply
+        return reply._replace(body=unjwe(reply.body, key)[1], was_sealed=True)
 
     def player(
         self, real: str = "0", bonus: str = "0", *, currency: str = "USD", agent: str = AGENT
