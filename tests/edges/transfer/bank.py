@@ -144,7 +144,11 @@ class Bank:
         self._thread.start()
         port = Port(
             lambda: build_app(
-                self.settings, self.database.service_url, clock=self.now, require_durability=False
+                self.settings,
+                self.database.service_url,
+                clock=self.now,
+                require_durability=False,
+                private_port="private_port" in self.settings.model_fields_set,
             ),
             connections=100,
             deadline=self.settings.deadline,
@@ -192,6 +196,16 @@ class Bank:
                 await connection.close()
 
         return self.run(work())
+
+    def numbers(self, name: str) -> dict[str, int]:
+        """Read a counter from the private port, by its labels."""
+        page = httpx2.get(f"http://127.0.0.1:{self.settings.private_port}/metrics").text
+        lines = [line for line in page.splitlines() if line.startswith(f"{name}{{")]
+        counts = {}
+        for line in lines:
+            labels, value = line.removeprefix(f"{name}{{").split("} ")
+            counts[labels] = int(value.removesuffix(".0"))
+        return counts
 
     # --- the operator's platform ----------------------------------------------------------------
 

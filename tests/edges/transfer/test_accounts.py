@@ -220,7 +220,11 @@ def test_an_account_whose_exclusion_was_stored_as_an_infinity_can_be_changed(
     bank: Bank, stored: str
 ) -> None:
     user_id = bank.player("5")
-    bank.sql(f"UPDATE players SET excluded_until = '{stored}' WHERE user_id = '{user_id}'")
+    bank.sql(
+        f"UPDATE wallets SET excluded_until = '{stored}' WHERE player_id ="
+        f" (SELECT player_id FROM players WHERE user_id = '{user_id}')"
+    )
+    assert bank.move("account/withdraw", user_id, "1").code == 0
     reply = bank.ask("account/update", user_id=user_id, status="blocked")
     bound = "9000-01-01" if stored == "infinity" else "1970-01-01"
     assert (reply.code, reply.data["excluded_until"]) == (0, f"{bound}T00:00:00.000000Z")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Database
+from tests.console.console import free_port
 from tests.edges.transfer.bank import (
     AGENT,
     KEYS,
@@ -156,8 +157,9 @@ def test_a_repeat_however_encrypted_hears_the_first_answer_and_changes_nothing(
         again = bank.ask(operation, key=key, **dict(reversed(fields.items())))
         assert (again.code, again.body, again.was_sealed) == (0, first.body, first.was_sealed)
     assert changes(bank, user_id) == 1
-    assert len(bank.sql("SELECT FROM sessions JOIN players USING (player_id)"
-                        " WHERE user_id = $1", user_id)) == (operation == "account/session")
+    assert len(
+        bank.sql("SELECT FROM sessions JOIN players USING (player_id) WHERE user_id = $1", user_id)
+    ) == (operation == "account/session")
 
 
 def test_a_repeated_revocation_revokes_nothing_new(bank: Bank) -> None:
@@ -287,9 +289,7 @@ def test_code_9_takes_the_id_and_each_repeat_is_traced(bank: Bank) -> None:
     ],
     ids=str,
 )
-def test_other_codes_leave_the_id_free(
-    bank: Bank, fields: Mapping[str, object], code: int
-) -> None:
+def test_other_codes_leave_the_id_free(bank: Bank, fields: Mapping[str, object], code: int) -> None:
     user_id, jti = bank.player(), unique("j")
     asked: dict[str, Any] = {"user_id": user_id, "jti": jti, **fields}
     assert bank.ask("account/session", **asked).code == code
@@ -336,8 +336,9 @@ def test_the_database_alone_tells_no_token(bank: Bank) -> None:
     token = bank.token(user_id)
     rows = bank.sql("SELECT r::text AS kept FROM request_ids r")
     assert rows
-    assert all(token not in row["kept"] and b64(token.encode())[:-3] not in row["kept"]
-               for row in rows)
+    assert all(
+        token not in row["kept"] and b64(token.encode())[:-3] not in row["kept"] for row in rows
+    )
 
 
 def test_a_kept_answer_that_was_moved_to_another_request_is_not_told(bank: Bank) -> None:
@@ -364,10 +365,8 @@ def test_a_repeat_is_told_its_answer_as_long_as_the_key_of_the_first_is_the_agen
     for keys in ([old], [new, old], [new]):
         agents = json.dumps({AGENT: [b64(key) for key in keys]})
         with open_bank(db, agents=agents) as bank:
-            user_id = user_id or bank.player_under(keys[0])
-            answers.append(
-                bank.ask("account/session", key=keys[0], user_id=user_id, jti=jti)
-            )
+            user_id = user_id or bank.player()
+            answers.append(bank.ask("account/session", key=keys[0], user_id=user_id, jti=jti))
             assert changes(bank, user_id) == 1
     assert [reply.code for reply in answers] == [0, 0, 100]
     assert answers[0].body == answers[1].body
@@ -380,7 +379,7 @@ def test_a_repeat_is_told_its_answer_as_long_as_the_key_of_the_first_is_the_agen
 def patient(module_db: Database, served: Bank) -> Iterator[Bank]:
     """Another server on the same database, which admits envelopes of the release before."""
     del served
-    with open_bank(module_db, transfer_op="optional") as bank:
+    with open_bank(module_db, transfer_op="optional", private_port=free_port()) as bank:
         yield bank
 
 
