@@ -39,6 +39,7 @@ from app.edges.transfer.endpoint import transfer_router
 from app.edges.transfer.envelope import Agent, Envelopes
 from app.edges.transfer.handlers import Choices as TransferChoices
 from app.edges.transfer.handlers import Handlers as TransferHandlers
+from app.edges.transfer.one_time import OneTime
 from app.ledger.transaction import Ledger
 from app.server.errors import AddressTakenError
 from app.server.port import Served
@@ -230,13 +231,15 @@ def _transfer_endpoint(
         name: Agent(tuple(key.get_secret_value() for key in agent.keys), agent.networks)
         for name, agent in settings.agents.items()
     }
+    envelopes = Envelopes(agents, proxies=settings.proxy_networks)
     return transfer.Endpoint(
         ledger,
-        TransferHandlers(ledger, batcher, choices),
-        Envelopes(agents, proxies=settings.proxy_networks),
+        TransferHandlers(ledger, batcher, choices, OneTime(ledger, envelopes)),
+        envelopes,
         deadline=settings.deadline,
         window=timedelta(seconds=settings.clock_window_seconds),
         clock=clock,
+        requires_operation=settings.transfer_op == "required",
     )
 
 

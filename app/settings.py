@@ -202,6 +202,10 @@ class Settings(DatabaseSettings):
     clock_window_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """How far an agent's clock may be from ours."""
 
+    transfer_op: Literal["required", "optional"] = "required"
+    """Whether an agent's envelope names its operation (`op`), and has an id (`jti`) where what it
+    asks takes effect once; optional: for this release, those that do not are admitted."""
+
     fast_path: Literal["on", "off"] = "on"
     """Whether moveFunds is answered without the framework; off: everything goes through it."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from app.cashier.one_time import OneTimeRequest, run_once
 from app.ledger.accounts import Account, ChangeNote, change_account, find_account, note_change
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
@@ -58,10 +59,12 @@ async def update_account(
     cooling: timedelta,
     agent: str | None = None,
     note: ChangeNote | None = None,
+    request: OneTimeRequest[Account | Refusal] | None = None,
 ) -> Account | Refusal:
     """Change an account, keep who asked for it (`note`), and return it as it stands then.
 
     PLAYER_UNKNOWN, ACCOUNT_OF_ANOTHER_AGENT (with an `agent`), AMOUNT_TOO_FINE (of a limit).
+    With a `request`, at most once under its id: see `run_once`.
     """
 
     async def work(book: Book) -> Account | Refusal:
@@ -77,7 +80,7 @@ async def update_account(
             await note_change(book, after.player.player_id, note, _outcome(after))
         return after
 
-    return await ledger.serializable(work)
+    return await run_once(ledger, work, request)
 
 
 def _of_agent(account: Account | None, agent: str | None) -> Account | Refusal:

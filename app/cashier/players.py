@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
+from app.cashier.one_time import OneTimeRequest, run_once
 from app.ledger.accounts import ChangeNote, note_change
 from app.ledger.errors import LedgerError
 from app.ledger.money.book import Book
@@ -145,11 +146,13 @@ async def issue_token(
     is_sliding: bool = False,
     agent: str | None = None,
     note: ChangeNote | None = None,
+    request: OneTimeRequest[IssuedToken | Refusal] | None = None,
 ) -> IssuedToken | Refusal:
     """Issue a fresh token that lives this long (whole seconds), and if sliding, so after each use.
 
     PLAYER_UNKNOWN if there is nobody to give it to. With an `agent`, who asks for the launch of a
     game: ACCOUNT_OF_ANOTHER_AGENT, PLAYER_BLOCKED. A player blocked later keeps his tokens.
+    With a `request`, at most once under its id: see `run_once`.
     """
     token = secrets.token_urlsafe(TOKEN_BYTES)
 
@@ -177,7 +180,7 @@ async def issue_token(
             await note_change(book, player.player_id, note, outcome)
         return IssuedToken(token, expires_at, player)
 
-    return await ledger.serializable(work)
+    return await run_once(ledger, work, request)
 
 
 async def revoke_tokens(
@@ -187,11 +190,12 @@ async def revoke_tokens(
     *,
     agent: str | None = None,
     note: ChangeNote | None = None,
+    request: OneTimeRequest[int | Refusal] | None = None,
 ) -> int | Refusal:
     """Let a player's token (its SHA-256; None: every token) expire now; return how many did.
 
     Money still comes back under a revoked token. PLAYER_UNKNOWN; with an `agent`,
-    ACCOUNT_OF_ANOTHER_AGENT.
+    ACCOUNT_OF_ANOTHER_AGENT. With a `request`, at most once under its id: see `run_once`.
     """
 
     async def work(book: Book) -> int | Refusal:
@@ -205,7 +209,7 @@ async def revoke_tokens(
             await note_change(book, player.player_id, note, json.dumps({"revoked": count}))
         return count
 
-    return await ledger.serializable(work)
+    return await run_once(ledger, work, request)
 
 
 async def register_external_token(

@@ -117,6 +117,12 @@ def _requests(edges: Mapping[str, Requests]) -> Iterator[Metric]:
         {(name, key): n for name, edge in edges.items() for key, n in edge.not_admitted.items()},
     )
     yield counted(
+        "wallet_requests_lacking",
+        "Requests admitted without op or jti, because WALLET_TRANSFER_OP is optional",
+        ("contract", "method", "lacks"),
+        {(name, *key): n for name, edge in edges.items() for key, n in edge.lacking.items()},
+    )
+    yield counted(
         "wallet_callers_gone",
         "Callers who hung up before their answer",
         ("contract",),

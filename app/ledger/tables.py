@@ -390,6 +390,28 @@ account_changes = Table(
     Index("ix_account_changes_ledger_time", "ledger_time", postgresql_using="brin"),
 )
 
+request_ids = Table(
+    "request_ids",
+    metadata,
+    Column("agent", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("delivery", Uuid, nullable=False),
+    Column("ledger_time", MOMENT, nullable=False),
+    Column("answer", Text),
+    PrimaryKeyConstraint("agent", "request_id"),
+    CheckConstraint("char_length(request_id) BETWEEN 1 AND 64", name="request_id_length"),
+    CheckConstraint("octet_length(content) = 32", name="content_length"),
+    # Only rows whose answer is still kept: what is to be cleared is found without a scan.
+    Index(
+        "ix_request_ids_ledger_time",
+        "ledger_time",
+        postgresql_where=text("answer IS NOT NULL"),
+    ),
+)
+"""Ids of the operator's requests that take effect once; their sealed answers stay for a day."""
+
 maintenance_notices = Table(
     "maintenance_notices",
     metadata,
@@ -501,6 +523,9 @@ APPEND_ONLY: Final = (
     "decision_setting_changes",
 )
 """Tables whose rows are never changed nor deleted: by trigger, and by privilege."""
+
+CLEARED_ONLY: Final = {"request_ids": "answer"}
+"""Append-only tables of which one column may be cleared: by trigger, and by privilege."""
 
 OWNED_BY_MIGRATIONS: Final = ("event_types", "applied_views", "decision_settings")
 """Tables that only the schema's owner writes; the service reads them."""

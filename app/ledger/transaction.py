@@ -90,6 +90,10 @@ class RunAgainError(Exception):
     """The work found that it must start from a new snapshot."""
 
 
+class NothingStandsError(Exception):
+    """The work found that nothing of it may stand: it is rolled back, and not run again."""
+
+
 class CommitOutcome(Enum):
     """What became of an attempt that did not return."""
 
@@ -211,7 +215,7 @@ class Ledger:
         """Run the work in one SERIALIZABLE transaction, commit, and return its result.
 
         Raises DeadlineError, LedgerBusyError or LedgerAwayError; then nobody knows whether it was
-        committed.
+        committed. A NothingStandsError of the work is passed on, with nothing committed.
         """
         return await self._bounded(work, SERIALIZABLE, deadline or self.deadline)
 
@@ -300,7 +304,7 @@ async def _lent(connections: Connections) -> AsyncIterator[Raw]:
     kept = await connections.take()
     try:
         yield kept.raw
-    except (asyncpg.PostgresError, RunAgainError) as error:
+    except (asyncpg.PostgresError, RunAgainError, NothingStandsError) as error:
         if is_away(error):
             # The server's last word on this connection, even if the line is still open.
             connections.drop(kept)

@@ -49,7 +49,7 @@ class Spread:
 class Requests:
     """What an edge answered, how long it took, and whom it did not let in."""
 
-    __slots__ = ("answered", "gone", "latency", "not_admitted")
+    __slots__ = ("answered", "gone", "lacking", "latency", "not_admitted")
 
     def __init__(
         self,
@@ -57,13 +57,16 @@ class Requests:
         *,
         answers: Iterable[tuple[str, str, int, int]] = (),
         not_admitted: Iterable[str] = (),
+        lacking: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """`answers` and `not_admitted` are known beforehand, and shown at 0 from the start."""
+        """All but `methods` are keys known beforehand, and shown at 0 from the start."""
         self.answered = zeros(answers)
         """method, event type (empty where none was understood), code (0: done), HTTP status"""
         self.latency = {method: Spread() for method in methods}
         self.not_admitted = zeros(not_admitted)
         """by what kept a stranger out"""
+        self.lacking = zeros(lacking)
+        """method, and what its request lacked that a later release asks for"""
         self.gone = 0
         """callers who hung up before their answer"""
 

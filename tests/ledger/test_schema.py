@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.ledger.tables import APPEND_ONLY, OWNED_BY_MIGRATIONS, metadata
+from app.ledger.tables import APPEND_ONLY, CLEARED_ONLY, OWNED_BY_MIGRATIONS, metadata
 from tests.cashier.till import Till, connect
 from tests.conftest import Database
 
@@ -449,6 +449,34 @@ class TestAppendOnly:
                 await connection.execute(statement.format(table=table, column=column))
         await connection.close()
 
+    @pytest.mark.parametrize(("table", "column"), CLEARED_ONLY.items())
+    async def test_of_a_table_that_forgets_one_column_is_cleared_and_nothing_else(
+        self, urls: dict[str, str], table: str, column: str
+    ) -> None:
+        service, owner = await connect(urls["service"]), await connect(urls["superuser"])
+        await owner.execute(
+            "INSERT INTO request_ids VALUES ('a', 'b', 'c', $1, $2, $3, 'kept')"
+            " ON CONFLICT DO NOTHING",
+            *(bytes(32), UUID(int=1), NOON),
+        )
+        for other in metadata.tables[table].columns.keys():  # noqa: SIM118 - columns, by name
+            if other != column:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await service.execute(f"UPDATE {table} SET {other} = {other}")
+                with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+                    await owner.execute(f"UPDATE {table} SET {other} = {other}")
+        for connection in (service, owner):
+            with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+                await connection.execute(f"UPDATE {table} SET {column} = 'another'")
+            await connection.execute(f"UPDATE {table} SET {column} = NULL")
+        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await service.execute(statement)
+            with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+                await owner.execute(statement)
+        await service.close()
+        await owner.close()
+
     @pytest.mark.parametrize(
         "statement",
         [
@@ -494,7 +522,9 @@ class TestAppendOnly:
         assert {row[0]: row[1] for row in rows} == expected | {"alembic_version": "SELECT"}
 
     async def test_every_table_is_append_only_or_meant_to_change_or_not_ours(self) -> None:
-        assert {*APPEND_ONLY, *CHANGEABLE, *OWNED_BY_MIGRATIONS} == set(metadata.tables)
+        assert {*APPEND_ONLY, *CLEARED_ONLY, *CHANGEABLE, *OWNED_BY_MIGRATIONS} == set(
+            metadata.tables
+        )
 
 
 async def test_the_models_make_the_same_checks_and_indexes_as_the_migrations(
@@ -570,6 +600,7 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
     first = {row[0]: row[1] for row in rows}
     unled = {table for table, column in first.items() if column not in {"player_id", "user_id"}}
     of_the_whole_ledger = {
+        "request_ids",
         "ledger_settings",
         "decision_setting_changes",
         *OWNED_BY_MIGRATIONS,

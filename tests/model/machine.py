@@ -101,6 +101,7 @@ class WalletMachine(RuleBasedStateMachine):
         self.clock.now = BEGIN
         self.name = f"x{next(houses.examples)}"
         self.numbers = itertools.count(1)
+        self.request_ids = itertools.count(1)
         self.sent: list[tuple[dict[str, str], int]] = []
         self.paid: list[tuple[str, str, dict[str, str]]] = []
         self.tokens: dict[str, list[str]] = {}
@@ -574,7 +575,12 @@ class WalletMachine(RuleBasedStateMachine):
         self.check_transfer(reply, expected, operation, f"{fields} by {agent}")
 
     def operate(self, operation: str, fields: Mapping[str, Any], agent: str) -> Reply:
-        members = {"iat": int(self.now.timestamp()), **fields}
+        members = {
+            "iat": int(self.now.timestamp()),
+            "op": operation,
+            "jti": f"{self.name}-j{next(self.request_ids)}",
+            **fields,
+        }
         return self.caller.operate(operation, members, agent, AGENTS[agent])
 
     def keep(self, user_id: str, token: str, expires_at: datetime) -> None:

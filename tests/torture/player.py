@@ -101,7 +101,8 @@ class Hand:
         fields = {"user_id": user_id, "currency": "USD", "nickname": user_id, "language": "en"}
         await self._operate_until("account/init", fields)
         await self.transfer("account/deposit", amount)
-        data = await self._operate_until("account/session", {"user_id": user_id})
+        launch = {"user_id": user_id, "jti": self.new_id("launch")}
+        data = await self._operate_until("account/session", launch)
         self.player.token = data["token"]
 
     async def play(self, goes_on: Callable[[], bool]) -> None:
@@ -231,7 +232,7 @@ class Hand:
         return data
 
     async def _operate(self, operation: str, fields: dict[str, str]) -> Reply:
-        members = {"iat": int(datetime.now(UTC).timestamp()), **fields}
+        members = {"iat": int(datetime.now(UTC).timestamp()), "op": operation, **fields}
         return await self.caller.operate(operation, members, AGENT, AGENT_KEY)
 
     async def _decided(

@@ -33,6 +33,9 @@ OPERATIONS_OF: Final = {
 }
 """What an agent's movement was asked for as."""
 
+TOKEN: Final = "token"  # noqa: S105 - a member's name
+"""The member of `data` that holds a token."""
+
 CURSOR_LENGTH_MAX: Final = 2048
 """An event id of 250 characters, escaped and encoded, fits."""
 
@@ -49,6 +52,8 @@ class Answer(NamedTuple):
     media_type: str = "application/json"
     decided: tuple[Movement, Receipt] | None = None
     """what is listed if the answer does not arrive"""
+    holds_token: bool = False
+    """whether it goes out in an envelope only, whatever the caller accepts"""
 
     @property
     def status(self) -> int:
@@ -146,7 +151,16 @@ def balance_shown(player: Player) -> Answer:
 
 def token_shown(issued: IssuedToken) -> Answer:
     """A fresh token: the only time that it is seen."""
-    return said(Code.DONE, {"token": issued.token, "expires_at": moment(issued.expires_at)})
+    data = {TOKEN: issued.token, "expires_at": moment(issued.expires_at)}
+    return said(Code.DONE, data)._replace(holds_token=True)
+
+
+def answered_before(body: bytes) -> Answer:
+    """The answer that was kept of a request, byte for byte."""
+    members = read_members(body)
+    data = members["data"].value
+    holds_token = isinstance(data, dict) and TOKEN in data
+    return Answer(Code(int(str(members["code"].value))), body, holds_token=holds_token)
 
 
 def account_shown(account: Account) -> Answer:

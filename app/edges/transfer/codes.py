@@ -81,3 +81,15 @@ class RefusedError(Exception):
         """for people; never quotes a value, for values may be secrets"""
         self.field = field
         """the field that is at fault, if it is one"""
+
+
+class DecidedError(RefusedError):
+    """The ledger's answer was a refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(CODES[refusal], refusal.value)
+        self.refusal = refusal
+
+
+TAKES_REQUEST_ID: Final = frozenset({Refusal.PLAYER_BLOCKED})
+"""Refusals that use up a request's id, as a success does; all others leave it free."""

@@ -24,14 +24,13 @@ from app.edges.transfer.answers import (
     history_shown,
     opened_shown,
     read_cursor,
-    refused,
-    refused_by,
     said,
     token_shown,
     transaction_shown,
 )
-from app.edges.transfer.codes import CODES, Code, RefusedError
+from app.edges.transfer.codes import Code, DecidedError, RefusedError
 from app.edges.transfer.forms import Fields, amount_text
+from app.edges.transfer.one_time import OneTime, RequestId
 from app.edges.wire import Number
 from app.ledger.accounts import ChangeNote
 from app.ledger.history import RoundState
@@ -72,6 +71,8 @@ class Request(NamedTuple):
     received_at: datetime
     time_left: timedelta
     """until the deadline"""
+    request_id: RequestId | None
+    """of a request that takes effect once"""
 
     @property
     def note(self) -> ChangeNote:
@@ -93,22 +94,39 @@ class Choices:
 class Handlers:
     """Where opened envelopes are answered."""
 
-    def __init__(self, ledger: Ledger, batcher: Batcher, choices: Choices) -> None:
+    def __init__(
+        self, ledger: Ledger, batcher: Batcher, choices: Choices, one_time: OneTime
+    ) -> None:
         self._ledger = ledger
         self._batcher = batcher
         self._choices = choices
+        self._one_time = one_time
         self.methods: Mapping[str, Callable[[Request], Awaitable[Answer]]] = {
             "account/init": self.init,
             "account/deposit": self.deposit,
             "account/withdraw": self.withdraw,
             "account/balance": self.balance,
-            "account/session": self.session,
-            "account/update": self.update,
+            "account/session": self._once(self.session),
+            "account/update": self._once(self.update),
             "bonus/grant": self.grant,
             "bonus/revoke": self.revoke,
             "transaction/check": self.check,
             "history": self.history,
         }
+
+    def _once(
+        self, method: Callable[[Request], Awaitable[Answer]]
+    ) -> Callable[[Request], Awaitable[Answer]]:
+        """Tell a repeat of a request its first answer, where the request has an id."""
+
+        async def answer(request: Request) -> Answer:
+            if request.request_id is None:
+                return await method(request)
+            return await self._one_time.answer(
+                request.request_id, request.received_at, lambda: method(request)
+            )
+
+        return answer
 
     # --- money -------------------------------------------------------------------------------
 
@@ -208,6 +226,7 @@ class Handlers:
             is_sliding=is_sliding,
             agent=request.agent,
             note=request.note,
+            request=request.request_id and request.request_id.once(token_shown),
         )
         if isinstance(issued, Refusal):
             raise _refused(issued)
@@ -223,10 +242,11 @@ class Handlers:
             None if named == REVOKE_ALL else players.token_hash(named),
             agent=request.agent,
             note=request.note,
+            request=request.request_id and request.request_id.once(_revoked_shown),
         )
         if isinstance(revoked, Refusal):
             raise _refused(revoked)
-        return said(Code.DONE, {"revoked": revoked})
+        return _revoked_shown(revoked)
 
     async def update(self, request: Request) -> Answer:
         """Change status, exclusion, limits, language: what is named, and nothing else."""
@@ -240,6 +260,7 @@ class Handlers:
             cooling=self._choices.limit_cooling,
             agent=request.agent,
             note=request.note,
+            request=request.request_id and request.request_id.once(account_shown),
         )
         if isinstance(account, Refusal):
             raise _refused(account)
@@ -280,21 +301,12 @@ class Handlers:
         return history_shown(page)
 
 
-class DecidedError(RefusedError):
-    """The ledger's answer was a refusal."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(CODES[refusal], refusal.value)
-        self.refusal = refusal
+def _revoked_shown(count: int) -> Answer:
+    return said(Code.DONE, {"revoked": count})
 
 
 def _refused(refusal: Refusal) -> DecidedError:
     return DecidedError(refusal)
-
-
-def answer_to_refusal(error: RefusedError) -> Answer:
-    """Say a refusal, the form's or the ledger's."""
-    return refused_by(error.refusal) if isinstance(error, DecidedError) else refused(error)
 
 
 def _language(fields: Fields) -> str:

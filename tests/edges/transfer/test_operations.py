@@ -175,7 +175,8 @@ def test_a_transaction_can_be_looked_up(bank: Bank) -> None:
 
 def test_the_answer_is_an_envelope_for_whoever_accepts_one(bank: Bank) -> None:
     user_id = bank.player("7")
-    plaintext = json.dumps({"iat": bank.iat(), "user_id": user_id}).encode()
+    asked = {"iat": bank.iat(), "op": "account/balance", "user_id": user_id}
+    plaintext = json.dumps(asked).encode()
     for key in KEYS[AGENT]:
         reply = bank.send(
             "account/balance", jwe(plaintext, AGENT, key), {"Accept": "application/jose"}

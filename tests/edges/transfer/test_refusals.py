@@ -272,7 +272,8 @@ def test_a_time_within_the_window_in_any_spelling(bank: Bank) -> None:
     user_id = bank.player()
     now = bank.iat()
     for iat in (str(now - 58), str(now + 59), f"{now}.75", f"{now}e0", f"{now}0e-1"):
-        reply = bank.text("account/balance", f'{{"iat":{iat},"user_id":"{user_id}"}}')
+        asked = f'{{"iat":{iat},"op":"account/balance","user_id":"{user_id}"}}'
+        reply = bank.text("account/balance", asked)
         assert reply.code == 0, iat
 
 
