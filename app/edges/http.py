@@ -20,7 +20,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from app.deadlines import Limit
 from app.telemetry.metrics import Requests
 
 BODY_BYTES_MAX: Final = 256 * 1024
@@ -89,7 +88,7 @@ async def read_body(receive: Receive, time_left: timedelta) -> bytes:
     parts: list[bytes] = []
     size, more = 0, True
     try:
-        with Limit(time_left):
+        async with asyncio.timeout(time_left.total_seconds()):
             while more and size <= DRAIN_BYTES_MAX:
                 message = await receive()
                 if message["type"] != "http.request":

@@ -6,6 +6,7 @@ after the signature leaves a trace: moveFunds' decided refusals in the money tra
 through `note_refusal` here. A trace that cannot be written makes the answer "ask again".
 """
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,7 +42,6 @@ from app.edges.callback.parsing import (
     truncated,
 )
 from app.edges.callback.platform_tokens import PlatformTokens
-from app.edges.delivery_ids import DeliveryNames
 from app.ledger.players import Player
 from app.ledger.transaction import Ledger
 from app.wallet.alarms import Alarm
@@ -90,13 +90,12 @@ class Handlers:
         self._ledger = ledger
         self._batcher = batcher
         self._choices = choices
-        self._deliveries = DeliveryNames()
 
     async def move_funds(self, request: Request) -> Answer:
         """`/moveFunds`: the only method that moves money."""
         fields = read_fields(request.content_type, request.body, request.query)
         self.authenticator.check_signature(fields.texts, request.signature)
-        delivery = self._deliveries.draw()
+        delivery = secrets.token_bytes(16)
         try:
             movement = read_movement(
                 fields,
@@ -229,7 +228,7 @@ class Handlers:
         delivery: bytes | None = None,
     ) -> None:
         """Keep a refusal that was met outside the money transaction, and log it."""
-        delivery = delivery or self._deliveries.draw()
+        delivery = delivery or secrets.token_bytes(16)
         code, reason = why
         texts = fields.texts
         user_id = truncated(texts, "userId")

@@ -8,6 +8,7 @@
    envelope under the same key for whoever accepts `application/jose`.
 """
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -17,7 +18,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from app.cashier.refusal_log import log_refusal
-from app.edges.delivery_ids import DeliveryNames
 from app.edges.http import (
     Arrival,
     BodyTooLargeError,
@@ -66,7 +66,6 @@ class Endpoint:
         self._handlers = handlers
         self._envelopes = envelopes
         self._window = window
-        self._deliveries = DeliveryNames()
         self.door = Door(
             Requests(
                 FORMS,
@@ -87,7 +86,7 @@ class Endpoint:
     async def respond(self, http: Arrival) -> Answer:
         """Answer one request."""
         opened = self._envelopes.open(await http.body())
-        answer = await self._answer_agent(_Arrival(http, opened, self._deliveries.draw()))
+        answer = await self._answer_agent(_Arrival(http, opened, secrets.token_bytes(16)))
         if not _accepts_jose(http.envelope):
             return answer
         sealed = seal(answer.body, opened.agent, opened.key)
