@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, assert_never
 
-from app.cashier.enquiries import HistoryPage, KnownMovement
+from app.cashier.lookups import HistoryPage, KnownMovement
 from app.cashier.players import IssuedToken, Opened
 from app.edges.transfer.codes import CODES, HTTP_STATUSES, WORDS, Code, RefusedError
 from app.edges.wire import NotUnderstoodError, Number, encode, number, read_members

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from app.cashier import account_changes, enquiries, players
+from app.cashier import account_changes, lookups, players
 from app.cashier.account_changes import LIMIT_NAMES, AccountChange, Exclusion
 from app.cashier.batching import Batcher
 from app.edges.transfer import log
@@ -245,12 +245,12 @@ class Handlers:
             raise _refused(account)
         return account_shown(account)
 
-    # --- enquiries ---------------------------------------------------------------------------
+    # --- lookups -----------------------------------------------------------------------------
 
     async def check(self, request: Request) -> Answer:
         """What became of a transaction of this agent."""
         transaction_id = request.fields.text("transaction_id")
-        known = await enquiries.check_transaction(self._ledger, request.agent, transaction_id)
+        known = await lookups.check_transaction(self._ledger, request.agent, transaction_id)
         return transaction_shown(transaction_id, known)
 
     async def history(self, request: Request) -> Answer:
@@ -263,7 +263,7 @@ class Handlers:
         count_max = HISTORY_COUNT
         if "limit" in fields:
             count_max = fields.integer("limit", 1, HISTORY_COUNT_MAX)
-        page = await enquiries.history(
+        page = await lookups.history(
             self._ledger,
             agent=request.agent,
             state=state,
