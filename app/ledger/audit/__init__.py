@@ -18,7 +18,7 @@ OFFENDERS_MAX: Final = 100
 reader."""
 
 INVARIANTS: Final = (*WALLET_INVARIANTS, *ROUND_INVARIANTS)
-"""Every law, in the order in which breaches are reported: wallets first, since a breach there
+"""Every invariant, in the order in which breaches are reported: wallets first, since a breach there
 explains most others."""
 
 LAST_PLAYER: Final = """

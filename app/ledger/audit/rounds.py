@@ -1,4 +1,4 @@
-"""The laws of rounds: their sums, and what undoes a movement of theirs."""
+"""The invariants of rounds: their sums, and the movements that undo others."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ _REVERSALS: Final = """
     WHERE m.player_id >= $1 AND m.player_id < $2
       AND m.reverses <> '' AND m.decision = 'ACCEPTED'
 """
-"""Every single reversal, in major units. Not limited in time: what is undone may be older."""
+"""Every reversal, in major units; not limited in time, since the reversed movement may be older."""
 
 ROUND_INVARIANTS: Final = (
     Invariant(

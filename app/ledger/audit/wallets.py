@@ -1,4 +1,4 @@
-"""The laws of wallets and movements: sums, positions, hashes, keys, overdrafts."""
+"""The invariants of wallets and movements: sums, positions, hashes, keys, overdrafts."""
 
 from typing import Final
 
