@@ -48,20 +48,20 @@ NOT_SENT: Final = (
     httpx2.InvalidURL,
     UnicodeError,
 )
-"""What is raised before the first byte has left."""
+"""Errors that are raised before the first byte is sent."""
 
 REPEAT: Final = "Whether it was done is not known: repeat it under the same transaction_id."
 
 
 class Caller(NamedTuple):
-    """An agent and his key."""
+    """An agent and its key."""
 
     agent: str
     key: OctKey
 
 
 class Said(NamedTuple):
-    """What a wallet answered."""
+    """A wallet's answer."""
 
     code: int
     text: str
