@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.console.cli import House, run_console
+from app.console.cli import Composition, run_console
 from app.main import build_app
 from app.server.port import Served
 from app.server.serving import BuildApp
@@ -32,4 +32,4 @@ def application() -> BuildApp:
 
 
 if __name__ == "__main__":
-    sys.exit(run_console(House(application), ["serve"]))
+    sys.exit(run_console(Composition(application), ["serve"]))
