@@ -68,7 +68,7 @@ class Authenticator:
 def canonical(texts: Mapping[str, str]) -> str:
     r"""Return the signed text: PHP's json_encode of the fields, sorted by name.
 
-    msgspec differs from PHP in two ways: PHP writes `/` as `\/`, and what is not ASCII as `\u....`.
+    PHP differs from msgspec in two ways: it writes `/` as `\/`, and non-ASCII text as `\u....`.
     """
     if not texts:
         return "[]"
