@@ -1,4 +1,4 @@
-"""The place where a bench happens: one PostgreSQL, its databases, and the programs that take part.
+"""The environment of a bench: one PostgreSQL, its databases, and the programs that take part.
 
 One embedded server, durable, serves everybody. `small` is made anew for every bench; `large`, with
 millions of movements, and pgbench's own database are made once and kept.
