@@ -1,4 +1,4 @@
-"""Each invariant is broken once, behind the service's back, and must be found by its own name."""
+"""The audit: each invariant is broken once, by SQL, and the audit must name it."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The console in this process: quicker than a process for each command, and the same road."""
+"""The console run in this process, which is faster than a process for each command."""
 
 import json
 from collections.abc import Callable

@@ -21,7 +21,7 @@ def clock(file: Path) -> datetime:
 
 
 def build(file: Path, settings: Settings, database_url: str) -> Served:
-    """Put the house together under this clock."""
+    """Return the builder of the application, with this clock."""
     timed = functools.partial(clock, file)
     return build_app(settings, database_url, clock=timed, private_port=True)
 
