@@ -1,7 +1,7 @@
 """A port: the application that it serves, and the factory of its connections.
 
-A port's factories are called by uvicorn, once for the application and once for each connection; what
-these share is kept here.
+A port's factories are called by uvicorn, once for the application and once for each connection;
+what these share is kept here.
 """
 
 from asyncio import Protocol
