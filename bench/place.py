@@ -125,9 +125,9 @@ class Place:
         run([*pgbench, "-i", "-s", str(TPCB_SCALE), "-q", TPCB])
 
     def use_log_again(self, seconds: int) -> None:
-        """Have log segments enough for so long, as a house has them that has run for days.
+        """Make enough WAL segments for a run of this length, as a server has after some days.
 
-        Who needs a new one makes it, 16 MB of zeros, while every commit waits.
+        A new segment is written with 16 MB of zeros, and every commit waits for it.
         """
         ahead = (
             "SELECT count(*) FROM pg_ls_waldir() WHERE name > pg_walfile_name(pg_current_wal_lsn())"
