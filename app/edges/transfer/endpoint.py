@@ -1,9 +1,9 @@
 """The endpoint: HTTP in, HTTP out. It names the steps of a request and holds no rule.
 
 1. The body, with an end and a deadline.
-2. The envelope: from here on the agent is known, and every refusal leaves a trace.
+2. The envelope: from here on the agent is known, and every refusal is in the refusal log.
 3. The agent's network, the plaintext, its age, the operation's form.
-4. The operation, at the desk.
+4. The operation, by its handler.
 5. One place where every error becomes the contract's code; an answer goes out as JSON, or in an
    envelope under the same key for whoever accepts `application/jose`.
 """
