@@ -32,8 +32,8 @@ async def move_funds(
     """Decide a batch and write what it leaves behind; the receipts come after the commit, in order.
 
     `has_decided` is called between deciding and recording, each time. Raises SettingsDifferError,
-    DeadlineError, LedgerBusyError, LedgerAwayError; after the last three nobody knows whether
-    anything was committed.
+    DeadlineError, LedgerBusyError, LedgerAwayError; after the last three it is unknown
+    whether anything was committed.
     """
 
     async def batch(book: MoneyBook) -> list[Receipt]:

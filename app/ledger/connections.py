@@ -73,7 +73,7 @@ class Connections:
         self._free = asyncio.Semaphore(most)
         self._busy = 0
         self._is_open = True
-        self._goodbyes: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._shut_since: int | None = None
         self._refused_at = 0
 
@@ -120,15 +120,15 @@ class Connections:
         A statement that still runs on it is cancelled first: it may hold a wallet's lock.
         """
         self._leave()
-        goodbye = asyncio.create_task(_say_goodbye(kept.raw))
-        self._goodbyes.add(goodbye)
-        goodbye.add_done_callback(self._goodbyes.discard)
+        closing = asyncio.create_task(_close_politely(kept.raw))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close all idle connections; busy ones are closed when their work is done."""
         self._is_open = False
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(_say_goodbye(kept.raw) for kept in idle), *self._goodbyes)
+        await asyncio.gather(*(_close_politely(kept.raw) for kept in idle), *self._closing)
 
     def _leave(self) -> None:
         self._busy -= 1
@@ -165,7 +165,7 @@ class Connections:
         self._refused_at = now
 
 
-async def _say_goodbye(raw: Raw) -> None:
+async def _close_politely(raw: Raw) -> None:
     """Close a connection within CLOSE_SECONDS_MAX; the driver cancels what runs on it."""
     try:
         await raw.close(timeout=CLOSE_SECONDS_MAX)

@@ -53,7 +53,7 @@ They are connection, login, no such database, resources, operator intervention a
 """
 
 AWAY_STATES: Final = frozenset({"25006", "25P03", "55000"})
-"""A server that only reads (a standby), a transaction ended for idling, one that lets nobody in."""
+"""A read-only server (a standby), an idle transaction ended, or connections not accepted."""
 
 APPLICATION_NAME: Final = "wallet/2"
 """Differs from the previous release's, so that an upgrade can see whether that one still runs."""
@@ -155,7 +155,7 @@ class Ledger:
         """Run the work without locks, and again under locks if a fact was stale; return its result.
 
         Raises SettingsDifferError, DeadlineError, LedgerBusyError or LedgerAwayError; after the
-        last three nobody knows whether something was committed.
+        last three it is unknown whether anything was committed.
         """
         try:
             async with asyncio.timeout((deadline or self.deadline).total_seconds()):
@@ -208,8 +208,8 @@ class Ledger:
     ) -> T:
         """Run the work in one SERIALIZABLE transaction, commit, and return its result.
 
-        Raises DeadlineError, LedgerBusyError or LedgerAwayError; then nobody knows whether it was
-        committed.
+        Raises DeadlineError, LedgerBusyError or LedgerAwayError; it is then unknown whether it
+        was committed.
         """
         return await self._bounded(work, SERIALIZABLE, deadline or self.deadline)
 
@@ -294,7 +294,7 @@ async def _open(raw: Raw) -> AsyncIterator[Raw]:
 
 @asynccontextmanager
 async def _lent(connections: Connections) -> AsyncIterator[Raw]:
-    """A connection for one piece of work, kept afterwards if nobody need mistrust it."""
+    """Lend a connection for one piece of work; return it to the pool if its state is known."""
     kept = await connections.take()
     try:
         yield kept.raw
