@@ -1,4 +1,4 @@
-"""One road for money: a revision for each wallet, and one function that records a batch.
+"""A revision for each wallet, and one function that records a batch.
 
 Revision: 20261128_one_road
 Follows: 20261127_event_types

@@ -1,4 +1,4 @@
-"""Wallets that are there already learn whose they are, a few thousand at a time.
+"""Fills in the new columns of existing wallets, a few thousand at a time.
 
 Revision: 20261129_wallets_filled
 Follows: 20261128_one_road

@@ -1,4 +1,4 @@
-"""The one road for money, on real commits."""
+"""`move_funds` with real commits."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""More callers than a process has descriptors: bets and probes are answered all the same."""
+"""More callers than a process has descriptors: bets and probes are still answered."""
 
 import contextlib
 import resource

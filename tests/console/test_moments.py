@@ -1,4 +1,4 @@
-"""`--until` and `--since`: one pair of bounds, and what was stored before is read back."""
+"""`--until` and `--since`: the same bounds for both, and old stored values can be read."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Standard streams as they come: closed, full, unread, of another encoding; in real processes."""
+"""Standard streams that are closed, full, unread or of another encoding; in real processes."""
 
 import os
 import subprocess

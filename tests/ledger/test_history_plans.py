@@ -1,4 +1,4 @@
-"""However many rounds there are, a page of history reads about as many as it shows."""
+"""A page of history reads about as many rows as it shows, however many rounds there are."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The schema's history, walked on real databases."""
+"""Migrations, run on real databases."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""The laws of money, guarded a second time by the database itself."""
+"""The rules about money, enforced once more by the database's constraints."""
 
 import asyncio
 from datetime import UTC, datetime

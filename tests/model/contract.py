@@ -1,4 +1,4 @@
-"""The naive model of both contracts: what must be answered, said by plain rules.
+"""The naive model of both contracts, which predicts each answer by plain rules.
 
 A second opinion, written from the contracts' text with dictionaries and lists. It imports nothing
 of the wallet, decides nothing fast, and knows nothing of databases. `Model` is one operator's

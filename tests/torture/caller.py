@@ -1,4 +1,4 @@
-"""A caller over asyncio who believes nothing but a whole answer."""
+"""A caller over asyncio that accepts complete answers only."""
 
 import asyncio
 import contextlib

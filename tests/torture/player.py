@@ -1,4 +1,4 @@
-"""A player, the callers who move his money, and the books they keep of what was acknowledged.
+"""A player, the callers that move their money, and the record of acknowledged movements.
 
 A call that was not answered is made again under the same transaction id until it is decided. What
 the callers were told is written down as operations, for the checker of histories.

@@ -52,7 +52,7 @@ NOT_SENT: Final = (
     httpx2.InvalidURL,
     UnicodeError,
 )
-"""What is raised before the first byte has left."""
+"""Errors that are raised before the first byte is sent."""
 
 JTI_NEEDED: Final = frozenset({"account/session", "account/update"})
 """What the contract asks an id of; money has its transaction_id, and the rest changes nothing."""
@@ -76,14 +76,14 @@ class Request(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """An agent and his key."""
+    """An agent and its key."""
 
     agent: str
     key: OctKey
 
 
 class Said(NamedTuple):
-    """What a wallet answered."""
+    """A wallet's answer."""
 
     code: int
     text: str

@@ -1,14 +1,15 @@
 """The endpoint: HTTP in, HTTP out. It names the steps of a request and holds no rule.
 
 1. The body, with an end and a deadline.
-2. The envelope: from here on the agent is known, and every refusal leaves a trace.
+2. The envelope: from here on the agent is known, and every refusal is in the refusal log.
 3. The agent's network, the plaintext, its age, the operation that it is for, the id of a request
    that takes effect once, the operation's form.
-4. The operation, at the desk.
+4. The operation, by its handler.
 5. One place where every error becomes the contract's code; an answer goes out as JSON, or in an
    envelope under the same key: for whoever accepts `application/jose`, and always with a token.
 """
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -18,7 +19,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from app.cashier.refusal_log import log_refusal
-from app.edges.delivery_ids import DeliveryNames
 from app.edges.http import (
     Arrival,
     BodyTooLargeError,
@@ -85,7 +85,6 @@ class Endpoint:
         self._envelopes = envelopes
         self._window = window
         self._requires_operation = requires_operation
-        self._deliveries = DeliveryNames()
         self.door = Door(
             Requests(
                 FORMS,
@@ -110,7 +109,7 @@ class Endpoint:
     async def respond(self, http: Arrival) -> Answer:
         """Answer one request."""
         opened = self._envelopes.open(await http.body())
-        answer = await self._answer_agent(_Arrival(http, opened, self._deliveries.draw()))
+        answer = await self._answer_agent(_Arrival(http, opened, secrets.token_bytes(16)))
         if not answer.holds_token and not _accepts_jose(http.envelope):
             return answer
         sealed = seal(answer.body, opened.agent, opened.key)

@@ -3,7 +3,7 @@
 1. What is not such a JWE is refused before a key is looked for: code 4.
 2. `kid` names the agent: code 6 if there is none of that name.
 3. One of the agent's keys must open it: code 3. Two are tried while one is being changed.
-4. Only who held a key hears whether his network is allowed: code 101.
+4. Whether the caller's network is allowed is checked after a key has opened it: code 101.
 
 Answers that are kept for a repeat lie in the database as such envelopes too, each bound to what was
 asked: the database alone tells no token, and no kept answer passes for another request's.

@@ -22,7 +22,7 @@ ID_LENGTH_MAX: Final = 250
 """The contract's longest id."""
 
 SOURCE_LENGTH_MAX: Final = 300
-"""How much of one field the trail keeps of a request that was refused."""
+"""How much of one field the refusal log stores of a refused request."""
 
 IAT: Final = "iat"
 OP: Final = "op"
@@ -240,7 +240,7 @@ def asked_of(members: Mapping[str, Member], form: Form) -> str:
 
 
 def id_of(members: Mapping[str, Member], name: str) -> str | None:
-    """An id for the trail, if it is one."""
+    """Return an id for the refusal log, if the field holds one."""
     value = members[name].value if name in members else None
     return value[:ID_LENGTH_MAX] if isinstance(value, str) else None
 

@@ -12,7 +12,7 @@ SUMMARIES: Final = {
     "account/withdraw": "Take real money out",
     "account/balance": "What a player has",
     "account/session": "Issue a token that a game is launched with, or revoke one",
-    "account/update": "Block, exclude, limit a player; change his language",
+    "account/update": "Block, exclude, limit a player; change their language",
     "bonus/grant": "Put bonus money in",
     "bonus/revoke": "Take bonus money out",
     "transaction/check": "What became of a transaction",

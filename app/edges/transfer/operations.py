@@ -55,7 +55,7 @@ FORMS: Final[dict[str, Form]] = {
         "user_id": _USER,
         "status": _optional(Kind.TEXT, "active or blocked"),
         "excluded_until": _optional(
-            Kind.MOMENT, "until when the player excludes himself; null: no longer", may_be_null=True
+            Kind.MOMENT, "the end of the player's self-exclusion; null: none", may_be_null=True
         ),
         "limits": _optional(
             Kind.OBJECT,

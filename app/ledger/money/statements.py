@@ -1,20 +1,19 @@
-"""The statements of the money road, in plain SQL, word for word as EXPLAIN and the logs show them.
+"""The statements of movements in plain SQL, exactly as EXPLAIN and the server's log show them.
 
-1. FACTS          everything that decides a batch, in one statement and so of one moment; no lock
-2. RECORD         what the decisions leave behind, if all of these facts still hold
+1. FACTS          all facts that decide a batch, in one statement and so one snapshot; no locks
+2. RECORD         writes the decisions, if all of these facts still hold
    LOCK_WALLETS   before FACTS, where the batch is run again under locks
-   FENCE          before that, where nobody knows whether an attempt was committed
-   CONFIRM        instead of RECORD, where a batch writes nothing and a standby must have what it
-                  tells of
+   FENCE          before that, if it is unknown whether an attempt was committed
+   CONFIRM        instead of RECORD, if a batch writes nothing and a standby must have the entries
+                  that it answers with
 
-What a batch asks and writes travels as texts, each an array of rows as PostgreSQL writes them: the
-driver looks at every element of an array of its own, which costs more. Amounts travel as text.
+The arguments are texts, each an array of rows in PostgreSQL's text form: the driver would encode
+each element of a list, which costs more. Amounts are passed as text.
 
-No plan is left to the statistics, which know nothing of a table that was looked at while it was
-empty: a plan made then reads whole tables until somebody looks again. What is read by key stands in
-a LATERAL with LIMIT 1 (or OFFSET 0), which can only be looked up; so does an EXISTS, which would
-else be answered from a hash of the whole table. An index is asked for the keys of an array in their
-order.
+Plans must not depend on statistics, which are wrong for a table that was analysed while empty: such
+a plan scans whole tables until the next ANALYZE. Reads by key are in a LATERAL with LIMIT 1 (or
+OFFSET 0), which allows only an index lookup.; so is an EXISTS, which would otherwise be
+answered from a hash of the whole table. An index is asked for the keys of an array in their order.
 """
 
 from typing import Final
@@ -40,7 +39,7 @@ _ENTRY_JSON: Final = """
 """The same in one column, for entries that only some movements need."""
 
 FACETS_MAX: Final = 64
-"""More than there can be of one transaction id: event types times directions."""
+"""More facets than one transaction id can have: event types times directions."""
 
 FACTS: Final = f"""
 SELECT asked.n, coalesce($2::timestamptz, now()),
@@ -116,12 +115,12 @@ LEFT JOIN LATERAL (
     WHERE source = asked.source AND transaction_id = asked.transaction_id LIMIT 1
 ) k ON true
 """  # noqa: S608 - composed of constants
-"""Read outside of any transaction, at READ COMMITTED.
+"""Run outside of any transaction, at READ COMMITTED.
 
-What only some movements need stands in a CASE, which is not looked up for the others.
+What only some movements need is in a CASE, which is evaluated for those alone.
 
-A key that is not there leaves no mark on its index, as it would at SERIALIZABLE, where every insert
-near it became a conflict."""
+At SERIALIZABLE a missing key would leave a predicate lock on its index page, and every insert near
+it would conflict."""
 
 LOCK_WALLETS: Final = """
 SELECT 1 FROM (

@@ -1,4 +1,4 @@
-"""Callers who end their side, callers who leave, and callers who try to be somebody else."""
+"""Callers who end their side, callers who hang up, and callers who impersonate others."""
 
 import json
 import socket

@@ -291,7 +291,7 @@ class Bank:
     def balance(self, user_id: str) -> tuple[str, str]:
         return self.ask("account/balance", user_id=user_id).pockets
 
-    def trail(self, user_id: str) -> list[tuple[str, str]]:
+    def refusals_of(self, user_id: str) -> list[tuple[str, str]]:
         """The operation and the refusal of each request of a player that was refused."""
         rows = self.sql(
             "SELECT operation, refusal FROM refusals WHERE user_id = $1 ORDER BY refusal_id",

@@ -1,4 +1,4 @@
-"""What an operator settles about a player: status, exclusion, limits, language, tokens' lives."""
+"""Changes of an account by its operator: status, exclusion, limits, language, token life."""
 
 import json
 from datetime import timedelta

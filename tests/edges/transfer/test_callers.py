@@ -1,4 +1,4 @@
-"""A platform that ends its side after asking hears the answer; one that left is listed."""
+"""A platform that ends its side after a request is answered; one that hung up is listed."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""The page tells the truth: its examples run, its tables are the code's."""
+"""`docs/contracts/transfer.md`: its examples run, and its tables are those of the code."""
 
 import json
 import os
