@@ -111,7 +111,7 @@ def test_a_plaintext_of_the_release_before_is_refused_and_traced(bank: Bank) -> 
     old = {"iat": bank.iat(), "user_id": user_id}
     for operation in ("account/balance", "account/session"):
         assert bank.send(operation, jwe(json.dumps(old).encode())).code == 2
-    assert bank.trail(user_id) == [("account/balance", "MISSING"), ("account/session", "MISSING")]
+    assert bank.refusals_of(user_id) == [("account/balance", "MISSING"), ("account/session", "MISSING")]
 
 
 # --- a jti is used for one request ------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_code_9_takes_the_id_and_each_repeat_is_traced(bank: Bank) -> None:
     block(bank, user_id, "active")
     again = bank.ask("account/session", user_id=user_id, jti=jti)
     assert (again.code, again.body) == (9, first.body)
-    assert bank.trail(user_id) == [("account/session", "PLAYER_BLOCKED")] * 2
+    assert bank.refusals_of(user_id) == [("account/session", "PLAYER_BLOCKED")] * 2
     assert bank.ask("account/session", user_id=user_id).code == 0
 
 
