@@ -151,13 +151,13 @@ class Settings(DatabaseSettings):
     """What makes a movement the same: its transactionId, or that with eventType and direction."""
 
     stake_order: Literal["real_first", "bonus_first"] = "real_first"
+    """Which pocket a stake is taken from first."""
+
     overtaken_bet: Literal["refuse", "flag"] = "refuse"
-    """What becomes of a bet whose abort came before it; remembered by the first start."""
+    """What is done with a bet whose abort came before it; stored at the ledger's first start."""
 
     overtaken_seconds: Annotated[int, Field(ge=0, le=86400)] = 600
     """How long after its abort a bet is taken to be the voided one."""
-
-    """Which pocket a stake is taken from first."""
 
     sport_game_id: Annotated[int, Field(ge=0, lt=10**18)] | None = None
     """The one gameId of all sports bets; unset: sport is not told apart."""
