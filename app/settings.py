@@ -154,7 +154,7 @@ class Settings(DatabaseSettings):
     """Which pocket a stake is taken from first."""
 
     overtaken_bet: Literal["refuse", "flag"] = "refuse"
-    """What becomes of a bet whose abort came before it; remembered by the first start."""
+    """What is done with a bet whose abort came before it; stored at the ledger's first start."""
 
     overtaken_seconds: Annotated[int, Field(ge=0, le=86400)] = 600
     """How long after its abort a bet is taken to be the voided one."""
