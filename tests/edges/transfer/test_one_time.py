@@ -111,7 +111,10 @@ def test_a_plaintext_of_the_release_before_is_refused_and_traced(bank: Bank) -> 
     old = {"iat": bank.iat(), "user_id": user_id}
     for operation in ("account/balance", "account/session"):
         assert bank.send(operation, jwe(json.dumps(old).encode())).code == 2
-    assert bank.refusals_of(user_id) == [("account/balance", "MISSING"), ("account/session", "MISSING")]
+    assert bank.refusals_of(user_id) == [
+        ("account/balance", "MISSING"),
+        ("account/session", "MISSING"),
+    ]
 
 
 # --- a jti is used for one request ------------------------------------------------------------
