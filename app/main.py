@@ -1,4 +1,4 @@
-"""The composition root: settings → ledger, batching, keys, doors → one ASGI application."""
+"""The composition root: settings → ledger, batching, keys, contracts → one ASGI application."""
 
 import asyncio
 import gc
@@ -39,6 +39,7 @@ from app.edges.transfer.endpoint import transfer_router
 from app.edges.transfer.envelope import Agent, Envelopes
 from app.edges.transfer.handlers import Choices as TransferChoices
 from app.edges.transfer.handlers import Handlers as TransferHandlers
+from app.edges.transfer.one_time import OneTime
 from app.ledger.transaction import Ledger
 from app.server.errors import AddressTakenError
 from app.server.port import Served
@@ -58,7 +59,7 @@ logger: Final = structlog.get_logger("main")
 Clock = Callable[[], datetime]
 
 GARBAGE_THRESHOLD: Final = 10_000
-"""Objects made before the youngest are looked through for cycles; a request leaves none."""
+"""The threshold of the garbage collector's youngest generation; a request leaves no cycles."""
 
 
 def build_app(
@@ -69,9 +70,9 @@ def build_app(
     require_durability: bool = True,
     private_port: bool = False,
 ) -> Served:
-    """Put the house together. Nothing is sent to the database before the server starts it.
+    """Compose the application; nothing is sent to the database before the server starts it.
 
-    `private_port`: serve probes and numbers beside it, as every process of `wallet serve` does.
+    `private_port`: serve probes and metrics beside it, as every process of `wallet serve` does.
     `clock` (UTC) replaces the database's clock and ours, and `require_durability=False` serves from
     a database that may lose what it committed: both are for tests.
     """
@@ -133,7 +134,7 @@ def build_app(
                 if private_port:
                     probes = probes_app(readiness, numbers, _private_ports(settings))
                     await _open_private_port(beside, settings, probes)
-                # What was built so far lives as long as the process: no need to look at it again.
+                # Objects built so far live as long as the process, so the collector skips them.
                 gc.collect()
                 gc.freeze()
                 gc.set_threshold(GARBAGE_THRESHOLD)
@@ -166,12 +167,12 @@ def build_app(
 
 
 def build_serving_app(settings: Settings, database_url: str) -> Served:
-    """Put the house together for a process of `wallet serve`: with its private port."""
+    """Compose the application of a process of `wallet serve`, with its private port."""
     return build_app(settings, database_url, private_port=True)
 
 
 def _traces_if_wanted() -> Traces | None:
-    """Collect traces where OpenTelemetry's variables ask for it; the wallet serves without them."""
+    """Return the traces if OpenTelemetry's variables are set and its packages are installed."""
     if not traces_wanted():
         return None
     try:
@@ -197,13 +198,13 @@ async def _open_private_port(beside: AsyncExitStack, settings: Settings, probes:
 
 
 def _private_ports(settings: Settings) -> Sequence[int]:
-    """Where the workers' numbers are; not known beforehand if the kernel chooses the ports."""
+    """Return the workers' private ports; unknown in advance if the kernel chooses them."""
     first = settings.private_port
     return range(first, first + settings.workers) if first else ()
 
 
 def _platform_tokens(settings: Settings, ledger: Ledger, clock: Clock) -> PlatformTokens | None:
-    """What verifies the tokens that the operator's own platform signs, if it signs any."""
+    """Return the verifier of the operator's platform tokens, if the settings have its keys."""
     if settings.platform_issuer is None or settings.platform_audience is None:
         return None
     return PlatformTokens(
@@ -218,7 +219,7 @@ def _platform_tokens(settings: Settings, ledger: Ledger, clock: Clock) -> Platfo
 def _transfer_endpoint(
     settings: Settings, ledger: Ledger, batcher: Batcher, clock: Clock
 ) -> transfer.Endpoint:
-    """Where the operator's own platform comes in."""
+    """Return the endpoint of the transfer contract."""
     by_setting = {code: Currency(code, scale) for code, scale in settings.currencies.items()}
     choices = TransferChoices(
         currencies={**ISO_CURRENCIES, **by_setting},
@@ -230,13 +231,15 @@ def _transfer_endpoint(
         name: Agent(tuple(key.get_secret_value() for key in agent.keys), agent.networks)
         for name, agent in settings.agents.items()
     }
+    envelopes = Envelopes(agents, proxies=settings.proxy_networks)
     return transfer.Endpoint(
         ledger,
-        TransferHandlers(ledger, batcher, choices),
-        Envelopes(agents, proxies=settings.proxy_networks),
+        TransferHandlers(ledger, batcher, choices, OneTime(ledger, envelopes)),
+        envelopes,
         deadline=settings.deadline,
         window=timedelta(seconds=settings.clock_window_seconds),
         clock=clock,
+        requires_operation=settings.transfer_op == "required",
     )
 
 
@@ -251,7 +254,7 @@ async def _opened(
 
 
 async def _in_the_contracts_shape(_request: Request, error: Exception) -> Response:
-    """Answer a path or a method that there is not."""
+    """Answer a request for an unknown path or method."""
     if not isinstance(error, HTTPException):
         raise error
     words = error.detail.lower()

@@ -1,9 +1,9 @@
-"""The audit, run: every invariant over every range of players, on one consistent snapshot.
+"""Run the audit: every invariant over every range of players, on one consistent snapshot.
 
-It reads beside the running service and locks nobody. Memory is bounded: the database works on one
-range of players at a time, and only offenders, a bounded number of them, come here. The ranges
-reach every row, whatever player it names. An audit since a moment looks at what was touched from
-then on, and costs what that is.
+It reads while the service runs and takes no locks. Memory is bounded: the database works on one
+range of players at a time, and only a bounded number of offenders is returned. The ranges cover
+every row, whatever player it names. An audit since a moment reads what was written from then on,
+and its cost depends on that alone.
 """
 
 from collections.abc import Callable
@@ -51,9 +51,10 @@ async def audit(
     progress: Callable[[int, int], None] = lambda _done, _of: None,
     players_at_a_time: int = PLAYERS_AT_A_TIME,
 ) -> Findings:
-    """Check every invariant; `since` limits it to what was touched from then on.
+    """Check every invariant; `since` limits the check to what was written from then on.
 
-    `progress` hears (steps done, steps in all).
+    `progress` is called with (steps done, steps in all). Raises the driver's errors if the database
+    cannot be reached.
     """
     breaches: list[Breach] = []
     async with snapshot(url) as connection:

@@ -1,7 +1,7 @@
 """The service may change only the columns that it writes, and how an account was opened is kept.
 
 Revision: 20261201_privileges
-Follows: 20261129_wallets_filled
+Follows: 20261130_request_ids
 
 1. `account_openings` keeps whose each account is from its opening on: a trigger writes it with the
    wallet, with the owner's rights, so that the service can neither leave it out nor change it. The
@@ -17,12 +17,12 @@ run that is cut off goes on where it stopped.
 from alembic import op
 
 revision = "20261201_privileges"
-down_revision = "20261129_wallets_filled"
+down_revision = "20261130_request_ids"
 branch_labels = None
 depends_on = None
 
 STEP_PLAYERS = 2000
-"""As many as the migration before this one takes at a time."""
+"""As many as `20261129_wallets_filled` takes at a time."""
 
 OPENINGS = (
     """

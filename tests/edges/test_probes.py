@@ -152,10 +152,9 @@ async def test_movements_and_money_are_counted(house: Private) -> None:
     assert numbers["wallet_duplicates_total"] == 1
     assert numbers["wallet_content_mismatches_total"] == 1
     alarms = {name: value for name, value in numbers.items() if name.startswith("wallet_alarms")}
-    assert alarms == {
+    assert {name: value for name, value in alarms.items() if value} == {
         'wallet_alarms_total{alarm="repeat with other content"}': 1,
         'wallet_alarms_total{alarm="credit without a matching movement"}': 1,
-        'wallet_alarms_total{alarm="flagged"}': 0,
     }
 
 

@@ -1,4 +1,4 @@
-"""The faults, each a class of its own: how it strikes, and how the world is mended again.
+"""The faults, each a class: how it is caused, and how the system is restored.
 
 A fault strikes again and again while callers go on calling; `mend` leaves the world whole.
 """
@@ -490,11 +490,26 @@ class ManyDeliveries(Fault):
         self.tally.acknowledged += 1
 
 
+class Repeats(Fault):
+    """Half of all calls that move money are made twice at once, on two connections."""
+
+    name = "repeats"
+
+    @override
+    async def prepare(self) -> None:
+        for player in self.players:
+            player.is_repeated = True
+
+    @override
+    async def strike(self) -> None:
+        """Leave it to the callers."""
+
+
 FAULTS: dict[str, type[Fault]] = {
     fault.name: fault
     for fault in (
         *(Nothing, ServerKilled, PostmasterKilled, DatabaseAway, CutBeforeCommit, CutAfterCommit),
         *(SilentAfterCommit, DatabaseFrozen, ServerFrozen, Conflicts, PoolExhausted, DiskFull),
-        *(ClockJumps, RollingRestart, BadClients, ManyDeliveries),
+        *(ClockJumps, RollingRestart, BadClients, ManyDeliveries, Repeats),
     )
 }

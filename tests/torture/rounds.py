@@ -1,4 +1,4 @@
-"""Round after round: callers call, a fault strikes, and then everything must add up.
+"""The rounds of the torture: callers call, a fault occurs, then everything must add up.
 
 After each round, with the world whole again and every call decided:
 
@@ -118,7 +118,7 @@ class Torturer:
             await self._settle(began)
         finally:
             for hand in self.hands:
-                hand.caller.close()
+                hand.close()
             self._count(kind)
 
     def _seat(self) -> None:

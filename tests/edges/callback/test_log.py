@@ -1,4 +1,4 @@
-"""What the log hears: one line for each decided movement, alarms, and never a secret."""
+"""The log of the callback API: one line for each decided movement, alarms, never a secret."""
 
 import json
 from collections.abc import Callable
@@ -81,7 +81,7 @@ def test_a_plain_repeat_is_none(house: House, seat: Seat) -> None:
 
 def test_a_flagged_movement_is_an_alarm(house: House, seat: Seat) -> None:
     lines = heard(lambda: house.move(seat, "SportBetCancel", "10.00"))
-    assert lines[1]["flags"] == ("event_unknown", "remainder")
+    assert lines[1]["flags"] == ["event_unknown", "remainder"]
 
 
 def test_a_stranger_is_a_security_line(house: House, seat: Seat) -> None:
