@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -32,7 +32,9 @@ from app.edges.callback.endpoint import (
 from app.edges.callback.handlers import Choices, Handlers
 from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.platform_tokens import PlatformTokens
+from app.edges.delivery_ids import DeliveryNames, request_id_header
 from app.edges.metrics import Metrics
+from app.edges.pages.routes import pages
 from app.edges.probes import Readiness, probes_app
 from app.edges.transfer import endpoint as transfer
 from app.edges.transfer.endpoint import transfer_router
@@ -152,12 +154,16 @@ def build_app(
         version=VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
+        # The framework's own pages load their scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
         # The framework's own traces would carry the query, and with it the players' tokens.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(callback_router(endpoint))
     app.include_router(transfer_router(transfer_endpoint))
-    app.add_exception_handler(HTTPException, _in_the_contracts_shape)
+    app.router.routes.extend(pages())
+    app.add_exception_handler(HTTPException, _in_the_contracts_shape(DeliveryNames()))
     served = CallbackApp(app, endpoint)
     if traces:
         # A request is traced on its way through the framework.
@@ -250,12 +256,27 @@ async def _opened(
         raise
 
 
-async def _in_the_contracts_shape(_request: Request, error: Exception) -> Response:
-    """Answer a path or a method that there is not."""
-    if not isinstance(error, HTTPException):
-        raise error
-    words = error.detail.lower()
-    return response_of(not_understood(words, status=error.status_code), error.headers)
+def _in_the_contracts_shape(
+    deliveries: DeliveryNames,
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        """Answer a path or a method that there is not."""
+        if not isinstance(error, HTTPException):
+            raise error
+        status, delivery = error.status_code, deliveries.draw()
+        # Without the path, for whoever forgets a question mark writes a token into it.
+        logger.info(
+            "wrong address",
+            method=request.method,
+            status=status,
+            peer=request.client.host if request.client else None,
+            delivery=delivery.hex(),
+        )
+        response = response_of(not_understood(error.detail.lower(), status=status), error.headers)
+        response.raw_headers.append(request_id_header(delivery))
+        return response
+
+    return answer
 
 
 def _now() -> datetime:

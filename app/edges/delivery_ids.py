@@ -1,9 +1,13 @@
 """Names of deliveries: every request is one, and a repeat of it is another."""
 
 import os
+from binascii import hexlify
 from typing import Final
 
 DELIVERY_BYTES: Final = 16
+
+REQUEST_ID: Final = b"request-id"
+"""The header that says to a caller which delivery was answered, in hex as in the log."""
 
 DRAWN_AT_ONCE: Final = 256
 """Each draw is a system call, which costs as much as reading a field."""
@@ -23,3 +27,8 @@ class DeliveryNames:
             starts = range(0, len(drawn), DELIVERY_BYTES)
             self._drawn = [drawn[start : start + DELIVERY_BYTES] for start in starts]
         return self._drawn.pop()
+
+
+def request_id_header(delivery: bytes) -> tuple[bytes, bytes]:
+    """The header of the answer to this delivery."""
+    return REQUEST_ID, hexlify(delivery)
