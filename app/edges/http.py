@@ -6,6 +6,9 @@
 3. One place turns every error into the contract's answer, and counts it.
 4. The answer is sent; a caller who did not get it is counted, and what they did not hear is listed.
 
+Every request is a delivery with a name of its own. The log, the trail of refusals and the journal
+have it, and the answer says it as `Request-Id`.
+
 A door brings what is its own: what it answers, and how it says an error. Doors do not know each
 other.
 """
@@ -14,13 +17,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from app.deadlines import Limit
+from app.edges.delivery_ids import DeliveryNames, request_id_header
 from app.telemetry.metrics import Requests
 
 BODY_BYTES_MAX: Final = 256 * 1024
@@ -116,6 +120,10 @@ class DoorAnswer(Protocol):
     def code(self) -> int: ...  # noqa: D102 - the contract's code
     @property
     def event_type(self) -> str: ...  # noqa: D102 - of the movement it answers; empty: of none
+    @property
+    def delivery(self) -> bytes: ...  # noqa: D102 - the delivery that it answers; empty: not yet
+
+    def _replace(self, *, delivery: bytes) -> Self: ...
 
 
 A = TypeVar("A", bound=DoorAnswer)
@@ -131,6 +139,7 @@ class Arrival:
         "_receive",
         "_task",
         "_watch",
+        "delivery",
         "envelope",
         "is_gone",
         "operation",
@@ -141,6 +150,7 @@ class Arrival:
         self,
         operation: str,
         envelope: Envelope,
+        delivery: bytes,
         received_at: datetime,
         deadline: timedelta,
         source: bytes | Receive,
@@ -148,6 +158,8 @@ class Arrival:
         """`source`: the body, or where it and the caller's end are heard of (ASGI)."""
         self.operation = operation
         self.envelope = envelope
+        self.delivery = delivery
+        """16 random bytes that name this request"""
         self.received_at = received_at
         self.is_gone = False
         """whether the caller has hung up"""
@@ -232,6 +244,7 @@ class Door(Generic[A]):
         self._clock = clock
         self._apologise = apologise
         self._unheard = unheard
+        self._deliveries = DeliveryNames()
 
     async def answer(
         self,
@@ -245,7 +258,8 @@ class Door(Generic[A]):
         `source`: its body, or where it is received. With a body given, the server cancels the work
         when the caller hangs up, and says so with `unheard`.
         """
-        arrival = Arrival(operation, envelope, self._clock(), self._deadline, source)
+        delivery = self._deliveries.draw()
+        arrival = Arrival(operation, envelope, delivery, self._clock(), self._deadline, source)
         try:
             answer = await respond(arrival)
         except CallerGoneError:
@@ -263,7 +277,7 @@ class Door(Generic[A]):
         self.requests.count(
             operation, answer.event_type, answer.code, answer.status, arrival.elapsed_ns
         )
-        return answer
+        return answer if answer.delivery else answer._replace(delivery=delivery)
 
     def unheard(self, answer: A | None) -> None:
         """Count a caller who hung up, and list what they were not told: None is nothing yet."""
@@ -284,7 +298,9 @@ class Door(Generic[A]):
             answer = await self.answer(operation, respond, Envelope.of(scope), receive)
         except CallerGoneError:
             return NoResponse()
-        return WatchedResponse(response_of(answer), lambda: self.unheard(answer))
+        response = response_of(answer)
+        response.raw_headers.append(request_id_header(answer.delivery))
+        return WatchedResponse(response, lambda: self.unheard(answer))
 
 
 class WatchedResponse(Response):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, assert_never
 
+from msgspec import Raw
+
 from app.cashier.enquiries import HistoryPage, KnownMovement
 from app.cashier.players import IssuedToken, Opened
 from app.edges.transfer.codes import CODES, HTTP_STATUSES, WORDS, Code, RefusedError
@@ -47,8 +49,12 @@ class Answer(NamedTuple):
     is_last: bool = False
     """whether the connection must end, because the request did not"""
     media_type: str = "application/json"
+    balance: str | None = None
+    """the balance that it tells, as it is written, for the log; None: it tells none"""
     decided: tuple[Movement, Receipt] | None = None
     """what is listed if the answer does not arrive"""
+    delivery: bytes = b""
+    """the name of the delivery that it answers; empty: the door fills it in"""
 
     @property
     def status(self) -> int:
@@ -63,7 +69,9 @@ class Answer(NamedTuple):
 
 def said(code: Code, data: Mapping[str, object]) -> Answer:
     """The contract's shape."""
-    return Answer(code, encode({"code": code.value, "message": WORDS[code], "data": data}))
+    body = encode({"code": code.value, "message": WORDS[code], "data": data})
+    told = data.get("balance")
+    return Answer(code, body, balance=bytes(told).decode() if isinstance(told, Raw) else None)
 
 
 def refused(error: RefusedError, *, is_last: bool = False) -> Answer:

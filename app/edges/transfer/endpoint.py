@@ -17,7 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from app.cashier.refusal_log import log_refusal
-from app.edges.delivery_ids import DeliveryNames
+from app.edges.delivery_ids import DeliveryNames, request_id_header
 from app.edges.http import (
     Arrival,
     BodyTooLargeError,
@@ -66,7 +66,6 @@ class Endpoint:
         self._handlers = handlers
         self._envelopes = envelopes
         self._window = window
-        self._deliveries = DeliveryNames()
         self.door = Door(
             Requests(
                 FORMS,
@@ -87,7 +86,7 @@ class Endpoint:
     async def respond(self, http: Arrival) -> Answer:
         """Answer one request."""
         opened = self._envelopes.open(await http.body())
-        answer = await self._answer_agent(_Arrival(http, opened, self._deliveries.draw()))
+        answer = await self._answer_agent(_Arrival(http, opened, http.delivery))
         if not _accepts_jose(http.envelope):
             return answer
         sealed = seal(answer.body, opened.agent, opened.key)
@@ -105,9 +104,9 @@ class Endpoint:
             case BodyTooLargeError():
                 refusal, is_last = RefusedError(Code.FORMAT, str(error)), not error.ended
             case _:
-                log.failed(operation, None, error)
+                log.failed(operation, None, error, http.delivery)
                 return said(Code.ERROR, {})
-        log.not_admitted(operation, refusal.code, refusal.reason, peer)
+        log.not_admitted(operation, refusal.code, refusal.reason, peer, http.delivery)
         self.requests.not_admitted[refusal.code.name.lower()] += 1
         return refused(refusal, is_last=is_last)
 
@@ -117,10 +116,10 @@ class Endpoint:
         try:
             answer = await self._decide(arrival)
         except LedgerError as error:
-            log.unavailable(operation, agent, error)
+            log.unavailable(operation, agent, error, arrival.delivery)
             answer = said(Code.AWAY, {"reason": "the outcome is not known, ask again"})
         except Exception as error:  # noqa: BLE001 - the outermost door: told as the contract says
-            log.failed(operation, agent, error)
+            log.failed(operation, agent, error, arrival.delivery)
             answer = said(Code.ERROR, {})
         log.answered(operation, agent, answer, arrival.delivery)
         return answer
@@ -219,7 +218,7 @@ def transfer_router(endpoint: Endpoint) -> APIRouter:
             openapi_extra=described.extra,
         )
     router.add_api_route(
-        "/{operation:path}", _no_such_operation, methods=["POST"], include_in_schema=False
+        "/{operation:path}", _no_such_operation(), methods=["POST"], include_in_schema=False
     )
     return router
 
@@ -233,7 +232,16 @@ def _route(endpoint: Endpoint, operation: str) -> Callable[[HttpRequest], Awaita
     return route
 
 
-async def _no_such_operation() -> Response:
-    """Say that there is no such operation: HTTP 404, for it is the address that is wrong."""
+def _no_such_operation() -> Callable[[HttpRequest], Awaitable[Response]]:
     answer = said(Code.FORMAT, {"reason": "there is no such operation"})
-    return Response(answer.body, 404, {"cache-control": "no-store"}, "application/json")
+    deliveries = DeliveryNames()
+
+    async def route(request: HttpRequest) -> Response:
+        """Say that there is no such operation: HTTP 404, for it is the address that is wrong."""
+        delivery = deliveries.draw()
+        log.no_such_operation(request.client.host if request.client else None, delivery)
+        response = Response(answer.body, 404, {"cache-control": "no-store"}, "application/json")
+        response.raw_headers.append(request_id_header(delivery))
+        return response
+
+    return route
