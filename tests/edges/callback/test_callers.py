@@ -60,7 +60,7 @@ def waits(house: House) -> bool:
     return soon(
         lambda: house.sql(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND application_name = 'wallet' AND datname = current_database()"
+            " AND application_name LIKE 'wallet/%' AND datname = current_database()"
         )
     )
 
