@@ -1,8 +1,8 @@
-"""The operator's console: `wallet`, or `python -m app`. Here the house is put together for it."""
+"""The operator's console: `wallet`, or `python -m app`."""
 
 import sys
 
-from app.console.cli import House, run_console
+from app.console.cli import Composition, run_console
 from app.server.serving import BuildApp
 
 
@@ -15,7 +15,7 @@ def application() -> BuildApp:
 
 def main() -> None:
     """Run one command."""
-    sys.exit(run_console(House(application)))
+    sys.exit(run_console(Composition(application)))
 
 
 if __name__ == "__main__":

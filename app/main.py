@@ -1,9 +1,10 @@
-"""The composition root: settings → ledger, batching, keys, doors → one ASGI application."""
+"""The composition root: settings → ledger, batching, keys, contracts → one ASGI application."""
 
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -32,7 +33,7 @@ from app.edges.callback.endpoint import (
 from app.edges.callback.handlers import Choices, Handlers
 from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.platform_tokens import PlatformTokens
-from app.edges.delivery_ids import DeliveryNames, request_id_header
+from app.edges.http import request_id_header
 from app.edges.metrics import Metrics
 from app.edges.pages.routes import pages
 from app.edges.probes import Readiness, probes_app
@@ -41,6 +42,7 @@ from app.edges.transfer.endpoint import transfer_router
 from app.edges.transfer.envelope import Agent, Envelopes
 from app.edges.transfer.handlers import Choices as TransferChoices
 from app.edges.transfer.handlers import Handlers as TransferHandlers
+from app.edges.transfer.one_time import OneTime
 from app.ledger.transaction import Ledger
 from app.server.errors import AddressTakenError
 from app.server.port import Served
@@ -60,7 +62,7 @@ logger: Final = structlog.get_logger("main")
 Clock = Callable[[], datetime]
 
 GARBAGE_THRESHOLD: Final = 10_000
-"""Objects made before the youngest are looked through for cycles; a request leaves none."""
+"""The threshold of the garbage collector's youngest generation; a request leaves no cycles."""
 
 
 def build_app(
@@ -71,9 +73,9 @@ def build_app(
     require_durability: bool = True,
     private_port: bool = False,
 ) -> Served:
-    """Put the house together. Nothing is sent to the database before the server starts it.
+    """Compose the application; nothing is sent to the database before the server starts it.
 
-    `private_port`: serve probes and numbers beside it, as every process of `wallet serve` does.
+    `private_port`: serve probes and metrics beside it, as every process of `wallet serve` does.
     `clock` (UTC) replaces the database's clock and ours, and `require_durability=False` serves from
     a database that may lose what it committed: both are for tests.
     """
@@ -135,7 +137,7 @@ def build_app(
                 if private_port:
                     probes = probes_app(readiness, numbers, _private_ports(settings))
                     await _open_private_port(beside, settings, probes)
-                # What was built so far lives as long as the process: no need to look at it again.
+                # Objects built so far live as long as the process, so the collector skips them.
                 gc.collect()
                 gc.freeze()
                 gc.set_threshold(GARBAGE_THRESHOLD)
@@ -154,7 +156,7 @@ def build_app(
         version=VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
-        # The framework's own pages load their scripts from elsewhere.
+        # The framework's own pages load their scripts from other hosts.
         docs_url=None,
         redoc_url=None,
         # The framework's own traces would carry the query, and with it the players' tokens.
@@ -163,7 +165,7 @@ def build_app(
     app.include_router(callback_router(endpoint))
     app.include_router(transfer_router(transfer_endpoint))
     app.router.routes.extend(pages())
-    app.add_exception_handler(HTTPException, _in_the_contracts_shape(DeliveryNames()))
+    app.add_exception_handler(HTTPException, _in_the_contracts_shape)
     served = CallbackApp(app, endpoint)
     if traces:
         # A request is traced on its way through the framework.
@@ -172,12 +174,12 @@ def build_app(
 
 
 def build_serving_app(settings: Settings, database_url: str) -> Served:
-    """Put the house together for a process of `wallet serve`: with its private port."""
+    """Compose the application of a process of `wallet serve`, with its private port."""
     return build_app(settings, database_url, private_port=True)
 
 
 def _traces_if_wanted() -> Traces | None:
-    """Collect traces where OpenTelemetry's variables ask for it; the wallet serves without them."""
+    """Return the traces if OpenTelemetry's variables are set and its packages are installed."""
     if not traces_wanted():
         return None
     try:
@@ -203,13 +205,13 @@ async def _open_private_port(beside: AsyncExitStack, settings: Settings, probes:
 
 
 def _private_ports(settings: Settings) -> Sequence[int]:
-    """Where the workers' numbers are; not known beforehand if the kernel chooses the ports."""
+    """Return the workers' private ports; unknown in advance if the kernel chooses them."""
     first = settings.private_port
     return range(first, first + settings.workers) if first else ()
 
 
 def _platform_tokens(settings: Settings, ledger: Ledger, clock: Clock) -> PlatformTokens | None:
-    """What verifies the tokens that the operator's own platform signs, if it signs any."""
+    """Return the verifier of the operator's platform tokens, if the settings have its keys."""
     if settings.platform_issuer is None or settings.platform_audience is None:
         return None
     return PlatformTokens(
@@ -224,7 +226,7 @@ def _platform_tokens(settings: Settings, ledger: Ledger, clock: Clock) -> Platfo
 def _transfer_endpoint(
     settings: Settings, ledger: Ledger, batcher: Batcher, clock: Clock
 ) -> transfer.Endpoint:
-    """Where the operator's own platform comes in."""
+    """Return the endpoint of the transfer contract."""
     by_setting = {code: Currency(code, scale) for code, scale in settings.currencies.items()}
     choices = TransferChoices(
         currencies={**ISO_CURRENCIES, **by_setting},
@@ -236,13 +238,15 @@ def _transfer_endpoint(
         name: Agent(tuple(key.get_secret_value() for key in agent.keys), agent.networks)
         for name, agent in settings.agents.items()
     }
+    envelopes = Envelopes(agents, proxies=settings.proxy_networks)
     return transfer.Endpoint(
         ledger,
-        TransferHandlers(ledger, batcher, choices),
-        Envelopes(agents, proxies=settings.proxy_networks),
+        TransferHandlers(ledger, batcher, choices, OneTime(ledger, envelopes)),
+        envelopes,
         deadline=settings.deadline,
         window=timedelta(seconds=settings.clock_window_seconds),
         clock=clock,
+        requires_operation=settings.transfer_op == "required",
     )
 
 
@@ -256,27 +260,22 @@ async def _opened(
         raise
 
 
-def _in_the_contracts_shape(
-    deliveries: DeliveryNames,
-) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def answer(request: Request, error: Exception) -> Response:
-        """Answer a path or a method that there is not."""
-        if not isinstance(error, HTTPException):
-            raise error
-        status, delivery = error.status_code, deliveries.draw()
-        # Without the path, for whoever forgets a question mark writes a token into it.
-        logger.info(
-            "wrong address",
-            method=request.method,
-            status=status,
-            peer=request.client.host if request.client else None,
-            delivery=delivery.hex(),
-        )
-        response = response_of(not_understood(error.detail.lower(), status=status), error.headers)
-        response.raw_headers.append(request_id_header(delivery))
-        return response
-
-    return answer
+async def _in_the_contracts_shape(request: Request, error: Exception) -> Response:
+    """Answer a request for an unknown path or method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    status, delivery = error.status_code, secrets.token_bytes(16)
+    # The path is not logged: a caller who forgets a question mark writes a token into it.
+    logger.info(
+        "wrong address",
+        method=request.method,
+        status=status,
+        peer=request.client.host if request.client else None,
+        delivery=delivery.hex(),
+    )
+    response = response_of(not_understood(error.detail.lower(), status=status), error.headers)
+    response.raw_headers.append(request_id_header(delivery))
+    return response
 
 
 def _now() -> datetime:

@@ -1,4 +1,4 @@
-"""Every knob of the wallet, typed: environment variables named WALLET_…; secrets have no default.
+"""The settings, typed: environment variables named WALLET_…; secrets have no default.
 
 Only `main`, `__main__` and the console read settings; everybody else receives what it needs.
 `load_settings` turns whatever is wrong into one sentence that names the variable and never quotes
@@ -40,7 +40,7 @@ AGENT_KEYS_MAX = 2
 
 AGENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 CALLBACK_SOURCE = "callback"
-"""The word the journal has for the game side; an agent of that name would share its keys."""
+"""The source of the game side in the journal; an agent of that name would share its keys."""
 
 CALLBACK_KEY_LENGTH_MIN = 16
 """A signature is as good as its key; a shorter one may be found by trying."""
@@ -54,7 +54,7 @@ _DEMO_CHOICES = {"currencies": {"BTC": 8}}
 
 
 def agent_fault(name: str) -> str | None:
-    """Say what is wrong with an agent's id, for the settings and for the console; None: nothing."""
+    """Return what is wrong with an agent's id, or None; for the settings and the console."""
     if not AGENT_ID.fullmatch(name):
         return "must name agents by 1 to 64 of the characters A-Z a-z 0-9 _ . -"
     if name.lower() == CALLBACK_SOURCE:
@@ -85,7 +85,7 @@ class Agent(BaseModel):
 
 
 class DatabaseSettings(BaseSettings):
-    """What a command needs that works on the database and serves nobody: no keys."""
+    """The settings of a command that uses the database and does not serve: no keys."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -109,7 +109,7 @@ class DatabaseSettings(BaseSettings):
     @field_validator("database_url", "owner_database_url")
     @classmethod
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
-        """Accept the usual spellings of the address, and refuse what cannot be connected to."""
+        """Accept the usual URL schemes, and refuse addresses that cannot be used."""
         if value is None:
             return None
         scheme, separator, rest = value.get_secret_value().partition("://")
@@ -121,7 +121,7 @@ class DatabaseSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings):
-    """What the environment says; read once, at the start, and never changed."""
+    """The settings of a server; read once, at the start, and never changed."""
 
     host: str = "127.0.0.1"
     """The address the two contracts listen on."""
@@ -145,19 +145,19 @@ class Settings(DatabaseSettings):
     → {"keys": […], "networks": ["10.0.0.0/8"]}."""
 
     duplicate_reply: Literal["conflict", "replay"] = "conflict"
-    """What a repeat of an accepted movement hears: code 409, or the first answer again."""
+    """The answer to a repeat of an accepted movement: code 409, or the first answer again."""
 
     key_scope: Literal["transaction", "transaction_event"] = "transaction"
     """What makes a movement the same: its transactionId, or that with eventType and direction."""
 
     stake_order: Literal["real_first", "bonus_first"] = "real_first"
+    """Which pocket a stake is taken from first."""
+
     overtaken_bet: Literal["refuse", "flag"] = "refuse"
-    """What becomes of a bet whose abort came before it; remembered by the first start."""
+    """What is done with a bet whose abort came before it; stored at the ledger's first start."""
 
     overtaken_seconds: Annotated[int, Field(ge=0, le=86400)] = 600
-    """So long after its abort a bet is the one that was given up."""
-
-    """Which pocket a stake is taken from first."""
+    """How long after its abort a bet is taken to be the voided one."""
 
     sport_game_id: Annotated[int, Field(ge=0, lt=10**18)] | None = None
     """The one gameId of all sports bets; unset: sport is not told apart."""
@@ -202,6 +202,10 @@ class Settings(DatabaseSettings):
     clock_window_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """How far an agent's clock may be from ours."""
 
+    transfer_op: Literal["required", "optional"] = "required"
+    """Whether an agent's envelope names its operation (`op`), and has an id (`jti`) where what it
+    asks takes effect once; optional: for this release, those that do not are admitted."""
+
     fast_path: Literal["on", "off"] = "on"
     """Whether moveFunds is answered without the framework; off: everything goes through it."""
 
@@ -227,7 +231,7 @@ class Settings(DatabaseSettings):
     @field_validator("agents")
     @classmethod
     def _are_agents(cls, value: Mapping[str, Agent]) -> Mapping[str, Agent]:
-        """Hold the agents' names to what the journal can keep apart."""
+        """Check that the agents' ids can be distinguished in the journal."""
         for name in value:
             fault = agent_fault(name)
             if fault is not None:
@@ -236,7 +240,7 @@ class Settings(DatabaseSettings):
 
     @model_validator(mode="after")
     def _platform_is_whole(self) -> Self:
-        """Verify the platform's tokens in full, or have none."""
+        """Check that either all or none of the platform's settings are given."""
         parts = (self.platform_issuer, self.platform_audience, self.platform_keys)
         if any(parts) and not all(parts):
             raise ValueError(
@@ -247,14 +251,14 @@ class Settings(DatabaseSettings):
 
     @model_validator(mode="after")
     def _pool_holds_the_lanes(self) -> Self:
-        """Leave a connection for those who only ask."""
+        """Check that the lanes leave a connection for reads."""
         if self.pool_size <= 2 * self.lanes:
             raise ValueError("WALLET_POOL_SIZE must be larger than twice WALLET_LANES")
         return self
 
 
 class ConsoleSettings(Settings):
-    """The same for commands that serve nobody: they do without keys that they do not use."""
+    """The settings of console commands, which need no callback key."""
 
     callback_keys: Annotated[
         tuple[SecretStr, ...], NoDecode, BeforeValidator(settings_parsing.words)
@@ -263,9 +267,9 @@ class ConsoleSettings(Settings):
 
 
 def load_settings(*, demo: bool = False) -> Settings:
-    """Read the environment; raise `SettingsError` with one sentence when it cannot be followed.
+    """Read the environment; raise `SettingsError` with one sentence if a value is invalid.
 
-    In a demo the keys are public, so it listens to this machine only, and keeps its own data.
+    In a demo the keys are public, so it listens on this machine only, and has data of its own.
     """
     settings = _read(_demo_settings if demo else Settings)
     if demo:
@@ -278,15 +282,15 @@ def load_settings(*, demo: bool = False) -> Settings:
 
 
 def load_database_settings() -> DatabaseSettings:
-    """Read only what leads to the database; the rest may be missing, but not misspelt."""
+    """Read the database's settings only; others may be missing, but not misspelt."""
     return _read(DatabaseSettings)
 
 
 def load_console_settings(*, may_be_demo: bool = True) -> Settings:
-    """Read what a command needs that works beside a server, and requires no key.
+    """Read the settings of a console command, which requires no key.
 
-    Where neither keys nor a database are named, only the demo could serve: then it is the demo's,
-    unless the caller knows better (`may_be_demo=False`).
+    If neither keys nor a database are given, only the demo can be meant, and its settings are
+    returned, unless the caller excludes that (`may_be_demo=False`).
     """
     settings = _read(ConsoleSettings)
     has_keys = settings.callback_keys or settings.agents
@@ -301,7 +305,7 @@ def setting_names() -> tuple[str, ...]:
 
 
 def _read(settings_of: Callable[[], T]) -> T:
-    """Read settings from the environment, and tell what is wrong with them in one sentence."""
+    """Read settings from the environment; raise `SettingsError` with one sentence."""
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in setting_names():
             raise SettingsError(_unknown(name))
@@ -322,7 +326,7 @@ def _demo_settings() -> Settings:
 
 
 def _demo_agent_keys(settings: Settings) -> bool:
-    """Say whether an agent uses the key that everybody knows."""
+    """Whether an agent uses the demo's public key."""
     known = base64.urlsafe_b64decode(DEMO_AGENT_KEY + "=")
     return any(
         key.get_secret_value() == known for agent in settings.agents.values() for key in agent.keys
@@ -330,7 +334,7 @@ def _demo_agent_keys(settings: Settings) -> bool:
 
 
 def _refuse_weak_secrets(settings: Settings) -> None:
-    """Refuse secrets that were never changed, or that can be guessed; they are never quoted."""
+    """Refuse secrets that are placeholders or can be guessed; the message never quotes them."""
     for key in settings.callback_keys:
         fault = settings_parsing.secret_fault(key.get_secret_value(), CALLBACK_KEY_LENGTH_MIN)
         if fault is not None:
@@ -350,7 +354,7 @@ def _refuse_weak_secrets(settings: Settings) -> None:
 
 
 def _hold_the_demo_to_this_machine(settings: Settings) -> None:
-    """Refuse to show keys that everybody knows to anybody else, or to a database that matters."""
+    """Refuse to serve with public keys beyond this machine, or on a named database."""
     for name, host in (("HOST", settings.host), ("PRIVATE_HOST", settings.private_host)):
         if not _is_loopback(host):
             raise SettingsError(
@@ -373,7 +377,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _unknown(name: str) -> str:
-    """Name the variable nobody knows, and the one that was perhaps meant."""
+    """Return a message that names an unknown variable, and the one that may be meant."""
     close = difflib.get_close_matches(name.upper(), setting_names(), n=1)
     meant = f"; did you mean {close[0]}?" if close else "."
     return f"{name} is not a setting of the wallet{meant}"

@@ -1,6 +1,6 @@
-"""How a setting's text is read: lists, seconds, currencies, keys. Each mistake is one sentence.
+"""Parsing of settings: lists, seconds, currencies, keys; each mistake is one sentence.
 
-What is told about a wrong value never quotes it, for it may be a secret.
+A message about a wrong value never quotes it, since it may be a secret.
 """
 
 import base64

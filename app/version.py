@@ -1,4 +1,4 @@
-"""Which wallet this is: its version, and a build id that the code itself decides.
+"""The version of the wallet, and a build id computed from its source.
 
 The build id is a hash over the source: a checkout and an image of the same code have the same one,
 and whoever runs other code than was released sees it, with no step that could be forgotten.

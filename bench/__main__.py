@@ -1,4 +1,4 @@
-"""`make bench`: the service beside its opponents, on one PostgreSQL, by turns; medians in a table.
+"""`make bench`: the service and its opponents, on one PostgreSQL, by turns; medians in a table.
 
 1. A PostgreSQL of the bench's own is started, durable; its databases are made where they lack.
 2. Every server is started once; idle ones cost nothing.

@@ -190,7 +190,7 @@ class _Platform:
         self._key = OctKey.import_key({"kty": "oct", "k": key})
 
     def call(self, operation: str, **fields: object) -> dict[str, str]:
-        """One operation; `op` and `jti` are sent to releases that do not ask for them, too."""
+        """One operation; releases before `op` and `jti` tolerate them, unread."""
         asked = {
             **fields,
             "op": operation,

@@ -1,8 +1,8 @@
-"""The service with its log lines and numbers in and out by turns, a tenth of a second each.
+"""Measures the cost of log lines and metrics by switching them every tenth of a second.
 
-For the bench alone: what they cost, seen in one process within one second, where a comparison of
-two runs would see the machine's moods. It runs as the service does: `python -m bench.by_turns
-serve`; when it ends it writes what each kind of turn took to the file that BY_TURNS names.
+It measures within one process and one second, because throughput varies by half between minutes on
+a virtual machine. It runs as the service does, by `python -m bench.by_turns serve`; at its end it
+writes the time of each kind of turn to the file that BY_TURNS names.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""Who takes part, and one run of each: the service under several loads, and its four opponents."""
+"""The contenders: the service under several loads, and its four opponents."""
 
 import json
 import secrets

@@ -130,7 +130,7 @@ async def play(load: Load) -> dict[str, float]:
         # What fell due since the last look leaves now; a look is a wake-up, so they have a pace.
         due = min(int((time.monotonic() - begin) * load.rate) + 1, len(letters))
         for turn in range(sent, due):
-            # A player belongs to one connection: his movements never overtake each other.
+            # A player belongs to one connection, so that their movements never overtake each other.
             player = turn * 7919 % load.players
             callers[player % load.connections].ask(begin + turn / load.rate, letters[turn])
         sent = max(sent, due)

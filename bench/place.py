@@ -1,4 +1,4 @@
-"""The place where a bench happens: one PostgreSQL, its databases, and the programs that take part.
+"""The environment of a bench: one PostgreSQL, its databases, and the programs that take part.
 
 One embedded server, durable, serves everybody. `small` is made anew for every bench; `large`, with
 millions of movements, and pgbench's own database are made once and kept.
@@ -125,9 +125,9 @@ class Place:
         run([*pgbench, "-i", "-s", str(TPCB_SCALE), "-q", TPCB])
 
     def use_log_again(self, seconds: int) -> None:
-        """Have log segments enough for so long, as a house has them that has run for days.
+        """Make enough WAL segments for a run of this length, as a server has after some days.
 
-        Who needs a new one makes it, 16 MB of zeros, while every commit waits.
+        A new segment is written with 16 MB of zeros, and every commit waits for it.
         """
         ahead = (
             "SELECT count(*) FROM pg_ls_waldir() WHERE name > pg_walfile_name(pg_current_wal_lsn())"

@@ -1,4 +1,4 @@
-"""The rows of the bench: what each is called, who runs it, and which rates are compared.
+"""The rows of the bench: their names, their contenders, and the ratios between them.
 
 `contenders` starts the servers that the asked rows need, each once: an idle one costs nothing.
 """

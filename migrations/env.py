@@ -1,4 +1,4 @@
-"""How a migration is run: one transaction each, on a connection that somebody else prepared.
+"""How Alembic runs a migration: one transaction each, on a connection given by its caller.
 
 `app/ledger/migrations.py` opens the connection, takes the lock and sets the time limits; a
 developer's `alembic -x url=…` goes through the same function. The views of schema `ops` are not

@@ -1,4 +1,4 @@
-"""What every test may ask for: a database of its own, on a real PostgreSQL started for the run.
+"""Fixtures of all tests: a database for each test, on a real PostgreSQL started for the run.
 
 The first test that wants a database starts the server, whichever worker it runs in; the other
 workers join it. One template is migrated once, and each `db` is a clone of it.

@@ -1,4 +1,4 @@
-"""Which wallet this is, wherever it is asked."""
+"""The version and build id, wherever they are shown."""
 
 import json
 import re

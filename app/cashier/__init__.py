@@ -1,1 +1,1 @@
-"""Floor 3, what can be done: one function is one database transaction."""
+"""Floor 3, the use cases: one function is one database transaction."""

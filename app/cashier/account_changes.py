@@ -1,7 +1,7 @@
-"""What an operator settles about a player: block, self-exclusion, limits, language.
+"""Changes of an account by its operator: block, self-exclusion, limits, language.
 
-A block and an exclusion refuse play, never money that comes back. A limit that is lowered holds at
-once; one that is raised holds after the cooling-off period (transfer contract, section 2).
+A block or an exclusion refuses play, never money that is returned. A lowered limit takes effect at
+once, a raised one after the cooling-off period (transfer contract, section 2).
 """
 
 import json
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from app.cashier.one_time import OneTimeRequest, run_once
 from app.ledger.accounts import Account, ChangeNote, change_account, find_account, note_change
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
@@ -19,30 +20,30 @@ from app.wallet.money import Currency, Minor
 from app.wallet.refusals import Refusal
 
 LIMIT_NAMES: Final = Limits._fields
-"""stake_bet, stake_day … loss_month: the contract's names."""
+"""The contract's names: stake_bet, stake_day … loss_month."""
 
 
 class Exclusion(NamedTuple):
-    """Until when a player has excluded himself; None: not, or not any longer."""
+    """The end of a player's self-exclusion; None: the player is not excluded."""
 
     until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """What shall change; what is None, or not named, stays as it is."""
+    """The requested change; a field that is None, or a limit not named, stays as it is."""
 
     is_suspended: bool | None = None
     exclusion: Exclusion | None = None
     limits: Mapping[str, str | None] = field(default_factory=dict)
-    """by name, major units as text matching AMOUNT_PATTERN; None: no limit"""
+    """by name, in major units as text matching AMOUNT_PATTERN; None: no limit"""
     language: str | None = None
 
 
 async def show_account(
     ledger: Ledger, user_id: str, *, agent: str | None = None
 ) -> Account | Refusal:
-    """The account as it stands; with an `agent`, only if it is his."""
+    """Return the account; with an `agent`, only if it is one of that agent's."""
 
     async def work(book: Book) -> Account | Refusal:
         return _of_agent(await find_account(book, user_id), agent)
@@ -58,10 +59,13 @@ async def update_account(
     cooling: timedelta,
     agent: str | None = None,
     note: ChangeNote | None = None,
+    request: OneTimeRequest[Account | Refusal] | None = None,
 ) -> Account | Refusal:
-    """Change an account, keep who asked for it (`note`), and return it as it stands then.
+    """Change an account, record who requested it (`note`), and return the changed account.
 
-    PLAYER_UNKNOWN, ACCOUNT_OF_ANOTHER_AGENT (with an `agent`), AMOUNT_TOO_FINE (of a limit).
+    Refusals: PLAYER_UNKNOWN; ACCOUNT_OF_ANOTHER_AGENT (with an `agent`); AMOUNT_TOO_FINE for a
+    limit (transfer contract, account/update).
+    With a `request`, at most once under its id: see `run_once`.
     """
 
     async def work(book: Book) -> Account | Refusal:
@@ -77,7 +81,7 @@ async def update_account(
             await note_change(book, after.player.player_id, note, _outcome(after))
         return after
 
-    return await ledger.serializable(work)
+    return await run_once(ledger, work, request)
 
 
 def _of_agent(account: Account | None, agent: str | None) -> Account | Refusal:
@@ -91,7 +95,7 @@ def _of_agent(account: Account | None, agent: str | None) -> Account | Refusal:
 def _limits_wanted(
     limits: Mapping[str, str | None], currency: Currency
 ) -> dict[str, Minor | None] | None:
-    """The limits in minor units; None: one is too fine for the currency."""
+    """Return the limits in minor units, or None if one is too fine for the currency."""
     wanted: dict[str, Minor | None] = {}
     for name, text in limits.items():
         amount = None if text is None else currency.minor(text)
@@ -125,7 +129,7 @@ def _after(
 
 
 def _outcome(account: Account) -> str:
-    """The account after a change, for the list of changes. Amounts in minor units."""
+    """Return the account after a change as JSON text, amounts in minor units."""
     until = account.excluded_until
     return json.dumps(
         {

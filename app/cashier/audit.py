@@ -1,7 +1,7 @@
-"""The audit, run: every invariant over every range of players, on one consistent snapshot.
+"""Run the audit: every invariant over every range of players, on one consistent snapshot.
 
-It reads beside the running service and locks nobody. Memory is bounded: the database works on one
-range of players at a time, and only offenders, a bounded number of them, come here.
+It reads while the service runs and takes no locks. Memory is bounded: the database works on one
+range of players at a time, and only a bounded number of offenders is returned.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ SINCE_THE_BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class Breach(NamedTuple):
-    """One offender against one law."""
+    """One row that breaks one invariant."""
 
     invariant: str
     law: str
@@ -25,7 +25,7 @@ class Breach(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What the audit found, and how much it looked at."""
+    """The breaches that the audit found, and how much it checked."""
 
     breaches: list[Breach]
     invariants: int
@@ -34,7 +34,7 @@ class Findings(NamedTuple):
 
     @property
     def is_clean(self) -> bool:
-        """Whether every law holds."""
+        """Whether every invariant holds."""
         return not self.breaches
 
 
@@ -45,9 +45,10 @@ async def audit(
     progress: Callable[[int, int], None] = lambda _done, _of: None,
     players_at_a_time: int = PLAYERS_AT_A_TIME,
 ) -> Findings:
-    """Check every invariant; `since` limits it to what was touched from then on.
+    """Check every invariant; `since` limits the check to what was written from then on.
 
-    `progress` hears (steps done, steps in all).
+    `progress` is called with (steps done, steps in all). Raises the driver's errors if the database
+    cannot be reached.
     """
     breaches: list[Breach] = []
     begin = since or SINCE_THE_BEGINNING

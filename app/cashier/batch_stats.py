@@ -1,4 +1,4 @@
-"""What the batches of this process have done since it started: plain sums, read at a scrape."""
+"""Batch stats: counters of this process's batches since its start, read at a scrape."""
 
 from collections import Counter
 from typing import Final, NamedTuple
@@ -17,18 +17,18 @@ class Waiting(NamedTuple):
 
     length: int
     oldest_nanoseconds: int
-    """how long the one who came first has waited; 0: nobody waits"""
+    """how long the oldest ticket has waited; 0: the queue is empty"""
 
 
 class BatchStats:
-    """Counters of one process; every one of them only grows."""
+    """The counters of one process, which only grow."""
 
     def __init__(self) -> None:
-        """Nothing was done yet."""
+        """Start at zero."""
         self.batches = Spread(BATCH_BOUNDS)
         """movements in one transaction"""
         self.waits = Spread()
-        """how long the first of a batch had waited when its transaction began, in nanoseconds"""
+        """how long the first movement of a batch waited for its transaction, in nanoseconds"""
         self.transactions = Spread()
         """how long a batch took, retries included, in nanoseconds"""
         self.decided: Counter[tuple[str, str]] = Counter()
@@ -36,20 +36,20 @@ class BatchStats:
         self.moved: Counter[tuple[str, str]] = Counter()
         """event type, currency: the sum of accepted amounts, in minor units"""
         self.scales: dict[str, int] = {}
-        """of the currencies met"""
+        """the scale of each currency in `moved`"""
         self.mismatches = 0
         """repeats of a transaction id with other content"""
         self.alarms: Counter[str] = Counter()
-        """by what was wrong: somebody's money is not where he expects it"""
+        """alarms, by kind"""
         self.limits_hit: Counter[str] = Counter()
-        """by the limit's name: bets that it refused, each counted once"""
+        """debits of play that a player's limit refused, by the limit; repeats are not counted"""
         self.failures: Counter[str] = Counter()
-        """movements whose callers got no receipt, by the error's name"""
+        """movements that failed with an error, by the error's name"""
         self.unheard = 0
         """movements decided after their callers had given up"""
 
     def count(self, movement: Movement, receipt: Receipt) -> None:
-        """Count a movement whose batch was committed."""
+        """Count a committed movement."""
         kind = movement.event_type
         if isinstance(receipt, Posting):
             entry = receipt.entry

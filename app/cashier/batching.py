@@ -1,9 +1,9 @@
-"""Group commit: movements that arrive together leave together, one lane per player.
+"""Group commit: movements that arrive together are decided in one transaction.
 
-A lone movement starts at once. What arrives while a lane's batch is being read and decided waits
-and goes in the next one: one serializable transaction, one commit, then everybody is answered. Two
-transactions of this process never fight over a wallet, because a player belongs to one lane and to
-one batch at a time; other processes may, and then the wallet's lock and the retry decide.
+A lone movement starts at once. Movements that arrive while a lane's batch is being read and decided
+form the next batch: one serializable transaction, one commit, then all callers are answered. Two
+transactions of this process never conflict on a wallet, because a player belongs to one lane and to
+one batch at a time. Those of other processes may, and are resolved by the revision and the retry.
 """
 
 import asyncio
@@ -22,50 +22,48 @@ from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.queue import Patience, Queue, Ticket
 from app.ledger.errors import LedgerBusyError, LedgerError, SettingsDifferError
 from app.ledger.transaction import Ledger
+from app.wallet.facts import Policy
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Replay
 
 logger: Final = structlog.get_logger("batching")
 
 LANES: Final = 1
-"""One lane has several batches under way already; two would make each of them smaller."""
+"""One lane runs several batches at a time; a second lane would make each batch smaller."""
 
 BATCH_MAX: Final = 128
-"""Movements in one transaction: beyond this a batch gains nothing and delays its first."""
+"""The most movements in one transaction; larger ones gain nothing and delay their first caller."""
 
 BATCH_WHOLE: Final = 24
-"""So many movements that wait go together; of more, half: the others are decided meanwhile."""
+"""Up to so many waiting movements form one batch; of more, half, while the rest is decided next."""
 
 BATCH_BYTES_MAX: Final = 1 << 20
-"""Free text in one transaction; a single movement brings at most 256 KiB."""
+"""The bound on free text in one transaction; a single movement has at most 256 KiB."""
 
 UNDER_WAY_MAX: Final = 4
-"""Batches of one lane: one is read and decided, the others are written."""
+"""Concurrent batches of one lane: one is read and decided, the others are written."""
 
 BESIDE_MIN: Final = 8
-"""So many must wait before a batch begins beside another: in a quiet house it soon ends, and the
-many small commits that batches are there to save are not made."""
+"""How many movements must wait before a batch begins beside another. At low load the other one ends
+soon, and waiting for it saves a commit."""
 
 PATIENCE_SECONDS: Final = 0.05
-"""And no longer than this, for a batch may have met a wallet that another process holds."""
+"""How long they wait at most, since a batch may be blocked by another process's lock."""
 
 QUEUE_MAX: Final = 2048
-"""Movements waiting in one lane; beyond it a caller hears "busy" at once.
-
-With nothing half-done.
-"""
+"""The bound of a lane's queue; beyond it a movement is refused as busy before it is begun."""
 
 
 class Lane:
-    """One queue; one batch is read and decided while those before it are written.
+    """One queue; a batch is read and decided while those before it are written.
 
-    No player is in two of them, so that none waits for another's wallets.
+    No player is in two concurrent batches, so that none waits for another's wallets.
     """
 
     def __init__(
         self, ledger: Ledger, policy: PolicyInForce, batch_stats: BatchStats, in_doubt: InDoubt
     ) -> None:
-        """A lane of the ledger under the operator's policy."""
+        """Make a lane that decides by this policy."""
         self.queue = Queue()
         self._ledger = ledger
         self._policy = policy
@@ -74,30 +72,30 @@ class Lane:
         self._under_way: set[asyncio.Task[None]] = set()
         self._players_under_way: set[str] = set()
         self._reading: list[Ticket] | None = None
-        """the batch that is being read and decided; the next one waits for that"""
+        """the batch that is being read and decided; the next one waits for it"""
         self._will_begin = False
         self._last_began = 0.0
 
     def submit(self, ticket: Ticket) -> None:
-        """Queue a ticket, and start serving unless enough is under way."""
+        """Queue a ticket, and begin a batch unless enough are running."""
         if len(self.queue) >= QUEUE_MAX:
             raise LedgerBusyError
         self.queue.append(ticket)
         self._begin_soon()
 
     async def finish(self) -> None:
-        """Wait until everything that was taken is done."""
+        """Wait until every queued movement is answered."""
         while self._under_way or self._will_begin:
             await (asyncio.wait(self._under_way) if self._under_way else asyncio.sleep(0))
 
     def _begin_soon(self) -> None:
-        """Begin a batch once this turn of the loop is over: who else arrives in it comes along."""
+        """Begin a batch at the end of this turn of the loop, with all that arrive during it."""
         if not (self._will_begin or self._reading or self._should_wait()):
             self._will_begin = True
             asyncio.get_running_loop().call_soon(self._begin)
 
     def _should_wait(self) -> bool:
-        """Whether the next batch waits for one that is under way."""
+        """Whether the next batch waits for one that is running."""
         under_way = len(self._under_way)
         if under_way == 0 or under_way >= UNDER_WAY_MAX:
             return under_way > 0
@@ -107,7 +105,7 @@ class Lane:
     def _begin(self) -> None:
         self._will_begin = False
         waiting = len(self.queue)
-        # Half of many, but no player is in two batches: where few ask for much, all go together.
+        # Half of many; few players with many movements go together: a player is in one batch only.
         count = waiting // 2 if self.queue.players * 2 > waiting else waiting
         count = min(max(BATCH_WHOLE, count), BATCH_MAX)
         batch = self.queue.take_batch(count, BATCH_BYTES_MAX, self._players_under_way)
@@ -129,7 +127,7 @@ class Lane:
             self._begin_soon()
 
     async def _serve_safely(self, batch: list[Ticket]) -> None:
-        """Serve a batch; a fault of our own after the commit must not stop the lane."""
+        """Serve a batch; an unexpected error after the commit must not stop the lane."""
         players = {ticket.movement.user_id for ticket in batch}
         self._players_under_way |= players
         try:
@@ -143,13 +141,13 @@ class Lane:
             self._has_read(batch)
 
     def waiting(self) -> Waiting:
-        """Who waits in this lane, and how long the first of them has."""
+        """The length of the queue, and how long its first ticket has waited."""
         oldest = self.queue.oldest()
         waited = 0 if oldest is None else time.perf_counter_ns() - oldest
         return Waiting(len(self.queue), waited)
 
     async def _serve(self, batch: list[Ticket]) -> None:
-        """Decide a batch and answer it; where it meets a fault of ours, one movement at a time."""
+        """Decide a batch and answer it; after an unexpected error, one movement at a time."""
         began = time.perf_counter_ns()
         self._batch_stats.waits.add(began - batch[0].queued_at)
         try:
@@ -170,34 +168,35 @@ class Lane:
             self._answer(list(zip(batch, receipts, strict=True)), began)
 
     async def _move(self, batch: list[Ticket]) -> list[Receipt]:
-        """Move a batch by the policy in force; once more where an upgrade has just changed it."""
+        """Move a batch by the policy in force; again if an upgrade has just changed the policy."""
         movements = [ticket.movement for ticket in batch]
 
-        async def move() -> list[Receipt]:
+        async def move(policy: Policy) -> list[Receipt]:
             return await move_funds(
                 self._ledger,
                 movements,
-                self._policy.policy,
+                policy,
                 has_decided=lambda: self._has_read(batch),
             )
 
+        used = self._policy.policy
         try:
-            return await move()
+            return await move(used)
         except SettingsDifferError:
-            if await self._renew_policy():
-                return await move()
+            if await self._renew_policy(used):
+                return await move(self._policy.policy)
             raise
 
-    async def _renew_policy(self) -> bool:
-        """Ask the ledger which rules it follows now; False: ours are not among them."""
+    async def _renew_policy(self, used: Policy) -> bool:
+        """Read the ledger's rule version again; return False if this process cannot follow it."""
         try:
-            return await self._policy.renew(self._ledger)
+            return await self._policy.renew(self._ledger, used)
         except LedgerUnfitError as error:
             logger.critical("nothing is recorded", reason=str(error))
             return False
 
     def _answer(self, decided: Sequence[tuple[Ticket, Receipt]], began: int) -> None:
-        """Hand over the receipts of one commit, and count them."""
+        """Answer the callers of one commit, and count the receipts."""
         batch_stats, unheard = self._batch_stats, []
         for ticket, receipt in decided:
             if not ticket.answer(receipt) and _is_ours(receipt):
@@ -213,7 +212,7 @@ class Lane:
             logger.warning("decided after its caller gave up", transaction_ids=ids)
 
     def _fail(self, batch: Sequence[Ticket], error: LedgerError) -> None:
-        """Tell everybody that the ledger could not answer; what became of it is looked up later."""
+        """Fail the callers of a batch; its movements in doubt are looked up later."""
         self._batch_stats.failures[type(error).__name__] += len(batch)
         self._in_doubt.keep([ticket.movement for ticket in batch])
         for ticket in batch:
@@ -221,10 +220,10 @@ class Lane:
 
 
 class Batcher:
-    """The lanes of this process."""
+    """The lanes of a process."""
 
     def __init__(self, ledger: Ledger, policy: PolicyInForce, *, lanes: int = LANES) -> None:
-        """Open the lanes; each takes a connection only while it serves."""
+        """Make the lanes; each takes a connection only while it serves."""
         self._deadline = ledger.deadline
         self.batch_stats = BatchStats()
         self._in_doubt = InDoubt(ledger)
@@ -233,14 +232,14 @@ class Batcher:
         self._is_open = True
 
     def waiting(self) -> list[Waiting]:
-        """Who waits, lane by lane."""
+        """The state of each lane's queue."""
         return [lane.waiting() for lane in self._lanes]
 
     async def move(self, movement: Movement, *, deadline: timedelta | None = None) -> Receipt:
         """Move funds, and return the receipt after its commit.
 
-        A movement not begun by the deadline is dropped for good; one begun is decided, and its
-        outcome kept. Raises DeadlineError, LedgerBusyError, LedgerAwayError.
+        A movement not begun by the deadline is dropped and never executed; one that was begun is
+        decided, and its outcome stored. Raises DeadlineError, LedgerBusyError, LedgerAwayError.
         """
         if not self._is_open:
             raise LedgerBusyError("the service is stopping")
@@ -250,14 +249,14 @@ class Batcher:
         try:
             return await ticket.receipt
         except asyncio.CancelledError:
-            # The caller gave up in the moment between the receipt and its being read.
+            # The caller gave up after the receipt was set and before it was read.
             receipt = ticket.receipt
             if receipt.done() and not receipt.cancelled() and receipt.exception() is None:
                 self.unheard(movement, receipt.result())
             raise
 
     def unheard(self, movement: Movement, receipt: Receipt) -> None:
-        """Keep a movement whose receipt its caller did not hear among the unknown outcomes."""
+        """List a movement whose receipt did not reach its caller as an unknown outcome."""
         if _is_ours(receipt):
             self.batch_stats.unheard += 1
             self._in_doubt.keep([movement])
@@ -267,14 +266,14 @@ class Batcher:
         return lanes[0] if len(lanes) == 1 else lanes[crc32(user_id.encode()) % len(lanes)]
 
     async def close(self) -> None:
-        """Accept nothing new, and finish what was taken."""
+        """Accept no new movement, and finish those that are queued."""
         self._is_open = False
         await asyncio.gather(*(lane.finish() for lane in self._lanes))
         await self._in_doubt.finish()
 
 
 def _is_ours(receipt: Receipt) -> bool:
-    """Whether this delivery wrote an entry, be it seen only at a second look."""
+    """Whether this delivery wrote an entry, in this attempt or in an earlier one."""
     match receipt:
         case Posting() | Declined():
             return True

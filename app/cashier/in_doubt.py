@@ -1,8 +1,8 @@
-"""Movements that were decided although their caller had been told 503: listed for ops.
+"""Movements in doubt: their caller was told 503, and they may have been committed all the same.
 
-They stay listed until the caller comes back. Where the database itself fell silent at a commit,
-nobody knows yet whether anything was decided. So both are kept in mind, and looked up by their keys
-in the background, as soon as the database answers; what was not written then never will be.
+They are kept in memory and looked up by their keys in the background, as soon as the database
+answers. Those that were committed are listed for operations, until the caller repeats the request
+and is answered. Those that were not are fenced first, so that they can never be committed later.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.movement import Key, Movement
 
-logger: Final = structlog.get_logger("unanswered")
+logger: Final = structlog.get_logger("in_doubt")
 
-DOUBTS_MAX: Final = 10_000
-"""How many are kept in mind: some seconds of a full house. The oldest are forgotten first."""
+IN_DOUBT_MAX: Final = 10_000
+"""The most movements kept in memory: some seconds of full load. The oldest are dropped first."""
 
 LOOKED_UP_AT_ONCE: Final = 100
 WAIT_SECONDS: Final = 1
-"""Between two questions to a database that is away."""
+"""The wait between two attempts while the database is away."""
 
 
 class Delivery(NamedTuple):
-    """One delivery of a movement, whose caller was told that nobody knows."""
+    """One delivery of a movement whose caller was told that the outcome is unknown."""
 
     key: Key
     delivery: bytes
@@ -36,9 +36,9 @@ class Delivery(NamedTuple):
 
 
 async def list_unknown_outcomes(ledger: Ledger, deliveries: Sequence[Delivery]) -> None:
-    """List those of these deliveries that wrote to the journal, and let no other write any more.
+    """List those of these deliveries that were committed, and fence the others.
 
-    A repeat of the transaction id takes its entry off the list.
+    A repeat of the transaction id that is answered removes its entry from the list.
     """
     ours = {delivery.delivery for delivery in deliveries}
 
@@ -53,26 +53,26 @@ async def list_unknown_outcomes(ledger: Ledger, deliveries: Sequence[Delivery]) 
 
 
 class InDoubt:
-    """Movements that were begun, and whose callers do not know what became of them."""
+    """Movements that were begun and whose callers do not know the outcome."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """No doubts yet."""
+        """Start with no movement in doubt."""
         self._ledger = ledger
-        self._deliveries: deque[Delivery] = deque(maxlen=DOUBTS_MAX)
+        self._deliveries: deque[Delivery] = deque(maxlen=IN_DOUBT_MAX)
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        """How many are in doubt."""
+        """The number of movements in doubt."""
         return len(self._deliveries)
 
     def keep(self, movements: Iterable[Movement]) -> None:
-        """Keep these in mind until the database answers."""
+        """Keep these movements until the database answers."""
         self._deliveries.extend(Delivery(m.key, m.delivery, m.user_id) for m in movements)
         if self._task is None and self._deliveries:
             self._task = asyncio.create_task(self._settle_all())
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """Their callers came back, and were answered."""
+        """Drop the movements of these keys: their callers repeated them and were answered."""
         if self._deliveries:
             heard = set(keys)
             kept = [delivery for delivery in self._deliveries if delivery.key not in heard]
@@ -80,7 +80,7 @@ class InDoubt:
             self._deliveries.extend(kept)
 
     async def finish(self) -> None:
-        """Give the database one more deadline to settle what is in doubt."""
+        """Wait at most one more deadline for the database to settle what is in doubt."""
         task = self._task
         if task is not None:
             await asyncio.wait({task}, timeout=self._ledger.deadline.total_seconds())

@@ -1,12 +1,15 @@
-"""What became of a transaction id, an event, a player's money: everything there is to be told.
+"""Lookups: questions that change nothing, of agents, of the console and of the back office.
 
-For people who ask on somebody's behalf, whoever's player it is; nothing is changed.
+`check_transaction` and `history` serve the transfer contract and see one agent's players only. The
+functions named `look_up_…` serve support staff and see every agent's players.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.ledger.accounts import Account, find_account
+from app.ledger.history import PageKey, RoundState, RoundSummary, find_rounds
 from app.ledger.lookups import (
     Links,
     OwnedEntry,
@@ -20,14 +23,31 @@ from app.ledger.lookups import (
     rounds_of_event,
 )
 from app.ledger.money.book import Book
+from app.ledger.players import find_player, user_id_of
 from app.ledger.transaction import Ledger
 from app.wallet.events import RULES, Part
 from app.wallet.journal import JournalEntry
+from app.wallet.movement import Key
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
 
 REFUSALS_MAX: Final = 100
-"""Of a transaction id; the latest are told."""
+"""The most refusals listed for one transaction id: the latest ones."""
+
+
+class KnownMovement(NamedTuple):
+    """A decided movement, and the user id of its player."""
+
+    entry: JournalEntry
+    user_id: str
+
+
+class HistoryPage(NamedTuple):
+    """One page of rounds, newest first."""
+
+    rounds: list[RoundSummary]
+    next_key: PageKey | None
+    """where the next page begins; None: this is the last page"""
 
 
 class MovementDetails(NamedTuple):
@@ -36,19 +56,19 @@ class MovementDetails(NamedTuple):
     owned: OwnedEntry
     links: Links
     round: RoundAccount | None
-    """None: it belongs to no round"""
+    """None: the movement belongs to no round"""
     beside: list[OwnedEntry]
     """all movements of its event, itself among them"""
 
     @property
     def hash_holds(self) -> bool:
-        """Whether the hash is that of the row as it is now, chained to the one before."""
+        """Whether the stored hash is the hash of the stored row and of the movement before."""
         entry, before = self.owned.entry, self.links.before
         return before is not None and entry.chained(before).chain == entry.chain
 
     @property
     def reversed_by(self) -> list[JournalEntry]:
-        """The movements that gave or took this one back, wholly or in part."""
+        """The movements that reversed this one, wholly or in part."""
         position = self.owned.entry.position
         return [
             other.entry
@@ -58,7 +78,7 @@ class MovementDetails(NamedTuple):
 
 
 class TransactionDetails(NamedTuple):
-    """All that happened under a transaction id."""
+    """All movements and refusals under one transaction id, whoever sent them."""
 
     movements: list[MovementDetails]
     refusals: list[RefusalRecord]
@@ -78,8 +98,71 @@ class PlayerDetails(NamedTuple):
     entries: list[OwnedEntry]
 
 
+async def check_transaction(
+    ledger: Ledger, source: str, transaction_id: str
+) -> KnownMovement | None:
+    """Return what the journal has under this transaction id of this source; None: nothing yet.
+
+    None is not final: a request with this id may still be on its way. The lookup is by the whole
+    key, so it serves the ids of an agent (transfer contract, transaction/check), and the callback's
+    ids only where the transaction id alone is the key.
+    """
+
+    async def work(book: Book) -> KnownMovement | None:
+        entries = await book.entries_of([Key(source, transaction_id, "")])
+        if not entries:
+            return None
+        (entry,) = entries
+        return KnownMovement(entry, await user_id_of(book, entry.player_id))
+
+    return await ledger.read_only(work)
+
+
+async def history(
+    ledger: Ledger,
+    *,
+    agent: str,
+    state: RoundState,
+    user_id: str | None,
+    since: datetime,
+    until: datetime,
+    after: PageKey | None,
+    count_max: int,
+) -> HistoryPage | Refusal:
+    """Return one page of an agent's rounds, or of one of their players', opened in [since, until).
+
+    `after` is the `next_key` of the page before; None asks for the first page. The page has at most
+    `count_max` rounds. Refusals: PLAYER_UNKNOWN, ACCOUNT_OF_ANOTHER_AGENT (transfer contract,
+    history).
+    """
+    before = PageKey(until, 0, "", False)  # noqa: FBT003 - before every round of that moment
+    if after is not None:
+        before = min(before, after)
+
+    async def work(book: Book) -> HistoryPage | Refusal:
+        if user_id is not None:
+            player = await find_player(book, user_id)
+            if player is None:
+                return Refusal.PLAYER_UNKNOWN
+            if player.agent != agent:
+                return Refusal.ACCOUNT_OF_ANOTHER_AGENT
+        rounds = await find_rounds(
+            book,
+            agent=agent,
+            state=state,
+            user_id=user_id,
+            since=since,
+            before=before,
+            count_max=count_max + 1,
+        )
+        page = rounds[:count_max]
+        return HistoryPage(page, page[-1].key if len(rounds) > count_max else None)
+
+    return await ledger.read_only(work)
+
+
 async def look_up_transaction(ledger: Ledger, transaction_id: str) -> TransactionDetails:
-    """Tell what became of a transaction id, whoever used it."""
+    """Return all movements and refusals under a transaction id, of every source."""
 
     async def work(book: Book) -> TransactionDetails:
         entries = await entries_of_transaction(book, transaction_id)
@@ -92,7 +175,7 @@ async def look_up_transaction(ledger: Ledger, transaction_id: str) -> Transactio
 
 
 async def look_up_event(ledger: Ledger, event_id: str, user_id: str | None) -> list[RoundDetails]:
-    """Tell what was played in an event: one round for each player, streamer money apart."""
+    """Return the rounds of an event: one for each player and kind of money (own or streamer)."""
 
     async def work(book: Book) -> list[RoundDetails]:
         return [
@@ -111,7 +194,7 @@ async def look_up_event(ledger: Ledger, event_id: str, user_id: str | None) -> l
 
 
 async def look_up_player(ledger: Ledger, user_id: str, count: int) -> PlayerDetails | Refusal:
-    """Tell what a player has, and his last movements. PLAYER_UNKNOWN."""
+    """Return a player's account and their last `count` movements, or PLAYER_UNKNOWN."""
 
     async def work(book: Book) -> PlayerDetails | Refusal:
         account = await find_account(book, user_id)
@@ -123,7 +206,7 @@ async def look_up_player(ledger: Ledger, user_id: str, count: int) -> PlayerDeta
 
 
 async def find_agent_beside(ledger: Ledger, agents: Collection[str]) -> str | None:
-    """Tell whose players are here beside those of the agents named; None: nobody's."""
+    """Return an agent that has players here and is not one of those named; None: there is none."""
 
     async def work(book: Book) -> str | None:
         return await agent_beside(book, agents)

@@ -1,11 +1,11 @@
 """The only code that moves money: a batch of movements in, receipts out, one transaction.
 
-1. Read: everything that decides the batch, in one statement.
-2. Decide: pure rules, folded over the batch in order.
-3. Record: one statement that proves the facts and writes what the decisions leave behind.
+1. Read: all facts that decide the batch, in one statement.
+2. Decide: pure rules, applied to the batch in order.
+3. Record: one statement that checks that the facts still hold, and writes the decisions.
 
-It is a function of the book and not a `with` block, because the database may ask for it to be run
-again: without locks first, and under locks if a fact had changed in between.
+It is a function of the book and not a `with` block, because it may have to be run again: it runs
+first without locks, and again under locks if a fact has changed in between.
 """
 
 import json
@@ -32,8 +32,8 @@ async def move_funds(
     """Decide a batch and write what it leaves behind; the receipts come after the commit, in order.
 
     `has_decided` is called between deciding and recording, each time. Raises SettingsDifferError,
-    DeadlineError, LedgerBusyError, LedgerAwayError; after the last three nobody knows whether
-    anything was committed.
+    DeadlineError, LedgerBusyError, LedgerAwayError; after the last three it is unknown
+    whether anything was committed.
     """
 
     async def batch(book: MoneyBook) -> list[Receipt]:

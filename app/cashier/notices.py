@@ -1,4 +1,4 @@
-"""Maintenance notices of the game side: kept as sent, shown to ops."""
+"""Maintenance notices of the game side: stored as sent, shown to operations."""
 
 import json
 from datetime import datetime
@@ -25,11 +25,11 @@ class Notice(NamedTuple):
 
 
 AS_JSON = frozenset({"game_ids", "additions", "countries", "currencies", "provider_ids"})
-"""Kept as JSON, whatever its type: `additions` may be a text as well as an object."""
+"""Fields stored as JSON, whatever their type: `additions` may be a text as well as an object."""
 
 
 async def keep_notice(ledger: Ledger, notice: Notice) -> None:
-    """Keep a notice for ever."""
+    """Store a notice."""
     fields = [
         json.dumps(value) if name in AS_JSON and value is not None else value
         for name, value in notice._asdict().items()

@@ -1,7 +1,7 @@
-"""Players and their tokens: open an account, check a session, issue a token, adopt one.
+"""Players and their tokens: open an account, check a session, issue, revoke or register a token.
 
-A token's life is fixed, or begins again when it is used: then `check_session` and the money
-transaction lengthen it, and only the hash of a token is ever kept.
+A token's life is fixed, or it is renewed by use: then `check_session` and the money transaction
+lengthen it. Only the hash of a token is ever stored.
 """
 
 import json
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
+from app.cashier.one_time import OneTimeRequest, run_once
 from app.ledger.accounts import ChangeNote, note_change
 from app.ledger.errors import LedgerError
 from app.ledger.money.book import Book
@@ -39,7 +40,7 @@ class Opened(NamedTuple):
 
 
 class IssuedToken(NamedTuple):
-    """A fresh session token; only its SHA-256 is kept."""
+    """A new session token; only its SHA-256 is stored."""
 
     token: str
     expires_at: datetime
@@ -47,7 +48,7 @@ class IssuedToken(NamedTuple):
 
 
 def token_hash(token: str) -> bytes:
-    """What is kept of a token."""
+    """Return the SHA-256 of a token, which is all that is stored of it."""
     return sha256(token.encode()).digest()
 
 
@@ -64,9 +65,10 @@ async def open_account(
     last_name: str | None = None,
     note: ChangeNote | None = None,
 ) -> Opened:
-    """Open an account with an empty wallet. One that exists is returned as it is.
+    """Open an account with an empty wallet, or return the existing one unchanged.
 
-    And nothing changes, whatever else is said. `note` is kept when the account is this agent's.
+    The profile given for an existing account is ignored (transfer contract, account/init). `note`
+    is recorded if the account is one of this agent's.
     """
     profile = {
         "user_id": user_id,
@@ -92,7 +94,7 @@ async def open_account(
 
 
 async def find_account(ledger: Ledger, user_id: str) -> Player | Refusal:
-    """The player and his balance."""
+    """Return the player and their balance, or PLAYER_UNKNOWN."""
 
     async def work(book: Book) -> Player | Refusal:
         return await find_player(book, user_id) or Refusal.PLAYER_UNKNOWN
@@ -101,10 +103,10 @@ async def find_account(ledger: Ledger, user_id: str) -> Player | Refusal:
 
 
 async def check_session(ledger: Ledger, user_id: str, token: bytes) -> Player | Refusal:
-    """Find the player whose live token this is.
+    """Return the player if this token (its SHA-256) of theirs is live, and renew it if sliding.
 
-    Else PLAYER_UNKNOWN, TOKEN_UNKNOWN or TOKEN_EXPIRED, in this order. Whether a block matters is
-    for the caller to say (callback contract, section 1).
+    Refusals, in this order: PLAYER_UNKNOWN, TOKEN_UNKNOWN, TOKEN_EXPIRED. Whether a blocked player
+    is refused is decided by the caller (callback contract, section 1).
     """
 
     async def work(book: Book) -> Player | Refusal:
@@ -119,7 +121,7 @@ async def check_session(ledger: Ledger, user_id: str, token: bytes) -> Player | 
 
 
 async def _used(ledger: Ledger, player: Player, token: bytes) -> Player:
-    """Lengthen the token's life if use does that, about once an hour."""
+    """Renew a sliding token's life, at most once in a 24th of it."""
     if player.token_expires_at is None or player.token_life_seconds is None:
         return player
     life = timedelta(seconds=player.token_life_seconds)
@@ -130,7 +132,7 @@ async def _used(ledger: Ledger, player: Player, token: bytes) -> Player:
     async def work(book: Book) -> None:
         await book.renew_session(player.player_id, token, expires_at)
 
-    # The token is good whether or not this can be written; the next use tries again.
+    # The token is valid even if the renewal cannot be written; the next use tries again.
     with suppress(LedgerError):
         await ledger.serializable(work)
     return player._replace(token_expires_at=expires_at)
@@ -145,11 +147,13 @@ async def issue_token(
     is_sliding: bool = False,
     agent: str | None = None,
     note: ChangeNote | None = None,
+    request: OneTimeRequest[IssuedToken | Refusal] | None = None,
 ) -> IssuedToken | Refusal:
-    """Issue a fresh token that lives this long (whole seconds), and if sliding, so after each use.
+    """Issue a token that lives for `life` (whole seconds), renewed by use if it is sliding.
 
-    PLAYER_UNKNOWN if there is nobody to give it to. With an `agent`, who asks for the launch of a
-    game: ACCOUNT_OF_ANOTHER_AGENT, PLAYER_BLOCKED. A player blocked later keeps his tokens.
+    Refusals: PLAYER_UNKNOWN; with an `agent`, which launches a game with the token, also
+    ACCOUNT_OF_ANOTHER_AGENT and PLAYER_BLOCKED. A player who is blocked later keeps their tokens.
+    With a `request`, at most once under its id: see `run_once`.
     """
     token = secrets.token_urlsafe(TOKEN_BYTES)
 
@@ -177,7 +181,7 @@ async def issue_token(
             await note_change(book, player.player_id, note, outcome)
         return IssuedToken(token, expires_at, player)
 
-    return await ledger.serializable(work)
+    return await run_once(ledger, work, request)
 
 
 async def revoke_tokens(
@@ -187,11 +191,13 @@ async def revoke_tokens(
     *,
     agent: str | None = None,
     note: ChangeNote | None = None,
+    request: OneTimeRequest[int | Refusal] | None = None,
 ) -> int | Refusal:
-    """Let a player's token (its SHA-256; None: every token) expire now; return how many did.
+    """Expire a player's token (its SHA-256; None: every token) now; return how many expired.
 
-    Money still comes back under a revoked token. PLAYER_UNKNOWN; with an `agent`,
-    ACCOUNT_OF_ANOTHER_AGENT.
+    Payments and returned stakes are still accepted under a revoked token. Refusals: PLAYER_UNKNOWN;
+    with an `agent`, ACCOUNT_OF_ANOTHER_AGENT.
+    With a `request`, at most once under its id: see `run_once`.
     """
 
     async def work(book: Book) -> int | Refusal:
@@ -205,16 +211,16 @@ async def revoke_tokens(
             await note_change(book, player.player_id, note, json.dumps({"revoked": count}))
         return count
 
-    return await ledger.serializable(work)
+    return await run_once(ledger, work, request)
 
 
 async def register_external_token(
     ledger: Ledger, user_id: str, token: str, expires_at: datetime
 ) -> bool:
-    """Keep a token that the operator's own platform signed, with its player, from its first use.
+    """Store the hash of a token that the operator's own platform signed, at its first use.
 
-    So that a win that comes late never meets an unknown token. Nothing happens when it is kept
-    already. False: there is no such player to keep it with.
+    A win that comes late under it is then never refused for an unknown token. A token that is
+    stored already is left as it is. Returns False if there is no such player.
     """
 
     async def work(book: Book) -> bool:

@@ -1,4 +1,4 @@
-"""The policy in force: this process's settings, which must be those that the ledger remembers."""
+"""The policy in force: this process's settings, which must equal those stored in the ledger."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,26 +14,27 @@ class LedgerUnfitError(Exception):
 
 
 class PolicyInForce:
-    """A policy that follows the ledger's rule version, which an upgrade turns while we serve."""
+    """A policy with the ledger's rule version, which an upgrade changes while processes serve."""
 
     def __init__(self, policy: Policy) -> None:
-        """`policy`: of this process's settings, until the ledger was asked."""
+        """`policy`: from this process's settings, in force until the ledger is read."""
         self.policy = policy
 
-    async def renew(self, ledger: Ledger) -> bool:
-        """Ask the ledger again; whether the policy is another one now.
+    async def renew(self, ledger: Ledger, used: Policy) -> bool:
+        """Read the ledger's settings again; return whether another policy than `used` is in force.
 
-        Raises LedgerUnfitError where the ledger's settings are others than this process's.
+        Several batches that were decided by the old one may be under way; each calls this.
+        Raises LedgerUnfitError if the ledger's settings differ from this process's.
         """
-        before = self.policy
-        self.policy = await policy_in_force(ledger, before)
-        return self.policy != before
+        if self.policy == used:
+            self.policy = await policy_in_force(ledger, used)
+        return self.policy != used
 
 
 async def policy_in_force(ledger: Ledger, policy: Policy) -> Policy:
-    """Remember the policy at a ledger's first start, and return it with the ledger's rule version.
+    """Store the policy at a ledger's first start; return it with the ledger's rule version.
 
-    Raises LedgerUnfitError where the ledger remembers other settings, and LedgerError.
+    Raises LedgerUnfitError if the ledger stores different settings, and LedgerError.
     """
 
     async def work(book: Book) -> DecisionSettings:
@@ -45,7 +46,7 @@ async def policy_in_force(ledger: Ledger, policy: Policy) -> Policy:
 
 
 async def policy_of_ledger(ledger: Ledger) -> Policy:
-    """The policy as the ledger remembers it: for whoever moves money without serving anybody."""
+    """The policy as the ledger stores it, for commands that move money without a server."""
 
     async def work(book: Book) -> DecisionSettings:
         return await remembered_settings(book)

@@ -1,7 +1,7 @@
-"""The waiting room: who waits for a teller, in which order, and for how long.
+"""The queue of movements: in which order they are taken, and for how long they may wait.
 
-A ticket is a movement and the caller who waits for its receipt. The queue gives everybody his turn;
-patience tells him when his time is over.
+A ticket is a movement and the caller who waits for its receipt. `Queue` takes the players in turn;
+`Patience` fails tickets whose deadline has passed.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from app.wallet.movement import Movement
 from app.wallet.outcomes import Receipt
 
 LOOK_SECONDS: Final = 0.02
-"""One look at all who wait costs less than a timer for each, which is a sixth of a fold.
+"""The interval of the scans for expired tickets, which cost less than a timer for each ticket.
 
-Who comes between two looks, with less time than is left to the next one, is told so much later.
+A ticket that is queued after a scan and expires before the next one is failed at that one.
 """
 
 NANOSECONDS: Final = 10**9
@@ -40,29 +40,29 @@ class Ticket:
 
     @property
     def has_caller(self) -> bool:
-        """Whether somebody still waits."""
+        """Whether the caller still waits."""
         return not self.receipt.done()
 
     def answer(self, receipt: Receipt) -> bool:
-        """Hand the receipt over; False if nobody waits for it any more."""
+        """Answer the caller; return False if they do not wait any more."""
         if self.receipt.done():
             return False
         self.receipt.set_result(receipt)
         return True
 
     def fail(self, error: Exception) -> None:
-        """Tell the caller that there is no receipt."""
+        """Raise an error at the caller."""
         if not self.receipt.done():
             self.receipt.set_exception(error)
 
     def expire(self, now: int) -> None:
-        """Tell the caller that his time is over, if it is."""
+        """Fail the ticket with DeadlineError if its deadline has passed at `now`."""
         if self.expires_at <= now:
             self.fail(DeadlineError())
 
 
 class Queue:
-    """Tickets by player: everybody in turn, and each player's in the order of arrival."""
+    """Tickets by player: players in turn, and a player's tickets in the order of arrival."""
 
     def __init__(self) -> None:
         """Nobody waits."""
@@ -70,20 +70,20 @@ class Queue:
         self._length = 0
 
     def __len__(self) -> int:
-        """How many tickets wait."""
+        """The number of tickets."""
         return self._length
 
     @property
     def players(self) -> int:
-        """How many players wait."""
+        """The number of players with tickets."""
         return len(self._players)
 
     def oldest(self) -> int | None:
-        """When the ticket that has waited longest was queued; None: nobody waits."""
+        """When the oldest ticket was queued; None: the queue is empty."""
         return min((tickets[0].queued_at for tickets in self._players.values()), default=None)
 
     def append(self, ticket: Ticket) -> None:
-        """Put a ticket behind the others of its player."""
+        """Append a ticket behind the others of its player."""
         user_id = ticket.movement.user_id
         tickets = self._players.get(user_id)
         if tickets is None:
@@ -95,9 +95,9 @@ class Queue:
     def take_batch(
         self, count_max: int, bytes_max: int, but_of: AbstractSet[str] = frozenset()
     ) -> list[Ticket]:
-        """Take the next batch, one ticket of each player in turn, but none of these players.
+        """Take the next batch, one ticket of each player in turn, but no player in `but_of`.
 
-        Leaving out whose caller gave up, or has no time left.
+        Tickets whose caller has given up or whose deadline has passed are dropped.
         """
         aside = {user: self._players.pop(user) for user in but_of if user in self._players}
         batch: list[Ticket] = []
@@ -119,7 +119,7 @@ class Queue:
 
 
 class Patience:
-    """Looks through all who wait, every so often, and tells those whose time is over."""
+    """Scans the watched tickets at intervals, and fails those whose deadline has passed."""
 
     def __init__(self) -> None:
         """Nobody waits."""
@@ -127,7 +127,7 @@ class Patience:
         self._is_looking = False
 
     def watch(self, ticket: Ticket) -> None:
-        """Look after this one, too."""
+        """Watch one more ticket."""
         self._waiting.append(ticket)
         if not self._is_looking:
             self._is_looking = True
@@ -140,7 +140,7 @@ class Patience:
         self._waiting = [ticket for ticket in self._waiting if ticket.has_caller]
         if self._waiting:
             self._is_looking = True
-            # Whose time ends before the next look is told to the moment.
+            # The next scan comes earlier if a watched ticket expires before it.
             first = min(ticket.expires_at for ticket in self._waiting)
             wait = min(LOOK_SECONDS, (first - now) / NANOSECONDS)
             asyncio.get_running_loop().call_later(wait, self._look)

@@ -1,4 +1,4 @@
-"""Can we serve at this moment? The database answers, and it takes what we write."""
+"""Readiness: the database answers and accepts writes, so this process can serve."""
 
 import asyncio
 from datetime import timedelta
@@ -9,11 +9,11 @@ from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 
 PATIENCE = timedelta(seconds=2)
-"""Less than a health check waits."""
+"""Less than the usual timeout of a health check."""
 
 
 async def why_not_ready(ledger: Ledger, *, patience: timedelta = PATIENCE) -> str | None:
-    """Why nobody should be sent to us at this moment; None: we can serve."""
+    """Return why this process cannot serve now, as a sentence, or None if it can."""
 
     async def work(book: Book) -> bool:
         return await takes_writes(book)

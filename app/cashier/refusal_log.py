@@ -1,4 +1,4 @@
-"""The log of refusals that were met outside the money transaction, kept for ever."""
+"""The refusal log: appends refusals that were made outside the money transaction."""
 
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
@@ -6,7 +6,7 @@ from app.wallet.refusal_record import RefusalRecord
 
 
 async def log_refusal(ledger: Ledger, record: RefusalRecord) -> None:
-    """Append one refusal to the log: a request that never became a movement, or a question."""
+    """Append the refusal of a malformed request, or of one that moves no money."""
 
     async def work(book: Book) -> None:
         await book.log_refusals([record])

@@ -1,4 +1,4 @@
-"""What is looked at before the first request: a database that could lose money is not served."""
+"""Startup checks: a database that could lose committed money is not served."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from app.ledger.transaction import Ledger
 async def check_startup(
     ledger: Ledger, policy: PolicyInForce, *, require_durability: bool = True
 ) -> Sequence[str]:
-    """Check the database, take over its rule version, and return warnings for the log.
+    """Check the database, adopt its rule version, and return warnings for the log.
 
-    Raises LedgerUnfitError if committed money could be lost (unless told not to mind: tests), or if
-    the ledger decides by other settings than ours, and LedgerError if it cannot be reached.
+    Raises LedgerUnfitError if committed money could be lost (a switch for tests allows it), or if
+    the ledger stores other settings than this process has; LedgerError if it cannot be reached.
     """
 
     async def work(book: Book) -> Inspection:
@@ -24,5 +24,5 @@ async def check_startup(
     if inspection.unsafe and require_durability:
         reasons = "; ".join(inspection.unsafe)
         raise LedgerUnfitError(f"Committed money could be lost: {reasons}.")
-    await policy.renew(ledger)
+    await policy.renew(ledger, policy.policy)
     return (*inspection.unsafe, *inspection.warnings)

@@ -1,4 +1,4 @@
-"""A batcher whose every movement is a span: how long it waited for its batch and its commit."""
+"""A batcher that makes a span of every movement: its wait for its batch and its commit."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ class TracedBatcher(Batcher):
     def __init__(
         self, ledger: Ledger, policy: PolicyInForce, traces: Traces, *, lanes: int
     ) -> None:
-        """Open the lanes as ever, with somewhere to send spans to."""
+        """Open the lanes of a batcher; spans are sent to `traces`."""
         super().__init__(ledger, policy, lanes=lanes)
         self._traces = traces
 

@@ -1,1 +1,1 @@
-"""Floor 4, for our own people: the operator's console, `wallet`."""
+"""Floor 4, the operator's console: the command `wallet`."""

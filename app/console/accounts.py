@@ -1,4 +1,4 @@
-"""Accounts for the console: which agent and currency are meant, and how an account is shown."""
+"""Accounts at the console: the choice of agent and currency, and how an account is shown."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ from app.wallet.money import ISO_CURRENCIES, Currency
 
 
 def agent_for(settings: Settings, named: str | None) -> str:
-    """The agent that is meant: the one that is named, or the only one there is."""
+    """Return the named agent, or else the only one in the settings."""
     known = list(known_agents(settings))
     if named is None and len(known) == 1:
         return known[0]
@@ -28,7 +28,7 @@ def agent_for(settings: Settings, named: str | None) -> str:
 
 
 def currency_for(settings: Settings, code: str) -> Currency:
-    """The currency of this code."""
+    """Return the currency of this code."""
     if code in settings.currencies:
         return Currency(code, settings.currencies[code])
     if code in ISO_CURRENCIES:
@@ -40,7 +40,7 @@ def currency_for(settings: Settings, code: str) -> Currency:
 
 
 def account_record(account: Account) -> dict[str, Any]:
-    """An account for programs."""
+    """Return an account as a document for programs."""
     player, until = account.player, account.excluded_until
     text, now = player.currency.text, microseconds(player.now)
     return {
@@ -73,7 +73,7 @@ def account_record(account: Account) -> dict[str, Any]:
 
 
 def account_shown(account: Account) -> Facts:
-    """An account for people."""
+    """Return an account laid out for people."""
     player = account.player
     total = money(player.pockets.balance, player.currency)
     return Facts(

@@ -1,6 +1,6 @@
-"""How the console reads what is typed: amounts exactly, limits by name, moments with their zone.
+"""Parsing of command line arguments: exact amounts, limits by name, moments with a time zone.
 
-What cannot be read is a mistake in the command line: a sentence, and exit code 2.
+An argument that cannot be parsed gives an error message of one sentence, and exit code 2.
 """
 
 import re
@@ -23,13 +23,13 @@ ID_LENGTH_MAX: Final = 250
 
 HOST_LENGTH_MAX: Final = 253
 HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
-"""A name that the resolver takes: no label is empty, and none is longer than 63."""
+"""A valid host name: no label is empty, and none is longer than 63 characters."""
 
 NO_LIMIT: Final = "none"
 
 
 def checked_text(value: str | None) -> str | None:
-    """Hold an argument to what the database can keep and the contracts allow."""
+    """Check that a text can be stored and is allowed by the contracts."""
     if value is None:
         return None
     if not 1 <= len(value) <= ID_LENGTH_MAX:
@@ -40,7 +40,7 @@ def checked_text(value: str | None) -> str | None:
 
 
 def checked_agent(value: str | None) -> str | None:
-    """Hold an agent's id to what the settings take: what is opened under it is for ever."""
+    """Check an agent's id by the rule of the settings, since an account's agent never changes."""
     fault = None if value is None else agent_fault(value)
     if fault is not None:
         raise ConsoleError(f"{value} cannot be an agent: the settings {fault}.")
@@ -48,7 +48,7 @@ def checked_agent(value: str | None) -> str | None:
 
 
 def checked_url(value: str | None) -> str | None:
-    """Hold a server's address to what can be asked: a scheme, a host, perhaps a port and a path."""
+    """Check a server's URL: a scheme, a host, and optionally a port and a path."""
     if value is None:
         return None
     try:
@@ -79,7 +79,7 @@ def _is_host(host: str) -> bool:
 
 
 def checked_amount(value: str) -> str:
-    """Hold an amount to the contracts' pattern; how fine it may be, the currency decides."""
+    """Check an amount's pattern; its scale is checked once the currency is known."""
     if not AMOUNT_PATTERN.fullmatch(value):
         raise typer.BadParameter(
             "must be a decimal such as 100.50: digits and at most one point, no sign, no comma"
@@ -100,14 +100,14 @@ def read_moment(value: str) -> datetime:
 
 
 def checked_moment(value: str | None) -> str | None:
-    """Hold an argument to what `read_moment` reads."""
+    """Check that `read_moment` accepts the argument."""
     if value is not None:
         read_moment(value)
     return value
 
 
 def checked_moment_to_come(value: str | None) -> str | None:
-    """Hold an argument to a moment that has not passed."""
+    """Check that the argument is a moment in the future."""
     if value is not None and read_moment(value) <= datetime.now(UTC):
         raise typer.BadParameter("must be a moment to come, and this one has passed")
     return value

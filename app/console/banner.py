@@ -1,4 +1,4 @@
-"""What `make run` prints: all that a newcomer needs, each line ready to be pasted."""
+"""The text that `make run` prints: the addresses, and commands that can be pasted."""
 
 import os
 import secrets
@@ -21,10 +21,10 @@ TRY_NEXT = (
     "transfer account/deposit user_id=alice transaction_id=my-first-deposit amount=10.00",
     "audit",
 )
-"""The aggregator played; a player; the operator's own API; every law of the ledger."""
+"""Commands to try: the simulator, a player, the transfer API, the audit."""
 
 SECRETS = frozenset({f"{PREFIX}CALLBACK_KEYS", f"{PREFIX}AGENTS"})
-"""Settings that the demo makes no use of, and nobody may print."""
+"""Settings that the demo does not use and that must not be printed."""
 
 PORT = f"{PREFIX}PORT"
 
@@ -32,21 +32,21 @@ GAME_ID = "1037566"
 STAKE = "25.50"
 
 
-class Seated(NamedTuple):
-    """A demo player with what he has now and a token that lives."""
+class DemoAccount(NamedTuple):
+    """A demo player with their current balance and a live token."""
 
     player: Player
     token: str
 
 
-def demo_banner(players: list[Seated], database: Database, address: str, numbers: str) -> str:
-    """Say where everything is, with a signed request that is ready to be pasted."""
+def demo_banner(players: list[DemoAccount], database: Database, address: str, numbers: str) -> str:
+    """Return the addresses, and a signed request that can be pasted."""
     lines = [
         "",
         f"The wallet listens on {address} with a demo operator; its keys are known to everybody.",
         "",
         "Players (a token each, live for WALLET_TOKEN_LIFE_SECONDS):",
-        *(_player_line(seated) for seated in players),
+        *(_player_line(account) for account in players),
         "",
         "A signed bet, ready to paste; pasted again it is a repeat, and answered 409:",
         demo_curl(players[0], address),
@@ -72,7 +72,7 @@ def demo_banner(players: list[Seated], database: Database, address: str, numbers
 
 
 def demo_commands(address: str) -> list[str]:
-    """Return what a newcomer may try next, with the settings that this server was started with."""
+    """Return the commands to try next, with the settings of this server."""
     program = Path(sys.executable).parent / "wallet"
     here = Path.cwd()
     name = program.relative_to(here) if program.is_relative_to(here) else program
@@ -81,21 +81,21 @@ def demo_commands(address: str) -> list[str]:
         for name, value in sorted(os.environ.items())
         if name.startswith(PREFIX) and name not in SECRETS
     }
-    # Port 0 was a free one that nobody knows yet.
+    # With port 0 the kernel chose the port.
     if settings.get(PORT) == "0":
         settings[PORT] = address.rpartition(":")[2]
     said = "".join(f"{name}={shlex.quote(value)} " for name, value in settings.items())
     return [f"{said}{shlex.quote(str(name))} {command}" for command in TRY_NEXT]
 
 
-def demo_curl(seated: Seated, address: str) -> str:
+def demo_curl(account: DemoAccount, address: str) -> str:
     """Return a curl command line that places a bet, signed with the demo's key."""
-    currency, pockets = seated.player.currency, seated.player.pockets
-    # Somebody who has lost it all can still bet nothing.
+    currency, pockets = account.player.currency, account.player.pockets
+    # A player without money can still place a bet of 0.
     stake = min(currency.minor(STAKE) or 0, max(pockets.balance, 0))
     fields = {
-        "token": seated.token,
-        "userId": seated.player.user_id,
+        "token": account.token,
+        "userId": account.player.user_id,
         "gameId": GAME_ID,
         "extraData": "{}",
         "eventId": f"demo-event-{secrets.token_hex(4)}",
@@ -112,7 +112,7 @@ def demo_curl(seated: Seated, address: str) -> str:
     return " \\\n  ".join(shlex.join(part) for part in words)
 
 
-def _player_line(seated: Seated) -> str:
-    player = seated.player
+def _player_line(account: DemoAccount) -> str:
+    player = account.player
     balance = player.currency.text(player.pockets.real + player.pockets.bonus)
-    return f"  {player.user_id:6} {balance:>13} {player.currency.code:4} {seated.token}"
+    return f"  {player.user_id:6} {balance:>13} {player.currency.code:4} {account.token}"

@@ -3,12 +3,12 @@
 A command reads its settings, does one thing, and says one sentence when it cannot. Its exit code:
 
     0     done
-    1     refused, not done, or not known whether it was done: the sentence says which
+    1     refused, failed, or the outcome is unknown: the sentence says which
     2     the command line or the settings are at fault, and nothing was done
     130   interrupted
 
-After a commit the code tells what was decided, also where the answer could not be written. A
-command that only reads ends with 1 if its answer could not be written.
+After a commit the exit code is that of the outcome, even if the output could not be written. A
+command that only reads ends with 1 if its output could not be written.
 """
 
 import os
@@ -74,19 +74,19 @@ console = typer.Typer(
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """What the commands are handed by the place where the house is put together."""
+class Composition:
+    """The parts of the composition root that the commands need."""
 
     application: Callable[[], BuildApp]
-    """Returns what builds the server's application; asked only by who serves."""
+    """Returns the builder of the server's application; called only by `wallet serve`."""
 
 
-def run_console(house: House, arguments: list[str] | None = None) -> int:
+def run_console(composition: Composition, arguments: list[str] | None = None) -> int:
     """Carry out one command and return its exit code."""
     prepare_streams()
     try:
         words = _typed() if arguments is None else arguments
-        code = console(words, obj=house, prog_name=NAME, standalone_mode=False)
+        code = console(words, obj=composition, prog_name=NAME, standalone_mode=False)
     except NoArgsIsHelpError:
         # The help is printed.
         return MISTAKEN
@@ -126,7 +126,7 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Take what stands before the command."""
+    """Handle the options before the command."""
 
 
 @console.command()
@@ -138,7 +138,7 @@ def serve(
 ) -> None:
     """Serve the two contracts; with no database named, on an embedded PostgreSQL."""
     settings = load_settings(demo=demo)
-    serve_until_stopped(settings, context.ensure_object(House).application(), _announce)
+    serve_until_stopped(settings, context.ensure_object(Composition).application(), _announce)
 
 
 @console.command()
@@ -191,18 +191,18 @@ console.command("transfer")(transfer)
 
 
 def _typed() -> list[str]:
-    """Read the command line as UTF-8, whatever the locale: what is not stays a surrogate."""
+    """Read the command line as UTF-8 whatever the locale; other bytes become surrogates."""
     return [os.fsencode(word).decode("utf-8", "surrogateescape") for word in sys.argv[1:]]
 
 
 def _announce(words: str) -> None:
-    """Say something while serving, which goes on whether anybody reads it or not."""
+    """Print something while serving, which continues even if it cannot be written."""
     with suppress(OutputLostError):
         say(words)
 
 
 def _mistake(error: ClickException) -> str:
-    """What is wrong with the command line, in one sentence, and where its help is."""
+    """Return the error in the command line as one sentence, with a reference to the help."""
     words = error.format_message().rstrip(".")
     context = error.ctx if isinstance(error, UsageError) else None
     return f"{words}. See `{context.command_path} --help`." if context else f"{words}."
@@ -214,6 +214,6 @@ def _os_sentence(error: OSError) -> str:
 
 
 def _complain(error: Exception | str, exit_code: int) -> int:
-    """Say what went wrong, where complaints go."""
+    """Print an error on standard error, and return the exit code."""
     complain(error)
     return exit_code

@@ -1,8 +1,8 @@
-"""Whose a data folder is: the demo's, or an operator's with agents of their own.
+"""The owner of a data folder: the demo, or an operator with agents of their own.
 
-`wallet serve` notes it in the embedded database's folder. Without the note a console that has no
-keys would take itself for the demo's, and open players of the agent "demo" beside a real server;
-and a player's agent is for ever.
+`wallet serve` notes it in the embedded database's folder. Without the note a console without keys
+would use the demo's agent, and open players of it beside a real server; and a player's agent never
+changes.
 """
 
 import json
@@ -20,11 +20,11 @@ from app.settings import DEMO_AGENT_ID, Settings, agent_fault, load_console_sett
 NOTE: Final = "served-as.json"
 
 DEMO_AGENTS: Final = (DEMO_AGENT_ID, SIMULATOR_AGENT)
-"""Whose players the demo may hold: nobody's money is served under keys that everybody knows."""
+"""The agents whose players the demo may have; others must not be served under public keys."""
 
 
 class DataOwner(NamedTuple):
-    """As whom the data were served the last time."""
+    """The owner under which the data were last served."""
 
     is_demo: bool
     agents: tuple[str, ...]

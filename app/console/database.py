@@ -19,7 +19,7 @@ from app.settings import DatabaseSettings
 T = TypeVar("T")
 
 WAIT_FOR_OTHERS_SECONDS = 5
-"""A short command that started the server lets those who joined meanwhile finish."""
+"""How long a command that started the server waits for the processes that joined it."""
 
 NOT_LET_IN = ("28", "3D")
 """The classes of SQLSTATE for a wrong role or password, and for a database that does not exist."""
@@ -38,7 +38,7 @@ class Database:
 def open_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[Database]:
     """Lead to the named database, or run the embedded one for as long as the block lasts.
 
-    Whoever serves `own`s the embedded server: it does not end with somebody else's command.
+    `wallet serve` sets `own`: the embedded server must not stop with another process's command.
     """
     if settings.database_url is not None:
         service_url = settings.database_url.get_secret_value()
@@ -67,20 +67,20 @@ def ready_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator
 
 
 def _finish_upgrade(database: Database) -> None:
-    """Our own server has no other release's processes, unless somebody still runs one by hand."""
+    """Finish an upgrade: the embedded server has no processes of another release."""
     with suppress(OwnerChangeError):
         reach(finish_upgrade(database.owner_url, "wallet"))
 
 
 def reach(work: Coroutine[object, object, T]) -> T:
-    """Do something on a database, outside any event loop; one that is away is a sentence."""
+    """Run a coroutine on a database; raise DatabaseAwayError if it cannot be reached."""
     try:
         return asyncio.run(work)
     except LedgerError as error:
         raise DatabaseAwayError(f"The database does not answer: {error}") from error
     except Exception as error:
         if is_away(error) or (sqlstate(error) or "").startswith(NOT_LET_IN):
-            # The driver's own words, without SQLAlchemy's frame around them.
+            # The driver's message, without SQLAlchemy's text around it.
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise DatabaseAwayError(f"The database cannot be reached: {reason}") from error
         raise

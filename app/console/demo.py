@@ -1,7 +1,7 @@
-"""The demo: an operator with a few players, opened through the cashier as any operator would.
+"""The demo: an operator with a few players, opened through the cashier.
 
-What is deposited has fixed transaction ids, so that the next start finds the same players with what
-they have by then, and pays nothing twice. Keys are public (see `app.settings`), tokens are fresh.
+Deposits have fixed transaction ids, so that the next start finds the same players with their
+current balances, and deposits nothing twice. Keys are public (see `app.settings`); tokens are new.
 """
 
 import secrets
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from app.cashier.move_funds import move_funds
 from app.cashier.players import find_account, issue_token, open_account
 from app.cashier.policy import policy_of_ledger
-from app.console.banner import Seated, demo_banner
+from app.console.banner import DemoAccount, demo_banner
 from app.console.data_owner import refuse_beside_others
 from app.console.database import Database, reach
 from app.console.errors import ConsoleError
@@ -25,7 +25,7 @@ from app.wallet.refusals import Refusal
 
 
 class DemoPlayer(NamedTuple):
-    """A player of the demo operator, and what he begins with, in major units."""
+    """A player of the demo operator, and their first deposits in major units."""
 
     user_id: str
     nickname: str
@@ -46,11 +46,11 @@ PLAYERS = (
 def open_demo(settings: Settings, database: Database, address: str) -> str:
     """Open the demo's players, and return what a newcomer needs to know."""
     numbers = f"http://{settings.private_host}:{settings.private_port}/metrics"
-    return demo_banner(reach(_seat_players(settings, database)), database, address, numbers)
+    return demo_banner(reach(_open_players(settings, database)), database, address, numbers)
 
 
-async def _seat_players(settings: Settings, database: Database) -> list[Seated]:
-    """Open each player's account, pay in what he begins with, and give him a token."""
+async def _open_players(settings: Settings, database: Database) -> list[DemoAccount]:
+    """Open each player's account, make the first deposits, and issue a token."""
     currencies = {
         **ISO_CURRENCIES,
         **{code: Currency(code, scale) for code, scale in settings.currencies.items()},
@@ -60,7 +60,7 @@ async def _seat_players(settings: Settings, database: Database) -> list[Seated]:
     try:
         await refuse_beside_others(ledger)
         return [
-            await _seat(ledger, player, currencies, life)
+            await _open_one(ledger, player, currencies, life)
             for player in PLAYERS
             if player.currency in currencies
         ]
@@ -68,9 +68,9 @@ async def _seat_players(settings: Settings, database: Database) -> list[Seated]:
         await ledger.close()
 
 
-async def _seat(
+async def _open_one(
     ledger: Ledger, player: DemoPlayer, currencies: Mapping[str, Currency], life: timedelta
-) -> Seated:
+) -> DemoAccount:
     await open_account(
         ledger,
         user_id=player.user_id,
@@ -87,11 +87,11 @@ async def _seat(
     found = await find_account(ledger, player.user_id)
     if isinstance(issued, Refusal) or isinstance(found, Refusal):
         raise ConsoleError(f"The demo's player {player.user_id} cannot be opened.")
-    return Seated(found, issued.token)
+    return DemoAccount(found, issued.token)
 
 
 def _credit(player: DemoPlayer, event_type: EventType, amount: str) -> Movement:
-    """Make a movement that happens once, however often the demo starts."""
+    """Return a credit that happens once, however often the demo starts."""
     return Movement(
         delivery=secrets.token_bytes(16),
         key=Key(DEMO_AGENT_ID, f"demo-{player.user_id}-{event_type.value}", ""),

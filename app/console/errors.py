@@ -1,4 +1,4 @@
-"""What stops a console command, told in one sentence."""
+"""Errors of console commands, each with a message of one sentence."""
 
 
 class ConsoleError(Exception):

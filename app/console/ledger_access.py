@@ -1,7 +1,7 @@
-"""What the console's commands about players and money have in common.
+"""Access to the ledger for console commands about players and money.
 
-The database is opened for one piece of work; who sits at the console is noted with every change;
-refusals and a ledger that is away become one sentence.
+The database is opened for one piece of work; the system user is recorded with every change;
+refusals and ledger errors become one sentence.
 """
 
 import getpass
@@ -73,7 +73,7 @@ def granted(answer: T | Refusal, user_id: str) -> T:
 
 
 def who() -> str:
-    """Name who sits at the console, for the books; no agent's id can look like this."""
+    """Name the system user at the console, in a form that no agent's id has."""
     try:
         return f"console:{getpass.getuser()}"
     except (KeyError, OSError):

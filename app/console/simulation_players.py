@@ -1,6 +1,6 @@
 """Players for the simulator: opened and funded through the cashier, with tokens live and expired.
 
-They belong to an agent of their own, so that no real agent's history shows what was only played.
+They belong to an agent of their own, so that no real agent's history shows simulated rounds.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ TOKEN_LIFE: Final = timedelta(days=7)
 """Longer than any run."""
 
 NO_LIFE: Final = timedelta(0)
-"""A token that has expired when it is issued."""
+"""The life of a token that has expired when it is issued."""
 
 AT_ONCE: Final = 8
-"""Players who are seated at the same time."""
+"""How many players are opened at the same time."""
 
 CURRENCIES: Final = (
     Currency("USD", 2),
@@ -42,25 +42,25 @@ CURRENCIES: Final = (
 
 
 class Purse(NamedTuple):
-    """What a player begins with, in minor units."""
+    """A player's first deposits, in minor units."""
 
     real: int
     bonus: int
 
 
-async def seat_players(url: str, run_id: str, players: int, seed: int) -> tuple[StagePlayer, ...]:
-    """Seat so many players; who has which currency and how much is decided by the seed."""
+async def open_players(url: str, run_id: str, players: int, seed: int) -> tuple[StagePlayer, ...]:
+    """Open and fund players; the seed decides their currencies and amounts."""
     purses = _purses(players, seed)
     places = asyncio.Semaphore(AT_ONCE)
     ledger = Ledger(url, pool_size=AT_ONCE)
 
-    async def seat(number: int, purse: Purse) -> StagePlayer:
+    async def open_one(number: int, purse: Purse) -> StagePlayer:
         async with places:
             user_id = f"sim-{run_id}-{number}"
-            return await _seat(ledger, user_id, CURRENCIES[number % len(CURRENCIES)], purse)
+            return await _open_one(ledger, user_id, CURRENCIES[number % len(CURRENCIES)], purse)
 
     try:
-        return tuple(await asyncio.gather(*(seat(n, purse) for n, purse in enumerate(purses))))
+        return tuple(await asyncio.gather(*(open_one(n, purse) for n, purse in enumerate(purses))))
     finally:
         await ledger.close()
 
@@ -77,7 +77,7 @@ def _purses(players: int, seed: int) -> Sequence[Purse]:
     ]
 
 
-async def _seat(ledger: Ledger, user_id: str, currency: Currency, purse: Purse) -> StagePlayer:
+async def _open_one(ledger: Ledger, user_id: str, currency: Currency, purse: Purse) -> StagePlayer:
     await open_account(
         ledger,
         user_id=user_id,
@@ -96,8 +96,8 @@ async def _seat(ledger: Ledger, user_id: str, currency: Currency, purse: Purse) 
     live = await issue_token(ledger, user_id, TOKEN_LIFE, origin="console")
     expired = await issue_token(ledger, user_id, NO_LIFE, origin="console")
     if not isinstance(live, IssuedToken) or not isinstance(expired, IssuedToken):
-        raise ConsoleError(f"The simulator's player {user_id} cannot be seated.")
-    # What he holds is asked of the ledger, not remembered.
+        raise ConsoleError(f"The simulator's player {user_id} cannot be opened.")
+    # The balance is read from the ledger, since the deposits may be repeats.
     pockets = live.player.pockets
     return StagePlayer(
         user_id=user_id,

@@ -1,4 +1,4 @@
-"""Database addresses: libpq's spelling in, the arguments of `asyncpg.connect` out.
+"""Database addresses: libpq's URLs in, the arguments of `asyncpg.connect` out.
 
 1. `parsing` reads the address: hosts, role, session; every parameter is translated, ignored for a
    reason, or refused.

@@ -1,4 +1,4 @@
-"""What is wrong with a database address is told in one clause that quotes none of it."""
+"""Errors in a database address, with a message that quotes no part of it."""
 
 
 class DatabaseUrlError(ValueError):

@@ -1,1 +1,1 @@
-"""Floor 4, contracts we do not own: bytes in, bytes out. HTTP lives here and nowhere below."""
+"""Floor 4, the external contracts: bytes in, bytes out. HTTP is known here and nowhere below."""

@@ -1,20 +1,22 @@
-"""What every door does with an HTTP request, whichever contract it speaks.
+"""The handling of an HTTP request that all contracts share.
 
-1. The body is read, within its bound and the deadline.
-2. While the request is worked on, a caller who hangs up ends it: the wait for a movement's receipt
-   is cancelled, and the cashier lists what was decided all the same.
-3. One place turns every error into the contract's answer, and counts it.
-4. The answer is sent; a caller who did not get it is counted, and what they did not hear is listed.
+1. The body is read, within its size bound and the deadline.
+2. If the caller hangs up while the request is handled, the handler is cancelled; a movement that is
+   decided all the same is listed by the cashier as an unknown outcome.
+3. Every error is converted into the contract's answer, and counted.
+4. The answer is sent; if it cannot be delivered, this is counted, and its movement is listed.
 
-Every request is a delivery with a name of its own. The log, the trail of refusals and the journal
-have it, and the answer says it as `Request-Id`.
+Every request is a delivery, named by 16 random bytes. The log, the refusal log and the journal hold
+the name, and the answer carries it in hexadecimal as `Request-Id`.
 
-A door brings what is its own: what it answers, and how it says an error. Doors do not know each
-other.
+A contract provides the function that answers a request and the one that converts an error. The
+contracts do not import each other.
 """
 
 import asyncio
+import secrets
 import time
+from binascii import hexlify
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
@@ -23,8 +25,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from app.deadlines import Limit
-from app.edges.delivery_ids import DeliveryNames, request_id_header
 from app.telemetry.metrics import Requests
 
 BODY_BYTES_MAX: Final = 256 * 1024
@@ -32,10 +32,18 @@ BODY_BYTES_MAX: Final = 256 * 1024
 of 50 legs in a script that is not Latin about 81 KB."""
 
 DRAIN_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
-"""How much of an oversized body is read and thrown away, so that its sender hears the answer and
-keeps the connection: 4 MiB, a file sent by mistake. Beyond it the connection ends with it."""
+"""How much of an oversized body is read and discarded, so that its sender gets the answer and keeps
+the connection: 4 MiB, for a file sent by mistake. Beyond it the connection is closed."""
+
+REQUEST_ID: Final = b"request-id"
+"""The header that names the delivery answered, in hexadecimal, as the log does."""
 
 Clock: TypeAlias = Callable[[], datetime]
+
+
+def request_id_header(delivery: bytes) -> tuple[bytes, bytes]:
+    """Return the header of the answer to this delivery."""
+    return REQUEST_ID, hexlify(delivery)
 
 
 class BodyTooLargeError(Exception):
@@ -55,32 +63,32 @@ class BodyUnfinishedError(Exception):
 
 
 class CallerGoneError(Exception):
-    """The caller hung up before they were answered."""
+    """The caller hung up before the answer."""
 
 
 class Envelope(NamedTuple):
-    """What an HTTP request says beside its body."""
+    """An HTTP request without its body."""
 
     headers: Iterable[tuple[bytes, bytes]]
-    """names in lower case, in the order in which they came"""
+    """names in lower case, in the order received"""
     query: bytes
     peer: str | None
-    """the address that is at the other end of the connection"""
+    """the address of the other end of the connection"""
 
     @classmethod
     def of(cls, scope: Scope) -> "Envelope":
-        """The envelope of ASGI's request."""
+        """Return the envelope of an ASGI request."""
         client = scope.get("client")
         return cls(scope["headers"], scope["query_string"], client[0] if client else None)
 
     def joined(self, name: bytes) -> bytes | None:
-        """All values of a header, in the order in which they were written; None: it is absent."""
+        """Return all values of a header, joined in the order received; None: it is absent."""
         values = [value for n, value in self.headers if n == name]
         return b",".join(values) if values else None
 
     @property
     def forwarded_for(self) -> bytes | None:
-        """All of X-Forwarded-For."""
+        """All values of X-Forwarded-For."""
         return self.joined(b"x-forwarded-for")
 
 
@@ -93,7 +101,7 @@ async def read_body(receive: Receive, time_left: timedelta) -> bytes:
     parts: list[bytes] = []
     size, more = 0, True
     try:
-        with Limit(time_left):
+        async with asyncio.timeout(time_left.total_seconds()):
             while more and size <= DRAIN_BYTES_MAX:
                 message = await receive()
                 if message["type"] != "http.request":
@@ -112,16 +120,16 @@ async def read_body(receive: Receive, time_left: timedelta) -> bytes:
 
 
 class DoorAnswer(Protocol):
-    """What every contract's answer says to the counters."""
+    """The properties of a contract's answer that are counted."""
 
     @property
     def status(self) -> int: ...  # noqa: D102 - the HTTP status
     @property
     def code(self) -> int: ...  # noqa: D102 - the contract's code
     @property
-    def event_type(self) -> str: ...  # noqa: D102 - of the movement it answers; empty: of none
+    def event_type(self) -> str: ...  # noqa: D102 - of the movement; empty: there is none
     @property
-    def delivery(self) -> bytes: ...  # noqa: D102 - the delivery that it answers; empty: not yet
+    def delivery(self) -> bytes: ...  # noqa: D102 - the delivery answered; empty: not set yet
 
     def _replace(self, *, delivery: bytes) -> Self: ...
 
@@ -155,7 +163,7 @@ class Arrival:
         deadline: timedelta,
         source: bytes | Receive,
     ) -> None:
-        """`source`: the body, or where it and the caller's end are heard of (ASGI)."""
+        """`source`: the whole body, or ASGI's `receive`, which brings it and reports a hang-up."""
         self.operation = operation
         self.envelope = envelope
         self.delivery = delivery
@@ -176,18 +184,18 @@ class Arrival:
 
     @property
     def elapsed_ns(self) -> int:
-        """How long the request has been here, in nanoseconds."""
+        """The time since the request arrived, in nanoseconds."""
         return time.perf_counter_ns() - self._began
 
     @property
     def time_left(self) -> timedelta:
-        """Until the deadline."""
+        """The time until the deadline."""
         if self._receive is None:
-            return self._deadline  # It came whole, and nothing was waited for.
+            return self._deadline  # The body was complete on arrival, so no time has passed.
         return self._deadline - timedelta(microseconds=self.elapsed_ns // 1000)
 
     async def body(self) -> bytes:
-        """The body; from now on a caller who hangs up cancels the work."""
+        """Return the body; from now on a caller who hangs up cancels the handler."""
         if self._body is None:
             assert self._receive is not None
             self._body = await read_body(self._receive, self.time_left)
@@ -197,7 +205,7 @@ class Arrival:
         return self._body
 
     def watch(self) -> None:
-        """Cancel the work when the caller hangs up; where the body is here, the server does it."""
+        """Cancel the handler if the caller hangs up; on the fast path the server does this."""
         if self._receive is not None:
             self._task = asyncio.current_task()
             self._watch = asyncio.create_task(self._until_gone(self._receive))
@@ -210,12 +218,12 @@ class Arrival:
             self._task.cancel()
 
     def ends(self) -> None:
-        """Watch no more."""
+        """Stop watching for a hang-up."""
         if self._watch is not None:
             self._watch.cancel()
 
     def was_cancelled_by_caller(self) -> bool:
-        """Whether a cancellation is the caller's; it is taken back then, as the work is over."""
+        """Whether the caller's hang-up caused a cancellation, which is then undone."""
         if self.is_gone and self._task is not None:
             self._task.uncancel()
             return True
@@ -223,7 +231,7 @@ class Arrival:
 
 
 class Door(Generic[A]):
-    """One contract's way in: every request passes here, and every answer is counted."""
+    """The entry point of one contract: every request passes it, and every answer is counted."""
 
     def __init__(
         self,
@@ -234,17 +242,16 @@ class Door(Generic[A]):
         apologise: Callable[[Arrival, Exception], A],
         unheard: Callable[[A], None],
     ) -> None:
-        """`requests` counts the answers; `clock` tells when a request arrived, UTC.
+        """`requests` counts the answers; `clock` returns the current time, UTC.
 
-        `apologise` says an error as the contract does; `unheard` lists what an answer said that
-        did not arrive.
+        `apologise` converts an error into the contract's answer; `unheard` lists the movement of an
+        answer that was not delivered.
         """
         self.requests = requests
         self._deadline = deadline
         self._clock = clock
         self._apologise = apologise
         self._unheard = unheard
-        self._deliveries = DeliveryNames()
 
     async def answer(
         self,
@@ -253,12 +260,12 @@ class Door(Generic[A]):
         envelope: Envelope,
         source: bytes | Receive,
     ) -> A:
-        """Answer one request; raise CallerGoneError if nobody waits for the answer any more.
+        """Answer one request; raise CallerGoneError if the caller has hung up.
 
-        `source`: its body, or where it is received. With a body given, the server cancels the work
-        when the caller hangs up, and says so with `unheard`.
+        `source`: the whole body, or ASGI's `receive`. If the body is given, the server cancels this
+        call when the caller hangs up, and calls `unheard`.
         """
-        delivery = self._deliveries.draw()
+        delivery = secrets.token_bytes(16)
         arrival = Arrival(operation, envelope, delivery, self._clock(), self._deadline, source)
         try:
             answer = await respond(arrival)
@@ -270,7 +277,7 @@ class Door(Generic[A]):
                 self.requests.gone += 1
                 raise CallerGoneError from None
             raise
-        except Exception as error:  # noqa: BLE001 - the outermost door: no input makes a 500
+        except Exception as error:  # noqa: BLE001 - the outermost handler: no input makes a 500
             answer = self._apologise(arrival, error)
         finally:
             arrival.ends()
@@ -280,7 +287,7 @@ class Door(Generic[A]):
         return answer if answer.delivery else answer._replace(delivery=delivery)
 
     def unheard(self, answer: A | None) -> None:
-        """Count a caller who hung up, and list what they were not told: None is nothing yet."""
+        """Count a caller who hung up, and list the movement of the answer, if there was one."""
         self.requests.gone += 1
         if answer is not None:
             self._unheard(answer)
@@ -293,7 +300,7 @@ class Door(Generic[A]):
         receive: Receive,
         response_of: Callable[[A], Response],
     ) -> Response:
-        """Answer ASGI's request with the response that says it."""
+        """Answer an ASGI request, with the response made by `response_of`."""
         try:
             answer = await self.answer(operation, respond, Envelope.of(scope), receive)
         except CallerGoneError:
@@ -304,10 +311,10 @@ class Door(Generic[A]):
 
 
 class WatchedResponse(Response):
-    """A response that says so when it did not arrive."""
+    """A response that reports when it could not be delivered."""
 
     def __init__(self, response: Response, unheard: Callable[[], None]) -> None:
-        """Send this response."""
+        """`unheard` is called if this response cannot be delivered."""
         super().__init__(status_code=response.status_code)
         self.raw_headers = response.raw_headers
         self._response = response
@@ -315,7 +322,7 @@ class WatchedResponse(Response):
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it; a server tells by OSError that the caller has hung up."""
+        """Send the response; the server raises OSError if the caller has hung up."""
         try:
             await self._response(scope, receive, send)
         except OSError:
@@ -323,7 +330,7 @@ class WatchedResponse(Response):
 
 
 class NoResponse(Response):
-    """Nothing is sent: nobody is there."""
+    """An empty response, for a caller who has hung up."""
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
-"""What `/metrics` shows: the counters of the house, read when somebody asks for them.
+"""The page `/metrics`: the counters of this process, formatted at each scrape.
 
-Each process has its own, and its own private port: a scrape asks them all, and sums are made where
-they are looked at. Counters begin at 0 with the process, as Prometheus expects.
+Each process has its own counters and its own private port: Prometheus scrapes them all, and queries
+add them up. Counters begin at 0 with the process, as Prometheus expects.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ DECISIONS: Final = tuple(
 ALARMS: Final = tuple(alarm.value for alarm in Alarm)
 UNEXPECTED: Final = "unexpected"
 FAILURES: Final = (*(error.__name__ for error in LedgerError.__subclasses__()), UNEXPECTED)
-"""An error that nobody has thought of has no series of its own, which would be born at 1."""
+"""The known errors; others share one series, since a new series would not start at 0."""
 
 RETRIES: Final = (*sorted(CONFLICTS), "rolled back at commit")
 
@@ -45,12 +45,12 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def _known(known: Iterable[Key], counts: Mapping[Key, int]) -> dict[Key, int]:
-    """Show what is known beforehand at 0 until it happens."""
+    """Return the counts, with 0 for known keys that have none."""
     return {**dict.fromkeys(known, 0), **counts}
 
 
 def _failures(batch_stats: BatchStats) -> dict[str, int]:
-    """Count errors under their names, and those that nobody expects under one."""
+    """Count known errors under their names, and all others under one name."""
     counts: Counter[str] = Counter()
     for name, count in dict(batch_stats.failures).items():
         counts[name if name in FAILURES else UNEXPECTED] += count
@@ -58,21 +58,21 @@ def _failures(batch_stats: BatchStats) -> dict[str, int]:
 
 
 class Metrics:
-    """The page of numbers of one process."""
+    """The metrics page of one process."""
 
     def __init__(self, ledger: Ledger, batcher: Batcher, edges: Mapping[str, Requests]) -> None:
         """`edges`: the requests of each contract, by its name."""
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_House(ledger, batcher, edges))
+        self._registry.register(_ProcessCollector(ledger, batcher, edges))
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
     def page(self) -> bytes:
-        """The numbers as they stand, in Prometheus' text format."""
+        """Return the current metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
-class _House(Collector):
+class _ProcessCollector(Collector):
     def __init__(self, ledger: Ledger, batcher: Batcher, edges: Mapping[str, Requests]) -> None:
         self._ledger = ledger
         self._batcher = batcher
@@ -118,6 +118,12 @@ def _requests(edges: Mapping[str, Requests]) -> Iterator[Metric]:
         {(name, key): n for name, edge in edges.items() for key, n in edge.not_admitted.items()},
     )
     yield counted(
+        "wallet_requests_lacking",
+        "Requests admitted without op or jti, because WALLET_TRANSFER_OP is optional",
+        ("contract", "method", "lacks"),
+        {(name, *key): n for name, edge in edges.items() for key, n in edge.lacking.items()},
+    )
+    yield counted(
         "wallet_callers_gone",
         "Callers who hung up before their answer",
         ("contract",),
@@ -146,7 +152,7 @@ def _movements(batch_stats: BatchStats) -> Iterator[Metric]:
     )
     yield counted(
         "wallet_alarms",
-        "Somebody's money is not where he expects it: look at the log and at schema ops",
+        "Money may not be where a party expects it: look at the log and at schema ops",
         ("alarm",),
         by_one(_known(ALARMS, batch_stats.alarms)),
     )
@@ -171,7 +177,7 @@ def _movements(batch_stats: BatchStats) -> Iterator[Metric]:
 
 
 def _money_moved(batch_stats: BatchStats) -> Metric:
-    """Show major units, each currency's at its own scale."""
+    """Return the amounts moved in major units, at each currency's scale."""
     family = CounterMetricFamily(
         "wallet_money_moved",
         "Accepted amounts in major units, whichever way they went; for curves, not for books",

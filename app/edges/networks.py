@@ -1,4 +1,4 @@
-"""Who calls: the peer, or whom our own TLS front says it is."""
+"""The caller's address: the peer's, or the one that our own TLS proxy forwards."""
 
 from collections.abc import Iterable
 from ipaddress import (
@@ -17,10 +17,10 @@ Address: TypeAlias = IPv4Address | IPv6Address
 def caller_address(
     peer: str | None, forwarded_for: bytes | None, proxies: Iterable[Network]
 ) -> Address | None:
-    """The caller's address; None: it cannot be told.
+    """Return the caller's address, or None if it is unknown.
 
-    Behind our own front (`proxies`) the caller is the last of X-Forwarded-For that is not the front
-    itself; from anybody else that header is not believed.
+    Behind our own proxies (`proxies`) the caller is the last address in X-Forwarded-For that is not
+    a proxy's; from any other peer that header is ignored.
     """
     proxies = tuple(proxies)
     address = _address(peer)

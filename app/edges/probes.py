@@ -1,9 +1,10 @@
-"""The private port: is the process alive, can it serve, and its numbers. For our own network only.
+"""The endpoints of the private port: liveness, readiness and metrics, for our own network only.
 
-`/health/live` asks nothing of anybody: a process that answers it should not be restarted.
-`/health/ready` asks the database, once a second at most: one that fails it should get no requests.
-`/metrics` has the numbers of this process; `/metrics/targets` tells Prometheus where those of all
-workers are, in the form of its HTTP service discovery.
+`/health/live` checks nothing else: a process that answers it should not be restarted.
+`/health/ready` queries the database, at most once a second: a process that fails it should get no
+requests.
+`/metrics` has the metrics of this process; `/metrics/targets` lists the metrics pages of all
+workers, in the format of Prometheus' HTTP service discovery.
 """
 
 import json
@@ -20,7 +21,7 @@ from app.edges.metrics import CONTENT_TYPE, Metrics
 from app.version import VERSION, build_id
 
 READY_NANOSECONDS: Final = 10**9
-"""How long an answer of the database is good for: probes may come from many places."""
+"""How long a result is reused, since several systems may probe."""
 
 BUILD: Final = {"version": VERSION, "build": build_id()}
 
@@ -28,7 +29,7 @@ WhyNotReady = Callable[[], Awaitable[str | None]]
 
 
 class Readiness:
-    """Whether we can serve, asked of the database now and then."""
+    """Whether this process can serve, with a cached check of the database."""
 
     def __init__(self, why_not: WhyNotReady) -> None:
         self._why_not = why_not
@@ -37,7 +38,7 @@ class Readiness:
         self.is_stopping = False
 
     async def why_not(self) -> str | None:
-        """Why we cannot serve; None: we can."""
+        """Return why this process cannot serve, or None if it can."""
         if self.is_stopping:
             return "the service is stopping"
         now = time.monotonic_ns()
@@ -48,7 +49,7 @@ class Readiness:
 
 
 def probes_app(readiness: Readiness, numbers: Metrics, ports: Sequence[int] = ()) -> Starlette:
-    """Make the application of the private port; `ports`: those of all workers, ours included."""
+    """Return the application of the private port; `ports` are those of all workers."""
 
     async def live(_: Request) -> Response:
         return _told(200, {"status": "live", **BUILD})
@@ -63,7 +64,7 @@ def probes_app(readiness: Readiness, numbers: Metrics, ports: Sequence[int] = ()
         return Response(numbers.page(), media_type=CONTENT_TYPE)
 
     async def targets(request: Request) -> Response:
-        # Under the name we were asked by, which is how the other ports are reached as well.
+        # The host name of this request reaches the other ports as well.
         host, own = request.url.hostname or "localhost", request.url.port or 80
         host = f"[{host}]" if ":" in host else host
         addresses = [f"{host}:{port}" for port in ports or (own,)]

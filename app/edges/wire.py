@@ -1,10 +1,10 @@
-"""What is on the wire, exactly: JSON both ways, with every number as it was written.
+"""JSON in and out, with every number exactly as it is written.
 
-In: `read_members` reads one JSON object from raw bytes. Numbers stay text, so that no digit is lost
-to a binary fraction and a signature can be computed over what was sent. Refused: a name given twice
-(at any depth), NaN and Infinity, text that PostgreSQL cannot hold (NUL, half a surrogate pair),
-nesting deeper than DEPTH_MAX, anything that is not UTF-8.
-Out: `encode` writes compact JSON; `number` makes a member of it that is printed without quotes.
+`read_members` reads one JSON object from raw bytes. Numbers stay text, so that no digit is lost to
+a binary fraction and a signature can be computed over the text that was sent. It refuses a name
+given twice (at any depth), NaN and Infinity, text that PostgreSQL cannot store (NUL, half a
+surrogate pair), nesting deeper than DEPTH_MAX, and anything that is not UTF-8.
+`encode` writes compact JSON; `number` makes a member that is printed without quotes.
 """
 
 import json
@@ -19,7 +19,7 @@ DEPTH_MAX: Final = 64
 
 
 class WireError(Exception):
-    """What arrived cannot be read."""
+    """The bytes cannot be read."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
@@ -44,7 +44,7 @@ JsonValue: TypeAlias = (
 
 
 class Member(NamedTuple):
-    """A member of a JSON object: its value, and the very text it was written as."""
+    """A member of a JSON object: its value, and the text that it was written as."""
 
     value: JsonValue
     source: str
@@ -60,7 +60,7 @@ def read_members(body: bytes) -> dict[str, Member]:
     try:
         members = _object(text)
     except (ValueError, IndexError, RecursionError):
-        # IndexError: the text ended in the middle.
+        # IndexError: the text is incomplete.
         raise NotUnderstoodError("the body is not a JSON object") from None
     if "\\u" in text:
         for name, member in members.items():
@@ -70,7 +70,7 @@ def read_members(body: bytes) -> dict[str, Member]:
 
 
 def check_text(text: str) -> None:
-    """Refuse text that PostgreSQL cannot hold: NUL, or half of a surrogate pair."""
+    """Refuse text that PostgreSQL cannot store: NUL, or half of a surrogate pair."""
     if _UNSTORABLE.search(text):
         raise NotUnderstoodError("NUL or half a surrogate pair in a text")
 
@@ -97,7 +97,7 @@ _DECODER: Final = json.JSONDecoder(
 
 
 def _object(text: str) -> dict[str, Member]:
-    """Read the outermost object by hand, so that each member's own text is known."""
+    """Read the outermost object token by token, so that each member's text is known."""
     at = _skip(text, 0)
     _expect(text, at, "{")
     at = _skip(text, at + 1)
@@ -169,7 +169,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def number(text: str) -> msgspec.Raw:
-    """A number that is printed exactly so, without quotes."""
+    """Return a JSON number that is printed exactly as `text`."""
     return msgspec.Raw(text.encode())
 
 

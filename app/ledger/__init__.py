@@ -1,1 +1,1 @@
-"""Floor 2, what is remembered: all SQL, and nothing but SQL."""
+"""Floor 2, the ledger: all SQL, and nothing but SQL."""

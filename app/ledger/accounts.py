@@ -1,4 +1,4 @@
-"""Accounts as their operator sees them: status, exclusion, limits; and who changed what."""
+"""Accounts: status, exclusion and limits, and the append-only list of their changes."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,27 +13,27 @@ from app.wallet.moments import clamped
 
 
 class Account(NamedTuple):
-    """A player, and what his operator has settled about him."""
+    """A player, and the account settings that their operator has made."""
 
     player: Player
     is_suspended: bool
-    """blocked by the operator, until somebody lifts it; `player.is_blocked` knows exclusion too"""
+    """blocked by the operator; `player.is_blocked` is also true during an exclusion"""
     excluded_until: datetime | None
     terms: Mapping[str, Term]
-    """his limits by name, in minor units of his currency"""
+    """the limits by name, in minor units of the player's currency"""
 
 
 class ChangeNote(NamedTuple):
-    """Who asked for a change of an account, and how."""
+    """Who requested a change of an account, and with which request."""
 
     source: str
-    """the agent's id, or who sat at the console"""
+    """the agent's id, or the system user at the console"""
     operation: str
-    """the contract's name, `account/update`"""
+    """the contract's name of the operation, for instance `account/update`"""
     asked: str
-    """JSON text of what was asked, without secrets"""
+    """the request as JSON text, without secrets"""
     delivery: bytes
-    """16 random bytes that name the request"""
+    """16 random bytes that identify the request"""
     event_time: datetime
 
 
@@ -48,7 +48,7 @@ WHERE p.user_id = $1
 """
 
 _ACCOUNT_LOCKED: Final = _ACCOUNT + "FOR NO KEY UPDATE OF w"
-"""The lock that the UPDATE takes: of two changes of one account, the second sees the first."""
+"""The lock that the UPDATE takes: of two concurrent changes, the second sees the first."""
 
 _CHANGE: Final = """
 WITH profile AS (
@@ -58,7 +58,7 @@ UPDATE wallets SET blocked = $2, excluded_until = $3, limits = $4::text::jsonb,
     revision = revision + 1
 WHERE player_id = $1
 """
-"""Movements that were decided on what was in force before do not find their revision any more."""
+"""It raises the revision, so movements decided on the old settings fail to record and run again."""
 
 _NOTE: Final = """
 INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery, event_time,
@@ -68,7 +68,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8::timestamptz, now()))
 
 
 async def find_account(book: Book, user_id: str, *, for_change: bool = False) -> Account | None:
-    """The account; `for_change`: locked until the transaction ends."""
+    """Return the account, or None; `for_change` locks it until the transaction ends."""
     statement = _ACCOUNT_LOCKED if for_change else _ACCOUNT
     row = await book.connection.fetchrow(statement, user_id, book.now_given())
     if row is None:
@@ -76,14 +76,14 @@ async def find_account(book: Book, user_id: str, *, for_change: bool = False) ->
     return Account(
         player=player_of(row),
         is_suspended=row["blocked"],
-        # Until there were bounds, `infinity` and the year 1 could be stored.
+        # Earlier releases stored `infinity` and the year 1.
         excluded_until=None if (until := row["excluded_until"]) is None else clamped(until),
         terms=terms_of(row["limits"]),
     )
 
 
 async def change_account(book: Book, account: Account) -> None:
-    """Write what may change of an account: status, exclusion, limits, language."""
+    """Write the changeable part of an account: status, exclusion, limits, language."""
     await book.connection.execute(
         _CHANGE,
         account.player.player_id,
@@ -95,7 +95,7 @@ async def change_account(book: Book, account: Account) -> None:
 
 
 async def note_change(book: Book, player_id: int, note: ChangeNote, outcome: str) -> None:
-    """Append to the list of changes: what was asked, and what came of it (JSON text)."""
+    """Append a request and its outcome (JSON text) to the list of changes."""
     await book.connection.execute(
         _NOTE,
         player_id,

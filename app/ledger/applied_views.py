@@ -1,9 +1,9 @@
-"""The views of schema `ops`: their current text is applied whenever the database has another one.
+"""The views of schema `ops`: their current text is applied when the database has another one.
 
-The text stands in `views/*.sql`, one file a subject, in the order of their numbers. `applied_views`
-remembers the checksum of each file that the views were made from. The views are dropped before
-migrations run and made after the newest of them, so that a migration may change a table without
-knowing who reads it.
+The text is in `views/*.sql`, one file for each subject, applied in the order of their numbers. The
+table `applied_views` stores the checksum of each file that the views were created from. The views
+are dropped before migrations run and created after the newest of them, so that a migration may
+change a table without knowing which views read it.
 """
 
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from app.ledger.tables import applied_views
 
 FOLDER: Final = Path(__file__).resolve().parent / "views"
 
-# One statement: views lean on each other, and nothing else may lean on them.
+# One statement, since views depend on each other; nothing else may depend on them.
 _NAMES: Final = text(
     "SELECT string_agg(format('ops.%I', viewname), ', ') FROM pg_views WHERE schemaname = 'ops'"
 )
 
 
 def are_current(connection: Connection) -> bool:
-    """Whether the database's views were made from the text that this code knows."""
+    """Whether the database's views were created from the text that this code has."""
     if not inspect(connection).has_table(applied_views.name):
         return False
     known = select(applied_views.c.file, applied_views.c.checksum)
@@ -33,7 +33,7 @@ def are_current(connection: Connection) -> bool:
 
 
 def drop(connection: Connection) -> None:
-    """Drop every view of the schema; a database of before `applied_views` drops its own."""
+    """Drop every view of the schema, if the views were created by this module."""
     if not inspect(connection).has_table(applied_views.name):
         return
     names = connection.execute(_NAMES).scalar()
@@ -43,18 +43,18 @@ def drop(connection: Connection) -> None:
 
 
 def apply(connection: Connection) -> None:
-    """Make every view anew, with its comments, and let operations read them."""
+    """Create every view with its comments, and grant operations the right to read it."""
     drop(connection)
     for name, script in _scripts():
         for statement in _statements(script):
-            # As it stands: SQLAlchemy's text would take a colon for a parameter.
+            # Sent as it is: SQLAlchemy's text() would read a colon as a parameter.
             connection.exec_driver_sql(statement)
         connection.execute(insert(applied_views).values(file=name, checksum=_checksum(script)))
     connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA ops TO wallet_ops")
 
 
 def _scripts() -> list[tuple[str, str]]:
-    """Every file's name and text; none is no installation at all."""
+    """Return every file's name and text; no file at all means a broken installation."""
     files = sorted(FOLDER.glob("*.sql"))
     if not files:
         raise LookupError(f"The text of the views is missing: {FOLDER} holds none.")

@@ -1,8 +1,8 @@
-"""Open connections to the database that an address names, one host after the other.
+"""Open a connection to the database that an address names, trying one host after the other.
 
-The driver's time limit holds for all hosts together, so a first host that is silent, as a machine
-without power is, would use all of it and the second would never be asked. Here each host has its
-share of the time.
+The driver's time limit applies to all hosts together: a first host that does not respond at all,
+such as a machine without power, would use all of it and the second host would never be tried. Here
+each host gets its share of the time.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 CONNECT_SECONDS: Final = 10
-"""How long all hosts together may take, unless somebody says otherwise."""
+"""The default time limit for all hosts together."""
 
 NEXT_HOST: Final = (OSError, asyncpg.CannotConnectNowError, TargetServerAttributeNotMatched)
-"""What one host says that another may not: it is gone, starting or stopping, or only reads."""
+"""Errors after which the next host is tried: unreachable, starting or stopping, read-only."""
 
 NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -35,11 +35,11 @@ async def connect(
     seconds_max: int = CONNECT_SECONDS,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> "Connection":
-    """Connect to the first host that lets us in and is what the address asks for.
+    """Connect to the first host that accepts the connection and has the role the address asks for.
 
-    `seconds_max` bounds the whole, to a second for each host; an address may name less. Of the
-    session's settings the address decides `application_name` and adds `options`; the others are
-    ours.
+    `seconds_max` bounds all attempts together, with at least a second for each host; an address may
+    name less. Of the session's settings the address decides `application_name` and adds `options`;
+    the others are given by the caller.
     """
     hosts = _one_by_one(arguments)
     share = min(max(seconds_max // len(hosts), 1), arguments.get("timeout", seconds_max))
@@ -58,7 +58,7 @@ async def connect(
 
 
 def _one_by_one(arguments: ConnectArguments) -> list[ConnectArguments]:
-    """Return the arguments for each host alone; the driver knows where to look if none is named."""
+    """Return the arguments for each host alone; without a host the driver uses its default."""
     common = arguments.copy()
     hosts, ports = common.pop("host", []), common.pop("port", [])
     if not hosts:
@@ -72,7 +72,7 @@ def engine_for(
     seconds_max: int = CONNECT_SECONDS,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> AsyncEngine:
-    """Return an engine without a pool that connects as above."""
+    """Return an engine without a pool that connects through `connect`."""
     arguments = connect_arguments(url)
     return create_async_engine(
         "postgresql+asyncpg://",

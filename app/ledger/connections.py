@@ -1,7 +1,8 @@
-"""Connections kept open between pieces of work: a transaction costs its own round trips only.
+"""A connection pool: a transaction costs its own round trips only.
 
-Taking one and giving it back is a list's push and pop; a new one is made where none waits. Who got
-anything but a plain answer of the database drops the connection: nobody should trust it.
+Taking a connection and giving it back is a list's pop and push; a new one is opened if none is
+idle. Whoever got anything but a result or an SQL error from a connection drops it, since its state
+is unknown.
 """
 
 import asyncio
@@ -20,20 +21,20 @@ if TYPE_CHECKING:
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 AGE_SECONDS_MAX: Final = 1800
-"""A connection is closed after half an hour: what the server keeps for each only ever grows."""
+"""A connection is closed after half an hour, since the server's memory for it only grows."""
 
 CONNECT_MAX: Final = timedelta(seconds=3)
-"""How long the database may take to let us in: a hundred times what it needs."""
+"""How long the database may take to accept a connection: a hundred times what it needs."""
 
 SHUT_NANOSECONDS_MAX: Final = 2 * 10**9
-"""How long the database's door may be shut before we say so: a restart takes less."""
+"""How long connections may fail before requests fail at once: longer than a restart takes."""
 
 CLOSE_SECONDS_MAX: Final = 1
-"""How long a goodbye waits for an answer; a line that fell silent will never bring one."""
+"""How long closing waits for the server, which may not be reachable any more."""
 
 
 class PoolUse(NamedTuple):
-    """The connections of this process at this moment."""
+    """The numbers of connections of this process at this moment."""
 
     busy: int
     idle: int
@@ -41,14 +42,14 @@ class PoolUse(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A connection, and when it was made by the event loop's clock."""
+    """A connection, and when it was opened by the event loop's clock."""
 
     raw: Raw
     since: int
 
 
 class Connections:
-    """So many connections to one database, made when they are needed."""
+    """A bounded number of connections to one database, opened when they are needed."""
 
     def __init__(
         self,
@@ -58,9 +59,10 @@ class Connections:
         settings: Mapping[str, str],
         outage: Outage,
     ) -> None:
-        """`settings` are the server's, for each connection; `wait` for being let in.
+        """Open nothing yet.
 
-        `outage` hears whether the database lets us in.
+        `settings` are the server settings of each connection; `wait` bounds connecting; `outage` is
+        told whether the database accepts connections.
         """
         self._arguments = arguments
         self._wait = wait
@@ -71,25 +73,25 @@ class Connections:
         self._free = asyncio.Semaphore(most)
         self._busy = 0
         self._is_open = True
-        self._goodbyes: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._shut_since: int | None = None
         self._refused_at = 0
 
     def use(self) -> PoolUse:
-        """Count those that work, those that wait for work, and how many there may be."""
+        """Count the busy and the idle connections, and how many there may be."""
         return PoolUse(self._busy, len(self._idle), self._most)
 
     @property
     def is_shut(self) -> bool:
-        """Whether the database has let nobody in for longer than a restart takes.
+        """Whether every attempt to connect has failed for longer than a restart takes.
 
-        What is asked then need not wait: one try, and the caller hears that it is away.
+        Work then makes one attempt only, and its caller is told that the database is away.
         """
         since = self._shut_since
         return since is not None and self._refused_at - since >= SHUT_NANOSECONDS_MAX
 
     async def take(self) -> Kept:
-        """One connection for one piece of work: the one used last, else a new one."""
+        """Take a connection: the idle one that was used last, else a new one."""
         await self._free.acquire()
         self._busy += 1
         try:
@@ -105,7 +107,7 @@ class Connections:
             raise
 
     def put_back(self, kept: Kept) -> None:
-        """Keep a connection that has answered everything for whoever comes next."""
+        """Return a connection whose state is known to the pool."""
         self._leave()
         if self._is_open and not kept.raw.is_closed():
             self._idle.append(kept)
@@ -113,20 +115,20 @@ class Connections:
             kept.raw.terminate()
 
     def drop(self, kept: Kept) -> None:
-        """Cut a connection whose state is not known, in the background.
+        """Close a connection whose state is unknown, in the background.
 
-        What still runs on it is cancelled first: it may hold a wallet's lock.
+        A statement that still runs on it is cancelled first: it may hold a wallet's lock.
         """
         self._leave()
-        goodbye = asyncio.create_task(_say_goodbye(kept.raw))
-        self._goodbyes.add(goodbye)
-        goodbye.add_done_callback(self._goodbyes.discard)
+        closing = asyncio.create_task(_close_politely(kept.raw))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Say goodbye on all that wait; those that work are cut when their work is done."""
+        """Close all idle connections; busy ones are closed when their work is done."""
         self._is_open = False
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(_say_goodbye(kept.raw) for kept in idle), *self._goodbyes)
+        await asyncio.gather(*(_close_politely(kept.raw) for kept in idle), *self._closing)
 
     def _leave(self) -> None:
         self._busy -= 1
@@ -156,15 +158,15 @@ class Connections:
         return raw
 
     def _was_refused(self, began: int) -> None:
-        """Remember since when nobody was let in; what was long ago is another story."""
+        """Note since when connections fail; an old failure begins a new outage."""
         now = time.monotonic_ns()
         if self._shut_since is None or began - self._refused_at >= SHUT_NANOSECONDS_MAX:
             self._shut_since = began
         self._refused_at = now
 
 
-async def _say_goodbye(raw: Raw) -> None:
-    """Close a connection within bounds; the driver cancels what runs on it."""
+async def _close_politely(raw: Raw) -> None:
+    """Close a connection within CLOSE_SECONDS_MAX; the driver cancels what runs on it."""
     try:
         await raw.close(timeout=CLOSE_SECONDS_MAX)
     except Exception:  # noqa: BLE001 - whatever the driver says of a connection that is given up

@@ -1,4 +1,4 @@
-"""The settings that decide money, as the database remembers them in one row."""
+"""The settings that decide money, stored by the database in one row."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -17,7 +17,7 @@ _REMEMBERED: Final = "SELECT * FROM decision_settings"
 
 
 class DecisionSettings(NamedTuple):
-    """What is remembered; None: nobody has started a server on this ledger yet."""
+    """The stored settings; None: no server has been started on this ledger yet."""
 
     rule_version: RuleVersion
     key_scope: KeyScope | None
@@ -27,7 +27,7 @@ class DecisionSettings(NamedTuple):
 
 
 async def remember_settings(book: Book, policy: Policy) -> DecisionSettings:
-    """Remember a policy's settings where nothing is remembered yet, and return what is."""
+    """Store a policy's settings if none are stored yet, and return the stored ones."""
     row = await book.connection.fetchrow(
         _REMEMBER,
         policy.key_scope,
@@ -39,7 +39,7 @@ async def remember_settings(book: Book, policy: Policy) -> DecisionSettings:
 
 
 async def remembered_settings(book: Book) -> DecisionSettings:
-    """What is remembered; changes nothing."""
+    """Return the stored settings."""
     return _settings_of(await book.connection.fetchrow(_REMEMBERED))
 
 

@@ -1,10 +1,10 @@
-"""What can go wrong between us and the database. None of these is a decision about money.
+"""The errors of the ledger; none of them is a decision about money.
 
 LedgerError
-├── LedgerAwayError    the database cannot be reached, or the fate of a commit is not known
-├── LedgerBusyError    too much is asked at once: a full queue, or attempts exhausted
-├── DeadlineError      the caller's time is over
-└── SettingsDifferError  the settings that decide money are not those that the ledger remembers
+├── LedgerAwayError    the database cannot be reached, or the outcome of a commit is unknown
+├── LedgerBusyError    too much load: a full queue, or attempts exhausted
+├── DeadlineError      the request's deadline has passed
+└── SettingsDifferError  the settings that decide money are not those stored in the ledger
 """
 
 

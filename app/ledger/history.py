@@ -1,8 +1,8 @@
-"""Rounds for the operator, page by page: newest first, by key, never by counting.
+"""The history of rounds: pages by key, newest first, never by OFFSET.
 
-A page begins after the last round of the page before: `opened_at`, and for rounds of one moment
-their key. Each scope has its index: one player's rounds, all of an agent's, and of these the ones
-not settled yet, which are few among many millions.
+A page begins after the last round of the page before, by `opened_at` and then by key. Each scope
+has its index: one player's rounds, all of an agent's, and an agent's unsettled ones, which are few
+among many millions.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from app.wallet.money import Currency, Minor
 
 
 class RoundState(StrEnum):
-    """Which rounds are asked for: the contract's history types."""
+    """Which rounds a page has: the history types of the transfer contract."""
 
     ALL = "ALL"
     ENDED = "END"
@@ -23,7 +23,7 @@ class RoundState(StrEnum):
 
 
 class PageKey(NamedTuple):
-    """Where a page ends; the next one has what comes after, in the order of newest first."""
+    """The sort key of a page's last round; the next page has the rounds after it."""
 
     opened_at: datetime
     player_id: int
@@ -43,16 +43,16 @@ class RoundSummary(NamedTuple):
     staked: Minor
     """all its bets"""
     won: Minor
-    """its payments, less what was taken back of them"""
+    """its payments, less reversals of them"""
     returned: Minor
-    """the bets that were given back"""
+    """the stakes of its voided bets"""
     overdrawn: Minor
-    """what SportBetCancels took beyond the payments that stood"""
+    """what SportBetCancels debited beyond the payments left to reverse"""
     last_at: datetime
 
     @property
     def net(self) -> Minor:
-        """What the player gained by it, negative: lost; the sum of its movements in the journal."""
+        """The player's result, negative for a loss: the sum of the round's movements."""
         return self.won + self.returned - self.staked - self.overdrawn
 
 
@@ -101,7 +101,7 @@ async def find_rounds(
     before: PageKey,
     count_max: int,
 ) -> list[RoundSummary]:
-    """At most so many rounds opened at `since` or later, and before a place in the order."""
+    """Return at most `count_max` rounds opened at `since` or later, after the page key `before`."""
     arguments = (agent, since, *before, count_max)
     if user_id is None:
         rows = await book.connection.fetch(ROUNDS_OF_AGENT[state], *arguments)

@@ -1,6 +1,6 @@
-"""Is this database fit to keep money: its settings, and our role on it.
+"""Checks whether a database is safe for money: its settings, and the privileges of our role.
 
-Read once at the start, outside the money road.
+It is read once, at startup.
 """
 
 from typing import Final, NamedTuple
@@ -17,10 +17,8 @@ PREDICATE_LOCKS: Final = {
     "max_pred_locks_per_transaction": 2048,
     "max_pred_locks_per_page": 500,
 }
-"""Below these PostgreSQL promotes predicate locks early.
-
-And movements that share nothing abort each other.
-"""
+"""Below these values PostgreSQL promotes predicate locks so early that unrelated movements abort
+each other."""
 
 _SERVER: Final = """
 SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])
@@ -39,16 +37,16 @@ FROM pg_roles r WHERE r.rolname = current_user
 
 
 class Inspection(NamedTuple):
-    """What was found, as sentences for people."""
+    """The findings, as sentences for people."""
 
     unsafe: tuple[str, ...]
     """committed money could be lost"""
     warnings: tuple[str, ...]
-    """slower, or less guarded, than it should be"""
+    """slower, or less protected, than it should be"""
 
 
 async def inspect(book: Book) -> Inspection:
-    """Look at the server's settings and at our own role."""
+    """Read the server's settings and the privileges of our role."""
     names = ["server_version_num", *DURABLE, *PREDICATE_LOCKS]
     rows = await book.connection.fetch(_SERVER, names)
     found = {row["name"]: row["setting"] for row in rows}
@@ -76,6 +74,6 @@ async def inspect(book: Book) -> Inspection:
 
 
 async def takes_writes(book: Book) -> bool:
-    """Whether this server takes what we write; a standby does not."""
+    """Whether this server accepts writes; a standby does not."""
     is_standby: bool = await book.connection.fetchval("SELECT pg_is_in_recovery()")
     return not is_standby

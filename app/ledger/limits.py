@@ -1,7 +1,7 @@
-"""How a player's limits are kept: JSON in `wallets.limits`, amounts in minor units.
+"""The stored form of a player's limits: JSON in `wallets.limits`, amounts in minor units.
 
-Beside each limit (null: none) stands a raise that waits for the end of its cooling-off period, in
-microseconds of the epoch: `{"stake_day": {"amount": 1000, "later": 5000, "from": 17900000000}}`.
+Beside each limit (null: none) is a pending raise, and when it takes effect, in microseconds of the
+Unix epoch: `{"stake_day": {"amount": 1000, "later": 5000, "from": 17900000000}}`.
 """
 
 import json
@@ -11,7 +11,7 @@ from app.wallet.limits import Limits, Term
 
 
 def terms_of(text: str | None) -> dict[str, Term]:
-    """The terms as kept, amounts in minor units."""
+    """Read the stored terms, amounts in minor units."""
     kept = json.loads(text) if text else {}
     return {
         name: Term(kept[name]["amount"], kept[name].get("later"), kept[name].get("from"))
@@ -21,7 +21,7 @@ def terms_of(text: str | None) -> dict[str, Term]:
 
 
 def terms_text(terms: Mapping[str, Term]) -> str | None:
-    """The JSON to keep; None: the player has no limits."""
+    """Return the JSON to store; None: the player has no limits."""
     kept: dict[str, dict[str, int | None]] = {}
     for name, term in terms.items():
         kept[name] = {"amount": term.amount}

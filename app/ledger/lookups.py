@@ -1,15 +1,15 @@
-"""What the ledger remembers of one transaction id, one event, one player: for people who ask.
+"""Lookups by transaction id, by event and by player, for support staff.
 
 1. `entries_of_transaction`  movements under an id, whatever their source and facet
-2. `refusals_of_transaction` what was refused under it without becoming an outcome
-3. `links_of`                an entry's link before it, and the last one of its wallet
+2. `refusals_of_transaction` refusals under an id that were not final
+3. `links_of`                the hash before an entry, and the length of its wallet's chain
 4. `rounds_of_event`         an event's rounds, one for each player and kind of money
 5. `entries_of_event`        their movements
 6. `last_entries`            a player's last movements
-7. `agent_beside`            somebody whose players are here beside those of the agents named
+7. `agent_beside`            an agent with players here that is not one of those named
 
-Transaction ids are found by key: the few sources are read off the index one by one. An event is
-found by key when its player is named, else by looking through the rounds.
+A transaction id is found by key: the few sources are read from the index one by one. An event is
+found by key if its player is named, else by a scan of the rounds.
 """
 
 import json
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class OwnedEntry(NamedTuple):
-    """A journal entry, whose it is, and whether its caller never heard what was decided."""
+    """A journal entry, its player's user id, and whether its caller never got the answer."""
 
     entry: JournalEntry
     user_id: str
@@ -68,7 +68,7 @@ WITH RECURSIVE sources (source) AS (
     FROM sources s WHERE s.source IS NOT NULL
 )
 """
-"""The few different sources among many keys, each found by one step down the index."""
+"""The few distinct sources among many keys, each found by one index descent."""
 
 _COLUMNS: Final = f"{ENTRY_COLUMNS}, p.user_id, p.agent, u.told_at"
 _OWNERS: Final = """
@@ -128,7 +128,7 @@ _AGENT_BESIDE: Final = "SELECT agent FROM players WHERE agent <> ALL($1::text[])
 
 
 async def entries_of_transaction(book: Book, transaction_id: str) -> list[OwnedEntry]:
-    """The movements under a transaction id, oldest first."""
+    """Return the movements under a transaction id, oldest first."""
     rows = await book.connection.fetch(_OF_TRANSACTION, transaction_id)
     return [_owned(row) for row in rows]
 
@@ -136,13 +136,13 @@ async def entries_of_transaction(book: Book, transaction_id: str) -> list[OwnedE
 async def refusals_of_transaction(
     book: Book, transaction_id: str, count_max: int
 ) -> list[RefusalRecord]:
-    """What was refused under a transaction id and left no outcome; the latest first."""
+    """Return the refusals under a transaction id that were not final, the latest first."""
     rows = await book.connection.fetch(_REFUSALS, transaction_id, count_max)
     return [RefusalRecord(*row)._replace(delivery=row["delivery"].bytes) for row in rows]
 
 
 async def links_of(book: Book, entry: JournalEntry) -> Links:
-    """Where an entry stands in its wallet's chain."""
+    """Return the position of an entry in its wallet's chain."""
     row = await book.connection.fetchrow(_LINKS, entry.player_id, entry.position)
     if row is None:
         raise AssertionError("a movement belongs to a wallet")
@@ -150,7 +150,7 @@ async def links_of(book: Book, entry: JournalEntry) -> Links:
 
 
 async def rounds_of_event(book: Book, event_id: str, user_id: str | None) -> list[RoundAccount]:
-    """An event's rounds: a player's, or everybody's."""
+    """Return an event's rounds, of one player or (None) of all."""
     if user_id is None:
         rows = await book.connection.fetch(_ROUNDS_OF_ALL, event_id)
     else:
@@ -171,17 +171,17 @@ async def rounds_of_event(book: Book, event_id: str, user_id: str | None) -> lis
 
 
 async def entries_of_event(book: Book, player_id: int, event_id: str) -> list[OwnedEntry]:
-    """A player's movements in an event, ordinary and streamer, refused ones too; oldest first."""
+    """Return a player's movements in an event, streamer and declined ones too; oldest first."""
     return [_owned(row) for row in await book.connection.fetch(_OF_EVENT, player_id, event_id)]
 
 
 async def last_entries(book: Book, player_id: int, count: int) -> list[OwnedEntry]:
-    """A player's last movements, the latest first."""
+    """Return a player's last movements, the latest first."""
     return [_owned(row) for row in await book.connection.fetch(_LAST, player_id, count)]
 
 
 async def agent_beside(book: Book, agents: Collection[str]) -> str | None:
-    """The agent of some player who belongs to none of these; None: there is no such player."""
+    """Return the agent of any player of none of these agents; None: there is no such player."""
     agent: str | None = await book.connection.fetchval(_AGENT_BESIDE, list(agents))
     return agent
 
@@ -191,7 +191,7 @@ def _owned(row: "asyncpg.Record") -> OwnedEntry:
 
 
 def _round_of(row: "asyncpg.Record", currency: Currency) -> Round:
-    """A row of `_ROUNDS` as the decision knows it; without its history."""
+    """Convert a row of `_ROUNDS` into a `Round` without history."""
     *sums, untimed, aborts = row[11:]
     return Round(
         tally_of(sums, currency),

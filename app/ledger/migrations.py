@@ -1,12 +1,12 @@
-"""The schema's history: where a database stands in it, and how to bring it to the newest.
+"""Migrations: which revision a database has, and how it is upgraded to the newest.
 
-1. One run at a time: a session's advisory lock, waited for within bounds.
-2. A migration that meets a busy table waits a little and gives up, instead of making every
-   movement behind it wait too: `lock_timeout`. A migration that runs too long is cut off.
-3. Each migration is one transaction: the run may stop between two, never inside one.
-4. The views of schema `ops` are dropped before the first migration and made after the newest, each
-   in one transaction; a run that stops between leaves the database without them until the next run.
-   Without a migration, they are made anew if their text has changed.
+1. One run at a time: a session-level advisory lock, with a bounded wait.
+2. A migration that needs a busy table waits for `lock_timeout` and gives up, since every movement
+   behind it would wait as long. `statement_timeout` bounds each of its statements.
+3. Each migration is one transaction: a run may stop between two, never inside one.
+4. The views of schema `ops` are dropped before the first migration and created after the newest,
+   each in one transaction; a run that stops in between leaves the database without them until the
+   next run. If there is no migration to run, they are created again only if their text has changed.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ LOCK_KEY = 0x77616C6C6574
 """The advisory lock's number: `wallet` in ASCII."""
 
 RUN_LOCK_WAIT = "60s"
-"""How long a run waits for another run: several replicas may start their migrations at once."""
+"""How long a run waits for another: several replicas may start their migrations at once."""
 
 LOCK_TIMEOUT = "5s"
 """How long a migration waits for a busy table; the movements behind it wait as long."""
@@ -45,12 +45,12 @@ STATEMENT_TIMEOUT = "15min"
 """How long one statement of a migration may take, unless the migration says otherwise."""
 
 DATABASE_WAIT_SECONDS = 60
-"""How long a database may take to let us in: a container that starts beside us, or a failover."""
+"""How long to wait for a database that is starting in another container, or fails over."""
 
 POLL_SECONDS = 0.5
 
 MAY_PASS = NEXT_HOST
-"""A server that is starting or stopping, a name that is not known yet, or nobody there."""
+"""Errors that are retried: a server that starts or stops, a name not known yet, a closed port."""
 
 LOCK_NOT_AVAILABLE = "55P03"
 
@@ -69,7 +69,7 @@ async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
             await _set(connection, "lock_timeout", LOCK_TIMEOUT)
             await _set(connection, "statement_timeout", STATEMENT_TIMEOUT)
-            # These belong to the session; each migration begins a transaction of its own.
+            # Session settings, since each migration begins a transaction of its own.
             await connection.commit()
             yield connection
     except DBAPIError as error:
@@ -83,9 +83,9 @@ async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
 async def wait_for_database(
     url: str, say: Callable[[str], None], *, seconds_max: int = DATABASE_WAIT_SECONDS
 ) -> None:
-    """Wait until the database lets us in, within bounds, and say once for what we wait.
+    """Wait until the database accepts connections, within bounds, and say once that we wait.
 
-    What does not pass by itself, such as a wrong password, is raised at once.
+    An error that does not pass by itself, such as a wrong password, is raised at once.
     """
     arguments = connect_arguments(url)
     deadline = time.monotonic() + seconds_max
@@ -109,19 +109,19 @@ async def wait_for_database(
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Bring a database forward to a revision, and its views to this code's if it is the newest."""
+    """Upgrade a database to a revision, and its views to this code's if it is the newest."""
     async with prepared_connection(url) as connection:
         await connection.run_sync(_upgrade, revision)
 
 
 async def downgrade(url: str, revision: str) -> None:
-    """Bring a database back to a revision, which has its views only if migrations made them."""
+    """Downgrade a database to a revision; it then has views only if its migrations made them."""
     async with prepared_connection(url) as connection:
         await connection.run_sync(_downgrade, revision)
 
 
 async def current_revision(url: str) -> str | None:
-    """Return where a database stands; None when it was never migrated."""
+    """Return a database's revision, or None if it was never migrated."""
     engine = engine_for(url)
     try:
         async with engine.connect() as connection:
@@ -132,7 +132,7 @@ async def current_revision(url: str) -> str | None:
 
 @cache
 def head_revision() -> str:
-    """Return the newest revision that this code knows."""
+    """Return the newest revision in this code."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     if head is None:
         raise LookupError(f"There are no migrations beside {INI_FILE}.")
@@ -140,10 +140,10 @@ def head_revision() -> str:
 
 
 def is_behind(revision: str | None) -> bool:
-    """Say whether a database at this revision lacks something this code needs.
+    """Whether a database at this revision lacks something that this code needs.
 
-    A revision that this code does not know is a newer one: during a rolling upgrade the schema goes
-    first, and the replicas that still run the old code go on.
+    A revision that this code does not know is a newer one: in a rolling upgrade the schema is
+    upgraded first, and replicas with the old code continue to run.
     """
     if revision is None:
         return True
@@ -179,7 +179,7 @@ def _run(connection: Connection, run: Callable[[Config, str], None], revision: s
     config = _config()
     config.attributes["connection"] = connection
     run(config, revision)
-    # Where Alembic finds nothing to do, it leaves the transaction open in which it looked.
+    # Alembic leaves its transaction open if it finds nothing to do.
     connection.commit()
 
 
@@ -188,10 +188,10 @@ def _current_revision(connection: Connection) -> str | None:
 
 
 def _config() -> Config:
-    """Read the settings that lie beside the code, from whatever folder we were started in.
+    """Read Alembic's settings from the file beside the code, whatever the working directory.
 
-    By ourselves: Alembic would read the file in the locale's encoding, and take a percent sign in
-    the folder's path for the beginning of a variable.
+    Alembic itself would read the file in the locale's encoding, and would interpret a percent sign
+    in the folder's path as a variable.
     """
     if not INI_FILE.is_file():
         raise LookupError(f"The migrations are not beside the code: {INI_FILE} is missing.")
@@ -204,5 +204,5 @@ def _config() -> Config:
 
 
 def _as_it_is(text: str) -> str:
-    """Keep a text from being read for variables."""
+    """Escape a text so that Alembic finds no variables in it."""
     return text.replace("%", "%%")

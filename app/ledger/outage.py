@@ -1,4 +1,4 @@
-"""Say once that the database went away, why and from where, and once that it is back."""
+"""Log once that the database went away, why and which host, and once that it is back."""
 
 import socket
 import ssl
@@ -22,7 +22,7 @@ WORDS: Final = {
     "57P02": "the server crashed",
     "57P03": "the server is starting or stopping",
 }
-"""What a SQLSTATE means, in words that name neither role nor database."""
+"""The meaning of a SQLSTATE, in words that name neither role nor database."""
 
 REFUSED: Final = "nobody listens there"
 SILENT: Final = "it does not answer in time"
@@ -34,13 +34,13 @@ class Outage:
     """Whether the database is away, for one process."""
 
     def __init__(self, url: str) -> None:
-        """`url`: only hosts and ports of it are ever told."""
+        """`url`: only its hosts and ports are ever logged."""
         self._host = host_of(url)
         self._since: int | None = None
         self._only_reads = False
 
     def begin(self, error: BaseException) -> None:
-        """The database let nobody in, or gave up what was asked of it."""
+        """Note that a connection was not accepted, or that the server aborted a statement."""
         if self._since is not None:
             return
         self._since = time.monotonic_ns()
@@ -48,7 +48,7 @@ class Outage:
         logger.error("database away", host=self._host, reason=reason_of(error))
 
     def end(self, *, wrote: bool = True) -> None:
-        """Something asked of the database was done; reading alone ends no outage of writing."""
+        """Note that the database works again; a read alone does not end an outage of writes."""
         if self._since is None or (self._only_reads and not wrote):
             return
         seconds = (time.monotonic_ns() - self._since) // 10**9
@@ -57,7 +57,7 @@ class Outage:
 
 
 def reason_of(error: BaseException) -> str:
-    """Say in plain words why the database is away; the driver's words may quote the address."""
+    """Return why the database is away; the driver's own text may quote the address."""
     for cause in (error, error.__cause__, error.__context__):
         state = getattr(cause, "sqlstate", None)
         if state in WORDS:

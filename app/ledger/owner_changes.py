@@ -1,6 +1,6 @@
-"""What only the schema's owner changes of a ledger: its decision settings, and an upgrade's end.
+"""Changes that only the schema's owner makes: the decision settings, and the end of an upgrade.
 
-Every change names who made it, in an append-only list beside the settings themselves.
+Every change is recorded with its author in an append-only list beside the settings.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ from app.wallet.facts import RuleVersion
 from app.wallet.movement import KeyScope
 
 APPLICATION_NAME_BEFORE: Final = "wallet"
-"""How connections of the release before call themselves."""
+"""The application_name of the previous release's connections."""
 
 SIDE_BY_SIDE: Final = {
     "copy_to_player": "wallets",
@@ -21,10 +21,10 @@ SIDE_BY_SIDE: Final = {
     "fill_wallet": "wallets",
     "raise_revision": "wallets",
 }
-"""Triggers that bind processes of the release before, and the tables they stand on."""
+"""Triggers for processes of the previous release, and the tables that have them."""
 
 CHANGEABLE: Final = ("stake_order", "overtaken_bet", "overtaken_seconds")
-"""Settings that may become another value at any time; the key scope only ever widens."""
+"""Settings that may be changed at any time; the key scope can only be widened."""
 
 _RUNNING: Final = """
 SELECT count(*) FROM pg_stat_activity
@@ -42,10 +42,10 @@ class OwnerChangeError(Exception):
 
 
 async def finish_upgrade(url: str, source: str) -> bool:
-    """End the time in which processes of the release before may run; False: it had ended.
+    """End the upgrade: processes of the previous release may not run any more.
 
-    From here on decisions follow this release's rules. Raises OwnerChangeError while a process of
-    the release before is still connected.
+    From here on decisions follow this release's rules. Returns False if the upgrade had ended
+    already. Raises OwnerChangeError while a process of the previous release is connected.
     """
     async with prepared_connection(url) as connection, connection.begin():
         before = await _locked(connection, "rule_version")
@@ -57,19 +57,23 @@ async def finish_upgrade(url: str, source: str) -> bool:
                 f"{running} connections of the release before are still open: stop its processes "
                 "and run this again."
             )
+        # In the order in which a statement of the service takes them: nobody waits in a circle.
+        await connection.execute(text("LOCK TABLE players, wallets IN ACCESS EXCLUSIVE MODE"))
         for trigger, table in SIDE_BY_SIDE.items():
             await connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger} ON {table}"))
             await connection.execute(text(f"DROP FUNCTION IF EXISTS {trigger}()"))
+        # The release before writes its key scope here at every start, and so starts no more.
+        await connection.execute(text("REVOKE INSERT ON ledger_settings FROM wallet_service"))
         await _change(connection, source, "rule_version", before, RuleVersion.CURRENT.value)
         return True
 
 
 async def widen_key_scope(url: str, source: str) -> bool:
-    """Let ids of the callback API be taken with their event type and direction; False: they were.
+    """Widen the key scope: callback ids are then unique with their event type and direction.
 
-    An id that an entry of the narrow scope has stays taken for that entry's event type and
-    direction. Servers that still run with the narrow scope record nothing from here on. Raises
-    OwnerChangeError before the upgrade to this release is finished.
+    An id of an entry of the narrow scope stays taken for that entry's event type and direction.
+    Servers that still run with the narrow scope record nothing from here on. Returns False if the
+    scope was wide already. Raises OwnerChangeError before the upgrade to this release is finished.
     """
     async with prepared_connection(url) as connection, connection.begin():
         before = await _locked(connection, "key_scope")
@@ -82,7 +86,7 @@ async def widen_key_scope(url: str, source: str) -> bool:
 
 
 async def change_decision_setting(url: str, source: str, name: str, value: str | int) -> object:
-    """Change one of CHANGEABLE, and return what it was; None: nothing was remembered.
+    """Change one of CHANGEABLE, and return its old value; None: no settings were stored.
 
     Servers that still run with the old value record nothing from here on.
     """

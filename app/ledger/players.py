@@ -1,4 +1,4 @@
-"""Players and their session tokens: statements about people, none about money."""
+"""Players and their session tokens; no statement here moves money."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Player(NamedTuple):
-    """A player and his balance, read in one statement. Amounts in minor units of `currency`."""
+    """A player and their balance, read in one statement; amounts in minor units of `currency`."""
 
     player_id: int
     user_id: str
@@ -32,9 +32,9 @@ class Player(NamedTuple):
     now: datetime
     """the ledger's clock"""
     token_expires_at: datetime | None
-    """of the token asked about; None: not this player's"""
+    """the expiry of the token in question; None: the player has no such token"""
     token_life_seconds: int | None = None
-    """how long that token lives again when it is used; None: its life is fixed"""
+    """the life that each use renews; None: the token's life is fixed"""
 
 
 _PLAYER: Final = """
@@ -87,19 +87,19 @@ WITH expired AS (
 )
 SELECT count(*) FROM expired
 """
-"""Bets that were accepted on a live token do not find their wallet's revision any more."""
+"""It raises the revision, so a bet decided on the live token fails to record and runs again."""
 
 _USER_ID: Final = "SELECT user_id FROM players WHERE player_id = $1"
 
 
 async def find_player(book: Book, user_id: str, token: bytes | None = None) -> Player | None:
-    """The player, and when this token of his expires (if it is his)."""
+    """Return the player, with the expiry of this token (its SHA-256) if it is theirs."""
     row = await book.connection.fetchrow(_PLAYER, user_id, token, book.now_given())
     return None if row is None else player_of(row)
 
 
 async def user_id_of(book: Book, player_id: int) -> str:
-    """The operator's name for a player that the journal names."""
+    """Return the operator's id of a player."""
     user_id = await book.connection.fetchval(_USER_ID, player_id)
     if not isinstance(user_id, str):
         raise AssertionError("a movement belongs to a player")  # noqa: TRY004 - not a wrong type
@@ -107,10 +107,7 @@ async def user_id_of(book: Book, player_id: int) -> str:
 
 
 async def open_player(book: Book, profile: Mapping[str, str | None], currency: Currency) -> bool:
-    """Add a player with an empty wallet; False if the user id is there already.
-
-    Then nothing changes.
-    """
+    """Add a player with an empty wallet; return False, and change nothing, if they exist."""
     row = await book.connection.fetchrow(
         _OPEN,
         profile["user_id"],
@@ -137,9 +134,9 @@ async def keep_session(
     life_seconds: int | None,
     origin: str,
 ) -> None:
-    """Keep a token's hash, for as long as the ledger.
+    """Store a token's hash; a session is never deleted.
 
-    `life_seconds`: how long it lives again whenever it is used; None: its life is fixed.
+    `life_seconds` is the life that each use renews; None: the token's life is fixed.
     """
     await book.connection.execute(
         _ISSUE, player_id, token_hash, issued_at, expires_at, life_seconds, origin
@@ -149,9 +146,9 @@ async def keep_session(
 async def register_external_session(
     book: Book, user_id: str, token_hash: bytes, expires_at: datetime
 ) -> bool:
-    """Keep the hash of a token that the operator's own platform signed, with its player.
+    """Store the hash of a token that the operator's own platform signed.
 
-    Nothing changes when it is kept already. False: there is no such player.
+    A hash that is stored already is left as it is. Returns False if there is no such player.
     """
     is_kept = await book.connection.fetchval(
         _REGISTER_EXTERNAL, user_id, token_hash, expires_at, book.now_given()
@@ -160,16 +157,16 @@ async def register_external_session(
 
 
 async def revoke_sessions(book: Book, player_id: int, token_hash: bytes | None) -> int:
-    """Let a player's token (None: every token) expire now, and return how many did.
+    """Expire a player's token (None: every token) now, and return how many expired.
 
-    A revoked token is kept: money still comes back under it.
+    A revoked token is not deleted, since payments are still accepted under it.
     """
     count = await book.connection.fetchval(_REVOKE, player_id, token_hash, book.now_given())
     return int(count)
 
 
 def player_of(row: "asyncpg.Record") -> Player:
-    """A row of one of the statements about players, as the cashier knows it."""
+    """Convert a row of one of the statements above into a `Player`."""
     currency = Currency(row["currency"], row["scale"])
     return Player(
         player_id=row["player_id"],

@@ -1,4 +1,4 @@
-"""One consistent view of the whole ledger, for reading that takes its time."""
+"""One consistent, read-only snapshot of the whole ledger, for long reads."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

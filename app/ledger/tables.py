@@ -1,4 +1,4 @@
-"""The tables, typed, with named constraints: every law of money is guarded here a second time.
+"""The tables, typed, with named constraints, which enforce every rule about money once more.
 
 All amounts are NUMERIC(26, 8) in major units of the player's currency. The player leads every key
 of player data, so that the tables can be distributed by player; only a transaction key is global,
@@ -135,7 +135,7 @@ wallets = Table(
     _money("loss_day", SUM),
     _money("loss_week", SUM),
     _money("loss_month", SUM),
-    # Of the release before, which alone reads and writes it; it goes with the next one.
+    # Only the previous release reads and writes it; the next release drops it.
     Column("has_refused_aborts", Boolean, nullable=False, server_default=text("false")),
     Column("revision", BigInteger, nullable=False, server_default=text("0")),
     Column("agent", Text, nullable=False),
@@ -146,7 +146,7 @@ wallets = Table(
     PrimaryKeyConstraint("player_id"),
     ForeignKeyConstraint(["player_id"], ["players.player_id"]),
     CheckConstraint("real <> 'NaN' AND bonus <> 'NaN'", name="is_a_number"),
-    # A sum with NaN in it is NaN.
+    # A sum that contains NaN is NaN.
     CheckConstraint(
         "stake_day + stake_week + stake_month + loss_day + loss_week + loss_month <> 'NaN'",
         name="usage_is_a_number",
@@ -197,7 +197,7 @@ rounds = Table(
     Column("cancels", Integer, nullable=False),
     _money("remainder", SUM),
     Column("settled", Boolean, nullable=False),
-    # Amounts that the release before remembered; they only flag a bet.
+    # Amounts that the previous release stored; they only flag a bet.
     Column("refused_aborts", ARRAY(AMOUNT), nullable=False),
     Column("has_early_aborts", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("player_id", "event_id", "is_streamer"),
@@ -211,7 +211,7 @@ rounds = Table(
         "stake_real + stake_bonus + staked + paid + taken_back + remainder <> 'NaN'",
         name="is_a_number",
     ),
-    # The condition keeps this index to the history, which asks for it. The money road, which does
+    # The condition limits this index to the history, which repeats it. The money road, which does
     # not, finds a round by its whole key: with this index it would read, and lock, all the rounds
     # of a player, as soon as the planner believes that players have few.
     Index(
@@ -220,7 +220,7 @@ rounds = Table(
         "opened_at",
         postgresql_where=text("bets_placed > 0"),
     ),
-    # The player's agent stands here too: the history of a small agent must not have to look
+    # The player's agent is repeated here: the history of a small agent must not have to look
     # through the rounds of a large one.
     Index("ix_rounds_agent_opened_at", "agent", "opened_at"),
     Index(
@@ -339,7 +339,7 @@ movements = Table(
         text("((ledger_time AT TIME ZONE 'UTC')::date)"),
         postgresql_using="brin",
     ),
-    # What operations look for; ordinary movements are not in it.
+    # What operations search for; ordinary movements are not in this index.
     Index(
         "ix_movements_remarkable",
         "ledger_time",
@@ -389,6 +389,28 @@ account_changes = Table(
     ForeignKeyConstraint(["player_id"], ["players.player_id"]),
     Index("ix_account_changes_ledger_time", "ledger_time", postgresql_using="brin"),
 )
+
+request_ids = Table(
+    "request_ids",
+    metadata,
+    Column("agent", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("delivery", Uuid, nullable=False),
+    Column("ledger_time", MOMENT, nullable=False),
+    Column("answer", Text),
+    PrimaryKeyConstraint("agent", "request_id"),
+    CheckConstraint("char_length(request_id) BETWEEN 1 AND 64", name="request_id_length"),
+    CheckConstraint("octet_length(content) = 32", name="content_length"),
+    # Only rows whose answer is still kept: what is to be cleared is found without a scan.
+    Index(
+        "ix_request_ids_ledger_time",
+        "ledger_time",
+        postgresql_where=text("answer IS NOT NULL"),
+    ),
+)
+"""Ids of the operator's requests that take effect once; their sealed answers stay for a day."""
 
 maintenance_notices = Table(
     "maintenance_notices",
@@ -472,7 +494,7 @@ event_types = Table(
         name="is_streamer",
     ),
 )
-"""`RULES`, as far as views and reports look into it; a test holds both equal."""
+"""The part of `RULES` that views and reports join; a test holds both equal."""
 
 applied_views = Table(
     "applied_views",
@@ -481,7 +503,7 @@ applied_views = Table(
     Column("checksum", Text, nullable=False),
     PrimaryKeyConstraint("file"),
 )
-"""Which text of each file in `app/ledger/views` the views of schema `ops` were made from."""
+"""The checksum of each file in `app/ledger/views` that the views of schema `ops` came from."""
 
 ledger_settings = Table(
     "ledger_settings",
@@ -500,7 +522,10 @@ APPEND_ONLY: Final = (
     "ledger_settings",
     "decision_setting_changes",
 )
-"""Tables whose rows are never changed nor deleted: by trigger, and by privilege."""
+"""Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
+
+CLEARED_ONLY: Final = {"request_ids": "answer"}
+"""Append-only tables of which one column may be cleared: by trigger, and by privilege."""
 
 OWNED_BY_MIGRATIONS: Final = ("event_types", "applied_views", "decision_settings")
 """Tables that only the schema's owner writes; the service reads them."""

@@ -3,11 +3,12 @@
 A piece of work is a function of the `Book`: the database may ask for it to be run again (SQLSTATE
 40001 or 40P01, at any statement or at COMMIT), so it must not answer anybody before it has returned
 from here. A connection that dies says nothing about the commit: the work runs again too, and
-recognises by its delivery id what it wrote the first time.
+recognises by its delivery id what its first run wrote.
 
 Movements take `optimistic`: the work runs once without locks, its write being a transaction of its
 own that fails unless everything that was read still holds; else again under locks, within bounds.
-An attempt whose commit is in doubt is fenced first, so that what is decided next is the last word.
+An attempt whose commit is in doubt is fenced first, so that it cannot be committed after the next
+run has decided.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ ATTEMPTS_MAX: Final = 100
 
 WAIT_FIRST_MS: Final = 2
 WAIT_MAX_MS: Final = 250
-"""Between attempts: jittered, doubling, so that rivals do not meet again."""
+"""The longest wait between attempts; waits are jittered and double each time."""
 
 CONFLICTS: Final = frozenset({"40001", "40P01", "55P03", FACTS_STALE, NOT_SERIALIZABLE})
 """serialization_failure, deadlock_detected, lock_not_available, a stale fact: run again.
@@ -46,16 +47,16 @@ Under locks the transaction says itself that it is SERIALIZABLE, whatever the co
 """
 
 AWAY_CLASSES: Final = frozenset({"08", "28", "3D", "53", "57", "58"})
-"""Connection, login, no such database, resources, operator intervention, system error.
+"""Classes that mean that the database is away.
 
-The database is away for us.
+They are connection, login, no such database, resources, operator intervention and system error.
 """
 
 AWAY_STATES: Final = frozenset({"25006", "25P03", "55000"})
-"""A server that only reads (a standby), a transaction ended for idling, one that lets nobody in."""
+"""A read-only server (a standby), an idle transaction ended, or connections not accepted."""
 
 APPLICATION_NAME: Final = "wallet/2"
-"""Told apart from the release before, so that an upgrade knows whether that one still runs."""
+"""Differs from the previous release's, so that an upgrade can see whether that one still runs."""
 
 SESSION_SETTINGS: Final = {
     # Every statement of the service goes by key. A sequential scan would put a predicate lock on
@@ -90,6 +91,10 @@ class RunAgainError(Exception):
     """The work found that it must start from a new snapshot."""
 
 
+class NothingStandsError(Exception):
+    """The work found that nothing of it may stand: it is rolled back, and not run again."""
+
+
 class CommitOutcome(Enum):
     """What became of an attempt that did not return."""
 
@@ -100,10 +105,7 @@ class CommitOutcome(Enum):
 
 
 class Ledger:
-    """The database as the cashier knows it.
-
-    A place where work happens in one transaction or not at all.
-    """
+    """The database for the cashier: work is done in one transaction or not at all."""
 
     def __init__(
         self,
@@ -116,8 +118,8 @@ class Ledger:
     ) -> None:
         """Prepare to connect; nothing is sent before the first work.
 
-        Of the connections so many only glance, and at least one works. `deadline` bounds every
-        piece of work. `clock` (UTC) replaces the database's own clock, which is one for all
+        Some connections are for unlocked reads only, and at least one writes. `deadline` bounds
+        every piece of work. `clock` (UTC) replaces the database's own clock, which is one for all
         replicas; it is for tests.
         """
         self.deadline = deadline
@@ -157,7 +159,7 @@ class Ledger:
         """Run the work without locks, and again under locks if a fact was stale; return its result.
 
         Raises SettingsDifferError, DeadlineError, LedgerBusyError or LedgerAwayError; after the
-        last three nobody knows whether something was committed.
+        last three it is unknown whether anything was committed.
         """
         try:
             async with asyncio.timeout((deadline or self.deadline).total_seconds()):
@@ -210,8 +212,8 @@ class Ledger:
     ) -> T:
         """Run the work in one SERIALIZABLE transaction, commit, and return its result.
 
-        Raises DeadlineError, LedgerBusyError or LedgerAwayError; then nobody knows whether it was
-        committed.
+        Raises DeadlineError, LedgerBusyError or LedgerAwayError; it is then unknown whether it
+        was committed. A NothingStandsError of the work is passed on, with nothing committed.
         """
         return await self._bounded(work, SERIALIZABLE, deadline or self.deadline)
 
@@ -273,13 +275,13 @@ class _Retries:
         return CommitOutcome.UNKNOWN if is_gone else CommitOutcome.ROLLED_BACK
 
     async def wait(self) -> None:
-        """Let rivals pass: jittered and doubling, so that they do not meet again."""
+        """Wait before the next attempt: jittered and doubling."""
         if not self._is_over:
             await asyncio.sleep(_jitter.uniform(0, self._wait_ms) / 1000)
             self._wait_ms = min(self._wait_ms * 2, WAIT_MAX_MS)
 
     def given_up(self) -> LedgerAwayError | LedgerBusyError:
-        """What to tell when no attempt succeeded."""
+        """Return the error to raise when no attempt succeeded."""
         if self._away is None:
             return LedgerBusyError()
         self._outage.begin(self._away)
@@ -296,19 +298,19 @@ async def _open(raw: Raw) -> AsyncIterator[Raw]:
 
 @asynccontextmanager
 async def _lent(connections: Connections) -> AsyncIterator[Raw]:
-    """A connection for one piece of work, kept afterwards if nobody need mistrust it."""
+    """Lend a connection for one piece of work; return it to the pool if its state is known."""
     kept = await connections.take()
     try:
         yield kept.raw
-    except (asyncpg.PostgresError, RunAgainError) as error:
+    except (asyncpg.PostgresError, RunAgainError, NothingStandsError) as error:
         if is_away(error):
-            # The server's last word on this connection, even if the line is still open.
+            # The server's last message on this connection, even if the socket is still open.
             connections.drop(kept)
         else:
             await _roll_back(connections, kept)
         raise
     except BaseException:
-        # Whatever is not a plain answer of the database leaves a connection nobody should trust.
+        # After anything but a result or an SQL error, the state of the connection is unknown.
         connections.drop(kept)
         raise
     connections.put_back(kept)
@@ -347,5 +349,5 @@ def is_away(error: BaseException) -> bool:
     state = sqlstate(error)
     if state is not None:
         return state[:2] in AWAY_CLASSES or state in AWAY_STATES
-    # A driver that was told of the connection's end in the middle of something is out of step.
+    # The driver raises this if the connection was closed in the middle of a statement.
     return isinstance(error, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError))

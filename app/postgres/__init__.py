@@ -1,4 +1,4 @@
-"""The PostgreSQL that runs when no database is named: found, started, joined and stopped here.
+"""The embedded PostgreSQL, which is started if the settings name no database.
 
 1. `binaries` finds a PostgreSQL server to run.
 2. `cluster` makes the data folder once: initdb, the three roles, the database.

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 PRIVATE = 0o700
-"""The folder's mode: whoever can enter it is let in by the server."""
+"""The folder's mode: whoever can enter it can connect to the server."""
 
 PORT = 5432
 """On a unix socket the port is only a part of the file's name."""

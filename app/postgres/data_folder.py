@@ -1,4 +1,4 @@
-"""The data folder: found, made private, and told in one sentence where it cannot be used."""
+"""The data folder: created and made private, with a clear error if it cannot be used."""
 
 import errno
 import os

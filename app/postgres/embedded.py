@@ -1,9 +1,9 @@
 """Start the embedded server, or join the one that runs on the same data folder; stop it.
 
-The process that starts a server owns it and stops it; those that join leave it alone. Two locks
-keep them from each other's feet: the *start* lock, held while looking and starting, so that of two
-processes one starts and the other joins; and the *users* lock, shared by those who joined, so that
-an owner who is done first lets them finish.
+The process that starts a server owns it and stops it; those that join do neither. Two locks
+coordinate them: the *start* lock, held while looking and starting, so that of two processes one
+starts and the other joins; and the *users* lock, shared by those that joined, so that an owner that
+ends first waits for them.
 """
 
 import atexit
@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 
 
 def say_nothing(_sentence: str) -> None:
-    """For those to whom a wait need not be explained."""
+    """Print nothing; for callers that need not explain a wait."""
 
 
 class EmbeddedPostgres:
@@ -70,9 +70,10 @@ class EmbeddedPostgres:
     ) -> Self:
         """Start a server on this data folder, or join the one that runs there.
 
-        `own` asks to be the one who stops it: a server that somebody else runs is waited for, then
-        refused, and `say` hears at once who runs it. `loopback` forgoes unix sockets; `identity`
-        and `settings` are for tests and benches. Raises PostgresError.
+        With `own` this process must be the one that stops the server: if another process runs it,
+        its end is awaited, `say` is called with who runs it, and after a while PostgresError is
+        raised. `loopback` avoids unix sockets; `identity` and `settings` are for tests and benches.
+        Raises PostgresError.
         """
         identity = identity or process.run_as()
         data_dir = make_data_dir(data_dir, identity)
@@ -208,8 +209,8 @@ def _in_the_way(cluster: Cluster, running: Running) -> str:
 def _start(cluster: Cluster, identity: str, arguments: list[str]) -> process.Kept:
     """Start the server and wait until it is ready.
 
-    After its head was killed, a server's other processes may need a moment to notice; until then
-    they hold the shared memory and PostgreSQL refuses a second head. So a start is tried again.
+    After its main process was killed, a server's other processes may need a moment to end; until
+    then they hold the shared memory and PostgreSQL refuses to start. So a start is tried again.
     """
     _put_log_aside(cluster.log_file)
     command = [cluster.binaries.program("postgres"), "-D", str(cluster.dir), *arguments]

@@ -1,4 +1,4 @@
-"""What can go wrong here is told in one sentence a person can act on."""
+"""Errors of the embedded server, each with a message that says what to do."""
 
 
 class PostgresError(Exception):

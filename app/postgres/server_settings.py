@@ -38,7 +38,7 @@ SETTINGS: Mapping[str, str] = {
     "autovacuum_naptime": "30s",
     "autovacuum_vacuum_scale_factor": "0.1",
     "autovacuum_vacuum_insert_scale_factor": "0.1",
-    # Whoever forgets a transaction does not hold a wallet for ever.
+    # A forgotten transaction must not lock a wallet for ever.
     "idle_in_transaction_session_timeout": "5min",
     # Clocks are UTC; the log names no row's content, since DETAIL would quote it.
     "timezone": "UTC",
@@ -57,7 +57,7 @@ WITHOUT_FSYNC: Mapping[str, str] = {
     "fsync": "off",
     "full_page_writes": "off",
 }
-"""For tests, whose data nobody will miss."""
+"""For tests, whose data may be lost."""
 
 
 def server_arguments(address: Address, *, fsync: bool, extra: Mapping[str, str]) -> list[str]:

@@ -1,1 +1,1 @@
-"""Floor 5, sockets: the HTTP server of `POST /moveFunds`, and uvicorn for everything else."""
+"""Floor 5, sockets: the HTTP server of `POST /moveFunds`, with uvicorn for all other requests."""

@@ -1,7 +1,7 @@
-"""Finds where a request's body ends, and takes the chunks apart, while the body arrives.
+"""Reads a request's body as it arrives: finds its end, and decodes its chunks.
 
-A body has a length, or comes in chunks (RFC 9112, 6.3 and 7.1). What stands after its last byte
-belongs to the next request and is not looked at here.
+A body has a length, or is chunked (RFC 9112, 6.3 and 7.1). The bytes after its last one belong to
+the next request and are not read here.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from app.server.heads import HEAD_BYTES_MAX, Head, RequestError
 
 CHUNK_LINE_BYTES_MAX: Final = 256
-"""A chunk's size and its extensions, which nobody here understands and everybody may send."""
+"""The longest line with a chunk's size and extensions; extensions are ignored."""
 
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?")
 
@@ -56,14 +56,14 @@ class ChunkedBody:
     def __init__(self) -> None:
         self.is_complete = False
         self._left = 0
-        """of the current chunk, with the line break that ends it; 0: a line comes next"""
+        """bytes left of the current chunk and its final line break; 0: a line comes next"""
         self._is_in_trailer = False
         self._trailer_bytes = 0
 
     def read(self, data: bytes | bytearray, at: int, parts: list[bytes]) -> int:
         """Read what stands from `at` on into `parts`; return the position behind it.
 
-        A line that has not come whole is not read yet: it is to be given again, with its rest.
+        An incomplete line is not read; it must be passed again together with its rest.
         """
         while at < len(data) and not self.is_complete:
             after = self._read_chunk(data, at, parts) if self._left else self._read_line(data, at)
@@ -109,5 +109,5 @@ class ChunkedBody:
 
 
 def body_of(head: Head) -> BodyReader:
-    """What reads the body behind this head."""
+    """Return the reader of the body that follows this head."""
     return ChunkedBody() if head.is_chunked else SizedBody(head.content_length)

@@ -1,10 +1,10 @@
-"""The connections of one port: how many there may be, and how long each may keep us waiting.
+"""The connections of one port, with bounds on their number and on how long each may wait.
 
 1. No more connections are open than the process has descriptors for, after what it needs itself.
-   A new one beyond that is let in at the cost of those that have been quiet longest; where every
-   connection has a request under way, it is told 503.
-2. One look at all of them, several times a second, closes those whose time is over. A timer for
-   each request would cost more than the look does.
+   A new one beyond that replaces those that have been idle longest; if every connection has a
+   request in progress, it is answered with 503.
+2. One scan of all connections, several times a second, closes those whose time is over. A timer
+   for each request would cost more than the scan.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from typing import Final, Protocol
 
 NANOSECONDS: Final = 10**9
 NEVER: Final = 2**63
-"""A moment that does not come."""
+"""A moment that is never reached."""
 
 CONNECTIONS_MAX: Final = 10_000
-"""Where descriptors are plenty, memory is the bound: a quiet connection takes about 4 KiB, and 12
+"""The bound by memory, if descriptors suffice: an idle connection takes about 4 KiB, and 12
 once uvicorn has answered on it (resident memory over 2,000 connections)."""
 
 CONNECTIONS_MIN: Final = 16
@@ -27,28 +27,28 @@ PRIVATE_CONNECTIONS_MAX: Final = 32
 """Probes and scrapes of one process; their descriptors are set aside."""
 
 OWN_DESCRIPTORS: Final = 96
-"""What a process needs beside connections of callers, of the database and of the private port.
+"""The descriptors that a process needs beside those of callers, database and private port.
 
-A started one has some 30 open (interpreter, event loop, listening sockets, log, embedded
+A started process has some 30 open (interpreter, event loop, listening sockets, log, embedded
 PostgreSQL); the rest is for connections accepted before the bound is seen, and closed ones whose
 descriptor is not free yet.
 """
 
 LOOKS_PER_DEADLINE: Final = 10
 LOOK_SECONDS_MAX: Final = 1
-"""How often the connections are looked at: a tenth of the deadline, a second at most."""
+"""The longest interval between two scans, which is otherwise a tenth of the deadline."""
 
 ROOM: Final = 16
-"""One sixteenth of the connections is closed at once to make room: the search for the quietest
-looks at all of them."""
+"""One sixteenth of the connections is closed together to make room, since finding the ones idle
+longest needs a scan of all."""
 
 
 class Connection(Protocol):
-    """What is kept in bounds here."""
+    """A connection as this module sees it."""
 
     @property
     def quiet_since(self) -> int | None:
-        """Since when it has had no request (ns, monotonic clock); None: it has one."""
+        """When its last request ended (ns, monotonic clock); None: one is in progress."""
 
     @property
     def expires_at(self) -> int:
@@ -58,7 +58,7 @@ class Connection(Protocol):
         """Close it: its time is over."""
 
     def make_room(self) -> None:
-        """Close it: another needs its place."""
+        """Close it to make room for another."""
 
 
 class Connections:
@@ -71,9 +71,9 @@ class Connections:
         deadline_ns: int,
         keep_alive_ns: int,
     ) -> None:
-        """`deadline_ns`: until when a begun head must be whole, and what is written be read.
+        """`deadline_ns`: how long a head may take to arrive, and an answer to be read.
 
-        `keep_alive_ns`: how long a connection may be quiet between two requests.
+        `keep_alive_ns`: how long a connection may be idle between two requests.
         """
         self.limit = limit
         self.deadline_ns = deadline_ns
@@ -82,11 +82,11 @@ class Connections:
         self._will_look: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        """How many are open."""
+        """The number of open connections."""
         return len(self._open)
 
     def admit(self, connection: Connection) -> bool:
-        """Take a new connection in; False if there is no room for it."""
+        """Register a new connection; return False if there is no room for it."""
         has_room = len(self._open) < self.limit or self._make_room()
         self._open.add(connection)
         if self._will_look is None:
@@ -98,7 +98,7 @@ class Connections:
         self._open.discard(connection)
 
     def _make_room(self) -> bool:
-        """Close those that have been quiet longest."""
+        """Close the connections that have been idle longest; return whether there were any."""
         quiet = [(c.quiet_since, n, c) for n, c in enumerate(self._open) if c.quiet_since]
         longest = heapq.nsmallest(1 + self.limit // ROOM, quiet)
         for _, _, connection in longest:
@@ -120,7 +120,7 @@ class Connections:
 
 
 def connections_max(database_connections: int) -> int:
-    """How many connections of callers a process may have, by its descriptors."""
+    """Return how many connections of callers this process may have, by its descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return CONNECTIONS_MAX

@@ -1,8 +1,8 @@
-"""Whether a caller who has ended their side of the connection still hears our answer.
+"""Whether an answer reaches a caller who has ended their side of the connection.
 
 A caller who ends their side (`shutdown(SHUT_WR)`) and waits, and one who has hung up (`close`),
-look the same until something is written to them: the system of the first acknowledges it, that of
-the second refuses it. The kernel's own view of the connection tells which.
+look the same until something is written to them: the first one's system acknowledges it, the second
+one's resets the connection. The kernel's state of the connection (TCP_INFO) shows which.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ import sys
 from typing import Final
 
 WAITS_SECONDS: Final = (0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-"""A look after each: a round trip is over within the first few, wherever the caller is. What is not
-acknowledged within a second and a half is taken for unheard: it is listed until they come back."""
+"""The waits between checks; any round trip is over within the first few. An answer that is not
+acknowledged within a second and a half counts as undelivered: its movement is listed."""
 
 _TCP_CLOSED: Final = 7
 """The state of a connection whose other end refused what was written (TCP_CLOSE, linux/tcp.h)."""
@@ -23,7 +23,7 @@ _TCP_INFO: Final = struct.Struct("=B23xI")
 
 
 async def is_delivered(transport: asyncio.Transport) -> bool:
-    """Whether all that was written has arrived; where the system cannot tell, it is assumed."""
+    """Whether all written bytes were acknowledged; assumed if the system cannot tell."""
     if sys.platform != "linux":
         return True
     connection = transport.get_extra_info("socket")

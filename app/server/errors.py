@@ -1,4 +1,4 @@
-"""What stops a server before it serves, told in one sentence."""
+"""Errors that stop a server at its start, each with a message of one sentence."""
 
 
 class AddressTakenError(Exception):

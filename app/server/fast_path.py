@@ -1,8 +1,8 @@
 """The fast path: `POST /moveFunds` is answered without a framework, in one write.
 
-For any request a framework makes a scope, an event to wait for, and a check of every header;
-together they cost as much as all the rest of a bet's way through this process. Here a request that
-has come whole is one call of its handler, which is the same function as behind the framework.
+For every request a framework makes a scope and an event to wait for, and checks every header; this
+costs as much as all the rest of a bet's handling in this process. Here a request that has arrived
+completely is one call of its handler, the same function that the framework's route calls.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ STATUS_LINES: Final = {
 
 
 class FastAnswer(Protocol):
-    """What goes out: status, body, whether the connection ends with it, and what it answers."""
+    """An answer: status, body, whether the connection is closed after it, and its delivery."""
 
     @property
     def status(self) -> int: ...  # noqa: D102 - as above
@@ -31,18 +31,18 @@ class FastAnswer(Protocol):
     @property
     def is_last(self) -> bool: ...  # noqa: D102 - as above
     @property
-    def delivery(self) -> bytes: ...  # noqa: D102 - the delivery's name, said as `Request-Id`
+    def delivery(self) -> bytes: ...  # noqa: D102 - sent as `Request-Id`
 
 
 A = TypeVar("A", bound=FastAnswer)
 
 
 class FastHandler(Protocol[A]):
-    """What answers on the fast path."""
+    """The handler of requests on the fast path."""
 
     @property
     def targets(self) -> Collection[bytes]:
-        """Request targets, exactly as they stand in the request line."""
+        """The request targets, exactly as in the request line."""
 
     @property
     def body_bytes_max(self) -> int:
@@ -50,56 +50,56 @@ class FastHandler(Protocol[A]):
 
     @property
     def headers(self) -> Headers:
-        """Header lines of every answer; its length and its date come of themselves."""
+        """The header lines of every answer; length and date are added by the server."""
 
     def answer(self, headers: Headers, body: bytes, peer: str | None) -> Awaitable[A]:
-        """Answer a POST; `headers` with lower-case names, in the order in which they came.
+        """Answer a POST; `headers` have lower-case names and are in the order received.
 
-        It is cancelled when the caller hangs up.
+        The call is cancelled when the caller hangs up.
         """
 
     def unheard(self, answer: A | None) -> None:
-        """Its caller has hung up, before it was answered (None) or before the answer arrived."""
+        """Note that the caller hung up, before the answer (None) or before its delivery."""
 
 
 class Caller(Protocol):
-    """The connection that a request came by."""
+    """The connection of a request."""
 
     transport: asyncio.Transport
     peer: str | None
     is_gone: bool
     """whether the connection was lost"""
     is_last: bool
-    """whether the connection ends with the request under way"""
+    """whether the connection is closed after the request in progress"""
     peer_has_finished: bool
     """whether the caller has ended their side of the connection"""
     writable: asyncio.Event | None
     """what to wait for while the caller does not read what was written before"""
 
     async def is_delivered(self) -> bool:
-        """Whether a caller who has ended their side got what was written."""
+        """Whether a caller who has ended their side received what was written."""
 
     def task_is_over(self) -> None:
-        """The task that answers has nothing more to do."""
+        """Note that the task that answers has ended."""
 
     def answer_is_complete(self, *, is_last: bool) -> None:
-        """The request was answered; `is_last`: the connection ends with it."""
+        """Note that the request was answered; `is_last`: the connection is closed."""
 
 
 class FastPath(Generic[A]):
     """The fast path of a process."""
 
     def __init__(self, handler: FastHandler[A]) -> None:
-        """`handler`: answers the requests that take it."""
+        """`handler` answers the requests that take the fast path."""
         self._handler = handler
         self._targets = frozenset(handler.targets)
         self.body_bytes_max = handler.body_bytes_max
         self._dated: Headers | None = None
         self._lines = b""
-        """header lines of every answer, as long as the date stays the same"""
+        """header lines of every answer, cached while the date stays the same"""
 
     def takes(self, head: Head) -> bool:
-        """Whether this request may be answered here, if its body comes soon and is not long."""
+        """Whether this request may be answered here, if its body is short and arrives soon."""
         return (
             head.target in self._targets
             and head.method == b"POST"
@@ -109,7 +109,7 @@ class FastPath(Generic[A]):
         )
 
     async def serve(self, caller: Caller, head: Head, body: bytes, dated: Headers) -> None:
-        """Answer one request; `dated`: header lines that the server has for every answer."""
+        """Answer one request; `dated` are the server's header lines, with the date."""
         handler = self._handler
         answer: A | None = None
         try:
@@ -136,7 +136,7 @@ class FastPath(Generic[A]):
             if caller.is_gone:
                 handler.unheard(answer)
             else:
-                caller.transport.close()  # No answer says that the outcome is not known.
+                caller.transport.close()  # No answer: the outcome is unknown.
             raise
         if not is_heard:
             handler.unheard(answer)

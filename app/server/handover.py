@@ -1,9 +1,9 @@
-"""How a request is handed over to uvicorn: one at a time, whole heads, bodies that end.
+"""The handover of requests to uvicorn: one at a time, with complete heads and bounded bodies.
 
-`Handover` is the transport that an untouched uvicorn protocol is given, as uvicorn itself gives its
-transport to a WebSocket protocol. The connection stays ours, and with it all that uvicorn's
-protocol does not bound: what stands between two requests, their number, their heads, their time.
-`attended` goes around the application, and tells the connection when a request is answered.
+`Handover` is the transport that an unmodified uvicorn protocol is given, as uvicorn itself gives
+its transport to a WebSocket protocol. The connection stays ours, with the bounds that uvicorn's
+protocol lacks: on pipelined bytes, on the number of requests, on their heads and on their time.
+`attended` wraps the application, and tells the connection when a request is answered.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 STATE_KEY: Final = "wallet.handover"
-"""Where the application's state, which uvicorn copies for each request, has the connection."""
+"""The key of the connection in the application state, which uvicorn copies for each request."""
 
 
 class AnswerLostError(ConnectionResetError):
-    """The caller hung up before the answer arrived."""
+    """The caller hung up before the answer was delivered."""
 
 
 class Owner(Protocol):
@@ -37,37 +37,37 @@ class Owner(Protocol):
         """Whether the caller has ended their side of the connection."""
 
     def pause_handover(self) -> None:
-        """Hand over no more of the body for now."""
+        """Stop handing over the body for now."""
 
     def resume_handover(self) -> None:
-        """Hand over more of the body."""
+        """Continue to hand over the body."""
 
     def answer_is_complete(self, *, is_last: bool) -> None:
-        """The request was answered; `is_last`: the connection ends with it."""
+        """Note that the request was answered; `is_last`: the connection is closed."""
 
     async def is_delivered(self) -> bool:
-        """Whether a caller who has ended their side got what was written."""
+        """Whether a caller who has ended their side received what was written."""
 
 
 class Handover(asyncio.Transport):
     """The transport of the inner protocol; it writes only while a request is handed over."""
 
     def __init__(self, owner: Owner) -> None:
-        """Stand between the connection and the protocol within."""
+        """`owner` is the connection that hands requests over."""
         super().__init__()
         self._owner = owner
         self._parts: list[bytes] = []
         self._call_soon = asyncio.get_running_loop().call_soon
         self.is_under_way = False
-        """whether a request is handed over and not answered yet"""
+        """whether a request was handed over and is not answered yet"""
         self._is_attended = False
-        """whether the application has begun with it"""
+        """whether the application was called with it"""
         self._is_last = False
         self.has_written = False
         """whether anything of the answer was written"""
 
     def begin(self) -> None:
-        """A request is handed over."""
+        """Note that a request is handed over."""
         self.is_under_way, self.has_written = True, False
         self._is_attended, self._is_last = False, False
 
@@ -81,9 +81,9 @@ class Handover(asyncio.Transport):
 
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write at the end of this turn of the loop: uvicorn writes head and body apart.
+        """Buffer until the end of this turn of the loop, since uvicorn writes head and body apart.
 
-        Each would be a packet of its own, and a wake-up for whoever reads it.
+        Written apart, each would be a packet of its own.
         """
         if self.is_under_way:
             if not self._parts:
@@ -92,16 +92,16 @@ class Handover(asyncio.Transport):
             self.has_written = True
 
     def flush(self) -> None:
-        """Write what has been gathered."""
+        """Write what is buffered."""
         parts, self._parts = self._parts, []
         if parts and not self._owner.transport.is_closing():
             self._owner.transport.write(b"".join(parts))
 
     @override
     def close(self) -> None:
-        """Close after this answer; between two requests the connection knows when it is over.
+        """Close after this answer; between two requests the connection itself decides.
 
-        While the application is at work, its own end is waited for: it may want to know whether the
+        While the application runs, its end is waited for, since it may want to know whether the
         answer was delivered.
         """
         self._is_last = True
@@ -121,18 +121,18 @@ class Handover(asyncio.Transport):
         self._owner.resume_handover()
 
     async def finish(self) -> None:
-        """Write what is left; raise AnswerLostError if the caller has hung up."""
+        """Write what is buffered; raise AnswerLostError if the caller has hung up."""
         self.flush()
         owner = self._owner
         if owner.is_gone or (owner.peer_has_finished and not await owner.is_delivered()):
             raise AnswerLostError
 
     def application_begins(self) -> None:
-        """The application has the request."""
+        """Note that the application was called."""
         self._is_attended = True
 
     def application_ends(self, *, has_failed: bool) -> None:
-        """The application has returned; what uvicorn still says of it comes first."""
+        """Note that the application has returned; uvicorn may still write for it first."""
         self._is_last = self._is_last or has_failed
         self._call_soon(self._end_request)
 
@@ -144,10 +144,10 @@ class Handover(asyncio.Transport):
 
 
 def attended(app: ASGIApp) -> ASGIApp:
-    """Tell the connection when the application has answered, and the application when in vain.
+    """Wrap an application so that the connection learns when it has answered.
 
-    To a caller who has ended their side, an answer is sent and then looked after: if they had hung
-    up, `send` raises OSError, as ASGI has it; an application need not mind.
+    The application learns whether its answer was delivered to a caller who had ended their side: if
+    they had hung up, `send` raises OSError, as ASGI specifies.
     """
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:

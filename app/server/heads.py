@@ -1,8 +1,8 @@
-"""Reads one request head, and refuses what two readers could understand differently.
+"""Reads one request head, and refuses heads that two servers could interpret differently.
 
-A head is handed to the parser alone and whole, never with what follows it: where a request ends is
-decided here once, by `content_length` or `is_chunked`, and an Upgrade that nobody here speaks
-cannot make the parser take a body for something else.
+The parser gets a complete head and nothing that follows it: where a request ends is decided here
+once, by `content_length` or `is_chunked`, and an offered Upgrade cannot make the parser treat a
+body as another protocol.
 """
 
 from typing import Final
@@ -14,19 +14,19 @@ HEAD_BYTES_MAX: Final = 64 * 1024
 
 HEAD_END: Final = b"\r\n\r\n"
 BLANKS: Final = b" \t"
-"""What may stand around a header's value without being part of it (RFC 9110, 5.5)."""
+"""Blanks around a header's value, which are not part of it (RFC 9110, 5.5)."""
 
 _FRAMING: Final = frozenset({b"transfer-encoding", b"connection", b"expect"})
-"""Rarer headers that say how to read the request."""
+"""Rare headers that decide how to read the request."""
 
 _OF_THE_CONNECTION: Final = frozenset(
     {b"connection", b"upgrade", b"http2-settings", b"keep-alive", b"proxy-connection"}
 )
-"""Headers that concern this connection, and not the application behind it."""
+"""Headers of this connection that are not forwarded to the application."""
 
 
 class RequestError(Exception):
-    """A request cannot be followed; what it is answered with before its connection ends."""
+    """A request cannot be read; it is answered with this status and the connection is closed."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
@@ -49,9 +49,9 @@ class Head:
 
     def __init__(self) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
-        """names in lower case, in the order in which they came; values without blanks around"""
+        """names in lower case, in the order received; values without surrounding blanks"""
         self.framing: list[tuple[bytes, bytes]] = []
-        """those of them that are rare, and say how to read the request"""
+        """those of the headers that are in _FRAMING"""
 
     def on_url(self, target: bytes) -> None:
         """Note the request target; the parser calls this."""
@@ -60,10 +60,10 @@ class Head:
         self.target = target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note one header; the parser calls this, and has held a length to digits, given once."""
+        """Note one header; the parser calls this, and has checked that a length is one number."""
         name = name.lower()
         if value[-1:] <= b" ":
-            value = value.strip(BLANKS)  # The parser leaves those behind it.
+            value = value.strip(BLANKS)  # The parser keeps trailing blanks.
         self.headers.append((name, value))
         if name == b"content-length":
             self.content_length = int(value)
@@ -79,10 +79,10 @@ class Head:
     # --- for the application behind ---------------------------------------------------------------
 
     def forwarded(self) -> bytes:
-        """The head as another HTTP/1.1 server on this connection would get it.
+        """Return the head as it is forwarded to uvicorn.
 
-        What concerns the connection alone is left out: an Upgrade that we do not speak is ignored
-        (RFC 9110, 7.8), and whether the connection stays is said in one word.
+        Headers of the connection are left out: an Upgrade that we do not support is ignored (RFC
+        9110, 7.8), and one `Connection` header states whether the connection stays open.
         """
         if self.method == b"CONNECT":
             raise RequestError(501, "There is no tunnel here.")
@@ -102,13 +102,13 @@ class Head:
 
 
 def read_head(data: bytes) -> Head:
-    """Read a head, given from its first byte to the empty line that ends it."""
+    """Read a complete head, with its empty line; raise RequestError if it cannot be read."""
     head = Head()
     parser = httptools.HttpRequestParser(head)
     try:
         parser.feed_data(data)
     except httptools.HttpParserUpgrade:
-        # The parser would stop here; only the head was given to it, and the rest is read as if no
+        # The parser would stop here. It was given the head only, and the rest is read as if no
         # other protocol had been offered.
         pass
     except httptools.HttpParserError as error:
@@ -132,7 +132,7 @@ def read_head(data: bytes) -> Head:
 
 
 def _understand(head: Head) -> None:
-    """Read what the rarer headers say of the connection and of the body."""
+    """Interpret the rare headers about the connection and the body."""
     for name, value in head.framing:
         if name == b"expect":
             head.expects_continue = value.lower() == b"100-continue"

@@ -1,13 +1,13 @@
 """One connection of a caller: requests are read one at a time, and answered in their order.
 
-1. A head is read whole, within its bounds of size and time, and checked.
-2. The fast path takes it, once its body has come; or it is handed over to uvicorn, body and all.
-3. Only when it is answered, the next one is looked at. Until then what else has come is kept, one
-   read of it, and reading stops. So a request that cannot be read never takes the place of the
-   answer to another, and nothing behind it is carried out.
+1. A complete head is read, within its bounds of size and time, and checked.
+2. The fast path answers it once its body has arrived; or it is handed over to uvicorn.
+3. The next request is read only after the answer. Until then at most one read of further bytes is
+   buffered, and reading is paused. So a malformed request never takes the place of the answer to an
+   earlier one, and nothing that follows it is executed.
 
-Both ways lead through here, with the fast path and without: uvicorn's own protocol loses the body
-of a request that offers an Upgrade, queues requests without end and waits for heads for ever.
+All requests pass through here, with the fast path on or off: uvicorn's own protocol loses the body
+of a request that offers an Upgrade, queues requests without bound and waits for heads for ever.
 """
 
 import asyncio
@@ -28,35 +28,35 @@ from app.server.handover import STATE_KEY, Handover
 from app.server.heads import HEAD_BYTES_MAX, HEAD_END, Head, RequestError, read_head
 
 PATIENCE_SECONDS: Final = 0.1
-"""So long a body may follow its head and still take the fast path: many send the two apart."""
+"""How late a body may follow its head on the fast path; many clients send the two apart."""
 
 LINGER_SECONDS: Final = 2
 LINGER_BYTES_MAX: Final = 4 * 1024 * 1024
-"""How long, and how much, is read and thrown away after the last answer while a caller still sends.
+"""How long, and how much, is read and discarded after the last answer while a caller still sends.
 
-A connection that is closed over unread bytes is reset, and the answer lost with it (RFC 9112, 9.6).
+A connection closed with unread bytes is reset, and the answer is lost (RFC 9112, 9.6).
 """
 
 CR: Final = 13
 
 _NO_HEAD: Final = Head()
 _NO_BODY: Final = SizedBody(0)
-"""Between two requests."""
+"""The body reader between two requests."""
 
 
 class Stage(Enum):
-    """Where a connection stands."""
+    """The state of a connection."""
 
     HEAD = auto()
-    """between requests, or a head has come in part"""
+    """between requests, or a head has partly arrived"""
     HELD_BODY = auto()
-    """a body is collected for the fast path"""
+    """a body is buffered for the fast path"""
     HANDED_BODY = auto()
-    """a body is handed over as it comes"""
+    """a body is handed over as it arrives"""
     ANSWERING = auto()
-    """a whole request waits for its answer"""
+    """a complete request waits for its answer"""
     ENDING = auto()
-    """the last answer is written; what still comes is thrown away"""
+    """the last answer is written; further bytes are discarded"""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -87,9 +87,9 @@ class HttpConnection(asyncio.Protocol):
         self._stage = Stage.HEAD
         self._data: bytes | bytearray = b""
         self._at = 0
-        """where in `_data` begins what was not read yet"""
+        """the position in `_data` of the first unread byte"""
         self._searched = 0
-        """up to where `_data` was searched for the end of a head"""
+        """the position in `_data` up to which the end of a head was searched"""
         self._is_paused = False
         self._thrown_away = 0
 
@@ -103,9 +103,9 @@ class HttpConnection(asyncio.Protocol):
         self._inner: HttpToolsProtocol | None = None
         self._handover_waits = False
         self._is_answered = False
-        """whether a request was answered before all of its body came"""
+        """whether a request was answered before its body was complete"""
         self.is_last = False
-        """whether the connection ends with the request under way"""
+        """whether the connection is closed after the request in progress"""
         self.writable: asyncio.Event | None = None
 
     # --- a connection's life --------------------------------------------------------------------
@@ -120,7 +120,7 @@ class HttpConnection(asyncio.Protocol):
         self.quiet_since = now
         self.expires_at = now + self._connections.deadline_ns
         if not self._connections.admit(self):
-            # It must not keep the descriptor that there is no room for.
+            # It must not keep its descriptor, since there are none to spare.
             self._refuse(RequestError(503, "There are too many connections."), lingers=False)
 
     @override
@@ -139,12 +139,12 @@ class HttpConnection(asyncio.Protocol):
 
     @override
     def eof_received(self) -> bool:
-        """A caller who has asked may end their side and wait; one who has not will never ask."""
+        """Keep the connection if a complete request waits for its answer; else close it."""
         self.peer_has_finished = True
         return self._stage is Stage.ANSWERING
 
     def shutdown(self) -> None:
-        """Answer what was begun, then close: the server stops."""
+        """Answer the request in progress, then close: the server stops."""
         self.is_last = True
         match self._stage:
             case Stage.HEAD:
@@ -157,14 +157,14 @@ class HttpConnection(asyncio.Protocol):
     def expire(self) -> None:
         """Close: its time is over."""
         if self.writable is not None or self._stage is Stage.ENDING:
-            self.transport.abort()  # What was written is not read.
+            self.transport.abort()  # The caller does not read what was written.
         elif self._stage is Stage.HEAD and self._at < len(self._data):
             self._refuse(RequestError(408, "The request did not come in time."))
         else:
             self.transport.close()
 
     def make_room(self) -> None:
-        """Close: another needs its place."""
+        """Close to make room for another connection."""
         self.quiet_since = None
         self.transport.close()
 
@@ -193,7 +193,7 @@ class HttpConnection(asyncio.Protocol):
         self._data += data
 
     def _read(self) -> None:
-        """Read what has come, until a request waits for its answer or more has to come."""
+        """Read buffered bytes until a request waits for its answer or more bytes are needed."""
         try:
             if self._stage is Stage.HEAD:
                 self._read_head()
@@ -207,7 +207,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(error)
 
     def _read_head(self) -> None:
-        """Read a head, if all of it has come."""
+        """Read a head, if it is complete."""
         data = self._data
         at = self._at
         if data[at] == CR:
@@ -241,7 +241,7 @@ class HttpConnection(asyncio.Protocol):
             self._stage, self._body = Stage.HELD_BODY, body_of(head)
 
     def _skip_empty_lines(self) -> int:
-        """A few callers end a body with a line break that is not part of it (RFC 9112, 2.2)."""
+        """Skip line breaks that a few clients send after a body (RFC 9112, 2.2)."""
         while self._data[self._at : self._at + 2] == b"\r\n":
             self._at += 2
         return self._at
@@ -265,7 +265,7 @@ class HttpConnection(asyncio.Protocol):
     # --- the fast path ----------------------------------------------------------------------------
 
     def _read_held_body(self) -> None:
-        """Collect the body; one that is long or comes slowly is handed over."""
+        """Buffer the body; a request with a long or slow one is handed over."""
         count = len(self._held)
         self._at = self._body.read(self._data, self._at, self._held)
         self._held_bytes += sum(map(len, self._held[count:]))
@@ -286,10 +286,10 @@ class HttpConnection(asyncio.Protocol):
         self._stage = Stage.ANSWERING
         serving = fast_path.serve(self, head, body, state.default_headers)
         self._task = task = self._loop.create_task(serving)
-        state.tasks.add(task)  # A callback at its end would be another turn of the loop.
+        state.tasks.add(task)  # A done-callback would cost another turn of the loop.
 
     def _release(self) -> None:
-        """Hold nothing any more."""
+        """Release everything held for the request."""
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -302,7 +302,7 @@ class HttpConnection(asyncio.Protocol):
         self._read()
 
     def _hand_over_held(self) -> None:
-        """Hand over a request with that part of its body that has come."""
+        """Hand over a request with the part of its body that has arrived."""
         body = b"".join(self._held)
         self._release()
         self._hand_over(self._head)
@@ -324,7 +324,7 @@ class HttpConnection(asyncio.Protocol):
             self._inner.shutdown()
 
     def _hand_over_body(self) -> None:
-        """Hand over what has come of the body."""
+        """Hand over the part of the body that has arrived."""
         if self._handover_waits:
             return
         parts: list[bytes] = []
@@ -349,12 +349,12 @@ class HttpConnection(asyncio.Protocol):
         self._inner.data_received(chunk)
 
     def pause_handover(self) -> None:
-        """Hand over no more of the body for now."""
+        """Stop handing over the body for now."""
         self._handover_waits = True
         self._pause_reading()
 
     def resume_handover(self) -> None:
-        """Hand over more of the body."""
+        """Continue to hand over the body."""
         self._handover_waits = False
         self._loop.call_soon(self._go_on_handing_over)
 
@@ -370,17 +370,17 @@ class HttpConnection(asyncio.Protocol):
     # --- what goes out ----------------------------------------------------------------------------
 
     async def is_delivered(self) -> bool:
-        """Whether a caller who has ended their side got what was written."""
+        """Whether a caller who has ended their side received what was written."""
         return await is_delivered(self.transport)
 
     def task_is_over(self) -> None:
-        """The task that answers on the fast path has nothing more to do."""
+        """Note that the fast path's task has ended."""
         if self._task is not None:
             self.server_state.tasks.discard(self._task)
             self._task = None
 
     def answer_is_complete(self, *, is_last: bool) -> None:
-        """The request was answered; `is_last`: the connection ends with it."""
+        """Note that the request was answered; `is_last`: the connection is closed."""
         if self._task is not None:
             self.task_is_over()
         if is_last:
@@ -388,7 +388,7 @@ class HttpConnection(asyncio.Protocol):
         if self._stage is Stage.ANSWERING:
             self._end_or_go_on()
         elif self._stage is Stage.HANDED_BODY:
-            # Some of the body is still to come, and nobody reads it.
+            # A part of the body is still to arrive, and nothing will read it.
             if self.is_last:
                 self._end()
             else:
@@ -397,7 +397,7 @@ class HttpConnection(asyncio.Protocol):
                 self.resume_handover()
 
     def _end_or_go_on(self) -> None:
-        """Take the next request, if there is to be one."""
+        """Read the next request, or close."""
         if self.is_last:
             self._end(lingers=self._at < len(self._data) or self._is_paused)
             return
@@ -412,11 +412,11 @@ class HttpConnection(asyncio.Protocol):
             self._resume_reading()
 
     def _wants_more(self) -> bool:
-        """Whether the request under way, or the next one, has not come whole."""
+        """Whether the current or the next request is incomplete."""
         return self._stage in {Stage.HEAD, Stage.HELD_BODY} or self._wants_body()
 
     def _refuse(self, error: RequestError, *, lingers: bool = True) -> None:
-        """Answer what cannot be followed, and read no more."""
+        """Answer a request that cannot be read, and read no more."""
         self._release()
         if self._handover is not None and self._inner is not None:
             has_begun = self._is_answered or self._handover.has_written
@@ -441,7 +441,7 @@ class HttpConnection(asyncio.Protocol):
         self._end(lingers=lingers)
 
     def _end(self, *, lingers: bool = True) -> None:
-        """Close; `lingers`: not before a caller who still sends could read the last answer."""
+        """Close; `lingers`: only after a caller who still sends could read the last answer."""
         if not lingers or self.peer_has_finished or self.transport.is_closing():
             self.transport.close()
             return

@@ -1,7 +1,7 @@
-"""A port: what is served there, and how the connections to it are made.
+"""A port: the application that it serves, and the factory of its connections.
 
-uvicorn listens, keeps the date, and ends in an orderly way. It asks a port for the application once
-and for a protocol at each connection, so what they share is kept here.
+A port's factories are called by uvicorn, once for the application and once for each connection;
+what these share is kept here.
 """
 
 from asyncio import Protocol
@@ -19,18 +19,18 @@ from app.server.handover import attended
 from app.server.http_connection import HttpConnection
 
 KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than a caller's pool keeps an idle connection: the caller is the one who closes."""
+"""Longer than callers' pools usually keep an idle connection, so that the caller closes first."""
 
 
 class Served(NamedTuple):
-    """What is served: the application, and what answers without it where the fast path is on."""
+    """The application, and the handler of the fast path if that is on."""
 
     app: ASGIApp
     fast_handler: FastHandler[Any] | None = None
 
 
 class Port:
-    """Builds what is served, in the process that serves it, and makes each of its connections."""
+    """Builds the application, in the process that serves it, and makes its connections."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Port:
         deadline: timedelta,
         keep_alive_seconds: int = KEEP_ALIVE_SECONDS,
     ) -> None:
-        """`connections`: how many there may be; `deadline`: until when a head must be whole."""
+        """`connections` is how many there may be; `deadline` bounds the arrival of a head."""
         self._build = build
         self._connections = Connections(
             connections,
@@ -63,7 +63,7 @@ class Port:
         app_state: dict[str, Any],
         _loop: object = None,
     ) -> Protocol:
-        """Make a connection, where uvicorn would make its own."""
+        """Make a connection; this replaces uvicorn's protocol factory."""
         return HttpConnection(config, server_state, app_state, self._connections, self._fast_path)
 
     def config(self, **options: Any) -> Config:  # noqa: ANN401 - uvicorn's options
@@ -74,7 +74,7 @@ class Port:
             interface="asgi3",
             http=self.connection,  # type: ignore[arg-type]  # it is called as a class would be
             ws="none",
-            # The edges log what they decide; X-Forwarded-For is theirs to believe or not.
+            # The edges write the access log, and decide whether to trust X-Forwarded-For.
             access_log=False,
             proxy_headers=False,
             server_header=False,

@@ -1,7 +1,7 @@
 """The private port of a serving process: a second, small server in the same event loop.
 
-With several workers the first free port of `WALLET_PRIVATE_PORT`, the next, … belongs to each, so
-that every process can be asked for its own numbers; a worker that is replaced takes the freed one.
+Of several workers each takes the first free port from `WALLET_PRIVATE_PORT` on, so that every
+process can be scraped for its own metrics; a replaced worker's port is free for its successor.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from app.server.serving import take_address
 logger = structlog.get_logger("private")
 
 GOODBYE_SECONDS = 1
-"""A probe or a scrape is over at once."""
+"""Short, since a probe or a scrape is over at once."""
 
 
 class _QuietServer(uvicorn.Server):
-    """A server that leaves the signals to the one it stands beside."""
+    """A server that leaves signals to the main server of the process."""
 
     @override
     @contextmanager
@@ -39,9 +39,10 @@ class _QuietServer(uvicorn.Server):
 async def private_server(
     app: ASGIApp, host: str, port: int, workers: int, *, deadline: timedelta
 ) -> AsyncIterator[str]:
-    """Serve `app` on the private port for as long as the block lasts; hand out its address.
+    """Serve `app` on the private port until the block ends; yield its address.
 
-    Its connections are counted apart, so that probes are answered when callers have all of theirs.
+    Its connections have a limit of their own, so that probes are answered when callers have used
+    up theirs.
     """
     listening = take_one_of(host, port, workers)
     private = Port(lambda: Served(app), connections=PRIVATE_CONNECTIONS_MAX, deadline=deadline)
@@ -58,7 +59,7 @@ async def private_server(
 
 
 def check_private_ports(host: str, port: int, workers: int) -> None:
-    """Raise AddressTakenError if a worker would find no port; told before anything starts."""
+    """Raise AddressTakenError if a worker would find no port, before anything is started."""
     for candidate in range(port, port + workers) if port else ():
         take_address(host, candidate).close()
 

@@ -1,8 +1,8 @@
-"""The server: uvicorn with connections and a listening socket of our own, and a bounded goodbye.
+"""The server: uvicorn with our own connections and listening socket, and a bounded shutdown.
 
-1. The address is taken first, so that one in use is told in a sentence, before anything starts.
+1. The address is bound first, so that one in use is reported before anything starts.
 2. One process serves, or several share the socket.
-3. Ctrl-C or SIGTERM: nothing new is accepted, what was begun is finished, within bounds.
+3. On Ctrl-C or SIGTERM nothing new is accepted, and requests in progress are finished in bounds.
 """
 
 import functools
@@ -24,20 +24,20 @@ from app.server.port import Port, Served
 from app.settings import Settings
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted while a burst arrives."""
+"""The number of connections that may wait to be accepted during a burst."""
 
 GOODBYE_SECONDS = 5
-"""What a shutdown may take beyond the deadline of the requests it waits for."""
+"""How long a shutdown may take beyond the deadline of the requests it waits for."""
 
 POLL_SECONDS = 0.05
 
 
 BuildApp = Callable[[Settings, str], Served]
-"""Put together what is served from a database; other processes find it by its module and name."""
+"""Builds what is served from a database; other processes import it by its module and name."""
 
 
 class AnnouncingServer(uvicorn.Server):
-    """A server that says when it is ready."""
+    """A server that announces when it is ready."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -51,10 +51,10 @@ class AnnouncingServer(uvicorn.Server):
 
 
 class Workers(Multiprocess):
-    """Several processes on one socket: they say once that they are ready, and end together.
+    """Several processes on one socket, which are announced once and end together.
 
-    Ctrl-C in a terminal reaches every process of its group. The workers do not listen to it: they
-    hear from us, by SIGTERM, when it is time.
+    Ctrl-C in a terminal reaches every process of its group. The workers ignore it, and end when
+    this process sends them SIGTERM.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Workers(Multiprocess):
             super().keep_subprocess_alive()
 
     def _is_ready(self, process: Process) -> bool:
-        """Wait until a worker serves, has failed, or nobody wants it any more."""
+        """Wait until a worker serves, has failed, or is not needed any more."""
         while process.process.is_alive() and not self.signal_queue:
             if process.is_ready(timeout=1):
                 return True
@@ -86,7 +86,7 @@ class Workers(Multiprocess):
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Hold SIGINT back; a process started meanwhile never hears it."""
+    """Block SIGINT; a process started in this block inherits that and never gets it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -95,7 +95,7 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def take_address(host: str, port: int) -> socket.socket:
-    """Listen on an address; port 0 takes a free one."""
+    """Listen on an address (port 0: a free port); raise AddressTakenError if it is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -111,7 +111,7 @@ def run_server(
     listening: socket.socket,
     announce: Callable[[], None],
 ) -> None:
-    """Serve until somebody asks to stop; a signal is raised again when the goodbye is over."""
+    """Serve until a signal; the signal is raised again after the shutdown."""
     port = Port(
         functools.partial(build_app, settings, database_url),
         connections=connections_max(settings.pool_size + settings.lanes),
@@ -135,7 +135,7 @@ def run_server(
 
 
 def _run_one(server: uvicorn.Server, listening: socket.socket) -> bool:
-    """Serve in this process; say whether it failed to start."""
+    """Serve in this process; return whether it failed to start."""
     try:
         server.run([listening])
     except SystemExit as end:

@@ -1,6 +1,6 @@
-"""Delivers a request until it is answered, or gives up after a bounded number of tries.
+"""Delivers a request until it is answered, or gives up after a bounded number of attempts.
 
-Only the same bytes are sent again: the same transactionId, so that the wallet can tell.
+A repeat is the same bytes with the same transactionId, so that the wallet recognises it.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """One player's oracle: predicts the answer to every move, and remembers what it did.
 
-In the contract's order: format, player, scale, transactionId, token, event, funds, bounds, write.
-Its int units cannot round, and it shares nothing with the wallet but the contract.
+The checks are in the contract's order: format, player, scale, transactionId, token, event, funds,
+bounds. Amounts are integers of minor units, and no code is shared with the wallet.
 """
 
 from collections.abc import Callable

@@ -114,18 +114,18 @@ class ScriptWriter:
         return stake * percent // 100 + self.dice.between(1, 9)
 
     def written(self, units: int) -> str:
-        """Write an amount in one of its spellings, which are all the same number."""
+        """Write an amount in one of several forms of the same number."""
         exact = print_units(units, self.oracle.scale)
         if self.dice.chance(70):
             return exact
         whole, _, fraction = exact.partition(".")
         short = fraction.rstrip("0")
-        spellings = (
+        forms = (
             f"{whole}.{short}" if short else whole,
             f"{whole}.{fraction.ljust(18, '0')}",
             f"{whole.rjust(18, '0')}.{fraction or '0'}",
         )
-        return self.dice.pick(spellings)
+        return self.dice.pick(forms)
 
     # --- moves ---------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class ScriptWriter:
         user: UserName = "own",
         flaw: Flaw | None = None,
     ) -> Move:
-        """Write down a move; ``amount`` overrules the spelling of ``units``."""
+        """Write down a move; ``amount`` replaces the text of ``units``."""
         return Move(
             event_type=event_type,
             direction=usual_direction(event_type) if direction is None else direction,

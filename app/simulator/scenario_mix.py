@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from app.simulator.dice import Dice
 from app.simulator.player_script import ScriptWriter, Step
-from app.simulator.scenes import gifts, overtaking, repeats, rounds, strangers, taking_back
+from app.simulator.scenes import gifts, overtaking, refused_requests, repeats, rounds, taking_back
 
 Scene: TypeAlias = Callable[[ScriptWriter], Iterator[Step]]
 
@@ -59,13 +59,13 @@ SCENES: tuple[tuple[Scene, int], ...] = (
     (repeats.take_back_before_win, 1),
     (repeats.beyond_balance, 2),
     (repeats.other_content, 2),
-    (strangers.launched, 2),
-    (strangers.not_launched, 1),
-    (strangers.fresh_token, 1),
-    (strangers.spoiled, 2),
-    (strangers.unheard_of, 1),
-    (strangers.out_of_nothing, 1),
-    (strangers.maintained, 1),
+    (refused_requests.launched, 2),
+    (refused_requests.not_launched, 1),
+    (refused_requests.fresh_token, 1),
+    (refused_requests.spoiled, 2),
+    (refused_requests.unheard_of, 1),
+    (refused_requests.out_of_nothing, 1),
+    (refused_requests.maintained, 1),
 )
 
 

@@ -15,7 +15,7 @@ from app.simulator.oracle import Oracle, ServerSettings
 from app.simulator.player_script import ScriptWriter, Step
 from app.simulator.pockets import Pockets
 from app.simulator.scenario_mix import Scene, share_scenes
-from app.simulator.scenes import strangers
+from app.simulator.scenes import refused_requests
 from app.simulator.stage import Options, Stage
 from app.simulator.units import print_units, units_of
 
@@ -36,7 +36,7 @@ class Script:
 
     def opening(self) -> Iterator[Step]:
         """Launch a game, and leave an id for the neighbour to find."""
-        yield from strangers.launched(self.writer)
+        yield from refused_requests.launched(self.writer)
         yield self.writer.say(_greeting(self.prefix, self.writer))
 
     def scene(self, scene: Scene) -> Iterator[Step]:

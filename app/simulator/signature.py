@@ -57,5 +57,5 @@ def canonical(fields: Iterable[tuple[str, str]]) -> str:
 
 
 def sign(fields: Iterable[tuple[str, str]], key: str) -> str:
-    """Sign fields in the order and spelling in which they will be sent; lower-case hex."""
+    """Sign fields in the order and form in which they will be sent; lower-case hex."""
     return hashlib.sha256((canonical(fields) + key).encode()).hexdigest()

@@ -46,7 +46,7 @@ def units_of(value: Decimal, scale: int) -> int:
 def largest_balance(scale: int) -> int:
     """Return the largest balance, in units: 18 digits before the point, or 12 for crypto.
 
-    Crypto is told by its eight decimal places.
+    A currency with eight decimal places is a crypto currency.
     """
     crypto_scale = 8
     digits = (12 if scale == crypto_scale else 18) + scale

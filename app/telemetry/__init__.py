@@ -1,1 +1,1 @@
-"""Floor 1, what is noticed: logs. Knows nothing of money."""
+"""Floor 1, telemetry: logs, metrics and traces, without knowledge of money."""

@@ -1,4 +1,4 @@
-"""Where log lines go: to a stream that nobody has to read, without waiting for it.
+"""The sink of log lines: writes to a stream without ever waiting for its reader.
 
 1. The lines of one turn of the event loop leave together at its end, in one write: a write each
    would cost more than the lines. Outside a loop a line leaves at once.
@@ -32,11 +32,11 @@ LAST_WORDS_MILLISECONDS: Final = 10
 """At the end of the process: half a second for a reader that is slow; one that is gone has none."""
 
 MAY_PASS: Final = frozenset({None, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT, errno.ENOBUFS})
-"""Nobody reads, or the disk is full: what was begun may be finished later."""
+"""Errors after which a write is tried again: a reader that does not read, or a full disk."""
 
 
 class LineSink:
-    """A stream of lines, never waited for."""
+    """A stream of lines that is never waited for."""
 
     def __init__(self, stream: TextIO, say_dropped: Callable[[int], None] | None = None) -> None:
         """`say_dropped` is told how many lines are missing once the stream takes lines again."""
@@ -46,7 +46,7 @@ class LineSink:
         self._flushed_by: asyncio.AbstractEventLoop | None = None
         self._retried_by: asyncio.AbstractEventLoop | None = None
         self._backlog: deque[tuple[memoryview, int]] = deque()
-        """what waits, with the lines in each portion"""
+        """portions that wait, each with its number of lines"""
         self._backlog_bytes = 0
         self._unsaid = 0
         self.dropped = 0
@@ -97,7 +97,7 @@ class LineSink:
         self._backlog_bytes += len(portion)
 
     def _write_portion(self) -> bool:
-        """Write from the oldest portion; say whether it is worth trying on."""
+        """Write from the oldest portion; return whether another attempt may succeed."""
         portion, lines = self._backlog[0]
         try:
             written = self.writer.write(portion)
@@ -116,7 +116,7 @@ class LineSink:
         return True
 
     def _give_up(self) -> None:
-        """Drop what waits: there is nobody left to read it."""
+        """Drop what waits, since the stream is gone."""
         self._drop(sum(lines for _, lines in self._backlog))
         self._backlog.clear()
         self._backlog_bytes = 0

@@ -1,8 +1,8 @@
-"""Logs: one line of JSON per event on standard error, readable colours where a person looks on.
+"""Logs: one line of JSON per event on standard error, or coloured text on a terminal.
 
-An event's own dict is the line, and nothing is formatted twice (about 4 µs). The line that every
-movement writes has its fields laid down beforehand, and takes `write_line` (about 1 µs). A log that
-cannot be written never changes what a caller is told, nor when: the line is dropped and counted.
+An event's dict is encoded once (about 4 µs). The line of a movement has fixed fields, and uses
+`write_line` (about 1 µs). A log that cannot be written never changes or delays an answer: the line
+is dropped and counted.
 """
 
 import atexit
@@ -30,19 +30,19 @@ class Line(msgspec.Struct, gc=False):
 
 
 class _Output:
-    """How this process logs, once it is set up."""
+    """The configuration of this process's log."""
 
     sink: LineSink | None = None
     processors: ClassVar[list[structlog.typing.Processor]] = []
 
 
 def write_line(line: Line) -> None:
-    """Log a line whose fields are known beforehand, as it would look through structlog."""
+    """Log a line with fixed fields, in the form that structlog would give it."""
     output = _Output
     if output.sink is not None and output.processors and output.processors[-1] is _as_json:
         output.sink.msg(_ENCODER.encode(line))
         return
-    # A person looks on, or a test listens.
+    # A terminal, or a test that captures events.
     facts = msgspec.structs.asdict(line)
     del facts["at"]
     level, event = facts.pop("level"), facts.pop("event")
@@ -50,7 +50,7 @@ def write_line(line: Line) -> None:
 
 
 def configure_logs(stream: TextIO | None = None) -> None:
-    """Set up logging for this process, once; whoever comes later finds it set up."""
+    """Set up logging for this process; later calls change nothing."""
     if structlog.is_configured():
         return
     stream = stream or sys.stderr
@@ -67,7 +67,7 @@ def configure_logs(stream: TextIO | None = None) -> None:
 
 
 def lines_dropped() -> int:
-    """Count the lines of this process that nobody will read."""
+    """Return the number of dropped lines of this process."""
     return _Output.sink.dropped if _Output.sink is not None else 0
 
 

@@ -1,7 +1,7 @@
-"""Numbers: plain counters that cost an addition each, and the families that show them at a scrape.
+"""Metrics: plain counters that cost an addition each, and the families made of them at a scrape.
 
-Whoever does the work keeps its own counters as attributes; nothing is looked up, locked or
-formatted before somebody asks. Times are whole nanoseconds until they are shown.
+Each component keeps its own counters as attributes; nothing is looked up, locked or formatted
+before a scrape. Times are whole nanoseconds until they are formatted.
 """
 
 from bisect import bisect_left
@@ -31,7 +31,7 @@ Values: TypeAlias = tuple[str | int, ...]
 
 
 class Spread:
-    """How values spread over fixed bounds: a count for each, and the sum of all."""
+    """A histogram with fixed bounds: a count for each, and the sum of all values."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -47,9 +47,9 @@ class Spread:
 
 
 class Requests:
-    """What an edge answered, how long it took, and whom it did not let in."""
+    """A contract's answers and their durations, and its untrusted callers."""
 
-    __slots__ = ("answered", "gone", "latency", "not_admitted")
+    __slots__ = ("answered", "gone", "lacking", "latency", "not_admitted")
 
     def __init__(
         self,
@@ -57,13 +57,16 @@ class Requests:
         *,
         answers: Iterable[tuple[str, str, int, int]] = (),
         not_admitted: Iterable[str] = (),
+        lacking: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """`answers` and `not_admitted` are known beforehand, and shown at 0 from the start."""
+        """All but `methods` are label values known beforehand, shown at 0 from the start."""
         self.answered = zeros(answers)
         """method, event type (empty where none was understood), code (0: done), HTTP status"""
         self.latency = {method: Spread() for method in methods}
         self.not_admitted = zeros(not_admitted)
-        """by what kept a stranger out"""
+        """by what refused an untrusted caller"""
+        self.lacking = zeros(lacking)
+        """method, and what its request lacked that a later release asks for"""
         self.gone = 0
         """callers who hung up before their answer"""
 
@@ -74,7 +77,7 @@ class Requests:
 
 
 def zeros(known: Iterable[Key]) -> Counter[Key]:
-    """Return counters that exist at 0: one that is born at 1 has not increased, for Prometheus."""
+    """Return counters at 0, since for Prometheus a series that begins at 1 has not increased."""
     return Counter(dict.fromkeys(known, 0))
 
 

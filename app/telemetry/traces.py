@@ -1,4 +1,4 @@
-"""Traces, when somebody collects them: OpenTelemetry's own variables say where; else nothing.
+"""Traces, sent where OpenTelemetry's own environment variables say; without them, none.
 
 Nothing of OpenTelemetry is loaded and nothing is wrapped unless `OTEL_EXPORTER_OTLP_ENDPOINT` (or
 its `_TRACES_` form) is set. What a span says of a request is its method, path, status and route:
@@ -86,7 +86,7 @@ class Traces:
                     if message["type"] == "http.response.start":
                         status = message["status"]
                         span.set_attribute("http.response.status_code", status)
-                        if status == 404:  # noqa: PLR2004 - a path of a stranger's choice is no name
+                        if status == 404:  # noqa: PLR2004 - a path that the caller chose is no span name
                             span.set_attribute("url.path", "")
                         else:
                             span.update_name(f"{scope['method']} {scope['path']}")

@@ -1,4 +1,1 @@
-"""Floor 1, what is true: the money rules. Standard library only; no IO, no clock, no log.
-
-No random.
-"""
+"""Floor 1, the money rules: standard library only; no IO, clock, log or randomness."""

@@ -1,4 +1,4 @@
-"""The alarms: receipts after which somebody's money is not where they expect it."""
+"""The alarms: receipts that operations must look at, because money may be in the wrong place."""
 
 from enum import StrEnum
 
@@ -16,23 +16,23 @@ from app.wallet.refusals import Refusal
 
 
 class Alarm(StrEnum):
-    """What is wrong; the values are the label of `wallet_alarms_total`."""
+    """The kind of an alarm; its value is the label of the metric `wallet_alarms_total`."""
 
     FLAGGED = "flagged"
     """an accepted movement carries a flag"""
     CREDIT_WITHOUT_MATCH = "credit without a matching movement"
     OTHER_CONTENT = "repeat with other content"
     CREDIT_UNDER_A_USED_ID = "credit under the id of another event type"
-    """how a supplier shows that it repeats a bet's id on its settlement"""
+    """the sign of a supplier that uses a bet's transaction id again for its settlement"""
     SETTLED_BY_HAND = "movement that was settled by hand"
-    """a refused movement came again after two people had moved its money"""
+    """a refused movement was sent again after two people had moved its money by hand"""
     BET_OVERTAKEN = "bet refused because its abort came first"
     UNKNOWN_CREDIT = "credit of an unknown event type"
-    """raised where the request is read: it never becomes a movement"""
+    """raised where the request is parsed, since it never becomes a movement"""
 
 
 def alarm_of(movement: Movement, receipt: Receipt) -> Alarm | None:
-    """The alarm that a decided movement raises; None: all is as it should be."""
+    """Return the alarm that a decided movement raises, or None."""
     match receipt:
         case Posting(entry):
             return Alarm.FLAGGED if entry.flags else None

@@ -1,4 +1,4 @@
-"""The two pockets of a wallet, and every way money may leave or enter them.
+"""The two pockets of a wallet, and the rules by which money enters and leaves them.
 
 All amounts are minor units of the player's currency. `bonus` is never negative; `real` is
 negative only by a SportBetCancel (callback contract, section 3, "Pockets").
@@ -43,7 +43,7 @@ class StakeOrder(StrEnum):
 def share(amount: Minor, parts: Pockets) -> Pockets:
     """Split an amount in the proportion of `parts`: bonus rounded down, the rest real.
 
-    No parts: all real.
+    If both parts are 0, the whole amount is real.
     """
     if parts.bonus == 0:
         return Pockets(amount, 0)
@@ -52,10 +52,10 @@ def share(amount: Minor, parts: Pockets) -> Pockets:
 
 
 def stake_from(pockets: Pockets, amount: Minor, order: StakeOrder) -> Pockets | None:
-    """What each pocket pays of a stake, or None: not enough.
+    """Return what each pocket pays of a stake, or None if the funds are insufficient.
 
-    Only pockets above zero pay, and never more than the balance shown, for a debt counts. A stake
-    of 0 is always funded.
+    Only pockets above zero pay, and together never more than the balance shown: a negative real
+    pocket reduces what bonus may pay. A stake of 0 is always funded.
     """
     if amount == 0:
         return EMPTY
@@ -70,22 +70,22 @@ def stake_from(pockets: Pockets, amount: Minor, order: StakeOrder) -> Pockets | 
 
 
 def real_only(pockets: Pockets, amount: Minor) -> Pockets | None:
-    """What a tip or a withdrawal takes: real money above zero, or None."""
+    """Return what a tip or a withdrawal takes from real, or None if real has less."""
     return Pockets(amount, 0) if amount <= max(pockets.real, 0) else None
 
 
 def bonus_only(pockets: Pockets, amount: Minor) -> Pockets | None:
-    """What the revocation of a bonus takes: bonus money, or None."""
+    """Return what a revocation takes from bonus, or None if bonus has less."""
     return Pockets(0, amount) if amount <= pockets.bonus else None
 
 
 def reverse_parts(
     pockets: Pockets, amount: Minor, parts: Pockets, *, may_overdraw: bool
 ) -> Pockets | None:
-    """What each pocket pays when money given earlier is taken back; None: not enough.
+    """Return what each pocket pays when an earlier credit is reversed; None: not enough.
 
-    First in the `parts` in which it once went there, then real, then bonus, never below zero;
-    what is still missing makes real negative where the movement may overdraw.
+    The `parts` of the earlier credit are taken first, then real, then bonus, never below zero. What
+    is still missing makes real negative if the movement may overdraw.
     """
     real_there, bonus_there = max(pockets.real, 0), pockets.bonus
     real, bonus = min(parts.real, real_there), min(parts.bonus, bonus_there)
@@ -99,10 +99,7 @@ def reverse_parts(
 
 
 def debt_first(pockets: Pockets, credit: Pockets) -> Pockets:
-    """Redirect bonus money of a credit to real.
-
-    As far as real would still be below zero after it.
-    """
+    """Redirect a credit's bonus part to real until real is no longer below zero."""
     debt = -(pockets.real + credit.real)
     if debt <= 0 or credit.bonus == 0:
         return credit

@@ -1,8 +1,8 @@
-"""The decision: movement and facts in, receipt out; a batch is decided by folding it in order.
+"""The decision: movements and facts in, receipts out; a batch is decided in order.
 
 The order of the checks is the contract's (callback contract, section 4): the player, the amount's
-scale, the transaction id, and only then everything that `judge` looks at. A retry must hear what
-became of its id, whatever has happened since.
+scale, the transaction id, and only then everything that `judge` looks at. A retry must get the
+outcome of its transaction id, whatever has happened to the player or the round since.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,12 +33,12 @@ from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey, has_open_bet_of
 
 UNTIMED_ABORTS_MAX: Final = 64
-"""Amounts of refused aborts that the release before remembered for a round."""
+"""The most amounts of refused aborts that the previous release stored for one round."""
 
 
 @dataclass(slots=True)
 class Changes:
-    """What a fold has changed so far: a working copy of the facts, and what is to be written."""
+    """The state while a batch is decided: a working copy of the facts, and what must be written."""
 
     wallets: dict[str, Wallet]
     rounds: dict[RoundKey, Round]
@@ -105,11 +105,12 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
 
 
 def _taken_by(movement: Movement, entries: tuple[JournalEntry, ...]) -> JournalEntry | None:
-    """The entry that has taken a movement's key, of those under its transaction id; None: none has.
+    """Return the entry that holds this movement's key, of those under its transaction id, or None.
 
-    The key in its wide form (with event type and direction) counts in either scope, and first: it
-    is what somebody settled by hand for this movement. Where the wide form is the key, an entry of
-    the narrow scope has taken it only if it is of the same event type and direction.
+    The key in its wide form (with event type and direction) counts in either scope, and is looked
+    at first: an adjustment that two people made by hand for this movement has that form. Where the
+    wide form is the key, an entry of the narrow scope holds it only if it has the same event type
+    and direction.
     """
     key = movement.key
     if movement.rule.is_cashier:
@@ -149,7 +150,7 @@ def _decide_repeat(
 
 
 def _is_settled_by_hand(movement: Movement, entry: JournalEntry) -> bool:
-    """Whether an entry took this movement's key because two people moved its money by hand.
+    """Whether an entry holds this movement's key because two people moved its money by hand.
 
     Such an entry has the key's wide form where the movement itself would not have it, or under
     another event type than the one that the key names.
@@ -163,10 +164,7 @@ def _is_settled_by_hand(movement: Movement, entry: JournalEntry) -> bool:
 def _difference(
     movement: Movement, amount: Minor, wallet: Wallet, entry: JournalEntry
 ) -> str | None:
-    """The contract's name of the first field whose content differs.
-
-    What was not processed comes first.
-    """
+    """Return the contract's name of the first field whose content differs from the entry's."""
     if movement.event_type is not entry.event_type:
         return "eventType"
     if movement.direction is not entry.direction:
@@ -279,7 +277,7 @@ class RefusedInRound(NamedTuple):
     amount: Minor
     objection: Objection
     declined: JournalEntry | None
-    """its entry, where the refusal is an outcome"""
+    """its journal entry, if the refusal is final"""
     key: RoundKey
     round: Round
 
@@ -292,7 +290,7 @@ class RefusedInRound(NamedTuple):
 def _apply_refusal_to_round(
     refused: RefusedInRound, now: datetime, policy: Policy, changes: Changes
 ) -> None:
-    """Follow what a refusal means for early aborts, and let a declined bet be part of history."""
+    """Update the round's early aborts after a refusal, and add a declined bet to its history."""
     movement, declined, key, round_ = (
         refused.movement,
         refused.declined,
@@ -317,7 +315,7 @@ def _apply_refusal_to_round(
 
 
 def _untimed_aborts_after(refused: RefusedInRound) -> frozenset[Minor]:
-    """The amounts that the release before would remember of this round's refused aborts."""
+    """The amounts that the previous release would store of this round's refused aborts."""
     known = refused.round.untimed_aborts
     if not refused.abort_found_no_bet or len(known) >= UNTIMED_ABORTS_MAX:
         return known
@@ -335,7 +333,7 @@ def _early_abort_after(refused: RefusedInRound, now: datetime) -> EarlyAbort | N
         return None
     own = find(round_.early_aborts, movement.key.transaction_id)
     if own is not None:
-        # Its id has an outcome now; one that still waits for its bet goes on waiting.
+        # Its id has an outcome now; an abort that still waits for its bet keeps waiting.
         is_over = own.state is AbortState.USED and refused.declined is not None
         return own._replace(state=AbortState.SETTLED) if is_over else None
     if has_open_bet_of(round_, refused.amount):
@@ -355,7 +353,7 @@ def _write_round(
     early_abort: EarlyAbort | None,
     changes: Changes,
 ) -> None:
-    """Remember how a round stands after this movement, and which early abort it changed."""
+    """Store the round as it is after this movement, and the early abort that changed."""
     changes.rounds[key] = after
     known = changes.rounds_after.get(key)
     early_aborts = known.early_aborts if known else _NONE

@@ -1,9 +1,9 @@
-"""Aborts that came before the bet they give back, and the bet that each of them refuses.
+"""Early aborts: aborts that arrived before the bet they void, and the bet that each refuses.
 
 Callback contract, section 5, "The abort that overtook its bet". An abort that found no bet of its
-amount is remembered by its transaction id. A bet that comes shortly after it is the bet that the
-game side has already given up: it is refused, and uses the abort up. Later than that the bet is
-accepted and flagged.
+amount is stored by its transaction id. A bet that arrives shortly after it is taken to be the bet
+that the game side has already voided: it is refused, and the abort is used up. A bet that arrives
+later than the window is accepted and flagged.
 """
 
 from collections.abc import Iterable
@@ -18,16 +18,16 @@ from app.wallet.movement import KeyScope, Movement
 
 
 class AbortState(StrEnum):
-    """What has become of an abort that came early. The values are the database's."""
+    """The state of an early abort. The values are those of the database."""
 
     WAITING = "waiting"
-    """a bet may still come that it refuses"""
+    """a bet that it refuses may still arrive"""
     USED = "used"
-    """it refused a bet; its own id has no outcome yet, and will hear that all is given back"""
+    """it refused a bet; its own id has no outcome yet, and will be told that nothing is left"""
     ABSORBED = "absorbed"
-    """A bet of its amount had been refused for ever before it came, so no other bet is meant.
+    """A bet of its amount had been declined before it arrived, so the abort refuses no other bet.
 
-    It stays so whatever becomes of it: each declined bet absorbs one abort only.
+    This state is final: each declined bet absorbs one abort only.
     """
     SETTLED = "settled"
     """its own id has an outcome"""
@@ -39,12 +39,12 @@ class EarlyAbort(NamedTuple):
     transaction_id: str
     amount: Minor
     first_at: datetime
-    """the ledger's time of its first delivery"""
+    """when it was first delivered, by the ledger's clock"""
     state: AbortState
 
 
 class OvertakenBet(StrEnum):
-    """What becomes of a bet whose abort came first (setting)."""
+    """What is done with a bet whose abort arrived first (WALLET_OVERTAKEN_BET)."""
 
     REFUSE = "refuse"
     FLAG = "flag"
@@ -53,9 +53,10 @@ class OvertakenBet(StrEnum):
 def waiting_for(
     aborts: Iterable[EarlyAbort], bet: Movement, amount: Minor, scope: KeyScope
 ) -> list[EarlyAbort]:
-    """The waiting aborts that mean this bet.
+    """Return the waiting aborts that apply to this bet.
 
-    Where an abort may carry its bet's id, only the abort of the bet's own id does, at any amount.
+    In the key scope in which an abort may carry its bet's transaction id, only the abort with the
+    bet's own id applies, whatever its amount; otherwise every waiting abort of the amount does.
     """
     by_id = scope is KeyScope.TRANSACTION_EVENT
     return [
@@ -67,9 +68,10 @@ def waiting_for(
 
 
 def in_time(aborts: Iterable[EarlyAbort], now: datetime, window: timedelta) -> EarlyAbort | None:
-    """The oldest of these aborts that came at most `window` ago.
+    """Return the oldest of these aborts that arrived at most `window` ago, or None.
 
-    Of aborts of one moment the first by its id, whatever order the facts have them in.
+    Aborts of the same moment are ordered by transaction id, so that the order of the facts does not
+    matter.
     """
     candidates = [abort for abort in aborts if now - abort.first_at <= window]
     return min(candidates, key=lambda abort: (abort.first_at, abort.transaction_id), default=None)
@@ -87,9 +89,9 @@ def remembered(
     amount: Minor,
     now: datetime,
 ) -> EarlyAbort | None:
-    """What is newly remembered of an abort that found no bet of its amount; None: it is known.
+    """Return the early abort to store after an abort found no bet; None: it is stored already.
 
-    `history`: the event's movements, declined ones among them. Each declined bet of the amount
+    `history` is the event's movements, declined ones included. Each declined bet of the amount
     absorbs one abort, which then waits for no other bet; a declined abort absorbs none.
     """
     if find(aborts, abort.key.transaction_id) is not None:

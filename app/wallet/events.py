@@ -1,9 +1,9 @@
-"""What may move money, and how: the contract's event table as data (callback contract, section 3).
+"""The event table: every event type and its rules, as data (callback contract, section 3).
 
-The rule is the row. A new event type is a new row; no handler asks which type it is looking at.
-Beside the row here, it needs its row in the table `event_types`, which views and reports look into
-(a migration, which widens the two checks of `movements` that name event types, too), its row in the
-contract, and its row in `app/simulator/laws.py`, which shares nothing with this package on purpose.
+A new event type is a new row; no handler branches on the type. Beside the row here, a new type
+needs its row in the table `event_types`, which views and reports join (a migration, which also
+widens the two checks of `movements` that name event types), its row in the contract, and its row in
+`app/simulator/laws.py`, which shares no code with this package on purpose.
 Tests hold all four equal; `tests/event_types` takes the steps with a type that does not exist.
 """
 
@@ -13,17 +13,14 @@ from typing import Final
 
 
 class Direction(StrEnum):
-    """Which way the money goes, as the player's wallet sees it."""
+    """The direction of a movement from the wallet's point of view: a credit raises the balance."""
 
     DEBIT = "debit"
     CREDIT = "credit"
 
 
 class EventType(StrEnum):
-    """Every kind of movement: the game side's fourteen, spelled as the contract does.
-
-    And the cashier's four.
-    """
+    """Every event type: the callback contract's fourteen, and the transfer contract's four."""
 
     BET_PLACING = "BetPlacing"
     WIN = "Win"
@@ -49,17 +46,17 @@ class Part(StrEnum):
     """The part a movement plays in its round."""
 
     BET = auto()
-    """opens or extends the event"""
+    """a bet: opens the event's round or adds to it"""
     PAYMENT = auto()
-    """pays out; may need a bet that stands, or an accepted SportBetCancel"""
+    """pays out; may need an open bet, or an accepted SportBetCancel"""
     ABORT = auto()
-    """gives a bet back"""
+    """voids a bet"""
     PAYMENT_ABORT = auto()
-    """takes a payment back"""
+    """reverses a payment"""
     CANCEL = auto()
     """re-opens a settled bet; never refused"""
     NONE = auto()
-    """stands outside rounds"""
+    """belongs to no round"""
 
 
 class DebitFrom(Enum):
@@ -69,7 +66,7 @@ class DebitFrom(Enum):
     REAL = auto()
     BONUS = auto()
     AS_PAID = auto()
-    """in the parts in which the money once went there"""
+    """in the parts in which the reversed payment was credited"""
 
 
 class CreditTo(Enum):
@@ -77,19 +74,19 @@ class CreditTo(Enum):
 
     REAL = auto()
     BONUS = auto()
-    """bonus whole, even while there is a debt: grants only"""
+    """all to bonus, even while real is negative: grants only"""
     BONUS_BY_CODE = auto()
     """bonus with a bonusCode, else real"""
     STAKES_OR_BONUS_BY_CODE = auto()
-    """bonus with a bonusCode, else in the proportion of the stakes that stand"""
+    """bonus with a bonusCode, else in the proportion of the open bets' stakes"""
     STAKES = auto()
-    """in the proportion of the stakes that stand"""
+    """in the proportion of the open bets' stakes"""
     AS_STAKED = auto()
-    """as the bet it gives back was split"""
+    """as the stake of the voided bet was split"""
 
 
 class HouseAccount(StrEnum):
-    """The other side of every posting; a house account is the sum of the journal, never a row."""
+    """The contra account of a posting; its balance is summed from the journal, never stored."""
 
     GAMES = "house:games"
     STREAMERS = "house:streamers"
@@ -104,9 +101,9 @@ class Figure(StrEnum):
     """The figure of the reports that a movement counts in; every event type counts in one."""
 
     TURNOVER = auto()
-    """stakes placed, less stakes given back"""
+    """stakes placed, less stakes returned"""
     PAYMENTS = auto()
-    """wins and other payments, less what was taken back of them"""
+    """wins and other payments, less reversals of them"""
     BONUSES = auto()
     PROMOTIONS = auto()
     TIPS = auto()
@@ -127,23 +124,23 @@ class LimitEffect(Enum):
     TIP = auto()
     """adds to loss only"""
     PAYMENT = auto()
-    """a win lowers the loss, taking it back raises it"""
+    """a payment lowers the loss, its reversal raises it"""
     STAKE_RETURN = auto()
-    """frees stake and loss where the bet was placed"""
+    """subtracts from stake and loss on the day on which the bet was placed"""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the event table. Defaults are the commonest answer."""
+    """One row of the event table. Defaults are the most frequent values."""
 
     words: str
-    """what a movement of this type is called in a statement"""
+    """the name of such a movement in a statement for people"""
     directions: frozenset[Direction]
     part: Part
     contra: HouseAccount
     counts_as: Figure
     needs_bet: bool = False
-    """a payment that needs a bet that stands in the event, or an accepted SportBetCancel"""
+    """a payment that needs an open bet in the event, or an accepted SportBetCancel"""
     zero_only: frozenset[Direction] = frozenset()
     """directions that are tolerated with an amount of 0 only"""
     debit_from: DebitFrom = DebitFrom.STAKE_ORDER
@@ -153,7 +150,7 @@ class Rule:
     """a debit of play: needs a live token, is refused for a block, counts against limits"""
     is_streamer: bool = False
     is_cashier: bool = False
-    """asked by the operator's own platform through the transfer API"""
+    """sent by the operator's own platform through the transfer API"""
     refused_when_blocked: bool = False
     limit_effect: LimitEffect = LimitEffect.NONE
 
@@ -343,10 +340,10 @@ if set(RULES) != set(EventType):
     raise AssertionError("the event table must have a row for every event type")
 
 GAME_EVENT_TYPES: Final = frozenset(kind for kind, rule in RULES.items() if not rule.is_cashier)
-"""Those that the callback API may name."""
+"""The event types that the callback API may name."""
 
 
 def is_allowed(event_type: EventType, direction: Direction, *, amount_is_zero: bool) -> bool:
-    """Whether the table has this event type in this direction; any other combination is a 400."""
+    """Whether the table allows this event type in this direction; if not, the answer is 400."""
     rule = RULES[event_type]
     return direction in rule.directions and (direction not in rule.zero_only or amount_is_zero)

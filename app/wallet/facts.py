@@ -1,4 +1,4 @@
-"""Everything that a decision may know: when a rule needs more, `Facts` grows a field."""
+"""Everything that a decision may know: a rule that needs more adds a field to `Facts`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Wallet(NamedTuple):
     pockets: Pockets
     version: int
     position: int
-    """of the last journal entry; 0: none yet"""
+    """of the last journal entry; 0: there is none"""
     chain: bytes
     revision: int
     """raised by every write that a decision may read: it proves all facts about the player"""
@@ -36,7 +36,7 @@ class Wallet(NamedTuple):
 
 
 SourceAndId: TypeAlias = tuple[str, str]
-"""Who asked, and under which transaction id: a key without its facet."""
+"""Source and transaction id: a key without its facet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ class Facts:
 
 
 class RuleVersion(IntEnum):
-    """Which rules decide, while processes of the release before may still run beside this one."""
+    """Which rules decide; during an upgrade, processes of the previous release still run."""
 
     LAST_RELEASE = 1
-    """Exactly the rules of the release before.
+    """Exactly the rules of the previous release.
 
-    An overtaken bet is flagged, never refused; no bet is given back while a payment stands; a
-    payment is accepted after any SportBetCancel. Refused aborts are remembered as amounts only.
+    An overtaken bet is flagged, never refused; no bet is voided while a payment stands; a payment
+    is accepted after any SportBetCancel. Refused aborts are stored as amounts only.
     """
     CURRENT = 2
 
@@ -79,5 +79,5 @@ class Policy:
     sport_game_id: int | None = None
     overtaken_bet: OvertakenBet = OvertakenBet.REFUSE
     overtaken_window: timedelta = timedelta(seconds=600)
-    """so long after its abort a bet is the one that was given up"""
+    """how long after its abort a bet is taken to be the voided one"""
     rule_version: RuleVersion = RuleVersion.CURRENT

@@ -1,4 +1,4 @@
-"""The journal entry: one decided movement for ever, and the hash that chains it to the one before.
+"""The journal entry: one decided movement, and the hash that chains it to the one before.
 
 `canonical` is the entry's text, the same to the byte in every language: fixed fields joined by
 `|`, amounts in minor units, times in microseconds of the Unix epoch; every free text as
@@ -17,32 +17,29 @@ from app.wallet.movement import Key
 from app.wallet.refusals import Refusal
 
 CHAIN_START: Final = bytes(32)
-"""What the first entry of a wallet is chained to."""
+"""The hash that the first entry of a wallet is chained to."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Flag(StrEnum):
-    """What ops should see about an accepted movement."""
+    """What operations should know about an accepted movement."""
 
     EVENT_UNKNOWN = "event_unknown"
     """a SportBetCancel of an event without a bet"""
     UNCOVERED = "remainder"
-    """a SportBetCancel of more than the payments that stood"""
+    """a SportBetCancel of more than the payments that were not reversed"""
     OTHER_GAME = "other_game"
     """a SportBetCancel under another game id than the sportsbook's"""
     ABORT_OVERTOOK = "abort_overtook"
     """a bet of an amount for which an abort of the event was refused before"""
     ABORT_BESIDE_PAYMENT = "abort_beside_payment"
-    """an abort in an event of which another bet was paid"""
+    """an abort in an event in which another bet was paid"""
 
 
 class Reversal(NamedTuple):
-    """What a movement gave or took back: the entry's position in the same wallet.
-
-    And the parts of it.
-    """
+    """The reversal of another movement: its position in the same wallet, and the parts reversed."""
 
     position: int
     real: Minor
@@ -55,11 +52,11 @@ class Reversal(NamedTuple):
 
 
 class JournalEntry(NamedTuple):
-    """A decided movement: accepted, or refused for ever. Amounts in minor units of `currency`."""
+    """A decided movement, accepted or declined. Amounts in minor units of `currency`."""
 
     player_id: int
     position: int
-    """its place in the wallet's chain, from 1; remembered refusals are links too"""
+    """its place in the wallet's chain, from 1; declined movements are links too"""
     version: int
     """how many movements of the wallet were accepted, this one included"""
     key: Key
@@ -79,7 +76,7 @@ class JournalEntry(NamedTuple):
     reverses: tuple[Reversal, ...]
     flags: tuple[Flag, ...]
     event_time: datetime
-    """when the request had arrived here"""
+    """when the request had been received"""
     ledger_time: datetime
     """when the movement was decided, by the ledger's clock"""
     chain: bytes
@@ -87,12 +84,12 @@ class JournalEntry(NamedTuple):
 
     @property
     def after(self) -> Pockets:
-        """The pockets this movement left behind."""
+        """The pockets after this movement."""
         return self.before.plus(self.delta)
 
     @property
     def is_accepted(self) -> bool:
-        """Whether money moved (be it an amount of 0)."""
+        """Whether the movement was posted, an amount of 0 included."""
         return self.refusal is None
 
     def chained(self, previous: bytes) -> "JournalEntry":

@@ -1,7 +1,7 @@
-"""The judgement: whether a movement that nobody decided before is acceptable, and what it would do.
+"""The judgement: whether a movement without an outcome is acceptable, and what it would change.
 
 Steps 6 to 9 of the contract's order (callback contract, section 4): token, block, event, limits,
-funds. The first objection that holds is the one that is told.
+funds. The first check that fails gives the refusal.
 """
 
 from datetime import datetime
@@ -47,11 +47,11 @@ from app.wallet.sessions import token_refusal
 
 
 class Plan(NamedTuple):
-    """How an acceptable movement would change the wallet, its round and the use of the limits."""
+    """How an acceptable movement would change the wallet, its round and the limits' usage."""
 
     delta: Pockets
     after: Pockets
-    """the pockets it would leave behind"""
+    """the pockets after it"""
     change: Tally
     effects: tuple[Effect, ...]
     undoing: Undoing | None
@@ -69,7 +69,7 @@ def judge(
     facts: Facts,
     policy: Policy,
 ) -> Plan | Objection:
-    """Steps 6 to 9 of the contract: token, block, event, limits, funds."""
+    """Check steps 6 to 9 of the contract: token, block, event, limits, funds."""
     rule = movement.rule
     if movement.token is not None:
         refusal = token_refusal(
@@ -116,7 +116,7 @@ def judge(
 def _undoing(
     movement: Movement, rule: Rule, amount: Minor, round_: Round, policy: Policy, today: int
 ) -> Undoing | Refusal | None:
-    """Step 8, the event rules: what the movement undoes (None: nothing), or why it may not be."""
+    """Step 8, the event rules: what the movement undoes (None: nothing), or the refusal."""
     match rule.part:
         case Part.BET | Part.NONE:
             return None
@@ -132,20 +132,20 @@ def _undoing(
 
 
 def _has_match(round_: Round, policy: Policy) -> bool:
-    """Whether a payment finds what it needs in its event."""
+    """Whether the event has the bet or SportBetCancel that a payment needs."""
     if policy.rule_version is RuleVersion.LAST_RELEASE:
         return round_.tally.bets_open > 0 or round_.tally.cancels > 0
     return may_be_paid(round_)
 
 
 def _voiding(movement: Movement, amount: Minor, round_: Round, policy: Policy) -> Undoing | Refusal:
-    """What an abort gives back, or why it may not."""
+    """Return what an abort voids, or the refusal."""
     transaction_id = movement.key.transaction_id
     if policy.rule_version is RuleVersion.LAST_RELEASE and round_.tally.payments_standing > 0:
         return Refusal.NO_MATCHING_MOVEMENT
     early = find(round_.early_aborts, transaction_id)
     if early is not None and early.state is AbortState.USED:
-        # The bet it was meant for was refused, so there is nothing left to give back.
+        # It refused the bet it was meant for, so there is nothing left to void.
         return Refusal.ALREADY_GIVEN_BACK
     found = bet_to_void(
         round_,
@@ -182,7 +182,7 @@ def _delta(
     undoing: Undoing | None,
     policy: Policy,
 ) -> Pockets | None:
-    """What each pocket gains (or loses, negative); None: not enough money."""
+    """Return the change of each pocket (negative: a loss), or None if funds are insufficient."""
     parts = undoing.parts if undoing else EMPTY
     if movement.direction is Direction.DEBIT:
         drawn = _drawn(rule, amount, pockets, parts, policy)
@@ -254,7 +254,7 @@ def _ordinary_change(rule: Rule, delta: Pockets, amount: Minor) -> Tally:
 def _flags(
     movement: Movement, rule: Rule, round_: Round, undoing: Undoing, policy: Policy
 ) -> tuple[Flag, ...]:
-    """What ops should see about a movement that undoes another."""
+    """Return what operations should know about a movement that undoes another."""
     if rule.part is not Part.CANCEL:
         return (Flag.ABORT_BESIDE_PAYMENT,) if undoing.beside_payment else ()
     is_other_game = policy.sport_game_id is not None and movement.game_id != policy.sport_game_id

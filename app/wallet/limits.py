@@ -1,7 +1,7 @@
-"""A player's limits and what he has used of them, in UTC calendar windows.
+"""A player's limits, and how much of them is used, in UTC calendar windows.
 
 Amounts are minor units of the player's currency; days are proleptic ordinals (`date.toordinal`),
-weeks begin on Monday. A limit that is lowered holds at once; one that is raised, or lifted, holds
+weeks begin on Monday. A lowered limit takes effect at once; a raised or lifted one takes effect
 when its cooling-off period is over (transfer contract, section 2).
 """
 
@@ -28,14 +28,14 @@ NO_LIMITS = Limits()
 
 
 class Term(NamedTuple):
-    """One limit as it was agreed: what holds, and a raise that waits for its time."""
+    """One limit: the amount in force, and a raise that has not taken effect yet."""
 
     amount: Minor | None = None
     """None: no limit"""
     later: Minor | None = None
-    """what holds from `starts_at` on; None: no limit then"""
+    """the amount in force from `starts_at` on; None: no limit then"""
     starts_at: int | None = None
-    """in microseconds of the Unix epoch; None: nothing waits"""
+    """in microseconds of the Unix epoch; None: no raise is pending"""
 
     def at(self, moment: int) -> Minor | None:
         """The limit in force at a moment (microseconds of the Unix epoch)."""
@@ -43,7 +43,7 @@ class Term(NamedTuple):
         return self.later if has_come else self.amount
 
     def waits_at(self, moment: int) -> bool:
-        """Whether a raise still waits at this moment."""
+        """Whether a raise is pending at this moment (microseconds of the Unix epoch)."""
         return self.starts_at is not None and self.starts_at > moment
 
 
@@ -56,10 +56,11 @@ def limits_at(terms: Mapping[str, Term], moment: int) -> Limits:
 
 
 def changed(term: Term, wanted: Minor | None, *, now: int, cooling: int) -> Term:
-    """The term after somebody asked for `wanted` (None: no limit), times in microseconds.
+    """Return the term after a request for `wanted` (None: no limit); times in microseconds.
 
-    What is not above the limit in force holds at once, and calls off a raise that waits. A raise
-    waits for the cooling-off period; asked for again, or for less of it, it does not wait longer.
+    A limit that is not above the one in force takes effect at once, and cancels a pending raise. A
+    raise waits for the cooling-off period; the same raise or a smaller one requested again does not
+    wait longer.
     """
     current = term.at(now)
     if not _is_above(wanted, current):
@@ -72,7 +73,7 @@ def changed(term: Term, wanted: Minor | None, *, now: int, cooling: int) -> Term
 def changed_terms(
     terms: Mapping[str, Term], wanted: Mapping[str, Minor | None], *, now: int, cooling: int
 ) -> dict[str, Term]:
-    """All of a player's terms after he asked for these; limits he did not name stay as they are."""
+    """All of a player's terms after a request; limits it does not name stay as they are."""
     new = dict(terms)
     for name, amount in wanted.items():
         new[name] = changed(terms.get(name, NO_TERM), amount, now=now, cooling=cooling)
@@ -87,7 +88,7 @@ def _is_above(one: Minor | None, other: Minor | None) -> bool:
 
 
 class Usage(NamedTuple):
-    """What was staked and lost (net of winnings) in the windows that contain `day`."""
+    """Amounts staked and lost (net of winnings) in the windows that contain `day`."""
 
     day: int
     stake_day: Minor = 0
@@ -118,7 +119,7 @@ def same_month(one: int, other: int) -> bool:
 
 
 def rolled(usage: Usage, today: int) -> Usage:
-    """The usage as it stands today: windows that have ended count from zero.
+    """Return the usage as of today: windows that have ended count from zero.
 
     A clock that steps back never re-opens a window: the latest day seen stays the current one.
     """
@@ -152,23 +153,23 @@ def counted(usage: Usage, effect: Effect) -> Usage:
 
 
 class LimitHit(NamedTuple):
-    """The limit that a debit of play would have passed, for people."""
+    """The limit that a debit of play would exceed. Amounts are in minor units."""
 
     limit_name: str
     limit: Minor
     used: Minor
-    """of its window before the debit; 0 for a limit of one bet"""
+    """within the limit's window before the debit; 0 for a limit of one bet"""
 
     @property
     def left(self) -> Minor:
-        """What the limit still allowed; 0 too where it was lowered below what had been used."""
+        """What the limit still allowed; 0 if it was lowered below what had been used."""
         return max(0, self.limit - self.used)
 
 
 def limit_hit(limits: Limits, usage: Usage, *, stake: Minor, loss: Minor) -> LimitHit | None:
-    """The first limit that a debit of play would pass, or None.
+    """Return the first limit that a debit of play would exceed, or None.
 
-    A debit of 0 passes none.
+    A debit of 0 exceeds none. Amounts are in minor units.
     """
     if limits is NO_LIMITS or loss == 0:
         return None

@@ -1,6 +1,6 @@
-"""Which moments the wallet takes, wherever one comes in: from 1970 until the year 9000.
+"""The moments that the wallet accepts in any input: from 1970 until the year 9000.
 
-Beyond these bounds a moment is a mistake: Go's zero time is in the year 1, .NET's smallest and
+A moment outside these bounds is a mistake: Go's zero time is in the year 1, .NET's smallest and
 largest values are in the years 1 and 9999, and PostgreSQL's driver reads such values back as
 infinities. The upper bound leaves room for adding a time zone, or a period of a year, to any moment
 without an overflow.
@@ -14,18 +14,18 @@ from app.wallet.journal import EPOCH
 EARLIEST: Final = EPOCH
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 LATEST_SECONDS: Final = (LATEST - EPOCH) // timedelta(seconds=1)
-"""The same in unix seconds."""
+"""LATEST in Unix seconds."""
 
 
 def is_within_bounds(moment: datetime) -> bool:
-    """Whether a moment that carries its time zone is one the wallet takes."""
+    """Whether an aware moment is within the bounds."""
     return EARLIEST <= moment <= LATEST
 
 
 def moment_from_text(text: str) -> datetime | None:
-    """Read ISO 8601: a date is its first moment, and a time without a zone is UTC.
+    """Read ISO 8601: a date means its first moment, and a time without a zone is UTC.
 
-    None: the text is no moment, or one beyond the bounds.
+    Returns None for a text that is no moment, or one outside the bounds.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -36,16 +36,16 @@ def moment_from_text(text: str) -> datetime | None:
 
 
 def moment_from_seconds(seconds: int) -> datetime | None:
-    """Read unix seconds; None: beyond the bounds."""
+    """Read Unix seconds; None: outside the bounds."""
     if not 0 <= seconds <= LATEST_SECONDS:
         return None
     return EPOCH + timedelta(seconds=seconds)
 
 
 def clamped(moment: datetime) -> datetime:
-    """Bring a moment that was stored before there were bounds within them.
+    """Bring a moment that was stored before the bounds existed within them.
 
-    The database's driver hands out its infinities without a time zone.
+    The database's driver returns its infinities without a time zone.
     """
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(aware, EARLIEST), LATEST)

@@ -1,8 +1,8 @@
 """Exact money: an amount is a whole number of its currency's minor units.
 
-Integers cannot lose a cent to a context, a rounding mode or an exponent, and a player has one
-currency for ever, so a player's amounts never meet another currency's. `Currency` alone knows how
-to read and print them.
+Integers have no context, rounding mode or exponent that could lose a cent, and a player's currency
+never changes, so a player's amounts are never mixed with another currency's. Only `Currency` reads
+and prints amounts.
 """
 
 import re
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 Minor: TypeAlias = int
-"""An amount in minor units of the player's currency: 10050 is 100.50 USD.
+"""An amount in minor units of the player's currency.
 
-10050 JPY or 0.00010050 BTC.
+10050 is 100.50 USD, 10050 JPY or 0.00010050 BTC.
 """
 
 AMOUNT_PATTERN: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?", re.ASCII)
 """The text of an amount (callback contract, section 1): no sign, no exponent, nothing around it."""
 
 FIAT_SCALE_MAX: Final = 4
-"""ISO 4217 knows no finer currency; what is finer is a crypto currency."""
+"""The largest scale in ISO 4217; a currency with a larger one is a crypto currency."""
 
 CRYPTO_SCALE_MAX: Final = 8
-"""The journal's NUMERIC(26, 8) holds no finer amount."""
+"""The scale of the journal's NUMERIC(26, 8)."""
 
 FIAT_INTEGER_DIGITS: Final = 18
 CRYPTO_INTEGER_DIGITS: Final = 12
@@ -36,9 +36,10 @@ class Currency:
     scale: int
 
     def minor(self, text: str) -> Minor | None:
-        """Read an amount that matches AMOUNT_PATTERN; None if it is finer than the minor unit.
+        """Read an amount in major units that matches AMOUNT_PATTERN; return minor units.
 
-        Zeros beyond the scale are fine: `500.00` is 500 KRW.
+        Returns None if the amount is finer than the minor unit. Zeros beyond the scale are
+        accepted: `500.00` is 500 KRW.
         """
         whole, _, fraction = text.partition(".")
         significant = fraction.rstrip("0")
@@ -56,7 +57,7 @@ class Currency:
 
     @property
     def maximum(self) -> Minor:
-        """The largest balance the contract can print: 18+2 digits of fiat, 12+8 of crypto."""
+        """The largest balance that the contract can print: 18+2 digits, or 12+8 for crypto."""
         return _MAXIMA[self.scale]
 
 

@@ -1,4 +1,4 @@
-"""A movement is somebody's intent to move funds; its key is what makes it happen once."""
+"""A movement is a request to move funds; its key makes it happen at most once."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from app.wallet.events import RULES, Direction, EventType, Rule
 
 
 class KeyScope(StrEnum):
-    """What a transaction id names (setting; callback contract, section 5)."""
+    """What makes two movements the same (WALLET_KEY_SCOPE; callback contract, section 5)."""
 
     TRANSACTION = "transaction"
     TRANSACTION_EVENT = "transaction_event"
@@ -18,17 +18,17 @@ class Key(NamedTuple):
     """The idempotency key: unique in the ledger, kept as long as the ledger."""
 
     source: str
-    """`callback`, or the id of the agent that asked through the transfer API"""
+    """`callback`, or the id of the agent that sent it through the transfer API"""
     transaction_id: str
     facet: str
-    """empty, or what tells apart movements that share a transaction id"""
+    """empty, or the event type and direction where movements may share a transaction id"""
 
 
 def facet_of(event_type: EventType, direction: Direction, scope: KeyScope) -> str:
-    """The facet of a game movement's key.
+    """Return the facet of a game movement's key.
 
-    PromoWin's debit (legal at 0 only) has a facet in either scope, so that it never takes the id
-    of its credit.
+    PromoWin's debit (allowed at 0 only) has a facet in either scope, so that it never takes the
+    transaction id of its credit.
     """
     if scope is KeyScope.TRANSACTION_EVENT or (
         event_type is EventType.PROMO_WIN and direction is Direction.DEBIT
@@ -43,22 +43,16 @@ def facet_of_type(event_type: EventType, direction: Direction) -> str:
 
 
 class Movement(NamedTuple):
-    """One request to move funds, understood but not yet decided."""
+    """One request to move funds, parsed but not yet decided."""
 
     delivery: bytes
-    """16 random bytes that name this delivery.
-
-    A repeat of the same transaction id is another delivery
-    """
+    """16 random bytes that identify this delivery; a repeat of the request is another delivery"""
     key: Key
     user_id: str
     event_type: EventType
     direction: Direction
     amount: str
-    """major units as sent, matching AMOUNT_PATTERN.
-
-    Its scale is checked once the wallet is known
-    """
+    """major units as sent, matching AMOUNT_PATTERN; its scale is checked against the wallet's"""
     received_at: datetime
     token: bytes | None = None
     """SHA-256 of the session token; None for the cashier's movements, which carry none"""
@@ -66,9 +60,9 @@ class Movement(NamedTuple):
     game_id: int | None = None
     bonus_code: str | None = None
     extra_data: str | None = None
-    """as sent; it is not signed, so nothing in it may influence money"""
+    """as sent; it is not signed, so no rule may depend on it"""
 
     @property
     def rule(self) -> Rule:
-        """The row of the event table this movement obeys."""
+        """The row of the event table for this movement."""
         return RULES[self.event_type]

@@ -1,4 +1,4 @@
-"""What a decision can be: accepted, refused for ever, a repeat, refused for now."""
+"""The possible decisions: posted, declined (final), replayed, refused (not final)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,17 +14,17 @@ from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey
 
 SETTLED_BY_HAND: Final = "two people settled this movement by hand"
-"""The detail of a refusal whose key an adjustment has taken."""
+"""The detail of a refusal because a manual adjustment holds the movement's key."""
 
 
 class Posting(NamedTuple):
-    """A movement accepted: the entry to write."""
+    """An accepted movement, and the entry to write."""
 
     entry: JournalEntry
 
 
 class Declined(NamedTuple):
-    """A refusal that is an outcome for ever: the entry to write, which moves nothing."""
+    """A refusal that is final for its transaction id; its entry moves nothing."""
 
     entry: JournalEntry
     refusal: Refusal
@@ -33,25 +33,25 @@ class Declined(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """The key is in the journal already."""
+    """The movement's key is in the journal already."""
 
     entry: JournalEntry
     is_own: bool
-    """the entry was written by this very delivery, whose first answer never arrived"""
+    """whether an earlier attempt of this same delivery wrote the entry"""
     pockets: Pockets
-    """the asking player's balance now"""
+    """the current balance of the player named in the request"""
     currency: Currency
-    """the asking player's"""
+    """the currency of that player"""
     differs: str | None
-    """the field whose content differs from the entry's (a refusal is repeated all the same)"""
+    """the field whose content differs from the entry's; a refusal is repeated anyway"""
 
 
 class Refused(NamedTuple):
-    """A refusal that is no outcome: a later attempt under the same key may be decided otherwise."""
+    """A refusal that is not final: the same key may be decided differently later."""
 
     refusal: Refusal
     pockets: Pockets | None = None
-    """the balance, None while the player is unknown"""
+    """the balance; None: the player is unknown"""
     currency: Currency | None = None
     differs: str | None = None
     detail: str | LimitHit | None = None
@@ -62,13 +62,13 @@ Receipt: TypeAlias = Posting | Declined | Replay | Refused
 
 
 class RoundAfter(NamedTuple):
-    """A round as it stands after a batch: what is to be written of it."""
+    """The state of a round after a batch, as it must be written."""
 
     game_id: int | None
-    """of the batch's first movement in it; a round keeps the game it was opened with"""
+    """of the batch's first movement in the round; a round keeps its first game id"""
     round: Round
     early_aborts: Mapping[str, EarlyAbort]
-    """those that the batch added or changed, by transaction id"""
+    """early aborts that the batch added or changed, by transaction id"""
 
 
 class Decisions(NamedTuple):
@@ -76,6 +76,6 @@ class Decisions(NamedTuple):
 
     receipts: list[Receipt]
     wallets: dict[str, Wallet]
-    """wallets that are to be written, as they stand after the batch, by user id"""
+    """the wallets to write, as they are after the batch, by user id"""
     rounds: dict[RoundKey, RoundAfter]
     now: datetime

@@ -1,19 +1,19 @@
-"""What is kept of a refusal that is no outcome, and of a repeat with other content, for ever."""
+"""The record of a refusal that is not final, and of a repeat with different content."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 
 class RefusalRecord(NamedTuple):
-    """One refused request, as the append-only list of refusals keeps it.
+    """One refused request, as the append-only refusal log stores it.
 
-    Texts are as the caller sent them, truncated by the edge; nothing of them is trusted.
+    Texts are as the caller sent them, truncated by the edge, and must not be trusted.
     """
 
     user_id: str
     """empty where the request named no player"""
     source: str
-    """`callback`, or the agent that asked"""
+    """`callback`, or the agent that sent the request"""
     operation: str
     transaction_id: str | None
     event_id: str | None
@@ -21,15 +21,15 @@ class RefusalRecord(NamedTuple):
     direction: str | None
     amount: str | None
     refusal: str
-    """the name of a Refusal, or of what was wrong with the request's form"""
+    """the name of a Refusal, or of the fault in the request's form"""
     reason: str
-    """in words, for people"""
+    """a sentence for people"""
     differs: str | None
     """the field whose content differs from that of the first request under this id"""
     asked: str | None
     """JSON text of the request's fields without the token, bounded by the edge"""
     delivery: bytes
     event_time: datetime
-    """when the request had arrived here"""
+    """when the request had been received"""
     ledger_time: datetime | None = None
     """when it was refused, by the ledger's clock; None: not written yet"""

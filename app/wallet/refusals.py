@@ -1,7 +1,4 @@
-"""The reasons not to move money, in order of precedence.
-
-The first that holds is the one that is told.
-"""
+"""The reasons not to move money, in order of precedence: the first that holds is returned."""
 
 from enum import Enum
 from typing import Final
@@ -27,10 +24,7 @@ class Refusal(Enum):
 
     @property
     def is_final(self) -> bool:
-        """Whether it is an outcome: the transaction id hears it for ever.
-
-        Whatever happens afterwards.
-        """
+        """Whether every later request with the same transaction id gets this refusal again."""
         return self in _FINAL
 
 

@@ -1,11 +1,11 @@
-"""What stands in a round: bets not given back, payments not taken back.
+"""The state of a round: its open bets, and its payments that were not reversed.
 
-Callback contract, section 3, "What stands".
+This is the callback contract's section 3, "What stands".
 
-An ordinary movement needs the round's tally only. The event types that undo others (aborts and
-cancels) also need its history: the round's entries, oldest first, declined bets among them; so does
-a payment where no bet is open and the tally alone cannot tell whether a SportBetCancel allows it.
-Streamer movements have a round of their own beside the ordinary one of the same event.
+An ordinary movement needs the round's sums only. The event types that undo others (aborts and
+cancels) also need its history: the round's entries, oldest first, declined bets included. So does a
+payment when no bet is open and the sums alone cannot show whether a SportBetCancel allows it.
+Streamer movements form a separate round beside the ordinary one of the same event.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from app.wallet.refusals import Refusal
 
 
 class RoundKey(NamedTuple):
-    """One player's event; streamer money apart."""
+    """One player's event and kind of money: own or streamer."""
 
     player_id: int
     event_id: str
@@ -29,35 +29,32 @@ class RoundKey(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """The sums of a round; every one of them only ever changes by adding.
-
-    So changes of many movements add up.
-    """
+    """The sums of a round, in minor units; the changes of several movements can be added."""
 
     bets_placed: int = 0
     bets_open: int = 0
     stake_real: Minor = 0
-    """stakes that stand, by pocket"""
+    """the stakes of open bets, by pocket"""
     stake_bonus: Minor = 0
     staked: Minor = 0
     """all bets ever placed"""
     paid: Minor = 0
     """all payments ever made"""
     taken_back: Minor = 0
-    """of payments, by aborts and cancels"""
+    """payments reversed by aborts and cancels"""
     cancels: int = 0
     """accepted SportBetCancels"""
     uncovered: Minor = 0
-    """what cancels took beyond the payments and aborts that stood"""
+    """what cancels debited beyond the payments and aborts left to undo"""
 
     @property
     def stakes(self) -> Pockets:
-        """The stakes that stand."""
+        """The stakes of open bets."""
         return Pockets(self.stake_real, self.stake_bonus)
 
     @property
     def payments_standing(self) -> Minor:
-        """The payments that stand."""
+        """The payments that were not reversed."""
         return self.paid - self.taken_back
 
     def plus(self, other: "Tally") -> "Tally":
@@ -87,31 +84,31 @@ class Round(NamedTuple):
 
     tally: Tally = NOTHING_YET
     is_settled: bool = False
-    """a Win or Lose came after the latest bet and SportBetCancel"""
+    """whether a Win or Lose came after the latest bet and SportBetCancel"""
     early_aborts: tuple[EarlyAbort, ...] = ()
     """oldest first"""
     untimed_aborts: frozenset[Minor] = frozenset()
-    """amounts of aborts refused under the rules of the release before: they only flag a bet"""
+    """amounts of aborts refused under the previous release's rules; they only flag a bet"""
     history: tuple[JournalEntry, ...] | None = None
-    """None: not read, because no movement at hand needs it"""
+    """None: not read, because no movement of the batch needs it"""
 
 
 @dataclass(slots=True)
 class StandingBet:
-    """A bet, and whether it stands."""
+    """A bet, and whether it is open."""
 
     entry: JournalEntry
     stands: bool = True
 
     @property
     def split(self) -> Pockets:
-        """What each pocket paid."""
+        """The part that each pocket paid."""
         return EMPTY.minus(self.entry.delta)
 
 
 @dataclass(slots=True)
 class StandingPayment:
-    """A payment, and what of it stands."""
+    """A payment, and how much of it was not reversed."""
 
     position: int
     parts: Pockets
@@ -119,7 +116,7 @@ class StandingPayment:
 
 @dataclass(slots=True)
 class StandingAbort:
-    """An abort, the bet it gave back, and whether it was undone."""
+    """An abort, the bet that it voided, and whether the abort was undone."""
 
     entry: JournalEntry
     bet: StandingBet
@@ -138,7 +135,7 @@ class Standing:
 
     @classmethod
     def after(cls, history: tuple[JournalEntry, ...]) -> "Standing":
-        """Follow the round's accepted entries from the first to the last."""
+        """Replay the round's accepted entries from the first to the last."""
         standing = cls()
         for entry in history:
             if entry.is_accepted:
@@ -147,11 +144,11 @@ class Standing:
 
     @property
     def payments_open(self) -> list[StandingPayment]:
-        """Payments of which any part was not taken back, the latest first."""
+        """Payments that were not fully reversed, the latest first."""
         return [p for p in reversed(self.payments) if p.parts.balance > 0]
 
     def follow(self, entry: JournalEntry) -> None:
-        """Take one more entry into account."""
+        """Apply one more entry."""
         match RULES[entry.event_type].part:
             case Part.BET:
                 self.bets.append(StandingBet(entry))
@@ -180,10 +177,7 @@ class Standing:
 
 
 class Undoing(NamedTuple):
-    """What an abort or a cancel undoes: which entries, in which parts.
-
-    And how the round and the limits change.
-    """
+    """What an abort or a cancel undoes, and how the round and the limits' usage change."""
 
     reverses: tuple[Reversal, ...]
     parts: Pockets
@@ -194,7 +188,7 @@ class Undoing(NamedTuple):
 
 
 class BetToVoid(NamedTuple):
-    """The bet that an abort gives back, and whether another bet of the event was paid."""
+    """The bet that an abort voids, and whether another bet of the event was paid."""
 
     bet: StandingBet
     beside_payment: bool
@@ -203,10 +197,10 @@ class BetToVoid(NamedTuple):
 def bet_to_void(
     round_: Round, amount: Minor, transaction_id: str, *, by_transaction: bool
 ) -> BetToVoid | Refusal:
-    """The bet that an abort gives back.
+    """Return the bet that an abort voids, or NO_MATCHING_MOVEMENT or ALREADY_GIVEN_BACK.
 
-    `by_transaction`: an open bet with the abort's own transaction id comes first, for exactly
-    its amount. NO_MATCHING_MOVEMENT, ALREADY_GIVEN_BACK.
+    It is the latest open bet of exactly this amount; with `by_transaction`, one that has the
+    abort's own transaction id comes first (callback contract, section 3).
     """
     if round_.tally.bets_placed == 0:
         return Refusal.NO_MATCHING_MOVEMENT
@@ -230,15 +224,15 @@ def bet_to_void(
 
 
 def has_open_bet_of(round_: Round, amount: Minor) -> bool:
-    """Whether a bet of exactly this amount was neither given back nor refused."""
+    """Whether a bet of exactly this amount is open."""
     return any(bet.stands and bet.entry.amount == amount for bet in standing_in(round_).bets)
 
 
 def may_be_paid(round_: Round) -> bool:
-    """Whether a payment that needs a bet may come.
+    """Whether a payment that needs a bet may be accepted.
 
-    A bet is open; or a SportBetCancel found, when it was decided, nothing to take back of some part
-    of its amount; or one of 0 came while no bet was open.
+    It may if a bet is open; or if a SportBetCancel, when it was decided, found no payment or abort
+    to undo for some part of its amount; or if one of 0 came while no bet was open.
     """
     tally = round_.tally
     if tally.bets_open > 0 or tally.uncovered > 0:
@@ -247,7 +241,7 @@ def may_be_paid(round_: Round) -> bool:
 
 
 def void_bet(bet: StandingBet) -> Undoing:
-    """Undo a bet: its stake no longer stands, and is freed where it was placed."""
+    """Void a bet: its stake leaves the round, and the limits of the day on which it was placed."""
     split, amount = bet.split, bet.entry.amount
     return Undoing(
         reverses=(Reversal(bet.entry.position, split.real, split.bonus),),
@@ -258,10 +252,7 @@ def void_bet(bet: StandingBet) -> Undoing:
 
 
 def reverse_payment(round_: Round, amount: Minor, today: int) -> Undoing | Refusal:
-    """Undo a payment: the latest of which exactly the amount stands.
-
-    Else of which at least that much stands.
-    """
+    """Reverse a payment: the latest with exactly this amount left, else with at least it."""
     if round_.tally.payments_standing == 0:
         return Refusal.NO_MATCHING_MOVEMENT
     payments = standing_in(round_).payments_open
@@ -281,9 +272,10 @@ def reverse_payment(round_: Round, amount: Minor, today: int) -> Undoing | Refus
 
 
 def reopen(round_: Round, amount: Minor, today: int) -> Undoing:
-    """Undo what a SportBetCancel means: a payment of exactly the amount; else an abort of it.
+    """Undo what a SportBetCancel applies to.
 
-    Else payments, latest first.
+    That is the latest payment with exactly this amount left; else the latest abort of this amount;
+    else as many payments as the amount covers, the latest first.
     """
     standing = standing_in(round_)
     payments = standing.payments_open
@@ -322,7 +314,7 @@ def _undo_abort(abort: StandingAbort) -> Undoing:
 
 
 def standing_in(round_: Round) -> Standing:
-    """What can be undone in a round, from its history."""
+    """Return what can be undone in a round, from its history."""
     if round_.history is None:
         raise AssertionError("a movement that needs its round's history was decided without it")
     return Standing.after(round_.history)

@@ -1,4 +1,4 @@
-"""Session tokens: whether one is good, and how long it lives: once, or renewed by use (setting)."""
+"""Session tokens: whether one is valid, and whether using it renews its life."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -6,12 +6,12 @@ from typing import Final
 from app.wallet.refusals import Refusal
 
 RENEWALS_PER_LIFE: Final = 24
-"""A life is renewed when a 24th of it is used up, an hour of a day: so that using a token a
-thousand times a minute costs one write an hour, and no use shortens a life by more than that."""
+"""A life is renewed when a 24th of it is used up, which is an hour of a day: a token that is used a
+thousand times a minute costs one write an hour, and expires at most an hour early."""
 
 
 def renewed(expires_at: datetime, life: timedelta, now: datetime) -> datetime | None:
-    """When a token that is used now expires then; None: its life is over, or as good as new."""
+    """Return a used token's new expiry; None: it has expired, or needs no renewal yet."""
     if expires_at <= now or now + life - expires_at < life / RENEWALS_PER_LIFE:
         return None
     return now + life
@@ -20,10 +20,10 @@ def renewed(expires_at: datetime, life: timedelta, now: datetime) -> datetime | 
 def token_refusal(
     expires_at: datetime | None, now: datetime, *, must_be_live: bool
 ) -> Refusal | None:
-    """Why a token is not good for what it is shown for; None: it is.
+    """Return why a token is not valid, or None if it is.
 
-    `expires_at`: None if no such token was ever this player's. The order is the contract's
-    (callback contract, section 4): unknown comes before expired.
+    `expires_at` is None if the player never had such a token. Unknown is checked before expired
+    (callback contract, section 4).
     """
     if expires_at is None:
         return Refusal.TOKEN_UNKNOWN

@@ -1,4 +1,4 @@
-"""The ledger: players, wallets, sessions, rounds, journal, trail, and who may do what.
+"""The ledger: players, wallets, sessions, rounds, journal, refusal log, and privileges.
 
 Revision: 20261120_ledger
 Follows: nothing

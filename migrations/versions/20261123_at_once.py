@@ -1,4 +1,4 @@
-"""What a batch that only glanced at its facts asks when it writes: they must hold still.
+"""The function with which a batch checks, when it writes, that its facts still hold.
 
 Revision: 20261123_at_once
 Follows: 20261122_ops

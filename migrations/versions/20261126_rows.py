@@ -1,4 +1,4 @@
-"""What a batch asks and what it leaves behind travels as rows of these types.
+"""Row types for the arguments of the recording function.
 
 Revision: 20261126_rows
 Follows: 20261123_at_once

@@ -1,4 +1,4 @@
-"""The event types as a table that views look into, and views whose text is applied beside these.
+"""The event types as a table that views join, and views that are applied from files.
 
 Revision: 20261127_event_types
 Follows: 20261126_rows

@@ -1,4 +1,4 @@
-"""One road for money: a revision for each wallet, and one function that records a batch.
+"""A revision for each wallet, and one function that records a batch.
 
 Revision: 20261128_one_road
 Follows: 20261127_event_types
@@ -65,6 +65,13 @@ def downgrade() -> None:
     for trigger, table in SIDE_BY_SIDE.items():
         op.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
         op.execute(f"DROP FUNCTION IF EXISTS {trigger}()")
+    # Without the triggers nothing has copied what binds a player back to where it is read then.
+    op.execute(
+        "UPDATE players p SET blocked = w.blocked, excluded_until = w.excluded_until,"
+        " limits = w.limits FROM wallets w WHERE w.player_id = p.player_id"
+        " AND (p.blocked, p.excluded_until, p.limits)"
+        " IS DISTINCT FROM (w.blocked, w.excluded_until, w.limits)"
+    )
     op.execute("DROP FUNCTION record_movements_v1")
     op.execute("DROP FUNCTION remember_decision_settings_v1")
     op.execute(f"DROP TYPE {', '.join(TYPES)}")

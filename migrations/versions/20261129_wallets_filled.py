@@ -1,4 +1,4 @@
-"""Wallets that are there already learn whose they are, a few thousand at a time.
+"""Fills in the new columns of existing wallets, a few thousand at a time.
 
 Revision: 20261129_wallets_filled
 Follows: 20261128_one_road
@@ -22,13 +22,18 @@ FILL = """
 UPDATE wallets w SET agent = p.agent, currency = p.currency, scale = p.scale, blocked = p.blocked,
     excluded_until = p.excluded_until, limits = p.limits, revision = w.revision + 1
 FROM (
-    SELECT player_id FROM wallets WHERE player_id > $1 AND agent IS NULL
-    ORDER BY player_id LIMIT $2 FOR NO KEY UPDATE
-) step
-JOIN players p USING (player_id)
-WHERE w.player_id = step.player_id
+    SELECT p.player_id, p.agent, p.currency, p.scale, p.blocked, p.excluded_until, p.limits
+    FROM wallets w JOIN players p USING (player_id)
+    WHERE w.player_id > $1 AND w.agent IS NULL
+    ORDER BY w.player_id LIMIT $2 FOR NO KEY UPDATE OF p, w
+) p
+WHERE w.player_id = p.player_id
 RETURNING w.player_id
 """
+"""The player first, then the wallet, as the release before takes them when it blocks a player.
+
+Without the player's lock a block that was committed while this waited for the wallet would be
+overwritten by what was read before it."""
 
 COLUMNS = ("agent", "currency", "scale")
 
@@ -66,9 +71,12 @@ def upgrade() -> None:
         for trigger, table in TRIGGERS.items():
             op.execute(f"DROP TRIGGER {trigger} ON {table}")
             op.execute(f"DROP FUNCTION {trigger}()")
+        # The release before remembers its key scope here at every start.
+        op.execute("REVOKE INSERT ON ledger_settings FROM wallet_service")
 
 
 def downgrade() -> None:
-    """Nobody need be asked for what the columns hold."""
+    """Nobody need be asked for what the columns hold, and the release before may start again."""
+    op.execute("GRANT INSERT ON ledger_settings TO wallet_service")
     for column in COLUMNS:
         op.execute(f"ALTER TABLE wallets ALTER COLUMN {column} DROP NOT NULL")

@@ -1,4 +1,4 @@
-"""A ledger on a real database, and a line to it that can be cut."""
+"""A ledger on a real database, and a TCP proxy to it that can be cut."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

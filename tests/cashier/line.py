@@ -1,4 +1,4 @@
-"""A TCP line to the database that can be cut at the worst moments."""
+"""A TCP proxy to the database that can be cut, for instance at a COMMIT."""
 
 import asyncio
 import re

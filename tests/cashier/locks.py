@@ -1,4 +1,4 @@
-"""Locks that a test holds, so that others wait for it."""
+"""Database locks that a test holds, so that other transactions wait for them."""
 
 import asyncio
 from collections.abc import AsyncIterator

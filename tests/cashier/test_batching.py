@@ -1,4 +1,4 @@
-"""Group commit: who goes first, who waits, who is turned away, and what is kept of whom."""
+"""Group commit: the order of movements, bounds on waiting, and outcomes after failures."""
 
 import asyncio
 import time
@@ -234,7 +234,7 @@ class TestBatchesUnderWay:
                 bets = [till.bet(name) for name in others]
                 receipts = await asyncio.gather(*submit(batcher, bets))
                 assert all(isinstance(receipt, Posting) for receipt in receipts)
-            assert len(await waiting(till)) == 1, "nobody waits for a wallet of his own process"
+            assert len(await waiting(till)) == 1, "no movement waits for its own process"
             assert not any(task.done() for task in tasks)
         receipts = await asyncio.gather(*tasks)
         assert all(isinstance(receipt, Posting) for receipt in receipts)

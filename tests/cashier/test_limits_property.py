@@ -11,13 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.ledger.limits import terms_of, terms_text
-from app.ledger.money.rows import limits_in_force
 from app.wallet.balance import Pockets
 from app.wallet.decision import decide_all
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Facts, Policy, Wallet
 from app.wallet.journal import CHAIN_START, JournalEntry, microseconds
-from app.wallet.limits import NO_LIMITS, Limits, Term, Usage, changed, changed_terms
+from app.wallet.limits import (
+    NO_LIMITS,
+    Limits,
+    Term,
+    Usage,
+    changed,
+    changed_terms,
+    limits_at,
+)
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Declined, Posting, Refused
@@ -60,10 +67,10 @@ class Life:
             version=0,
             position=0,
             chain=CHAIN_START,
+            revision=0,
             is_blocked=False,
             limits=NO_LIMITS,
             usage=Usage(1),
-            has_refused_aborts=False,
         )
     )
     rounds: dict[RoundKey, Round] = field(default_factory=dict)
@@ -112,26 +119,20 @@ class Life:
             received_at=self.now,
             event_id=event_id,
         )
-        limits = limits_in_force(terms_text(self.terms), self.now)
+        kept = terms_of(terms_text(self.terms))
+        limits = limits_at(kept, microseconds(self.now)) if kept else NO_LIMITS
         self.wallet = self.wallet._replace(limits=limits)
-        facts = Facts(
-            self.now, {"anna": self.wallet}, {}, self.rounds, {}, frozenset({movement.key})
-        )
+        facts = Facts(self.now, {"anna": self.wallet}, {}, self.rounds, {})
         decisions = decide_all((movement,), facts, Policy())
-        (outcome,) = decisions.outcomes
+        (outcome,) = decisions.receipts
         self.wallet = decisions.wallets.get("anna", self.wallet)
         history = self.histories.setdefault(event_id, [])
         if isinstance(outcome, Posting):
             history.append(outcome.entry)
         key = RoundKey(1, event_id, is_streamer=False)
-        change = decisions.round_changes.get(key)
-        if change is not None:
-            known = self.rounds.get(key, Round())
-            self.rounds[key] = Round(
-                tally=known.tally.plus(change.tally),
-                is_settled=change.is_settled,
-                history=tuple(history),
-            )
+        after = decisions.rounds.get(key)
+        if after is not None:
+            self.rounds[key] = after.round._replace(history=tuple(history))
         return outcome
 
     def used(self, window: str, what: str) -> int:

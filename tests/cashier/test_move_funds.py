@@ -1,4 +1,4 @@
-"""The one road for money, on real commits."""
+"""`move_funds` with real commits."""
 
 import asyncio
 from collections import Counter
@@ -104,6 +104,22 @@ async def test_an_abort_before_its_bet_refuses_it_and_hears_that_all_is_given_ba
     (row,) = await till.rows("SELECT amount::int, state FROM early_aborts")
     assert tuple(row) == (10, "settled")
     assert await till.pockets() == (9000, 0)
+    await till.is_sound()
+
+
+async def test_a_round_that_only_refused_aborts_know_takes_more_of_them(till: Till) -> None:
+    """It has a row and no entries: its history is empty, not unknown."""
+    await till.player("anna", "100")
+    for amount in ("10", "10", "7"):
+        for kind, way in (
+            ("BetPlacingAbort", "credit"),
+            ("BetPayedAbort", "debit"),
+        ):
+            receipt = await till.one(till.movement("anna", kind, way, amount))
+            assert isinstance(receipt, Refused)
+    assert await till.count("early_aborts") == 3
+    receipts = await till.move(till.bet(), till.bet(), till.bet(), till.bet(amount="7"))
+    assert kinds(receipts) == [Declined, Declined, Posting, Declined]
     await till.is_sound()
 
 

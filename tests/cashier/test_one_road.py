@@ -1,4 +1,4 @@
-"""The one road under strain: facts that change meanwhile, commits whose fate is not known."""
+"""`move_funds` under contention: stale facts, and commits whose outcome is unknown."""
 
 import asyncio
 from collections import Counter

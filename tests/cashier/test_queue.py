@@ -1,4 +1,4 @@
-"""Who waits, and for how long: nobody longer than his time, and nobody is told too soon."""
+"""The queue: no ticket waits beyond its deadline, and none fails before it."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The console in this process: quicker than a process for each command, and the same road."""
+"""The console run in this process, which is faster than a process for each command."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from app.console.cli import House, run_console
+from app.console.cli import Composition, run_console
 from tests.conftest import Database
 
 
@@ -42,7 +42,7 @@ Console = Callable[..., Done]
 
 def run_in_process(*arguments: str) -> Done:
     """Carry out a command on whatever the standard streams are; nothing is captured."""
-    return Done(run_console(House(nobody_serves), list(arguments)), "", "")
+    return Done(run_console(Composition(nobody_serves), list(arguments)), "", "")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def in_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
 
     def run(*arguments: str) -> Done:
         capsys.readouterr()
-        code = run_console(House(nobody_serves), list(arguments))
+        code = run_console(Composition(nobody_serves), list(arguments))
         return Done(code, *capsys.readouterr())
 
     return run

@@ -1,4 +1,4 @@
-"""The console as people use it: a process of its own, in a folder of its own."""
+"""The console as people use it: a separate process, in a folder of its own."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a client of ours says when what answers is no wallet: done, not done, or not known."""
+"""The transfer client's report when the answer is no wallet's: done, not done, or unknown."""
 
 import threading
 from collections.abc import Iterator

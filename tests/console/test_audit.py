@@ -1,4 +1,4 @@
-"""`wallet audit`, as ops and their scripts call it."""
+"""`wallet audit`, as operations and their scripts call it."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Commands that do one thing, or say in one sentence why not."""
+"""Console commands: each does one thing, or reports one sentence why it cannot."""
 
 import subprocess
 from pathlib import Path

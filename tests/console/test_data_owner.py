@@ -1,4 +1,4 @@
-"""A data folder remembers whose it is, and no console opens players for another."""
+"""A data folder has one owner, and no console opens players for another."""
 
 from pathlib import Path
 

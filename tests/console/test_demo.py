@@ -1,4 +1,4 @@
-"""A demo that runs, and the commands beside it: what a newcomer pastes, the simulator, the client.
+"""A running demo, and the commands used beside it: curl, the simulator, the transfer client.
 
 One server for all of them.
 """

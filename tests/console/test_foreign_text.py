@@ -1,4 +1,4 @@
-"""What others wrote is shown as they wrote it, and does nothing to a terminal."""
+"""Text from other systems is shown unchanged, and cannot control a terminal."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Money by hand: exact, once, and refused in words."""
+"""Manual movements: exact, at most once, and refused with a reason."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a served wallet writes down: one line for a decided movement, and never a secret."""
+"""The log of a served wallet: one line for a decided movement, and never a secret."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A newcomer's way: serve the demo, send something, and see the numbers move."""
+"""The metrics of a served demo change with the requests that it answers."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What happened, told: a movement with its why and its place, a round with its movements."""
+"""`wallet movement show` and `wallet round show`: the movement, its reasons, its round."""
 
 import asyncio
 import secrets

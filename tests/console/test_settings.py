@@ -1,4 +1,4 @@
-"""`wallet settings`, `scope widen`, `migrate --finish`, `token revoke`: changes with a trail."""
+"""`wallet settings`, `scope widen`, `migrate --finish`, `token revoke`: recorded changes."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Standard streams as they come: closed, full, unread, of another encoding; in real processes."""
+"""Standard streams that are closed, full, unread or of another encoding; in real processes."""
 
 import os
 import subprocess
@@ -106,7 +106,8 @@ def test_the_console_works_in_every_locale(
         db.server,
         "INSERT INTO players (user_id, agent, currency, scale, nickname, language, created_at)"
         " VALUES ('ana', 'house', 'USD', 2, 'Zoë玩家', 'en', now());"
-        "INSERT INTO wallets (player_id, chain) SELECT player_id, decode(repeat('00', 32), 'hex')"
+        "INSERT INTO wallets (player_id, agent, currency, scale, chain)"
+        " SELECT player_id, agent, currency, scale, decode(repeat('00', 32), 'hex')"
         " FROM players",
         db.name,
     )

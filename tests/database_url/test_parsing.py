@@ -1,4 +1,4 @@
-"""An address means what libpq takes it for; what cannot be done is told without a secret."""
+"""Database addresses mean what libpq means by them; errors contain no secret."""
 
 import ssl
 from pathlib import Path

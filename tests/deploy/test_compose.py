@@ -1,4 +1,4 @@
-"""The compose file against what exists: files, settings, ports, roles; and Compose's own word."""
+"""The compose file against what exists: files, settings, ports, roles; and Compose's check."""
 
 import re
 import shutil

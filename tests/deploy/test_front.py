@@ -1,4 +1,4 @@
-"""The TLS front against the contracts' paths."""
+"""The TLS proxy against the contracts' paths."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""The Dockerfile's steps, taken in a clean folder without an engine and without a network.
+"""The Dockerfile's steps, run in a clean folder without an engine and without a network.
 
 What this proves: the packages that the two locks pin, and no others, are enough for what the image
 does; the files that are copied are enough; the code runs without writing a byte beside itself; the

@@ -1,4 +1,4 @@
-"""Alerts and dashboard against the numbers that there are."""
+"""Alerts and dashboard against the metrics that exist."""
 
 import json
 import re

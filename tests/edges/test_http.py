@@ -1,4 +1,4 @@
-"""What every door does: bodies with an end, callers who leave, every answer counted."""
+"""The shared handling of requests: bounded bodies, callers who hang up, counted answers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -92,7 +92,7 @@ async def test_a_caller_who_hangs_up_is_not_answered() -> None:
         await read_body(Sender(b"a=1", hangs_up=True), SOON)
 
 
-# --- a door ----------------------------------------------------------------------------------
+# --- an entry point --------------------------------------------------------------------------
 
 
 class Said(NamedTuple):
@@ -103,7 +103,7 @@ class Said(NamedTuple):
 
 
 class House:
-    """A door, and what it was told to do with it."""
+    """A `Door`, and the calls that it made."""
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []

@@ -1,4 +1,4 @@
-"""Plays a made-up event type in a copy of the house, and prints what everybody says of it."""
+"""Plays a made-up event type in a copy of the repository, and prints what each part shows."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`RULES` is the event table; whoever has rows of their own is held equal to it, field by field."""
+"""`RULES` is the event table; every other table of event types equals it, field by field."""
 
 import re
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -33,7 +34,7 @@ from tests.conftest import clone
 from tests.model.caller import CALLBACK_KEY, Caller, seal, sign_text
 from tests.model.served import serving
 
-AGENT, AGENT_KEY = "north", b"n" * 32
+AGENT, AGENT_KEY = "north", bytes(range(32))
 PLAYER = "a player"
 SECONDS_MAX = 20
 
@@ -85,10 +86,10 @@ def service(postgres: EmbeddedPostgres, template: str) -> Iterator[Service]:
             ("account/init", account),
             ("account/deposit", {"user_id": PLAYER, "transaction_id": "1", "amount": "1000000"}),
         ):
-            assert caller.operate(operation, sent(fields), AGENT, AGENT_KEY).said["code"] == 0
-        session_made = caller.operate(
-            "account/session", sent({"user_id": PLAYER}), AGENT, AGENT_KEY
-        )
+            asked = sent(operation, fields)
+            assert caller.operate(operation, asked, AGENT, AGENT_KEY).said["code"] == 0
+        launch = sent("account/session", {"user_id": PLAYER})
+        session_made = caller.operate("account/session", launch, AGENT, AGENT_KEY)
         caller.close()
         url = f"http://127.0.0.1:{port}"
         description = session.get(f"{url}/openapi.json", timeout=SECONDS_MAX).json()
@@ -96,8 +97,13 @@ def service(postgres: EmbeddedPostgres, template: str) -> Iterator[Service]:
         yield Service(url, schema, session_made.said["data"]["token"], session)
 
 
-def sent(fields: dict[str, Any]) -> dict[str, Any]:
-    return {"iat": int(datetime.now(UTC).timestamp()), **fields}
+NAMED = ("iat", "op", "jti")
+"""What names a request, and is always as it should be."""
+
+
+def sent(operation: str, fields: dict[str, Any]) -> dict[str, Any]:
+    named = (int(datetime.now(UTC).timestamp()), operation, uuid4().hex)
+    return {**dict(zip(NAMED, named, strict=True)), **fields}
 
 
 @pytest.mark.timeout(600)
@@ -149,10 +155,10 @@ def test_the_transfer_api_answers_as_described(service: Service) -> None:
         fields = {
             name: st.just(PLAYER) if name == "user_id" else of_type(described.get("type"))
             for name, described in plaintext["properties"].items()
-            if name != "iat"
+            if name not in NAMED
         }
         asked_for = st.fixed_dictionaries(
-            {name: fields.pop(name) for name in plaintext["required"] if name != "iat"},
+            {name: fields.pop(name) for name in plaintext["required"] if name not in NAMED},
             optional=fields,
         )
 
@@ -161,7 +167,8 @@ def test_the_transfer_api_answers_as_described(service: Service) -> None:
         def answers(case: Any, asked: dict[str, Any], how: int) -> None:  # noqa: ANN401 — schemathesis
             if how == 0:
                 asked.pop(next(iter(asked), ""), None)
-            body = seal(sent(asked), AGENT, AGENT_KEY)
+            name = case.path.removeprefix("/transfer/v1/")
+            body = seal(sent(name, asked), AGENT, AGENT_KEY)
             if how == 1:
                 body = str(case.body).encode("utf-8", "replace")
             headers = {"Content-Type": "application/jose"}

@@ -1,4 +1,4 @@
-"""The parsers meet any bytes: they read them as they must, or refuse them in their own words."""
+"""The parsers accept any bytes: they read them correctly, or raise their own errors."""
 
 import json
 

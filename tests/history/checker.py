@@ -1,4 +1,4 @@
-"""Is there one order of whole movements that explains what the callers saw?
+"""Checks whether one order of whole movements explains what the callers saw.
 
 An operation is what one caller knows of one call: when it was sent and answered, what it was meant
 to move, and the balance it was told. A player's operations are *linearizable* if each can be given

@@ -1,4 +1,4 @@
-"""The checker accepts every true history, and finds a lie."""
+"""The checker accepts every valid history, and rejects invalid ones."""
 
 import itertools
 import math

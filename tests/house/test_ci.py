@@ -1,4 +1,4 @@
-"""What CI runs is what `make check` runs, on a machine that has what the tests can use."""
+"""CI runs what `make check` runs, on a machine with the tools that the tests need."""
 
 import os
 import re

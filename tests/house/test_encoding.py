@@ -1,4 +1,4 @@
-"""Every file of ours is read and written in an encoding that is named, never the locale's."""
+"""Every file is read and written in a named encoding, never the locale's."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The README knows every setting, and no other."""
+"""The README documents every setting, and no other."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Few dependencies, each with a line saying what for, locked with hashes and without hosts."""
+"""Requirements: each with its reason, locked with hashes and without hosts."""
 
 import re
 import tomllib

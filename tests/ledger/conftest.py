@@ -1,4 +1,4 @@
-"""The cashier's till, and a line to the database that can be cut."""
+"""The cashier's fixtures: a ledger, and a TCP proxy to the database that can be cut."""
 
 from tests.cashier.conftest import far_till, line, till
 from tests.ledger.tls_server import guarded

@@ -1,4 +1,4 @@
-"""The views of schema `ops` follow their text, and stand in no migration's way."""
+"""The views of schema `ops` follow their text, and do not block migrations."""
 
 import shutil
 from pathlib import Path

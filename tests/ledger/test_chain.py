@@ -1,4 +1,4 @@
-"""The hash chain, recomputed in plain SQL by somebody who has the rows and nothing else."""
+"""The hash chain, recomputed in plain SQL from the rows alone."""
 
 from app.ledger.audit import CANONICAL
 from app.wallet.journal import CHAIN_START

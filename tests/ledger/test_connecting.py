@@ -1,4 +1,4 @@
-"""Addresses as managed PostgreSQL hands them out, against a server with certificates of its own."""
+"""Addresses as managed PostgreSQL gives them, against a server with its own certificates."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""A database that lets nobody in is told after a bounded wait, and then at once."""
+"""A database that refuses connections is reported after a bounded wait, and then at once."""
 
 import asyncio
 import time

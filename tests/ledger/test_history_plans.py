@@ -1,4 +1,4 @@
-"""However many rounds there are, a page of history reads about as many as it shows."""
+"""A page of history reads about as many rows as it shows, however many rounds there are."""
 
 import json
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ FILL = f"""
 INSERT INTO players (user_id, agent, currency, scale, nickname, language, created_at)
 SELECT 'p' || n, CASE n % 100 WHEN 0 THEN 'small' ELSE 'large' END, 'USD', 2, 'nick', 'en', now()
 FROM generate_series(1, 1000) n;
-INSERT INTO wallets (player_id, chain) SELECT player_id, decode(repeat('00', 32), 'hex')
-FROM players;
+INSERT INTO wallets (player_id, agent, currency, scale, chain)
+SELECT player_id, agent, currency, scale, decode(repeat('00', 32), 'hex') FROM players;
 INSERT INTO rounds (player_id, event_id, is_streamer, agent, currency, scale, game_id, opened_at,
     last_at, bets_placed, bets_standing, staked, stake_real, cancels, settled, refused_aborts)
 SELECT p.player_id, 'e' || n, false, p.agent, 'USD', 2, 1, now() - n * interval '1 second',

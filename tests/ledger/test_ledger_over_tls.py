@@ -1,4 +1,4 @@
-"""The service connects as its address says."""
+"""The service connects with TLS as its address demands."""
 
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger

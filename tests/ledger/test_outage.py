@@ -37,7 +37,7 @@ async def test_an_outage_is_told_when_it_begins_and_when_it_is_over(line: Line) 
             with pytest.raises(LedgerAwayError):
                 await ledger.serializable(answer)
             with pytest.raises(LedgerAwayError):
-                await ledger.glance(answer)
+                await ledger.read_only(answer)
         line.come_back()
         assert await ledger.serializable(answer) == 7
         assert await ledger.serializable(answer) == 7

@@ -1,4 +1,4 @@
-"""The laws of money, guarded a second time by the database itself."""
+"""The rules about money, enforced once more by the database's constraints."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.ledger.tables import APPEND_ONLY, OWNED_BY_MIGRATIONS, metadata
+from app.ledger.tables import APPEND_ONLY, CLEARED_ONLY, OWNED_BY_MIGRATIONS, metadata
 from tests.cashier.till import Till, connect
 from tests.conftest import Database
 
@@ -85,7 +85,22 @@ ROUND: dict[str, Any] = {
     "settled": False,
     "refused_aborts": [],
 }
-WALLET: dict[str, Any] = {"player_id": 1, "chain": bytes(32)}
+WALLET: dict[str, Any] = {
+    "player_id": 1,
+    "chain": bytes(32),
+    "agent": "house",
+    "currency": "USD",
+    "scale": 2,
+}
+EARLY_ABORT: dict[str, Any] = {
+    "player_id": 1,
+    "event_id": "event",
+    "is_streamer": False,
+    "transaction_id": "t1",
+    "amount": "10",
+    "first_at": NOON,
+    "state": "waiting",
+}
 PLAYER: dict[str, Any] = {
     "user_id": "anna",
     "agent": "house",
@@ -125,16 +140,16 @@ def as_text(value: object) -> str:
 
 
 KINDS = {
-    **dict.fromkeys(("player_id", "position", "version", "game_id"), "bigint"),
+    **dict.fromkeys(("player_id", "position", "version", "game_id", "revision"), "bigint"),
     **dict.fromkeys(("delivery",), "uuid"),
     **dict.fromkeys(("chain", "token_hash"), "bytea"),
-    **dict.fromkeys(("scale", "bets_placed", "bets_standing", "cancels"), "int"),
-    **dict.fromkeys(("is_streamer", "settled"), "boolean"),
+    **dict.fromkeys(("scale", "bets_placed", "bets_standing", "cancels", "rule_version"), "int"),
+    **dict.fromkeys(("is_streamer", "settled", "is_the_only_row", "blocked"), "boolean"),
     **dict.fromkeys(
         ("event_time", "ledger_time", "opened_at", "last_at", "created_at", "issued_at"),
         "timestamptz",
     ),
-    **dict.fromkeys(("expires_at",), "timestamptz"),
+    **dict.fromkeys(("expires_at", "first_at"), "timestamptz"),
     "refused_aborts": "numeric[]",
 }
 MONEY = {
@@ -263,6 +278,8 @@ async def test_a_movement_lacks_nothing_that_decides(owner: "Connected", column:
         ({"version": -1}, "ck_wallets_version"),
         ({"version": 2, "position": 1}, "ck_wallets_version"),
         ({"chain": bytes(33)}, "ck_wallets_chain_length"),
+        ({"scale": 9}, "ck_wallets_scale"),
+        ({"scale": -1}, "ck_wallets_scale"),
         *(({name: "NaN"}, "NaN") for name in ("stake_day", "loss_day", "loss_month")),
     ],
     ids=str,
@@ -322,6 +339,42 @@ async def test_a_player_against_the_law_is_refused(
     assert error.value.constraint_name == f"ck_players_{law}"
 
 
+@pytest.mark.parametrize("column", ["agent", "currency", "scale", "chain"])
+async def test_a_wallet_lacks_nothing_that_decides(owner: "Connected", column: str) -> None:
+    await insert(owner, "players", PLAYER)
+    player_id = await owner.fetchval("SELECT player_id FROM players")
+    with pytest.raises(asyncpg.NotNullViolationError):
+        await insert(owner, "wallets", WALLET | {"player_id": player_id, column: None})
+
+
+@pytest.mark.parametrize(
+    ("change", "law"),
+    [
+        ({"amount": "-0.01"}, "amount"),
+        ({"amount": "NaN"}, "amount"),
+        ({"state": "WAITING"}, "state"),
+        ({"state": ""}, "state"),
+    ],
+    ids=str,
+)
+async def test_an_early_abort_against_the_law_is_refused(
+    owner: "Connected", change: dict[str, Any], law: str
+) -> None:
+    await insert(owner, "early_aborts", EARLY_ABORT | {"transaction_id": "lawful"})
+    with pytest.raises(asyncpg.CheckViolationError) as error:
+        await insert(owner, "early_aborts", EARLY_ABORT | change)
+    assert error.value.constraint_name == f"ck_early_aborts_{law}"
+
+
+@pytest.mark.parametrize("is_the_only_row", [True, False])
+async def test_the_settings_that_decide_money_are_one_row(
+    owner: "Connected", *, is_the_only_row: bool
+) -> None:
+    row = {"is_the_only_row": is_the_only_row, "rule_version": 2}
+    with pytest.raises((asyncpg.UniqueViolationError, asyncpg.CheckViolationError)):
+        await insert(owner, "decision_settings", row)
+
+
 async def test_a_transaction_key_is_there_once(owner: "Connected") -> None:
     key = {"source": "callback", "transaction_id": "t", "facet": "", "player_id": 1, "position": 1}
     await insert(owner, "transaction_keys", key)
@@ -351,6 +404,17 @@ def urls(module_db: Database) -> dict[str, str]:
         "owner": module_db.owner_url,
         "service": module_db.service_url,
     }
+
+
+CHANGEABLE = {"players", "wallets", "sessions", "rounds", "early_aborts", "unanswered"}
+"""What the service may write anew; the settings that decide money only its owner may."""
+
+
+REPLACE_RECORD = (
+    "CREATE OR REPLACE FUNCTION record_movements_v1(decision_settings_v1, wallet_row_v1[],"
+    " journal_row_v1[], round_row_v1[], early_abort_row_v1[], refusal_row_v1[],"
+    " session_row_v1[], position_row_v1[], timestamptz) RETURNS void LANGUAGE sql AS 'SELECT'"
+)
 
 
 class TestAppendOnly:
@@ -385,6 +449,34 @@ class TestAppendOnly:
                 await connection.execute(statement.format(table=table, column=column))
         await connection.close()
 
+    @pytest.mark.parametrize(("table", "column"), CLEARED_ONLY.items())
+    async def test_of_a_table_that_forgets_one_column_is_cleared_and_nothing_else(
+        self, urls: dict[str, str], table: str, column: str
+    ) -> None:
+        service, owner = await connect(urls["service"]), await connect(urls["superuser"])
+        await owner.execute(
+            "INSERT INTO request_ids VALUES ('a', 'b', 'c', $1, $2, $3, 'kept')"
+            " ON CONFLICT DO NOTHING",
+            *(bytes(32), UUID(int=1), NOON),
+        )
+        for other in metadata.tables[table].columns.keys():  # noqa: SIM118 - columns, by name
+            if other != column:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await service.execute(f"UPDATE {table} SET {other} = {other}")
+                with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+                    await owner.execute(f"UPDATE {table} SET {other} = {other}")
+        for connection in (service, owner):
+            with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+                await connection.execute(f"UPDATE {table} SET {column} = 'another'")
+            await connection.execute(f"UPDATE {table} SET {column} = NULL")
+        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await service.execute(statement)
+            with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+                await owner.execute(statement)
+        await service.close()
+        await owner.close()
+
     @pytest.mark.parametrize(
         "statement",
         [
@@ -400,6 +492,11 @@ class TestAppendOnly:
             "DELETE FROM unanswered",
             "TRUNCATE wallets CASCADE",
             "ALTER FUNCTION forbid_change() OWNER TO wallet_service",
+            "DELETE FROM early_aborts",
+            "UPDATE decision_settings SET rule_version = 1",
+            "DELETE FROM decision_settings",
+            "INSERT INTO decision_settings VALUES (true, 1)",
+            REPLACE_RECORD,
         ],
     )
     async def test_the_service_owns_nothing(self, urls: dict[str, str], statement: str) -> None:
@@ -416,16 +513,18 @@ class TestAppendOnly:
             " WHERE grantee = 'wallet_service' AND table_schema = 'public' GROUP BY 1"
         )
         await connection.close()
-        changeable = {"players", "wallets", "sessions", "rounds", "unanswered"}
         expected = {
-            table: "INSERT SELECT UPDATE" if table in changeable else "INSERT SELECT"
+            table: "INSERT SELECT UPDATE" if table in CHANGEABLE else "INSERT SELECT"
             for table in metadata.tables
-        } | dict.fromkeys(OWNED_BY_MIGRATIONS, "SELECT")
+        } | dict.fromkeys(
+            (*OWNED_BY_MIGRATIONS, "decision_setting_changes", "ledger_settings"), "SELECT"
+        )
         assert {row[0]: row[1] for row in rows} == expected | {"alembic_version": "SELECT"}
 
     async def test_every_table_is_append_only_or_meant_to_change_or_not_ours(self) -> None:
-        changeable = {"players", "wallets", "sessions", "rounds", "unanswered"}
-        assert {*APPEND_ONLY, *changeable, *OWNED_BY_MIGRATIONS} == set(metadata.tables)
+        assert {*APPEND_ONLY, *CLEARED_ONLY, *CHANGEABLE, *OWNED_BY_MIGRATIONS} == set(
+            metadata.tables
+        )
 
 
 async def test_the_models_make_the_same_checks_and_indexes_as_the_migrations(
@@ -500,12 +599,15 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
     await connection.close()
     first = {row[0]: row[1] for row in rows}
     unled = {table for table, column in first.items() if column not in {"player_id", "user_id"}}
-    assert unled == {
-        "transaction_keys",
-        "maintenance_notices",
+    of_the_whole_ledger = {
+        "request_ids",
         "ledger_settings",
+        "decision_setting_changes",
         *OWNED_BY_MIGRATIONS,
-    } | ({"alembic_version"} & unled)
+    }
+    assert unled == {"transaction_keys", "maintenance_notices"} | of_the_whole_ledger | (
+        {"alembic_version"} & unled
+    )
 
 
 async def test_two_openings_of_one_account_make_one_wallet(till: Till) -> None:

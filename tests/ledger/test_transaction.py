@@ -9,15 +9,22 @@ import asyncpg
 import pytest
 
 from app.ledger import transaction
-from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, LedgerError
-from app.ledger.money.book import Book
-from app.ledger.transaction import Fate, Ledger
+from app.ledger.errors import (
+    DeadlineError,
+    LedgerAwayError,
+    LedgerBusyError,
+    LedgerError,
+    SettingsDifferError,
+)
+from app.ledger.money.book import Book, MoneyBook
+from app.ledger.transaction import Ledger
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from tests.cashier.line import AtCommit, Line
 from tests.cashier.till import Till, connect, soon
 from tests.conftest import Database
 
 Work = Callable[[Book], Awaitable[int]]
+Optimistic = Callable[[MoneyBook], Awaitable[str]]
 GRACE_SECONDS = 2.5
 """The driver says goodbye for up to two seconds on a line that has fallen silent."""
 
@@ -228,11 +235,10 @@ async def test_cancellation_at_any_moment_leaks_neither_transactions_nor_connect
     await till.is_sound()
 
 
-async def test_a_connection_killed_in_the_middle_is_replaced_and_the_fate_asked_for(
+async def test_a_connection_killed_in_the_middle_is_replaced_and_the_work_runs_again(
     ledger: Ledger, db: Database
 ) -> None:
     killer = await connect(db.superuser_url)
-    asked: list[int] = []
     runs: list[int] = []
 
     async def work(book: Book) -> int:
@@ -242,11 +248,8 @@ async def test_a_connection_killed_in_the_middle_is_replaced_and_the_fate_asked_
             await killer.execute("SELECT pg_terminate_backend($1)", pid)
         return int(await book.connection.fetchval("SELECT 7"))
 
-    def fate_unknown() -> None:
-        asked.append(len(runs))
-
-    assert await ledger.serializable(work, fate_unknown=fate_unknown) == 7
-    assert asked == [1, 2]
+    assert await ledger.serializable(work) == 7
+    assert len(runs) == 3
     await killer.close()
 
 
@@ -369,126 +372,178 @@ async def test_a_full_pool_is_told_within_the_deadline(db: Database) -> None:
     await ledger.close()
 
 
-class TestInOneStatement:
-    """A statement that is its own transaction, and what became of it."""
+NOTE_A = "INSERT INTO ledger_settings VALUES ('a', 'b')"
 
-    async def isolation(self, book: Book) -> str:
-        asked = "SELECT current_setting('transaction_isolation')"
-        return str(await book.connection.fetchval(asked))
 
-    def raising(self, sqlstate: str) -> "Callable[[Book], Awaitable[None]]":
-        async def write(book: Book) -> None:
-            await book.connection.execute(
-                f"DO $$ BEGIN INSERT INTO ledger_settings VALUES ('a', 'b');"
-                f" RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$"
-            )
+def raising(sqlstate: str, times: int = 1) -> "tuple[Optimistic, list[bool]]":
+    """A write of the money road that meets this error so many times; whether each took locks."""
+    attempts: list[bool] = []
 
-        return write
+    async def work(book: MoneyBook) -> str:
+        book.is_writing = True
+        async with book._write() as connection:
+            attempts.append(connection.is_in_transaction())
+            fails = len(attempts) <= times
+            raises = f"RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}';" if fails else ""
+            await connection.execute(f"DO $$ BEGIN {NOTE_A}; {raises} END $$")
+        return "done"
 
-    async def test_it_is_serializable_and_a_glance_is_not(self, ledger: Ledger) -> None:
-        seen: list[str] = []
+    return work, attempts
 
-        async def write(book: Book) -> None:
-            seen.append(await self.isolation(book))
-            assert not book.connection.is_in_transaction()
 
-        assert await ledger.in_one_statement(write) is Fate.DONE
-        assert seen == ["serializable"]
-        assert await ledger.glance(self.isolation) == "read committed"
+class TestOptimistic:
+    """Once without locks, each statement its own transaction; then under locks, in one."""
+
+    async def test_without_locks_it_reads_committed_and_writes_serializable(
+        self, ledger: Ledger
+    ) -> None:
+        async def work(book: MoneyBook) -> list[tuple[str, bool]]:
+            seen = []
+            for lend in (book._read, book._write):
+                async with lend() as connection:
+                    asked = "SELECT current_setting('transaction_isolation')"
+                    isolation = str(await connection.fetchval(asked))
+                    seen.append((isolation, connection.is_in_transaction()))
+            return seen
+
+        assert await ledger.optimistic(work) == [
+            ("read committed", False),
+            ("serializable", False),
+        ]
         assert ledger.retries == {}
+        assert ledger.pool_use().busy == 0
 
-    @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "WF001"])
-    async def test_what_was_in_its_way_has_undone_it(
+    @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "WF001", "WF003"])
+    async def test_what_was_in_its_way_has_undone_it_and_it_runs_again_under_locks(
         self, till: Till, ledger: Ledger, sqlstate: str
     ) -> None:
-        assert await ledger.in_one_statement(self.raising(sqlstate)) is Fate.UNDONE
-        assert ledger.retries == {sqlstate: 1}
-        assert await till.count("ledger_settings", "name = 'a'") == 0
-        assert (await ledger.glance(self.isolation), ledger.pool_use().busy) == (
-            "read committed",
-            0,
-        )
+        work, attempts = raising(sqlstate, 2)
+        assert await ledger.optimistic(work) == "done"
+        assert attempts == [False, True, True]
+        assert ledger.retries == {sqlstate: 2}
+        assert await till.count("ledger_settings", "name = 'a'") == 1
+        assert ledger.pool_use().busy == 0
 
     @pytest.mark.parametrize("sqlstate", ["57P01", "57014", "53100", "08006", "25006", "58030"])
-    async def test_when_the_database_goes_away_its_fate_is_not_known(
-        self, ledger: Ledger, sqlstate: str
+    async def test_when_the_database_goes_away_it_is_fenced_before_it_runs_again(
+        self, till: Till, ledger: Ledger, sqlstate: str
     ) -> None:
-        assert await ledger.in_one_statement(self.raising(sqlstate)) is Fate.UNKNOWN
+        await till.player("anna", "100")
+        await till.player("boris", "100")
+        before = await revisions(till)
+        work, attempts = raising(sqlstate)
+
+        async def of_anna(book: MoneyBook) -> str:
+            await book.facts_for([till.bet()])
+            return await work(book)
+
+        assert await ledger.optimistic(of_anna) == "done"
+        assert attempts == [False, True]
         assert ledger.retries == {sqlstate: 1}
+        assert await revisions(till) == {"anna": before["anna"] + 1, "boris": before["boris"]}
+
+    async def test_what_had_sent_nothing_needs_no_fence(self, till: Till, ledger: Ledger) -> None:
+        await till.player("anna", "100")
+        before = await revisions(till)
+        runs: list[int] = []
+
+        async def work(book: MoneyBook) -> None:
+            await book.facts_for([till.bet()])
+            runs.append(len(runs))
+            if len(runs) == 1:
+                async with book._read() as connection:
+                    await connection.execute(
+                        "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '57P01'; END $$"
+                    )
+
+        await ledger.optimistic(work)
+        assert len(runs) == 2
+        assert await revisions(till) == before
 
     @pytest.mark.parametrize("sqlstate", ["22012", "23505", "23514", "42P01", "P0001"])
     async def test_any_other_error_is_told(self, till: Till, ledger: Ledger, sqlstate: str) -> None:
+        work, attempts = raising(sqlstate)
         with pytest.raises(asyncpg.PostgresError):
-            await ledger.in_one_statement(self.raising(sqlstate))
+            await ledger.optimistic(work)
+        assert attempts == [False]
         assert ledger.retries == {}
         assert await till.count("ledger_settings", "name = 'a'") == 0
 
-    async def test_its_connection_killed_its_fate_is_not_known(
+    async def test_other_settings_are_told_at_once_and_nothing_stands(
         self, till: Till, ledger: Ledger
     ) -> None:
-        async def write(book: Book) -> None:
-            pid = await book.connection.fetchval("SELECT pg_backend_pid()")
-            await till.rows("SELECT pg_terminate_backend($1, 5000)", pid)
-            await book.connection.execute("SELECT 1")
+        work, attempts = raising("WF002")
+        with pytest.raises(SettingsDifferError):
+            await ledger.optimistic(work)
+        assert attempts == [False]
+        assert await till.count("ledger_settings", "name = 'a'") == 0
 
-        assert await ledger.in_one_statement(write) is Fate.UNKNOWN
+    async def test_attempts_are_bounded(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 6)
+        work, attempts = raising("WF001", 1000)
+        with pytest.raises(LedgerBusyError):
+            await ledger.optimistic(work)
+        assert attempts == [False, *[True] * 5]
 
     async def test_nobody_there_is_told_within_the_deadline(self) -> None:
         nowhere = "postgresql+asyncpg://wallet_service:x@127.0.0.1:1/nowhere"
         ledger = Ledger(nowhere, deadline=timedelta(seconds=0.5))
-        assert await ledger.in_one_statement(self.raising("40001")) is Fate.UNKNOWN
-        with pytest.raises(LedgerAwayError):
-            await ledger.glance(self.isolation)
+        work, attempts = raising("40001")
+        began = time.monotonic()
+        with pytest.raises((LedgerAwayError, DeadlineError)):
+            await ledger.optimistic(work)
+        assert time.monotonic() - began < 0.5 + GRACE_SECONDS
+        assert attempts == []
         await ledger.close()
-
-    async def test_a_glance_that_meets_an_error_of_its_own_tells_it(self, ledger: Ledger) -> None:
-        with pytest.raises(asyncpg.DivisionByZeroError):
-            await ledger.glance(self.raising("22012"))
-        with pytest.raises(LedgerAwayError):
-            await ledger.glance(self.raising("57P01"))
 
     async def test_a_deadline_ends_it_on_either_side(self, db: Database) -> None:
         """What the driver's cancel does not reach in time, the server's own time limit ends."""
         ledger = Ledger(db.service_url, deadline=timedelta(seconds=0.5))
 
-        async def write(book: Book) -> None:
-            await book.connection.execute(
-                "WITH a AS (INSERT INTO ledger_settings VALUES ('a', 'b') RETURNING 1)"
-                " SELECT pg_sleep(20) FROM a"
-            )
+        async def work(book: MoneyBook) -> None:
+            book.is_writing = True
+            async with book._write() as connection:
+                await connection.execute(
+                    f"WITH a AS ({NOTE_A} RETURNING 1) SELECT pg_sleep(20) FROM a"
+                )
 
         began = time.monotonic()
-        try:
-            assert await ledger.in_one_statement(write) is Fate.UNKNOWN
-        except DeadlineError:
-            assert ledger.retries == {}
         with pytest.raises(LedgerError):
-            await ledger.glance(write)
-        assert time.monotonic() - began < 2 * (0.5 + GRACE_SECONDS)
+            await ledger.optimistic(work)
+        assert time.monotonic() - began < 0.5 + GRACE_SECONDS
         assert await seen(db) == []
         assert await seen(db, "SELECT * FROM ledger_settings WHERE name = 'a'") == []
         await ledger.close()
 
-    async def test_cancelled_at_any_moment_it_leaks_neither_transactions_nor_connections(
-        self, till: Till, db: Database
+    async def test_under_locks_a_commit_that_rolled_back_is_no_commit(
+        self, till: Till, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        names = await till.players(3, "100")
-        ledger = Ledger(db.service_url, pool_size=2)
-        other = Till(ledger, db.superuser_url, tokens=till.tokens)
-        for milliseconds in range(30):
-            bets = [other.bet(name, "0.01") for name in names]
-            tasks = [asyncio.create_task(other.move_at_once(bet)) for bet in bets]
-            await asyncio.sleep(milliseconds / 3000)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        assert await seen(db) == []
-        told = await asyncio.gather(
-            *(other.move_at_once(other.bet(name, "0.01")) for name in names)
-        )
-        assert all(isinstance(one.receipts[0], Posting) for one in told)
-        await ledger.close()
-        await till.is_sound()
+        monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 3)
+        first, _ = raising("WF001")
+        runs: list[int] = []
+
+        async def work(book: MoneyBook) -> str:
+            runs.append(len(runs))
+            if len(runs) == 1:
+                return await first(book)
+            async with book._write() as connection:
+                await connection.execute(NOTE_A)
+                with pytest.raises(asyncpg.PostgresError):
+                    await connection.execute("SELECT 1 / 0")
+            return "believed"
+
+        with pytest.raises(LedgerBusyError):
+            await ledger.optimistic(work)
+        assert len(runs) == 3
+        assert await till.count("ledger_settings", "name = 'a'") == 0
+
+
+async def revisions(till: Till) -> dict[str, int]:
+    """Every wallet's revision, by player."""
+    rows = await till.rows("SELECT user_id, revision FROM wallets JOIN players USING (player_id)")
+    return {row[0]: row[1] for row in rows}
 
 
 class TestDeathAtCommit:

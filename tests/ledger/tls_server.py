@@ -1,4 +1,4 @@
-"""A real PostgreSQL that speaks TLS, with certificates of its own and of nobody else."""
+"""A real PostgreSQL that uses TLS, with certificates made for the test."""
 
 import datetime as dt
 import ipaddress

@@ -1,4 +1,4 @@
-"""The naive model of both contracts: what must be answered, said by plain rules.
+"""The naive model of both contracts, which predicts each answer by plain rules.
 
 A second opinion, written from the contracts' text with dictionaries and lists. It imports nothing
 of the wallet, decides nothing fast, and knows nothing of databases. `Model` is one operator's
@@ -315,8 +315,13 @@ class Model:
             return player
         return Expected(9 if player.blocked(now) else DONE)
 
-    def update(self, agent: str, user_id: str, changes: Mapping[str, Any]) -> Expected:
+    def update(
+        self, agent: str, user_id: str, changes: Mapping[str, Any], now: datetime
+    ) -> Expected:
         """Change status, exclusion (a moment or None) and limits (texts; None lifts one)."""
+        until = changes.get("excluded_until")
+        if until is not None and until <= now:
+            return Expected(100)
         player = self.account(agent, user_id)
         if isinstance(player, Expected):
             return player

@@ -101,6 +101,7 @@ class WalletMachine(RuleBasedStateMachine):
         self.clock.now = BEGIN
         self.name = f"x{next(houses.examples)}"
         self.numbers = itertools.count(1)
+        self.request_ids = itertools.count(1)
         self.sent: list[tuple[dict[str, str], int]] = []
         self.paid: list[tuple[str, str, dict[str, str]]] = []
         self.tokens: dict[str, list[str]] = {}
@@ -512,7 +513,7 @@ class WalletMachine(RuleBasedStateMachine):
         if until is not None:
             fields["excluded_until"] = until.isoformat()
         reply = self.operate("account/update", fields, agent)
-        expected = self.model.update(agent, user_id, changes)
+        expected = self.model.update(agent, user_id, changes, self.now)
         self.check_transfer(reply, expected, "update", f"{fields}")
 
     @rule(number=players, currency=st.sampled_from(("USD", "KRW", "EUR")), by=st.booleans())
@@ -574,7 +575,12 @@ class WalletMachine(RuleBasedStateMachine):
         self.check_transfer(reply, expected, operation, f"{fields} by {agent}")
 
     def operate(self, operation: str, fields: Mapping[str, Any], agent: str) -> Reply:
-        members = {"iat": int(self.now.timestamp()), **fields}
+        members = {
+            "iat": int(self.now.timestamp()),
+            "op": operation,
+            "jti": f"{self.name}-j{next(self.request_ids)}",
+            **fields,
+        }
         return self.caller.operate(operation, members, agent, AGENTS[agent])
 
     def keep(self, user_id: str, token: str, expires_at: datetime) -> None:

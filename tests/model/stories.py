@@ -1,4 +1,4 @@
-"""Dense stories of one player in two events, told by dice, and made short when one is found false.
+"""Random dense sequences of one player in two events, shortened when one shows a difference.
 
 Nearly every step moves money; amounts are a few hundredths and alike, so that proportions are
 rounded and amounts meet again; both pockets pay, debts arise, limits are near.

@@ -108,7 +108,7 @@ def test_no_view_names_an_event_type_but_the_one_it_is_about() -> None:
         for kind in EventType
         if re.search(rf"'{kind}'", statements_only(file.read_text(encoding="utf-8")))
     }
-    assert named == {("7_trail.sql", "SportBetCancel")}
+    assert named == {("7_refusal_log.sql", "SportBetCancel")}
 
 
 def statements_only(script: str) -> str:

@@ -1,4 +1,4 @@
-"""What is told of a connection holds both ways: with the fast path, and without it."""
+"""Every test of a connection runs both ways: with the fast path, and without it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

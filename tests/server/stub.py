@@ -1,4 +1,4 @@
-"""A port that is really served, by an application that notes what it was asked and may be slow."""
+"""A served port whose application records requests and may be slow."""
 
 import asyncio
 import contextlib

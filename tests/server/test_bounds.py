@@ -1,4 +1,4 @@
-"""What a connection may do, by raw sockets: nobody takes more than their part, or more time."""
+"""The bounds of a connection, by raw sockets: on memory, on requests and on time."""
 
 import contextlib
 import socket

@@ -1,4 +1,4 @@
-"""How many connections there may be, and who gives way."""
+"""How many connections there may be, and which are closed to make room."""
 
 import resource
 import time

@@ -1,4 +1,4 @@
-"""The fast path answers in one write what takes it; all the rest is uvicorn's, as if never held.
+"""The fast path answers its requests in one write; all others reach uvicorn unchanged.
 
 The application stands at the end of both ways, and notes what came by which.
 """

@@ -1,4 +1,4 @@
-"""The two ends of a wire: the protocol that the server makes for a connection, and what is heard.
+"""The two ends of a connection without a network: the server's protocol, and the bytes sent.
 
 The protocol is the real one, made as uvicorn makes it. Only the network is not there.
 """

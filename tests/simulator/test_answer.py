@@ -1,4 +1,4 @@
-"""An answer is right to the digit, or it is named what is wrong in it."""
+"""An answer is exactly right, or its difference is named."""
 
 import pytest
 

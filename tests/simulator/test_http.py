@@ -1,4 +1,4 @@
-"""The client reads what HTTP/1.1 servers say, keeps connections, and waits for nobody forever."""
+"""The client reads HTTP/1.1 answers, keeps connections, and bounds every wait."""
 
 import asyncio
 from collections.abc import AsyncIterator

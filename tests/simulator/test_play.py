@@ -1,4 +1,4 @@
-"""A whole run over HTTP: an honest server is found clean, a lying or stumbling one as it deserves.
+"""A whole run over HTTP: no difference with a correct server, and each fault of others found.
 
 The understudy is a server that answers by the simulator's own oracle, in place of the wallet. So it
 proves how requests are encoded and answers judged, not the rules.
@@ -61,8 +61,8 @@ NEEDED = {
 
 #: Changes an answer: the number of the request, the path, the body.
 Lie = Callable[[int, str, str], str]
-#: Stumbles over a request by its number: before it is answered, instead of an answer.
-Stumble = Callable[[int], str]
+#: Faults over a request by its number: before it is answered, instead of an answer.
+Fault = Callable[[int], str]
 
 
 def honest(_number: int, _path: str, body: str) -> str:
@@ -79,7 +79,7 @@ class Understudy:
 
     stage: Stage
     lie: Lie = honest
-    stumble: Stumble = steady
+    fault: Fault = steady
     forgets: bool = False
     requests: int = 0
     bad_signatures: int = 0
@@ -132,15 +132,15 @@ class Understudy:
         method, target, _ = request.split(" ")
         path, _, query = target.partition("?")
         self.requests += 1
-        number, stumble = self.requests, self.stumble(self.requests)
-        if stumble == "deaf":
+        number, fault = self.requests, self.fault(self.requests)
+        if fault == "deaf":
             return False
         status, said = self.answer(method, path.strip("/"), query, headers, body.decode())
-        if stumble == "hangs":
+        if fault == "hangs":
             await asyncio.sleep(60)
-        if stumble in {"dies", "deaf"}:
+        if fault in {"dies", "deaf"}:
             return False
-        if stumble == "busy":
+        if fault == "busy":
             status, said = 503, json.dumps(NOT_VALIDATED)
         said = self.lie(number, path.strip("/"), said)
         writer.write(
@@ -386,10 +386,10 @@ async def test_other_settings_than_the_servers_are_found() -> None:
 async def test_faults_are_repeated_until_answered_and_are_no_difference(
     how: str, duplicate_reply: DuplicateReply
 ) -> None:
-    def stumble(number: int) -> str:
+    def fault(number: int) -> str:
         return how if number % 23 == 0 else ""
 
-    understudy = Understudy(stage(duplicate_reply), stumble=stumble)
+    understudy = Understudy(stage(duplicate_reply), fault=fault)
     verdict = await play(understudy, replace(OPTIONS, events=60))
     assert verdict.differences == ()
     assert verdict.clean
@@ -397,7 +397,7 @@ async def test_faults_are_repeated_until_answered_and_are_no_difference(
 
 
 async def test_a_server_that_never_answers_is_given_up() -> None:
-    understudy = Understudy(stage(), stumble=lambda _: "hangs")
+    understudy = Understudy(stage(), fault=lambda _: "hangs")
     options = replace(OPTIONS, timeout_seconds=1, attempts_max=2)
     verdict = await play(understudy, options)
     assert not verdict.clean

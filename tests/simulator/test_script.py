@@ -1,4 +1,4 @@
-"""The script is decided by seed, stage and options, and plays what the contract knows."""
+"""The script is determined by seed, stage and options, and covers the contract."""
 
 from collections import Counter
 from collections.abc import Iterator

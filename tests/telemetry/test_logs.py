@@ -1,4 +1,4 @@
-"""One line for each event, whatever is in it, and no line that stops the house."""
+"""One line for each event, whatever it contains, and no line that raises an error."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""A log that nobody reads costs lines, never an answer."""
+"""A log that is not read loses lines, and never delays an answer."""
 
 import asyncio
 import fcntl

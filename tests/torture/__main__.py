@@ -1,4 +1,4 @@
-"""`make torture ARGS="--seconds 60 --seed 1 --fault server-killed"`: the wallet's worst day."""
+"""`make torture ARGS="--seconds 60 --seed 1 --fault server-killed"` runs the torture."""
 
 import argparse
 import asyncio

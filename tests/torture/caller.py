@@ -1,4 +1,4 @@
-"""A caller over asyncio who believes nothing but a whole answer."""
+"""A caller over asyncio that accepts complete answers only."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.model.caller import CALLBACK_KEY, Reply, seal, sign
+from tests.model.caller import CALLBACK_KEY, Reply, opened, seal, sign
 
 ANSWER_SECONDS_MAX = 8
 """The service's deadline in torture is 3 seconds; a stopped service says nothing at all."""
@@ -46,7 +46,10 @@ class Caller:
     ) -> Reply:
         body = seal(members, agent, key)
         headers = {"Content-Type": "application/jose"}
-        return await self.send("POST", f"/transfer/v1/{operation}", body, headers)
+        reply = await self.send("POST", f"/transfer/v1/{operation}", body, headers)
+        # Only an answer with a token comes in an envelope.
+        is_plain = reply.body.startswith(b"{")
+        return reply if is_plain else Reply(reply.status, opened(reply.body, key))
 
     async def send(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str]

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.console.cli import House, run_console
+from app.console.cli import Composition, run_console
 from app.main import build_app
 from app.server.port import Served
 from app.server.serving import BuildApp
@@ -21,7 +21,7 @@ def clock(file: Path) -> datetime:
 
 
 def build(file: Path, settings: Settings, database_url: str) -> Served:
-    """Put the house together under this clock."""
+    """Return the builder of the application, with this clock."""
     timed = functools.partial(clock, file)
     return build_app(settings, database_url, clock=timed, private_port=True)
 
@@ -32,4 +32,4 @@ def application() -> BuildApp:
 
 
 if __name__ == "__main__":
-    sys.exit(run_console(House(application), ["serve"]))
+    sys.exit(run_console(Composition(application), ["serve"]))

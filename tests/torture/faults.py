@@ -1,4 +1,4 @@
-"""The faults, each a class of its own: how it strikes, and how the world is mended again.
+"""The faults, each a class: how it is caused, and how the system is restored.
 
 A fault strikes again and again while callers go on calling; `mend` leaves the world whole.
 """

@@ -1,4 +1,4 @@
-"""A player, the callers who move his money, and the books they keep of what was acknowledged.
+"""A player, the callers that move their money, and the record of acknowledged movements.
 
 A call that was not answered is made again under the same transaction id until it is decided. What
 the callers were told is written down as operations, for the checker of histories.
@@ -18,7 +18,7 @@ from tests.history.checker import Operation
 from tests.model.caller import Reply
 from tests.torture.caller import Caller, NoAnswerError
 
-AGENT, AGENT_KEY = "north", b"n" * 32
+AGENT, AGENT_KEY = "north", bytes(range(32))
 
 PAUSE_SECONDS_MAX = 0.02
 AGAIN_SECONDS_MAX = 0.2
@@ -101,7 +101,8 @@ class Hand:
         fields = {"user_id": user_id, "currency": "USD", "nickname": user_id, "language": "en"}
         await self._operate_until("account/init", fields)
         await self.transfer("account/deposit", amount)
-        data = await self._operate_until("account/session", {"user_id": user_id})
+        launch = {"user_id": user_id, "jti": self.new_id("launch")}
+        data = await self._operate_until("account/session", launch)
         self.player.token = data["token"]
 
     async def play(self, goes_on: Callable[[], bool]) -> None:
@@ -231,7 +232,7 @@ class Hand:
         return data
 
     async def _operate(self, operation: str, fields: dict[str, str]) -> Reply:
-        members = {"iat": int(datetime.now(UTC).timestamp()), **fields}
+        members = {"iat": int(datetime.now(UTC).timestamp()), "op": operation, **fields}
         return await self.caller.operate(operation, members, AGENT, AGENT_KEY)
 
     async def _decided(

@@ -1,4 +1,4 @@
-"""Round after round: callers call, a fault strikes, and then everything must add up.
+"""The rounds of the torture: callers call, a fault occurs, then everything must add up.
 
 After each round, with the world whole again and every call decided:
 

@@ -1,4 +1,4 @@
-"""The world that is tortured: a PostgreSQL of its own, a line to it, and two server processes.
+"""The system under torture: a PostgreSQL, a TCP proxy to it, and two server processes.
 
     callers ── HTTP ──> two `wallet serve` ── TCP ──> the line ── socket ──> PostgreSQL
 

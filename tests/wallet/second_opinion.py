@@ -1,4 +1,4 @@
-"""The contract, read once more by somebody who never saw the wallet's code.
+"""A second implementation of the contract, written without the wallet's code.
 
 Slow and plain: lists that are walked through from the start, sums that are made anew each time.
 Event types and refusals are the contract's words and numbers.

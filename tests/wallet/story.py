@@ -1,4 +1,4 @@
-"""A story: movements told one after another, and a dictionary that remembers what they left.
+"""A story: movements decided one after another, with a dictionary in place of the ledger.
 
 It stands where the book and the database stand: it hands the decision the facts that the book
 would read (and no more), and carries the outcomes on. A history holds what was accepted in a round

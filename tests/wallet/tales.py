@@ -1,4 +1,4 @@
-"""Tales for the properties: movements in any order, and what happens to an account between them."""
+"""Strategies for property tests: movements in any order, and account changes between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ IDS = [None] * 12 + [f"id-{number}" for number in range(8)]
 
 @dataclass(frozen=True)
 class Block:
-    """The operator blocks a player, or lets him play again."""
+    """The operator blocks a player, or lifts the block."""
 
     user_id: str
     is_blocked: bool

@@ -26,7 +26,7 @@ class First(NamedTuple):
     change: dict[str, Any]
     """what the operator has done to the account before"""
     undo: dict[str, Any]
-    """what he does before the repeat, so that a fresh id would be accepted now"""
+    """what happens before the repeat, so that a new id would be accepted"""
 
 
 RICH: dict[str, Any] = {"pockets": Pockets(1_000_000, 0)}

@@ -1,4 +1,4 @@
-"""Laws of money, tried on tales that nobody thought of."""
+"""Laws about money, as properties of random sequences of movements."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The first reason that holds is the one that is told (callback contract, section 4)."""
+"""The first check that fails gives the refusal (callback contract, section 4)."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Two more readings of the contract agree with the rules: the simulator's and the model's.
+"""The simulator's and the model's implementations of the contract agree with the rules.
 
 Both are made to judge a running server. Here they are asked without one, on the tales of the laws.
 """

@@ -1,4 +1,4 @@
-"""While the release before may still run, its rules decide, exactly (facts.RuleVersion)."""
+"""During an upgrade the previous release's rules decide, exactly (facts.RuleVersion)."""
 
 import pytest
 

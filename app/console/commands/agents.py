@@ -1,4 +1,4 @@
-"""`wallet agent key`: a new secret for an operator's platform, shown once and kept nowhere."""
+"""`wallet agent key`: a new secret for an operator's platform, shown once and not stored."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""`wallet audit`: every law of the ledger, checked beside the running service."""
+"""`wallet audit`: checks every invariant of the ledger while the service runs."""
 
 import json
 from decimal import Decimal
@@ -47,7 +47,7 @@ def audit_command(since: Since = None, as_json: AsJson = False) -> None:
 
 
 def _bar() -> Progress:
-    """A bar on the terminal's error stream; nothing where nobody watches."""
+    """Return a progress bar on standard error, or none if that is no terminal."""
     watched = watched_errors()
     return Progress(
         TextColumn("{task.description}"),

@@ -1,7 +1,7 @@
-"""`wallet deposit`, `withdraw`, `grant`, `revoke`: money by hand, on the one road for money.
+"""`wallet deposit`, `withdraw`, `grant`, `revoke`: manual movements, by the cashier's move_funds.
 
-The source is the player's agent, as if his platform had asked; a transaction id that is given makes
-it happen once, however often the command is repeated.
+The source is the player's agent, as if its platform had sent the request. With a transaction id the
+movement happens once, however often the command is repeated.
 """
 
 import json

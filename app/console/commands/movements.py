@@ -1,4 +1,4 @@
-"""`wallet movement show` and `wallet round show`: what happened, and why, for those who ask."""
+"""`wallet movement show` and `wallet round show`: what happened, and why it was decided so."""
 
 from typing import Annotated, Final
 
@@ -35,8 +35,8 @@ def show_movement(
 
     Exit code 1 if nothing is known of it, or if a hash does not hold.
     """
-    recalled = ask(lambda ledger: look_up_transaction(ledger, transaction_id))
-    if not recalled.movements and not recalled.refusals:
+    details = ask(lambda ledger: look_up_transaction(ledger, transaction_id))
+    if not details.movements and not details.refusals:
         raise ConsoleError(
             f"Nothing is known of the transaction id {transaction_id}: no request under it was "
             "decided or refused here."
@@ -44,13 +44,13 @@ def show_movement(
     if as_json:
         document = {
             "transaction_id": transaction_id,
-            "movements": list(map(movement_record, recalled.movements)),
-            "refusals": list(map(refusal_record, recalled.refusals)),
+            "movements": list(map(movement_record, details.movements)),
+            "refusals": list(map(refusal_record, details.refusals)),
         }
         print_json(document)
     else:
-        show(transaction_shown(transaction_id, recalled))
-    if not all(movement.hash_holds for movement in recalled.movements):
+        show(transaction_shown(transaction_id, details))
+    if not all(movement.hash_holds for movement in details.movements):
         raise typer.Exit(1)
 
 
@@ -61,8 +61,8 @@ def show_round(
     as_json: AsJson = False,
 ) -> None:
     """Show what was staked and paid in an event, and movement by movement how it came to that."""
-    recalled = ask(lambda ledger: look_up_event(ledger, event_id, user))
-    if not recalled:
+    details = ask(lambda ledger: look_up_event(ledger, event_id, user))
+    if not details:
         whose = "" if user is None else f" of the player {user}"
         raise ConsoleError(f"There is no round{whose} with the event id {event_id}.")
     if as_json:
@@ -76,9 +76,9 @@ def show_round(
                         for owned in each.entries
                     ],
                 }
-                for each in recalled
+                for each in details
             ],
         }
         print_json(document)
     else:
-        show(*(part for each in recalled for part in round_shown(each)))
+        show(*(part for each in details for part in round_shown(each)))

@@ -1,7 +1,7 @@
-"""`wallet player …`: accounts, as their operator settles them.
+"""`wallet player …`: accounts and their changes.
 
-Every change goes through the cashier's functions that the transfer API uses, and into the same list
-of changes, under the name of who sits at the console.
+Every change uses the same cashier functions as the transfer API, and is recorded in the same list
+of changes, under the name of the system user at the console.
 """
 
 import re
@@ -33,7 +33,7 @@ from app.ledger.transaction import Ledger
 
 NICKNAME_LENGTH_MIN: Final = 3
 NICKNAME_LENGTH_MAX: Final = 64
-"""The game side takes no other."""
+"""The bound of the callback contract, section 1."""
 
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 UPDATE: Final = "account/update"
@@ -108,13 +108,13 @@ def open_player(
 
     async def work(ledger: Ledger) -> Opened:
         if settings.demo:
-            # Data that were never served have no note yet.
+            # A data folder that was never served has no note of its owner yet.
             await refuse_beside_others(ledger)
         return await open_account(ledger, **profile, note=note_of("account/init", asked))
 
     opened = ask(work, changes=True)
     _check_opened(opened, profile["agent"], currency)
-    # A fresh account has nothing settled: there is nothing more to ask that might fail.
+    # A new account has default settings, so no further query is needed that could fail.
     account = (
         Account(opened.player, is_suspended=False, excluded_until=None, terms={})
         if opened.created
@@ -131,20 +131,20 @@ def open_player(
 
 @players.command("show")
 def show_player(user_id: UserId, movements: Count = 10, as_json: AsJson = False) -> None:
-    """Show what a player has, what was settled about him, and his last movements."""
-    recalled = granted(ask(lambda ledger: look_up_player(ledger, user_id, movements)), user_id)
+    """Show a player's balance, account settings and last movements."""
+    details = granted(ask(lambda ledger: look_up_player(ledger, user_id, movements)), user_id)
     if as_json:
-        records = [entry_record(owned) for owned in recalled.entries]
-        print_json({**account_record(recalled.account), "movements": records})
+        records = [entry_record(owned) for owned in details.entries]
+        print_json({**account_record(details.account), "movements": records})
         return
-    show(account_shown(recalled.account))
-    if recalled.entries:
-        show("", entries_table("Last movements", recalled.entries))
+    show(account_shown(details.account))
+    if details.entries:
+        show("", entries_table("Last movements", details.entries))
 
 
 @players.command("block")
 def block(user_id: UserId, until: Until = None, as_json: AsJson = False) -> None:
-    """Refuse a player's play and deposits; money that comes back to him is never refused."""
+    """Refuse a player's play and deposits; payments and returned stakes are never refused."""
     if until is None:
         change = AccountChange(is_suspended=True)
     else:
@@ -154,14 +154,14 @@ def block(user_id: UserId, until: Until = None, as_json: AsJson = False) -> None
 
 @players.command("unblock")
 def unblock(user_id: UserId, exclusion: LiftExclusion = False, as_json: AsJson = False) -> None:
-    """Let a player play again; his own exclusion is lifted only if you say so."""
+    """Lift a block; a player's own exclusion is lifted only with the option for it."""
     change = AccountChange(is_suspended=False, exclusion=Exclusion(None) if exclusion else None)
     account = _change(
         user_id, change, {"status": "active", "exclusion_lifted": exclusion}, as_json=as_json
     )
     if account.player.is_blocked:
         raise ConsoleError(
-            f"{user_id} is still excluded, by his own wish; `--exclusion` lifts that too."
+            f"{user_id} is still excluded, by their own wish; `--exclusion` lifts that too."
         )
 
 
@@ -181,7 +181,7 @@ def limits(user_id: UserId, wanted: LimitWords = None, as_json: AsJson = False) 
 def _change(
     user_id: str, change: AccountChange, asked: dict[str, Any], *, as_json: bool
 ) -> Account:
-    """Carry out a change, and show the account as it stands then."""
+    """Make a change, and show the changed account."""
     cooling = timedelta(seconds=console_settings().limit_cooling_seconds)
     note = note_of(UPDATE, {"user_id": user_id, **asked})
     account = granted(
@@ -208,7 +208,7 @@ def _show(account: Account, *, as_json: bool) -> None:
 
 
 def _check_opened(opened: Opened, agent: str, currency: str) -> None:
-    """Raise if the account that is there is not the one that was meant."""
+    """Raise if the existing account has another agent or currency than requested."""
     player = opened.player
     if player.agent != agent:
         raise ConsoleError(f"{player.user_id} is a player of another agent, {player.agent}.")

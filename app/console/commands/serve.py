@@ -1,4 +1,4 @@
-"""`wallet serve`: the database first, then the server; and back in the other order."""
+"""`wallet serve`: starts the database, then the server, and stops them in reverse order."""
 
 import signal
 import socket
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 def serve(settings: Settings, build_app: BuildApp, say: Say) -> None:
     """Serve until Ctrl-C or SIGTERM, then stop what we started."""
-    # SIGTERM stops us the way Ctrl-C does: through the blocks that clean up.
+    # SIGTERM stops us as Ctrl-C does, so that `with` blocks clean up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         check_private_ports(settings.private_host, settings.private_port, settings.workers)
@@ -45,5 +45,5 @@ def _plain(listening: socket.socket) -> str:
 
 
 def _demo(settings: Settings, database: Database, listening: socket.socket) -> str:
-    """Open the demo's operator, and say what a newcomer needs."""
+    """Open the demo's accounts, and return its banner."""
     return open_demo(settings, database, address_of(listening))

@@ -1,7 +1,7 @@
-"""`wallet settings …` and `wallet scope widen`: the settings that decide money, changed on record.
+"""`wallet settings …` and `wallet scope widen`: recorded changes of settings that decide money.
 
-A server names them with every batch, and the database refuses one that differs: whoever changes a
-setting here changes it for the servers' environment, too, and starts them again.
+A server sends them with every batch, and the database refuses a batch whose settings differ: change
+a setting here and in the servers' environment, and restart the servers.
 """
 
 import re

@@ -1,9 +1,9 @@
-"""`wallet simulate`: the aggregator, played against the server that runs.
+"""`wallet simulate`: simulates the aggregator against the running server.
 
-1. Is a server there, and does it take our key? Asked before anything is written.
-2. Players are seated on its database, through the cashier.
-3. Does it know them? Then it is the right server.
-4. The play; and the verdict, exit code 1 if anything differs.
+1. Before anything is written, check that a server answers and accepts our key.
+2. Open players on its database, through the cashier.
+3. Check that the server knows them, which shows that it uses the same database.
+4. Play, and print the verdict; exit code 1 if anything differs.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
 from app.console.output.printer import AsJson, print_json_text, show, watched_errors
 from app.console.output.verdict import verdict_shown
-from app.console.simulation_players import seat_players
+from app.console.simulation_players import open_players
 from app.settings import DEMO_CALLBACK_KEY, Settings
 from app.simulator import (
     Bar,
@@ -37,12 +37,12 @@ from app.simulator.signature import sign
 ANSWER_SECONDS: Final = 15
 
 UNREACHABLE: Final = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
-"""What the client raises where nothing answers; ValueError: a name that cannot be resolved."""
+"""Errors of the client if no server answers; ValueError: a name that cannot be resolved."""
 
 PLAYERS_MAX: Final = 10_000
 
 NOT_LET_IN: Final = 400
-"""The code for a wrong signature; whoever is unknown hears another."""
+"""The code for a wrong signature; an unknown player gets another."""
 
 Players = Annotated[int, typer.Option(min=1, max=PLAYERS_MAX, help="How many play.")]
 Events = Annotated[int, typer.Option(min=0, help="Rounds, bets, promotions… over all players.")]
@@ -85,8 +85,8 @@ def simulate_command(
         deadline_seconds=seconds,
     )
     with ready_database(settings) as database:
-        seated = reach(seat_players(database.service_url, options.run_id, players, seed))
-    _check_acquaintance(address, key, seated[0])
+        opened = reach(open_players(database.service_url, options.run_id, players, seed))
+    _check_acquaintance(address, key, opened[0])
     stage = Stage(
         base_url=address,
         callback_key=key,
@@ -94,7 +94,7 @@ def simulate_command(
         stake_order=stake_order or settings.stake_order,
         key_scope=key_scope or settings.key_scope,
         sport_game_id=settings.sport_game_id,
-        players=seated,
+        players=opened,
     )
     verdict = asyncio.run(simulate(stage, options, _progress()))
     _show(verdict, as_json=as_json)
@@ -109,7 +109,7 @@ def address_of(settings: Settings) -> str:
 
 
 def _progress() -> Progress:
-    """Show a bar on the error stream, where somebody watches."""
+    """Return a progress bar on standard error, if that is a terminal."""
     watched = watched_errors()
     return Bar(watched) if watched.is_terminal else Silence()
 
@@ -122,7 +122,7 @@ def _show(verdict: Verdict, *, as_json: bool) -> None:
 
 
 def _key_for(address: str, settings: Settings) -> str:
-    """Find the key with which the server lets us in, before anything is written."""
+    """Return the key that the server accepts; raise if there is none."""
     keys = [secret.get_secret_value() for secret in settings.callback_keys]
     for key in dict.fromkeys([*keys, DEMO_CALLBACK_KEY]):
         if _asked(address, key, "nobody", "no-token") != NOT_LET_IN:
@@ -134,16 +134,16 @@ def _key_for(address: str, settings: Settings) -> str:
 
 
 def _check_acquaintance(address: str, key: str, player: StagePlayer) -> None:
-    """Raise if the server does not know somebody who was just seated."""
+    """Raise if the server does not know a player who was just opened."""
     if _asked(address, key, player.user_id, player.token) != 0:
         raise ConsoleError(
-            f"The server at {address} does not know the players that were just seated: it works on "
+            f"The server at {address} does not know the players that were just opened: it works on "
             "another database. Name the same WALLET_DATABASE_URL, or the same WALLET_DATA_DIR."
         )
 
 
 def _asked(address: str, key: str, user_id: str, token: str) -> int:
-    """Ask for a player's balance, and return the answer's code; 0 when all is well."""
+    """Request a player's balance, and return the answer's code; 0 is success."""
     fields = {"token": token, "userId": user_id}
     try:
         answer = httpx2.get(

@@ -1,4 +1,4 @@
-"""`wallet token issue` and `revoke`: the tokens that games are launched with, by hand."""
+"""`wallet token issue` and `revoke`: tokens for launching games, issued by hand."""
 
 from datetime import timedelta
 from typing import Annotated, Final

@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import re
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, NamedTuple
@@ -41,6 +42,9 @@ WHOLE_NUMBERS: Final = frozenset({"ttl_seconds", "limit"})
 
 NANOSECONDS: Final = 1_000_000_000
 
+JTI_BYTES: Final = 16
+"""As many random bits as a UUID has, and more."""
+
 NOT_SENT: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -48,20 +52,38 @@ NOT_SENT: Final = (
     httpx2.InvalidURL,
     UnicodeError,
 )
-"""What is raised before the first byte has left."""
+"""Errors that are raised before the first byte is sent."""
 
-REPEAT: Final = "Whether it was done is not known: repeat it under the same transaction_id."
+JTI_NEEDED: Final = frozenset({"account/session", "account/update"})
+"""What the contract asks an id of; money has its transaction_id, and the rest changes nothing."""
+
+
+class Request(NamedTuple):
+    """What goes into the envelope, and how to repeat it."""
+
+    operation: str
+    plaintext: bytes
+    jti: str
+    """as JSON"""
+
+    @property
+    def repeat(self) -> str:
+        """What to do where no answer came."""
+        under = "under the same transaction_id"
+        if self.operation in JTI_NEEDED:
+            under = f"with jti:='{self.jti}', within a day"
+        return f"Whether it was done is not known: repeat it {under}."
 
 
 class Caller(NamedTuple):
-    """An agent and his key."""
+    """An agent and its key."""
 
     agent: str
     key: OctKey
 
 
 class Said(NamedTuple):
-    """What a wallet answered."""
+    """A wallet's answer."""
 
     code: int
     text: str
@@ -107,16 +129,20 @@ def transfer(
     settings = console_settings()
     caller = _caller(settings, agent, key_env)
     address = f"{(url or address_of(settings)).rstrip('/')}{PATH}/{operation}"
-    answer = _sent(address, caller, plaintext_of(words or []))
+    answer = _sent(address, caller, request_of(operation, words or []))
     with outcome_stands():
         print_json_text(answer.text if as_json else answer.indented)
     if answer.code != 0:
         raise typer.Exit(1)
 
 
-def plaintext_of(words: Iterable[str]) -> bytes:
+def request_of(operation: str, words: Iterable[str]) -> Request:
     """Write the JSON object that goes into the envelope; numbers keep every digit."""
-    members: dict[str, str] = {"iat": str(time.time_ns() // NANOSECONDS)}
+    members: dict[str, str] = {
+        "iat": str(time.time_ns() // NANOSECONDS),
+        "op": json.dumps(operation),
+        "jti": json.dumps(secrets.token_urlsafe(JTI_BYTES)),
+    }
     objects: dict[str, dict[str, str]] = {}
     for word in words:
         name, value = _read(word)
@@ -126,7 +152,7 @@ def plaintext_of(words: Iterable[str]) -> bytes:
         else:
             members[name] = value
     members |= {name: _object(inner) for name, inner in objects.items()}
-    return _object(members).encode()
+    return Request(operation, _object(members).encode(), members["jti"])
 
 
 def _read(word: str) -> tuple[str, str]:
@@ -179,13 +205,13 @@ def _key_of(key_env: str) -> OctKey:
     return OctKey.import_key(secret)
 
 
-def _sent(address: str, caller: Caller, plaintext: bytes) -> Said:
+def _sent(address: str, caller: Caller, request: Request) -> Said:
     """Send the envelope, and return what the answer's holds; an error met before is plain JSON."""
     header = {"alg": "dir", "enc": "A256GCM", "kid": caller.agent}
     try:
         answer = httpx2.post(
             address,
-            content=jwe.encrypt_compact(header, plaintext, caller.key),
+            content=jwe.encrypt_compact(header, request.plaintext, caller.key),
             headers={"Content-Type": JOSE, "Accept": JOSE},
             timeout=ANSWER_SECONDS,
             trust_env=False,
@@ -198,7 +224,7 @@ def _sent(address: str, caller: Caller, plaintext: bytes) -> Said:
         ) from error
     except UNREACHABLE as error:
         raise OutcomeUnknownError(
-            f"No answer from {address} ({_reason(error)}). {REPEAT}"
+            f"No answer from {address} ({_reason(error)}). {request.repeat}"
         ) from error
     content = answer.content
     if answer.headers.get("content-type", "").partition(";")[0] == JOSE:
@@ -206,13 +232,13 @@ def _sent(address: str, caller: Caller, plaintext: bytes) -> Said:
             content = jwe.decrypt_compact(content, caller.key).plaintext or b""
         except (JoseError, ValueError) as error:
             raise OutcomeUnknownError(
-                f"The answer of {address} does not open with our key. {REPEAT}"
+                f"The answer of {address} does not open with our key. {request.repeat}"
             ) from error
     try:
         return _read_answer(content)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise OutcomeUnknownError(
-            f"What answered at {address} is no wallet (HTTP {answer.status_code}). {REPEAT}"
+            f"What answered at {address} is no wallet (HTTP {answer.status_code}). {request.repeat}"
         ) from error
 
 

@@ -1,1 +1,1 @@
-"""How the console speaks: tables and sentences for people, JSON for programs."""
+"""The console's output: tables and sentences for people, JSON for programs."""

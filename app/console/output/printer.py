@@ -1,4 +1,4 @@
-"""How the console speaks: tables and colours for people on a terminal, JSON for programs.
+"""The console's output: tables and colours for people on a terminal, JSON for programs.
 
 Amounts are printed as exact texts; a program that reads them as floats does so on its own account.
 Everything goes out through `_write`, which knows a stream that is closed, full, or of an encoding
@@ -51,7 +51,7 @@ def prepare_streams() -> None:
 
 
 def say(words: str) -> None:
-    """Say something to whoever sits at the console, at once, also through a pipe.
+    """Print text at once, also into a pipe.
 
     The lines are ours; a foreign text in them stays within its line.
     """
@@ -59,13 +59,13 @@ def say(words: str) -> None:
 
 
 def complain(words: object) -> None:
-    """Say in one line what went wrong, where complaints go; there is nobody else to tell."""
+    """Print an error as one line on standard error."""
     with suppress(OutputLostError):
         _write(sys.stderr, visible(str(words)) + "\n")
 
 
 def hint(words: str) -> None:
-    """Say something beside the answer, where it does not end up in a program's input."""
+    """Print a note on standard error, so that it does not mix with the output."""
     with suppress(OutputLostError):
         _write(sys.stderr, _rendered(sys.stderr, words, style="dim"))
 
@@ -141,12 +141,12 @@ def _takes_all(stream: TextIO) -> bool:
 
 
 def abandon_output() -> None:
-    """Give standard output up: somebody else met its end while writing to it."""
+    """Stop using standard output, after a library failed to write to it."""
     _silence(sys.stdout)
 
 
 def _silence(stream: TextIO) -> None:
-    """Let what the stream still holds go nowhere: the interpreter flushes it when it ends."""
+    """Discard the stream's buffer, which the interpreter would flush at its end."""
     with suppress(OSError, ValueError, io.UnsupportedOperation):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:

@@ -69,15 +69,15 @@ def entry_record(owned: OwnedEntry, beside: Sequence[JournalEntry] = ()) -> dict
     }
 
 
-def movement_record(recalled: MovementDetails) -> dict[str, Any]:
+def movement_record(details: MovementDetails) -> dict[str, Any]:
     """A movement with its place in the chain, and with its round."""
-    beside = [other.entry for other in recalled.beside]
+    beside = [other.entry for other in details.beside]
     return {
-        **entry_record(recalled.owned, beside),
-        "hash_holds": recalled.hash_holds,
-        "chain_length": recalled.links.last_position,
-        "reversed_by": [other.key.transaction_id for other in recalled.reversed_by],
-        "round": None if recalled.round is None else round_record(recalled.round),
+        **entry_record(details.owned, beside),
+        "hash_holds": details.hash_holds,
+        "chain_length": details.links.last_position,
+        "reversed_by": [other.key.transaction_id for other in details.reversed_by],
+        "round": None if details.round is None else round_record(details.round),
     }
 
 

@@ -44,17 +44,17 @@ def _row(entry: JournalEntry) -> tuple[object, ...]:
     )
 
 
-def transaction_shown(transaction_id: str, recalled: TransactionDetails) -> Group:
+def transaction_shown(transaction_id: str, details: TransactionDetails) -> Group:
     """Everything under a transaction id."""
     parts: list[RenderableType] = []
-    for movement in recalled.movements:
+    for movement in details.movements:
         parts += [_asked(movement), "", _pockets(movement), "", _place(movement), ""]
-    if recalled.refusals:
+    if details.refusals:
         parts.append(
             Rows(
                 f"Refused under {transaction_id} without an outcome",
                 ("when", "source", "player", "what", "amount", "why", "differs"),
-                map(_refusal_row, recalled.refusals),
+                map(_refusal_row, details.refusals),
                 amounts="amount",
             )
         )
@@ -147,9 +147,9 @@ def _summary(account: RoundAccount) -> str:
     )
 
 
-def round_shown(recalled: RoundDetails) -> list[RenderableType]:
+def round_shown(details: RoundDetails) -> list[RenderableType]:
     """A round with its sums, and its movements."""
-    account = recalled.account
+    account = details.account
     tally, text = account.round.tally, account.currency.text
     kind = " with streamer money" if account.key.is_streamer else ""
     facts = {
@@ -164,4 +164,4 @@ def round_shown(recalled: RoundDetails) -> list[RenderableType]:
         "latest": moment(account.last_at),
     }
     title = f"{account.key.event_id} of {account.user_id}{kind}"
-    return [Facts(title, facts), "", entries_table("", recalled.entries), ""]
+    return [Facts(title, facts), "", entries_table("", details.entries), ""]

@@ -31,7 +31,7 @@ def verdict_shown(verdict: Verdict) -> Iterator[RenderableType]:
         f"seed {verdict.seed}, run {verdict.run_id}"
     )
     if verdict.clean:
-        yield Text("clean: the wallet and the simulator's books agree", "bold green")
+        yield Text("clean: the wallet and the simulator agree", "bold green")
         return
     disagreeing = sum(not player.agrees for player in verdict.players)
     yield Text(

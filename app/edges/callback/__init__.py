@@ -1,5 +1,5 @@
 """The callback contract: the game side calls us.
 
-One request walks the door (routes), the gate (auth), the interpreter (fields, messages), the desk,
-the teller, and leaves as bytes (answers).
+A request passes `endpoint`, `decoding`, `auth`, `parsing` and `handlers`, is decided by the
+cashier's batcher, and leaves as bytes made by `answers`.
 """

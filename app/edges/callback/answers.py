@@ -1,7 +1,7 @@
-"""The interpreter's way out: receipts in, bytes out (callback contract, sections 1, 4 and 5).
+"""Answers: receipts in, bytes out (callback contract, sections 1, 4 and 5).
 
-An accepted movement's first answer, and a remembered refusal's, are pure functions of the journal
-entry, so that a replay is exact to the byte.
+The first answer to an accepted or declined movement is a pure function of its journal entry, so
+that a replay is exact to the byte.
 """
 
 from enum import StrEnum
@@ -18,14 +18,14 @@ from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 
 ACCEPTED: Final = 0
-"""In logs, what stands in the place of a code when all is well; the contract has none."""
+"""The code of success in logs and metrics; the contract has none."""
 
 FORMAT: Final = 400
-"""Anything without a code of its own."""
+"""The contract's code for every fault without a code of its own."""
 
 CODES: Final[dict[Refusal, int]] = {
     Refusal.PLAYER_UNKNOWN: 404,
-    Refusal.ACCOUNT_OF_ANOTHER_AGENT: 400,  # Cannot happen on this door: it serves every agent.
+    Refusal.ACCOUNT_OF_ANOTHER_AGENT: 400,  # Cannot happen here: this contract serves every agent.
     Refusal.AMOUNT_TOO_FINE: 400,
     Refusal.EVENT_TYPE_DIFFERS: 400,
     Refusal.MOVEMENT_DIFFERS: 409,
@@ -51,7 +51,7 @@ DUPLICATE_WORDS: Final = "the transactionId was processed already"
 
 
 class DuplicateReply(StrEnum):
-    """What a repeat of an accepted movement hears (setting)."""
+    """The answer to a repeat of an accepted movement (WALLET_DUPLICATE_REPLY)."""
 
     CONFLICT = "conflict"
     """code 409 with the current balance"""
@@ -60,29 +60,29 @@ class DuplicateReply(StrEnum):
 
 
 class Answer(NamedTuple):
-    """What goes out: the HTTP status, the bytes, and what they say."""
+    """An answer: the HTTP status, the body, and what the log and the counters need of it."""
 
     status: int
     body: bytes
     code: int = ACCEPTED
-    """the contract's code, ACCEPTED when there is none"""
+    """the contract's code, or ACCEPTED"""
     balance: str | None = None
-    """the balance that it tells, as it is written, for the log; None: it tells none"""
+    """the balance in the body, as it is written there, for the log; None: there is none"""
     is_last: bool = False
-    """whether the connection must end, because the request did not"""
+    """whether the connection must be closed, because the request was not read to its end"""
     event_type: str = ""
-    """of the movement it answers, for the numbers"""
+    """the event type of the movement, for the metrics; empty if there is none"""
     decided: tuple[Movement, Receipt] | None = None
-    """what is listed if the answer does not arrive"""
+    """what is listed as an unknown outcome if the answer is not delivered"""
     delivery: bytes = b""
-    """the name of the delivery that it answers; empty: the door fills it in"""
+    """the delivery that is answered; empty: `Door` sets it"""
 
 
 DONE: Final = Answer(200, b'{"status":true}')
 
 
 def answer_to(receipt: Receipt, duplicate_reply: DuplicateReply) -> Answer:
-    """Say a receipt in the contract's way."""
+    """Return the contract's answer to a receipt."""
     match receipt:
         case Posting(entry):
             return balance_shown(entry.after, entry.currency)
@@ -96,7 +96,7 @@ def answer_to(receipt: Receipt, duplicate_reply: DuplicateReply) -> Answer:
 
 
 def first_answer(entry: JournalEntry) -> Answer:
-    """What was answered when this entry was written."""
+    """Return the answer that was given when this entry was written."""
     if entry.refusal is None:
         return balance_shown(entry.after, entry.currency)
     return refused(entry.refusal, entry.after, entry.currency)
@@ -112,7 +112,7 @@ def _repeated(replay: Replay, duplicate_reply: DuplicateReply) -> Answer:
 
 
 def balance_shown(pockets: Pockets, currency: Currency) -> Answer:
-    """The balance after an accepted movement, or one that was asked for."""
+    """Return the answer with a balance, after a movement or on request."""
     balance = currency.text(pockets.balance)
     real, bonus = currency.text(pockets.real), currency.text(pockets.bonus)
     text = f'{{"status":true,"balance":{balance},"realBalance":{real},"bonusBalance":{bonus}}}'
@@ -122,17 +122,17 @@ def balance_shown(pockets: Pockets, currency: Currency) -> Answer:
 def refused(
     refusal: Refusal, pockets: Pockets | None = None, currency: Currency | None = None
 ) -> Answer:
-    """Say a refusal under its code, with the balance where the code carries one and it is known."""
+    """Return a refusal's answer, with the balance if its code carries one and it is known."""
     return _told(CODES[refusal], WORDS[refusal], pockets, currency)
 
 
 def not_understood(words: str, *, status: int = 200, is_last: bool = False) -> Answer:
-    """Say 400: what has no code of its own."""
+    """Return code 400 with a description."""
     return _told(FORMAT, words)._replace(status=status, is_last=is_last)
 
 
 def player_shown(player: Player) -> Answer:
-    """Say who plays, and what he has. What is not known of him is left out."""
+    """Return a player's details and balance; unknown details are left out."""
     currency, pockets = player.currency, player.pockets
     balance = currency.text(pockets.balance)
     members: dict[str, object] = {
@@ -155,7 +155,7 @@ def player_shown(player: Player) -> Answer:
 
 
 def token_shown(issued: IssuedToken) -> Answer:
-    """Say a fresh token."""
+    """Return a new token."""
     player = issued.player
     balance = player.currency.text(player.pockets.balance)
     members = {

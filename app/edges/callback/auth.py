@@ -1,4 +1,4 @@
-r"""The gate: a stranger stops here, before anything is believed (callback contract, section 2).
+r"""The authenticator: refuses untrusted callers (callback contract, section 2).
 
 1. The caller's network, where a list of them is set.
 2. The signature: SHA-256 over PHP's JSON of the sorted fields, followed by one of the keys.
@@ -17,11 +17,11 @@ from app.edges.callback.errors import SignatureError, UntrustedCallerError
 from app.edges.networks import Network, caller_address, is_within
 
 NO_FIELDS: Final[Mapping[str, str]] = {}
-"""Signed as `[]`: PHP's JSON of an empty array."""
+"""No fields; signed as `[]`, PHP's JSON of an empty array."""
 
 
 class Authenticator:
-    """Knows the keys and the networks, and lets in whom they let in."""
+    """Checks a caller's network and signature."""
 
     def __init__(
         self,
@@ -30,33 +30,33 @@ class Authenticator:
         trusted: Iterable[Network] = (),
         proxies: Iterable[Network] = (),
     ) -> None:
-        """`keys`: all are good, so that one can be changed. `trusted`: () is anybody."""
+        """`keys`: all are valid, so that one can be replaced. `trusted`: () means any network."""
         self._keys = tuple(key.encode() for key in keys)
         if not self._keys or not all(self._keys):
             raise ValueError("the callback API needs a key, and no key may be empty")
         self._trusted = tuple(trusted)
         self.admits_anybody = not self._trusted
-        """whether there is no list of networks, so that nobody need be asked where he calls from"""
+        """whether there is no list of networks, so that the caller's address is not needed"""
         self._proxies = tuple(proxies)
 
     def check_caller(self, peer: str | None, forwarded_for: bytes | None) -> None:
-        """Raise StrangerError unless the caller's network is trusted."""
+        """Raise UntrustedCallerError unless the caller's network is trusted."""
         if self.admits_anybody:
             return
         if not is_within(caller_address(peer, forwarded_for, self._proxies), self._trusted):
             raise UntrustedCallerError
 
     def caller(self, peer: str | None, forwarded_for: bytes | None) -> str:
-        """Who calls, for the log."""
+        """Return the caller's address, for the log."""
         return str(caller_address(peer, forwarded_for, self._proxies) or peer)
 
     def check_signature(self, texts: Mapping[str, str], signature: bytes | None) -> None:
-        """Raise SignatureError unless the signature fits the fields under one of the keys."""
+        """Raise SignatureError unless the signature is that of the fields under one of the keys."""
         if not self.is_signed(texts, signature):
             raise SignatureError
 
     def is_signed(self, texts: Mapping[str, str], signature: bytes | None) -> bool:
-        """Whether the signature fits; every key is tried, so that the time tells nothing."""
+        """Whether the signature is valid; every key is tried, so that the time reveals nothing."""
         signed = canonical(texts).encode()
         given = signature or b""
         fits = False
@@ -66,9 +66,9 @@ class Authenticator:
 
 
 def canonical(texts: Mapping[str, str]) -> str:
-    r"""The text that is signed: PHP's json_encode of the fields, sorted by name.
+    r"""Return the signed text: PHP's json_encode of the fields, sorted by name.
 
-    msgspec differs from PHP in two ways: PHP writes `/` as `\/`, and what is not ASCII as `\u....`.
+    PHP differs from msgspec in two ways: it writes `/` as `\/`, and non-ASCII text as `\u....`.
     """
     if not texts:
         return "[]"
@@ -83,5 +83,5 @@ _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 
 
 def _escaped(found: re.Match[str]) -> str:
-    """Escape text that holds no ASCII: by UTF-16's units, as Python's encoder does, too."""
+    """Escape non-ASCII text by UTF-16 code units, as PHP does."""
     return encode_basestring_ascii(found[0])[1:-1]

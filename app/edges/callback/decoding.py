@@ -1,8 +1,8 @@
-"""Bytes in, fields out: a form, a query or a JSON body, as the aggregator's PHP would hold them.
+"""Decoding: a form, a query or a JSON body in, fields as the aggregator's PHP sees them out.
 
-`Fields.texts` is at once what the signature is computed over and what the handler reads, so that no
-request can be signed as one thing and understood as another. `extraData` stands apart: it is not
-signed (callback contract, section 2).
+The signature is computed over `Fields.texts`, and the handlers read the same texts, so a request
+cannot be signed as one thing and interpreted as another. `extraData` is separate: it is not signed
+(callback contract, section 2).
 """
 
 import re
@@ -18,10 +18,10 @@ from app.edges.wire import JsonValue, Member, NotUnderstoodError, Number, encode
 EXTRA_DATA: Final = "extraData"
 
 FIELDS_MAX: Final = 1000
-"""PHP's max_input_vars: its verifier would not see the rest."""
+"""PHP's max_input_vars: the aggregator's verifier would not see further fields."""
 
 ARRAY_TEXT: Final = "Array"
-"""What PHP's strval makes of an array."""
+"""The text of an array according to PHP's strval."""
 
 _PLAIN_NAMES: Final = frozenset(
     {
@@ -29,7 +29,7 @@ _PLAIN_NAMES: Final = frozenset(
         *("direction", "transactionId", "eventType", "amount"),
     }
 )
-"""The contract's names: PHP's reading leaves them as they are."""
+"""The contract's names, which PHP leaves unchanged."""
 
 _PLAIN_MEDIA_TYPES: Final = frozenset({b"application/x-www-form-urlencoded", b"application/json"})
 """As they are commonly written: there is nothing to fold."""
@@ -38,29 +38,29 @@ _NUMERIC_NAME: Final = re.compile(
     r"[ \t\n\r\v\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\v\f]*",
     re.ASCII,
 )
-"""What PHP takes for a number: as a name it would be renumbered or sorted in ways of its own."""
+"""Names that PHP takes for numbers, and would renumber or sort differently."""
 
 
 class Fields(NamedTuple):
     """The fields of one request."""
 
     texts: dict[str, str]
-    """every field but extraData, as the text that is signed"""
+    """every field but extraData, as the signed text"""
     extra_data: str | None = None
     """as sent; None: absent"""
     numbers: frozenset[str] = frozenset()
     """fields that were JSON numbers"""
     others: frozenset[str] = frozenset()
-    """fields that were neither text nor number: arrays, objects, true, false"""
+    """fields that were arrays, objects, true or false"""
 
 
 NO_FIELDS: Final = Fields({})
 
 
 def read_fields(content_type: bytes | None, body: bytes, query: bytes) -> Fields:
-    """The fields of a POST: its JSON members, its form, or, with an empty body, its query.
+    """Read the fields of a POST: its JSON members, its form, or its query if the body is empty.
 
-    Raises EncodingError for what cannot be read.
+    Raises EncodingError if they cannot be read.
     """
     media_type = _media_type(content_type)
     if media_type.startswith(b"multipart/"):
@@ -73,10 +73,10 @@ def read_fields(content_type: bytes | None, body: bytes, query: bytes) -> Fields
 
 
 def read_form(raw: bytes) -> Fields:
-    """Read a form or a query, as PHP's `$_POST` or `$_GET` would hold it."""
+    """Read a form or a query as PHP's `$_POST` or `$_GET` would."""
     if raw.count(b"&") >= FIELDS_MAX:
         raise EncodingError("too many fields")
-    # Latin-1 keeps each byte as a character of its own, whatever the bytes mean.
+    # Latin-1 maps each byte to one character, whatever the bytes mean.
     pairs = raw.decode("latin-1").split("&")
     is_plain = raw.isascii() and b"\0" not in raw
     try:
@@ -87,10 +87,7 @@ def read_form(raw: bytes) -> Fields:
 
 
 def _known(pairs: list[str]) -> dict[str, str] | None:
-    """The short way, for the contract's own names as they are: there is nothing to fold.
-
-    None: some other name is there.
-    """
+    """Read pairs whose names are all the contract's own; None: there is another name."""
     texts: dict[str, str] = {}
     for pair in pairs:
         name, _, value = pair.partition("=")
@@ -101,7 +98,7 @@ def _known(pairs: list[str]) -> dict[str, str] | None:
 
 
 def _folded(pairs: list[str]) -> Fields:
-    """The long way, for any names: PHP's own."""
+    """Read pairs of any names, by PHP's rules."""
     held: dict[str, Held] = {}
     for pair in pairs:
         name, _, value = pair.partition("=")
@@ -162,10 +159,10 @@ def _decoded(written: str) -> str:
 
 
 def _unquoted(raw: bytes) -> bytes:
-    """Resolve percent signs.
+    """Decode percent-encoding.
 
-    Quoted-printable is the same writing with another sign, and Python's reading of it is not made
-    in Python. Only a sign that nothing follows means something else there.
+    Quoted-printable is the same encoding with `=` for `%`, and Python decodes it in C. They differ
+    only in a sign that no two digits follow.
     """
     if _LONE_PERCENT.search(raw):
         return unquote_to_bytes(raw)
@@ -193,6 +190,6 @@ def _text(value: JsonValue) -> str:
 
 
 def _extra_data(member: Member) -> str:
-    """A JSON text's own text, else the member as it was written."""
+    """Return the text of a JSON string, or any other member as it was written."""
     value = member.value
     return value if isinstance(value, str) and not isinstance(value, Number) else member.source

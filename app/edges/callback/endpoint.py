@@ -3,12 +3,12 @@
 1. The caller's network, where a list of them is set.
 2. The body, with an end and a deadline.
 3. The contract's method.
-4. Every error in the contract's shape: what is not understood 400, what is too large 413, what the
-   ledger could not say, and any fault of our own, 503, so that the caller asks again.
+4. Every error in the contract's shape: 400 for a malformed request, 413 for a body that is too
+   large, 503 for an outcome that is unknown and for any fault of ours, so that the caller retries.
 
-`/moveFunds` is answered on the server's fast path, or else in front of the framework, for a
-framework's route costs more than the request. Behind both stands the same function as an ordinary
-route, which the documentation describes.
+`/moveFunds` is answered on the server's fast path, or else before the framework's routing, which
+costs more than the rest of the request. Both call the same function as the framework's route, which
+the API documentation describes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -64,7 +64,7 @@ ANSWERS: Final = tuple(
         *(((FORMAT, 413), (FORMAT, 503)) if event_type == "" else ()),
     )
 )
-"""What the numbers show at 0 until it happens."""
+"""The label values that the metrics show at 0 from the start."""
 
 MOVE_FUNDS_PATHS: Final = ("/moveFunds", "/moveFunds/")
 
@@ -76,10 +76,10 @@ LAST_HEADERS: Final = ((b"connection", b"close"),)
 
 
 class Endpoint:
-    """Answers HTTP requests with the contract's methods, within a deadline."""
+    """Answers HTTP requests by the contract's methods, within a deadline."""
 
     def __init__(self, handlers: Handlers, *, deadline: timedelta, clock: Clock) -> None:
-        """`clock`: when a request arrived, UTC."""
+        """`clock` returns the time at which a request is received, UTC."""
         self.handlers = handlers
         self.door = Door(
             Requests(METHODS, answers=ANSWERS, not_admitted=("network", "signature")),
@@ -91,15 +91,15 @@ class Endpoint:
 
     @property
     def requests(self) -> Requests:
-        """What was answered."""
+        """The counters of requests."""
         return self.door.requests
 
     async def move_funds(self, arrival: Arrival) -> Answer:
-        """Answer `/moveFunds`, whichever way it came."""
+        """Answer `/moveFunds`, on the fast path or behind the framework."""
         return await self._with_body(self.handlers.move_funds, arrival)
 
     def responding(self, method: Method, *, has_body: bool) -> Respond:
-        """What answers an arrival with this method."""
+        """Return the function that answers a request by this method."""
         if has_body:
             return lambda arrival: self._with_body(method, arrival)
         return lambda arrival: self._without_body(method, arrival)
@@ -120,7 +120,7 @@ class Endpoint:
             authenticator.check_caller(envelope.peer, envelope.forwarded_for)
 
     def _apologise(self, arrival: Arrival, error: Exception) -> Answer:
-        """Say an error in the contract's shape, and log it."""
+        """Return the contract's answer to an error, and log the error."""
         operation, envelope, delivery = arrival.operation, arrival.envelope, arrival.delivery
         caller = self.handlers.authenticator.caller(envelope.peer, envelope.forwarded_for)
         match error:
@@ -165,7 +165,7 @@ def _request(arrival: Arrival, body: bytes) -> Request:
 
 
 class MoveFunds:
-    """`/moveFunds` on the server's fast path, where a request has come whole."""
+    """The handler of `/moveFunds` on the server's fast path."""
 
     targets: Final = frozenset(path.encode() for path in MOVE_FUNDS_PATHS)
     headers: Final = JSON_HEADERS
@@ -184,15 +184,15 @@ class MoveFunds:
         )
 
     def unheard(self, answer: Answer | None) -> None:
-        """Its caller has hung up."""
+        """Note that the caller has hung up."""
         self._endpoint.door.unheard(answer)
 
 
 class CallbackApp:
-    """The framework's application, with a shorter way for the method that moves money.
+    """The framework's application, with `/moveFunds` answered before the framework's routing.
 
-    Where the server's fast path is not taken (it is off, or traces are collected, or the body is
-    long or comes slowly), the method still is asked before the framework.
+    Requests come this way if the fast path is off, if traces are collected, or if the body is long
+    or arrives slowly.
     """
 
     def __init__(self, app: ASGIApp, endpoint: Endpoint) -> None:
@@ -217,7 +217,7 @@ class CallbackApp:
 
 
 def response_of(answer: Answer, headers: Mapping[str, str] | None = None) -> Response:
-    """Make the framework's response of an answer."""
+    """Convert an answer into the framework's response."""
     response = Response(answer.body, answer.status, headers)
     response.raw_headers.extend(JSON_HEADERS)
     if answer.is_last:
@@ -226,7 +226,7 @@ def response_of(answer: Answer, headers: Mapping[str, str] | None = None) -> Res
 
 
 def callback_router(endpoint: Endpoint) -> APIRouter:
-    """Make the six methods' routes, each with and without a slash, never through a redirect."""
+    """Return the six methods' routes, each with and without a final slash, without redirects."""
     signature = APIKeyHeader(
         name="Hash-Authorization", description=openapi.SIGNATURE, auto_error=False
     )

@@ -1,12 +1,12 @@
-"""What ends a request before the ledger is asked.
+"""The errors that end a request before the ledger is used.
 
     CallbackError
-    ├── StrangerError      the caller's network is not one of ours
-    ├── EncodingError      before the signature: the fields cannot be read
-    ├── SignatureError     a stranger, or a key we no longer know
-    └── FormatError        after the signature: a field is missing or not in its format
+    ├── UntrustedCallerError  the caller's network is not trusted
+    ├── EncodingError         before the signature: the fields cannot be read
+    ├── SignatureError        the signature is not valid under any of our keys
+    └── FormatError           after the signature: a field is missing or not in its format
 
-None of them quotes a value: values may be tokens.
+No message quotes a value, since values may be tokens.
 """
 
 

@@ -1,9 +1,9 @@
-"""The six methods, each a function from a small request value to an answer; no HTTP beyond that.
+"""The six methods of the contract, each a function from a request value to an answer.
 
-Each walks the contract's order (section 4): the fields are read, the signature is checked over
-exactly these fields, their formats are checked, and only then the ledger is asked. What is refused
-after the signature leaves a trace: moveFunds' decided refusals in the money transaction, all others
-through `note_refusal` here. A trace that cannot be written makes the answer "ask again".
+Each follows the contract's order (section 4): the fields are read, the signature is checked over
+exactly these fields, their formats are checked, and only then the ledger is used. Every refusal
+after the signature check is written to the refusal log: moveFunds' decided refusals in the money
+transaction, all others by `log_refusal` here. If that cannot be written, the answer is 503.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ from app.wallet.refusals import Refusal
 
 
 class Request(NamedTuple):
-    """What a method needs to know of an HTTP request."""
+    """The parts of an HTTP request that a method needs."""
 
     body: bytes
     query: bytes
@@ -64,17 +64,17 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The operator's choices on this door (settings)."""
+    """The operator's settings for this contract."""
 
     duplicate_reply: DuplicateReply = DuplicateReply.CONFLICT
     key_scope: KeyScope = KeyScope.TRANSACTION
     token_life: timedelta = timedelta(days=1)
     token_is_sliding: bool = False
-    """whether a token's life begins again when it is used"""
+    """whether use renews a token's life"""
 
 
 class Handlers:
-    """Where requests that came through the door are understood and answered."""
+    """The methods, with what they need."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Handlers:
         choices: Choices,
         platform: PlatformTokens | None = None,
     ) -> None:
-        """`platform`: knows the tokens that the operator's own platform signs, if it signs any."""
+        """`platform` verifies tokens that the operator's platform signs; None: it signs none."""
         self.authenticator = authenticator
         self._platform = platform
         self._ledger = ledger
@@ -92,7 +92,7 @@ class Handlers:
         self._choices = choices
 
     async def move_funds(self, request: Request) -> Answer:
-        """`/moveFunds`: the only method that moves money."""
+        """Answer `/moveFunds`, the only method that moves money."""
         fields = read_fields(request.content_type, request.body, request.query)
         self.authenticator.check_signature(fields.texts, request.signature)
         try:
@@ -120,26 +120,26 @@ class Handlers:
         return Answer(*answer[:-3], movement.event_type, decided, movement.delivery)
 
     def unheard(self, answer: Answer) -> None:
-        """List what was decided for a caller who did not hear it."""
+        """List a decided movement whose answer was not delivered as an unknown outcome."""
         if answer.decided is not None:
             self._batcher.unheard(*answer.decided)
 
     async def session_check(self, request: Request) -> Answer:
-        """`/sessionCheck`: is this token good? A blocked player's is not."""
+        """Answer `/sessionCheck`: whether a token is valid; a blocked player's is not."""
         return await self._about_session("sessionCheck", request, lambda _: DONE, blocked=True)
 
     async def player_details(self, request: Request) -> Answer:
-        """`/playerDetails`: who plays."""
+        """Answer `/playerDetails`: the player's profile and balance."""
         return await self._about_session("playerDetails", request, player_shown)
 
     async def get_balance(self, request: Request) -> Answer:
-        """`/getBalance`: what he has."""
+        """Answer `/getBalance`: the player's balance."""
         return await self._about_session(
             "getBalance", request, lambda player: balance_shown(player.pockets, player.currency)
         )
 
     async def get_user_token(self, request: Request) -> Answer:
-        """`/getUserToken`: a fresh token, for a sports bet that settles long after the session."""
+        """Answer `/getUserToken`: a new token, for a sports bet settled long after the session."""
         fields = self._signed_query(request)
         try:
             user_id = read_user_id(fields)
@@ -156,10 +156,10 @@ class Handlers:
         return _told("getUserToken", request, user_id, token_shown(issued))
 
     async def maintenance(self, request: Request) -> Answer:
-        """`/notification/maintenance`: a notice for our people. JSON, whatever its type says."""
+        """Answer `/notification/maintenance`, whose body is JSON whatever its content type."""
         members = members_of(request.body)
         fields = fields_of(members)
-        # How the aggregator signs a JSON body is not published: PHP's form fields hold none of it.
+        # The aggregator does not publish how it signs JSON, which is absent from PHP's form fields.
         as_json = self.authenticator.is_signed(fields.texts, request.signature)
         as_empty = self.authenticator.is_signed(NO_FIELDS, request.signature)
         if not (as_json or as_empty):
@@ -221,7 +221,7 @@ class Handlers:
         answer: Answer,
         why: tuple[str, str],
     ) -> None:
-        """Keep a refusal that was met outside the money transaction, and log it."""
+        """Write a refusal to the refusal log and to the process's log."""
         code, reason = why
         texts = fields.texts
         user_id = truncated(texts, "userId")
@@ -248,6 +248,6 @@ class Handlers:
 
 
 def _told(operation: str, request: Request, user_id: str | None, answer: Answer) -> Answer:
-    """Log what a question was answered."""
+    """Log the answer to a request that moves no money, and return it."""
     log.answered(operation, user_id, answer, request.delivery)
     return answer

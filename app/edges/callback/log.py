@@ -1,7 +1,7 @@
-"""What the log hears of a request: ids, types and codes; never a token, a key or a signature.
+"""Log lines of requests: ids, types and codes; never a token, a key or a signature.
 
-Two kinds of line are alarms, for somebody's money is not where he expects it: a credit that found
-nothing to belong to, and a transaction id that came back with other content.
+Some lines are alarms, because money may not be where a party expects it: a credit of an unknown
+event type or for an unknown event, and a transaction id repeated with different content.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ logger: Final = structlog.get_logger("callback")
 
 
 class DecidedLine(Line, gc=False):
-    """What is told of a decided movement."""
+    """The log line of a decided movement."""
 
     transaction_id: str
     event_type: str
@@ -36,13 +36,13 @@ class DecidedLine(Line, gc=False):
     event_id: str | None
     code: int
     balance: str | None
-    """as the caller was told it; None: the answer tells none"""
+    """as written in the answer; None: the answer has none"""
     receipt: str
     delivery: str
 
 
 class LimitLine(DecidedLine, gc=False):
-    """What is told of a movement that a limit refused, in major units."""
+    """The line of a movement that a limit refused, with the limit's amounts in major units."""
 
     limit: str
     limit_amount: str
@@ -60,7 +60,7 @@ def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
 
 
 def _details(receipt: Receipt) -> dict[str, object]:
-    """What a person needs to know beside the movement itself."""
+    """Return what an alarm's line says beside the movement."""
     match receipt:
         case Posting(entry):
             return {"flags": [flag.value for flag in entry.flags]}
@@ -71,7 +71,7 @@ def _details(receipt: Receipt) -> dict[str, object]:
 
 
 def _line(movement: Movement, receipt: Receipt, answer: Answer) -> DecidedLine:
-    """Lay the fields out; enum members as their values, which is what a terminal shows as well."""
+    """Return the line, with enum members as their values."""
     line = DecidedLine(
         datetime.now(UTC),
         "info",
@@ -122,7 +122,7 @@ def _raise_alarm(alarm: Alarm, movement: Movement, **facts: object) -> None:
 
 
 def unknown_credit(texts: Mapping[str, str], delivery: bytes) -> None:
-    """Raise the alarm of a credit whose event type we do not know."""
+    """Log the alarm of a credit of an unknown event type."""
     logger.error(
         "alarm",
         alarm=Alarm.UNKNOWN_CREDIT.value,
@@ -136,7 +136,7 @@ def unknown_credit(texts: Mapping[str, str], delivery: bytes) -> None:
 
 
 def outcome_unknown(movement: Movement, error: Exception) -> None:
-    """Log that a caller will be told to ask again."""
+    """Log that a caller is told to repeat the request."""
     logger.error(
         "outcome unknown",
         transaction_id=movement.key.transaction_id,
@@ -160,34 +160,34 @@ def refused(operation: str, code: int, reason: str, user_id: str | None, deliver
 
 
 def answered(operation: str, user_id: str | None, answer: Answer, delivery: bytes) -> None:
-    """Log a question that was answered, and the balance that was told."""
-    told = {} if answer.balance is None else {"balance": answer.balance}
+    """Log a request that was answered without moving money, with the balance in its answer."""
+    balance = {} if answer.balance is None else {"balance": answer.balance}
     logger.info(
         "answered",
         operation=operation,
         code=answer.code,
         user_id=user_id,
-        **told,
+        **balance,
         delivery=delivery.hex(),
     )
 
 
 def not_admitted(operation: str, reason: str, caller: str, delivery: bytes) -> None:
-    """Log a stranger: the wrong network, or no signature of ours."""
+    """Log an untrusted caller: a wrong network, or an invalid signature."""
     logger.warning(
         "security", operation=operation, reason=reason, caller=caller, delivery=delivery.hex()
     )
 
 
 def not_readable(operation: str, reason: str, caller: str, delivery: bytes) -> None:
-    """Log a request that could not be read, and was refused before its signature was looked at."""
+    """Log a request that could not be decoded, and was refused before its signature check."""
     logger.warning(
         "unreadable", operation=operation, reason=reason, caller=caller, delivery=delivery.hex()
     )
 
 
 def unavailable(operation: str, error: Exception, delivery: bytes) -> None:
-    """Log that the ledger could not answer; of an outage the ledger tells once, and the end."""
+    """Log a ledger error, except those of an outage, which the ledger logs once by itself."""
     if isinstance(error, LedgerAwayError):
         return
     logger.error(
@@ -196,7 +196,7 @@ def unavailable(operation: str, error: Exception, delivery: bytes) -> None:
 
 
 def failed(operation: str, error: Exception, delivery: bytes) -> None:
-    """Log a fault of our own, with its traceback."""
+    """Log an unexpected error, with its traceback."""
     logger.error(
         "failed",
         operation=operation,

@@ -1,6 +1,6 @@
-"""Maintenance notices: JSON members in, notice out. Only the status must be one of the contract's.
+"""Maintenance notices: JSON members in, notice out; only the status must be the contract's.
 
-Everything else is for people to read, so it is kept as it comes as long as its shape is right.
+Everything else is for people to read, so it is stored as sent if it has the right JSON type.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from app.edges.wire import JsonValue, Member, Number
 STATUSES: Final = frozenset({"started", "test", "created", "finished", "failed", "canceled"})
 
 _WHOLE_DIGITS_MAX: Final = 18
-"""Longer whole numbers, and fractions, are kept as text: exact, whoever reads them."""
+"""Longer whole numbers, and fractions, are stored as text, which no reader can round."""
 
 
 def read_notice(members: Mapping[str, Member], body: str, received_at: datetime) -> Notice:
-    """Read a notice; raise FormatError for a field of the wrong shape."""
+    """Read a notice; raise FormatError for a field of the wrong JSON type."""
     values = {name: member.value for name, member in members.items()}
     status = values.get("status")
     if not isinstance(status, str) or isinstance(status, Number) or status not in STATUSES:

@@ -1,7 +1,7 @@
-"""What the documentation says of the callback API: parameters, bodies, answers, examples.
+"""The OpenAPI documentation of the callback API: parameters, bodies, answers, examples.
 
-The descriptions are ours; a test holds the examples to the files that the answers are compared
-with, and every schema to real answers.
+Tests compare the examples with the files that the answers are compared with, and check every schema
+against real answers.
 """
 
 import json
@@ -58,12 +58,12 @@ EXAMPLES: Final = {
     "unknown_player": '{"status":false,"errors":{"code":404,"error":"no such player"}}',
     "done": '{"status":true}',
 }
-"""Answers as they are on the wire; only these pages ever read them."""
+"""Answers as they are on the wire, used only by the documentation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is said of one method."""
+    """The documentation of one method."""
 
     operation_id: str
     summary: str
@@ -289,7 +289,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     ),
     "/getBalance": Operation(
         "getBalance",
-        "What he has",
+        "The player's balance",
         "Also of a blocked player.",
         _responses(_MOVED, _SESSION_CODES, "moved", "expired"),
         _SESSION,

@@ -1,7 +1,7 @@
-"""The interpreter: fields in, movements and questions out; every field is checked as text.
+"""Parsing: fields in, movements and questions out; every field is checked as text.
 
-The formats are the callback contract's, section 1. A FormatError names the field and never quotes
-its value.
+The formats are those of the callback contract, section 1. A FormatError names the field and never
+quotes its value.
 """
 
 import re
@@ -18,13 +18,13 @@ from app.wallet.money import AMOUNT_PATTERN
 from app.wallet.movement import Key, KeyScope, Movement, facet_of
 
 CALLBACK_SOURCE: Final = "callback"
-"""What the journal calls the game side; an agent's movements carry the agent's id."""
+"""The source of the game side's movements; an agent's movements have the agent's id."""
 
 ASKED_CHARACTERS_MAX: Final = 4000
-"""How much of a refused request is kept; a well-formed one has at most about 1,500 characters."""
+"""How much of a refused request is stored; a valid one has at most about 1,500 characters."""
 
 VALUE_CHARACTERS_MAX: Final = 250
-"""How much of each of its fields is kept: the length of the longest identifier."""
+"""How much of each of its fields is stored: the length of the longest identifier."""
 
 _is_identifier: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,250}").fullmatch
 """Any text of 1 to 250 characters without control characters (Unicode's category Cc)."""
@@ -53,7 +53,7 @@ _NAMES: Final = frozenset(
 
 
 class Question(NamedTuple):
-    """What a GET method asks about."""
+    """The player and token of a GET request."""
 
     user_id: str
     token: bytes
@@ -63,7 +63,7 @@ class Question(NamedTuple):
 def read_movement(
     fields: Fields, *, delivery: bytes, key_scope: KeyScope, received_at: datetime
 ) -> Movement:
-    """Read the fields of moveFunds; raise FormatError for the first that is not as it should be."""
+    """Read the fields of moveFunds; raise FormatError for the first that is malformed."""
     texts = fields.texts
     _check_types(fields)
     event_type = _EVENT_TYPES.get(_present(texts, "eventType"))
@@ -98,9 +98,9 @@ def read_movement(
 
 
 def is_unknown_credit(fields: Fields) -> bool:
-    """Whether a refused request was a credit of an event type that we do not know.
+    """Whether a refused request was a credit of an unknown event type, and so raises an alarm.
 
-    It is money that somebody expects: a supplier's fifteenth type, or one of an older method.
+    A player may be owed the money: it may be a supplier's new type, or one of an older method.
     """
     texts = fields.texts
     is_credit = texts.get("direction") == Direction.CREDIT.value
@@ -108,7 +108,7 @@ def is_unknown_credit(fields: Fields) -> bool:
 
 
 def read_question(fields: Fields) -> Question:
-    """Read the fields of a method that asks about a session."""
+    """Read the fields of a method about a session."""
     _check_types(fields)
     return Question(_identifier(fields.texts, "userId"), _token(fields.texts))
 
@@ -120,7 +120,7 @@ def read_user_id(fields: Fields) -> str:
 
 
 def redacted_request(fields: Fields) -> str:
-    """What was asked, as JSON text without the token, bounded: for the list of refusals."""
+    """Return the request as JSON text without the token, truncated, for the refusal log."""
     kept = {name: text[:VALUE_CHARACTERS_MAX] for name, text in fields.texts.items()}
     kept.pop("token", None)
     if fields.extra_data is not None:
@@ -132,7 +132,7 @@ def redacted_request(fields: Fields) -> str:
 
 
 def truncated(texts: Mapping[str, str], name: str) -> str | None:
-    """A field as far as the list of refusals keeps it."""
+    """Return a field as the refusal log stores it, truncated."""
     text = texts.get(name)
     return None if text is None else text[:VALUE_CHARACTERS_MAX]
 
@@ -169,6 +169,6 @@ def _token(texts: dict[str, str]) -> bytes:
 
 
 def _bonus_code(texts: dict[str, str]) -> str | None:
-    """Free spins' code: absent, blank, or an identifier."""
+    """Read the code of free spins: absent, blank, or an identifier."""
     code = texts.get("bonusCode")
     return code if code is None or code.strip() == "" else _identifier(texts, "bonusCode")

@@ -1,7 +1,7 @@
-"""PHP's reading of field names: what `$_POST` and `$_GET` make of `extraData[gameName]=x`.
+"""PHP's parsing of field names, such as `extraData[gameName]=x` in `$_POST` and `$_GET`.
 
-The aggregator's own verifier is PHP, so its reading decides which fields there are. Followed here
-as PHP 8.2 does it (main/php_variables.c, php_register_variable_ex), found out by trying:
+The aggregator's verifier is written in PHP, so PHP's parsing decides which fields a request has.
+The rules are those of PHP 8.2 (main/php_variables.c, php_register_variable_ex), checked against it:
 
 1. leading spaces of a name are dropped; a dot or a space in it becomes `_`;
 2. `name[index]` makes an array, `name[]` appends to it, `name[a][b]` nests; what follows the last
@@ -30,7 +30,7 @@ _INDEX_MIN: Final = -(2**63)
 
 
 class PhpArray:
-    """A PHP array: ordered, its keys text or whole numbers, able to append."""
+    """A PHP array: ordered, with text or integer keys, and able to append."""
 
     __slots__ = ("_next", "items")
 
@@ -64,7 +64,7 @@ class PhpArray:
         }
 
     def _key(self, index: str | None) -> int | str | None:
-        """The key PHP makes of an index; None: nothing can be appended after the largest number."""
+        """Return the key PHP makes of an index; None: the largest number is in use."""
         if index is None:
             key = 0 if self._next == _INDEX_MIN else self._next
             if key in self.items:
@@ -123,7 +123,7 @@ def _indexes(name: str, bracket: int) -> list[str | None] | None:
         if len(indexes) == NESTING_MAX:
             return None
         if indexes and _is_forbidden(indexes[-1] or "", name):
-            break  # What comes after such an index is not read.
+            break  # PHP ignores what follows such an index.
         start = at + 1
         probe = start + (name[start : start + 1] in _C_SPACE)
         if name[probe : probe + 1] == "]":

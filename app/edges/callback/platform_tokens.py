@@ -1,12 +1,12 @@
-"""Tokens that the operator's own platform signs: JWT, ES256 or EdDSA, under a key set of ours.
+"""Tokens that the operator's own platform signs: JWT, ES256 or EdDSA, under configured keys.
 
-`greet` is called with the token of a request that is believed, before the ledger is asked about it.
-A token seen for the first time is verified, and its hash kept with its player: from then on it is a
-token like any other, and a win that comes late never meets an unknown one. What does not verify is
-kept nowhere, and the ledger then says what it says of any token that it does not know.
+`register` is called with the token of an authenticated request, before the ledger looks it up. A
+token seen for the first time is verified, and its hash stored with its player: from then on it is
+like any other token, and a win that comes late is never refused for an unknown one. A token that
+does not verify is not stored, so the ledger refuses it as unknown.
 
-The algorithm is the key's, never the token's choice: `none`, and a public key used as a secret,
-have nothing to hold on to.
+The algorithm is determined by the key, never by the token, which excludes `none` and the use of a
+public key as a shared secret.
 """
 
 import base64
@@ -28,22 +28,22 @@ from app.wallet.journal import EPOCH
 from app.wallet.moments import LATEST_SECONDS
 
 ALGORITHMS: Final = {"ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519")}
-"""Each with the one kind of key, and the one curve, that may verify it."""
+"""The algorithms, each with the key type and curve that verify it."""
 
 DOTS: Final = 2
 """A JWT has three parts; a token of ours has no dot at all."""
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
-"""How far the platform's clock may go ahead of ours."""
+"""How far the platform's clock may be ahead of ours."""
 
 KNOWN_MAX: Final = 100_000
-"""Tokens this process remembers to have kept: 32 bytes each, and a saved question to the ledger."""
+"""Hashes of stored tokens cached in this process, 32 bytes each, to save a database query."""
 
 PublicKey = ECKey | OKPKey
 
 
 class Claims(NamedTuple):
-    """What a verified token says."""
+    """The claims of a verified token."""
 
     subject: str
     """the player's userId"""
@@ -51,7 +51,7 @@ class Claims(NamedTuple):
 
 
 class PlatformTokens:
-    """Knows the platform's keys, and the tokens that were kept already."""
+    """Verifies and registers the platform's tokens."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class PlatformTokens:
         keys: Iterable[Mapping[str, str]],
         clock: Callable[[], datetime],
     ) -> None:
-        """`keys`: public JWKs on P-256 or Ed25519; each may have a `kid`. `clock`: UTC."""
+        """`keys` are public JWKs on P-256 or Ed25519, each may have a `kid`; `clock` is UTC."""
         self._ledger = ledger
         self._issuer = issuer
         self._audience = audience
@@ -71,7 +71,7 @@ class PlatformTokens:
         self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
     async def register(self, user_id: str, token: str) -> None:
-        """Keep a token of the platform's with its player, if this is its first use."""
+        """Store the hash of a token that the platform signed, at its first use."""
         if token.count(".") != DOTS:
             return
         known = (user_id, token_hash(token))
@@ -87,7 +87,7 @@ class PlatformTokens:
             self._known.popitem(last=False)
 
     def verified(self, token: str) -> Claims | None:
-        """What the token says, if the platform signed it for us; expired or not."""
+        """Return the token's claims if the platform signed it for us, expired or not; else None."""
         try:
             header = read_members(_segment(token))
             algorithm = _text(header, "alg")
@@ -124,29 +124,29 @@ class PlatformTokens:
 
 
 _REGISTRIES: Final = {
-    # A header that says nothing to us, and is not critical, is no fault.
+    # An unknown header that is not critical is ignored.
     algorithm: jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
     for algorithm in ALGORITHMS
 }
 
 
 def _public_key(key: Mapping[str, str]) -> PublicKey:
-    """Import a public JWK; ValueError if it is none of ours."""
+    """Import a public JWK; raise ValueError if it cannot be used."""
     for kind, curve in ALGORITHMS.values():
         if (key.get("kty"), key.get("crv")) == (kind, curve) and "d" not in key:
             members: dict[str, str | list[str]] = {
                 name: key[name] for name in ("kty", "crv", "x", "y") if name in key
             }
             public = ECKey.import_key(members) if kind == "EC" else OKPKey.import_key(members)
-            _ = public.public_key  # A point that is not on the curve is found here.
+            _ = public.public_key  # Raises for a point that is not on the curve.
             return public
     raise ValueError("a platform key must be a public JWK on P-256 or Ed25519")
 
 
 def _payload(token: str, key: PublicKey, algorithm: str) -> bytes | None:
-    """The signed bytes, or None: not signed by this key."""
+    """Return the signed payload, or None if this key did not sign it."""
     with warnings.catch_warnings():
-        # RFC 9864 has another name for EdDSA; the contract has this one.
+        # RFC 9864 renames EdDSA; the contract uses this name.
         warnings.simplefilter("ignore", SecurityWarning)
         try:
             return jws.deserialize_compact(token, key, registry=_REGISTRIES[algorithm]).payload
@@ -155,7 +155,7 @@ def _payload(token: str, key: PublicKey, algorithm: str) -> bytes | None:
 
 
 def _segment(token: str) -> bytes:
-    """The header's bytes; ValueError if they are none."""
+    """Decode a token's header; raise ValueError if it is not base64url."""
     text = token.partition(".")[0]
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
@@ -166,7 +166,7 @@ def _text(members: Mapping[str, Member], name: str) -> str | None:
 
 
 def _seconds(claims: Mapping[str, Member], name: str) -> int | None:
-    """A time in whole unix seconds; None if it is none that a clock could show."""
+    """Return a claim in whole Unix seconds, or None if it is not a representable time."""
     value = claims[name].value if name in claims else None
     if not isinstance(value, Number):
         return None

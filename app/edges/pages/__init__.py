@@ -1,1 +1,1 @@
-"""The pages on which a person reads the contracts; they are read by nobody's machine."""
+"""The pages on which engineers read and try the contracts in a browser."""

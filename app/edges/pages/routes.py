@@ -1,9 +1,9 @@
-"""The API pages, `/docs` and `/redoc`: everything they load comes from here, with or without a net.
+"""The API pages, `/docs` and `/redoc`: everything they load is served here, so they work offline.
 
 The scripts and styles of Swagger UI and Redoc are the files of an installed package, pinned by its
-hash; `static` has ours. A page's policy forbids its browser to load from, or send to, anywhere
-else, and to run a script that is not one of these files. Redoc's mark is a picture from elsewhere:
-it is not loaded, and Redoc leaves it out.
+hash; `static` has ours. The content security policy of a page forbids the browser to load from or
+send to another host, and to run a script that is not one of these files. Redoc's logo is a picture
+on another host: it is not loaded, and Redoc leaves it out.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from typing_extensions import override
 
 HERE: Final = Path(__file__).parent
 VENDORED: Final = ("fastapi_offline", "static")
-"""A package and its folder; Starlette finds it without running the package."""
+"""A package and its folder, which Starlette finds without importing the package."""
 
 POLICY: Final = {
     "default-src": "'none'",
@@ -38,10 +38,10 @@ SCROLL_BAR_STYLE: Final = "sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc="
 
 REDOC_POLICY: Final = {
     **POLICY,
-    # Two style elements are the work of its script: one begins empty and is filled rule by rule,
-    # the other is its scroll bar's, as it stands in the pinned release.
+    # Its script adds two style elements: one is empty at first and filled rule by rule, the other
+    # styles the scroll bar, and has this hash in the pinned release.
     "style-src": f"'self' '{EMPTY_STYLE}' '{SCROLL_BAR_STYLE}'",
-    # Its search runs in a worker, which is a part of its script.
+    # Its search runs in a worker, whose code is a part of its script.
     "worker-src": "blob:",
 }
 
@@ -49,7 +49,7 @@ GUARDS: Final = {"x-content-type-options": "nosniff", "referrer-policy": "no-ref
 
 
 class _Assets(StaticFiles):
-    """The files that the pages load; asked for anew each time, and sent only if they changed."""
+    """The files that the pages load; a browser asks each time, and gets them if they changed."""
 
     @override
     async def get_response(self, path: str, scope: Scope) -> Response:
@@ -59,7 +59,7 @@ class _Assets(StaticFiles):
 
 
 def pages() -> list[BaseRoute]:
-    """Make the routes of the pages, and the way to them from `/`."""
+    """Return the routes of the pages, and a redirection to them from `/`."""
     return [
         Route("/", _to_the_pages),
         _page("/docs", "docs.html", POLICY),

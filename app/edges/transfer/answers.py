@@ -1,7 +1,7 @@
-"""The interpreter's way out: what was decided in, bytes out (transfer contract, sections 2 and 3).
+"""Answers: decisions in, bytes out (transfer contract, sections 2 and 3).
 
-The answer to a movement is a pure function of its journal entry, accepted or refused for ever, so
-that a repeat hears the first answer byte for byte.
+The answer to an accepted or declined movement is a pure function of its journal entry, so that a
+repeat gets the first answer byte for byte.
 """
 
 import base64
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, assert_never
 
 from msgspec import Raw
 
-from app.cashier.enquiries import HistoryPage, KnownMovement
+from app.cashier.lookups import HistoryPage, KnownMovement
 from app.cashier.players import IssuedToken, Opened
 from app.edges.transfer.codes import CODES, HTTP_STATUSES, WORDS, Code, RefusedError
 from app.edges.wire import NotUnderstoodError, Number, encode, number, read_members
@@ -33,7 +33,10 @@ OPERATIONS_OF: Final = {
     EventType.BONUS_GRANT: "bonus/grant",
     EventType.BONUS_REVOKE: "bonus/revoke",
 }
-"""What an agent's movement was asked for as."""
+"""The operation that makes a movement of each event type."""
+
+TOKEN: Final = "token"  # noqa: S105 - a member's name
+"""The member of `data` that holds a token."""
 
 CURSOR_LENGTH_MAX: Final = 2048
 """An event id of 250 characters, escaped and encoded, fits."""
@@ -42,19 +45,21 @@ _CURSOR_DIGITS_MAX: Final = 18
 
 
 class Answer(NamedTuple):
-    """What goes out, in clear or in an envelope."""
+    """An answer, sent as JSON or in an envelope."""
 
     code: Code
     body: bytes
     is_last: bool = False
-    """whether the connection must end, because the request did not"""
+    """whether the connection must be closed, because the request was not read to its end"""
     media_type: str = "application/json"
     balance: str | None = None
-    """the balance that it tells, as it is written, for the log; None: it tells none"""
+    """the balance in the body, as it is written there, for the log; None: there is none"""
     decided: tuple[Movement, Receipt] | None = None
-    """what is listed if the answer does not arrive"""
+    """what is listed as an unknown outcome if the answer is not delivered"""
+    holds_token: bool = False
+    """whether it goes out in an envelope only, whatever the caller accepts"""
     delivery: bytes = b""
-    """the name of the delivery that it answers; empty: the door fills it in"""
+    """the delivery that is answered; empty: `Door` sets it"""
 
     @property
     def status(self) -> int:
@@ -63,19 +68,20 @@ class Answer(NamedTuple):
 
     @property
     def event_type(self) -> str:
-        """The numbers tell this door's movements apart by their operation."""
+        """Always empty: the metrics of this contract distinguish movements by operation."""
         return ""
 
 
 def said(code: Code, data: Mapping[str, object]) -> Answer:
-    """The contract's shape."""
+    """Return an answer in the contract's shape: code, message and data."""
     body = encode({"code": code.value, "message": WORDS[code], "data": data})
-    told = data.get("balance")
-    return Answer(code, body, balance=bytes(told).decode() if isinstance(told, Raw) else None)
+    balance = data.get("balance")
+    text = bytes(balance).decode() if isinstance(balance, Raw) else None
+    return Answer(code, body, balance=text)
 
 
 def refused(error: RefusedError, *, is_last: bool = False) -> Answer:
-    """Why the form, or the envelope, was not accepted."""
+    """Return the answer to a request whose envelope or form was refused."""
     data = (
         {"reason": error.reason}
         if error.field is None
@@ -88,12 +94,12 @@ def refused(error: RefusedError, *, is_last: bool = False) -> Answer:
 
 
 def refused_by(refusal: Refusal) -> Answer:
-    """A refusal that is no outcome: asked again, it may be decided otherwise."""
+    """Return the answer of a refusal that is not final."""
     return said(CODES[refusal], {"reason": refusal.value})
 
 
 def answer_to(receipt: Receipt) -> Answer:
-    """Say a receipt: a repeat hears what the first delivery heard."""
+    """Return the answer to a receipt; a repeat gets the first answer again."""
     match receipt:
         case Posting(entry) | Declined(entry) | Replay(entry):
             return first_answer(entry)
@@ -103,7 +109,7 @@ def answer_to(receipt: Receipt) -> Answer:
 
 
 def first_answer(entry: JournalEntry) -> Answer:
-    """What was answered when this entry was written, and is for ever."""
+    """Return the answer that was given when this entry was written."""
     code = Code.DONE if entry.refusal is None else CODES[entry.refusal]
     data: dict[str, object] = {
         "transaction_id": entry.key.transaction_id,
@@ -118,7 +124,7 @@ def first_answer(entry: JournalEntry) -> Answer:
 
 
 def balances(pockets: Pockets, currency: Currency) -> dict[str, object]:
-    """Both pockets and their sum, as exact JSON numbers."""
+    """Return both pockets and their sum, in major units as exact JSON numbers."""
     return {
         "balance": number(currency.text(pockets.balance)),
         "real_balance": number(currency.text(pockets.real)),
@@ -127,7 +133,7 @@ def balances(pockets: Pockets, currency: Currency) -> dict[str, object]:
 
 
 def opened_shown(opened: Opened) -> Answer:
-    """An account, and whether this request opened it."""
+    """Return the answer with an account, and whether this request opened it."""
     player = opened.player
     return said(
         Code.DONE,
@@ -141,7 +147,7 @@ def opened_shown(opened: Opened) -> Answer:
 
 
 def balance_shown(player: Player) -> Answer:
-    """What a player has."""
+    """Return the answer with a player's balance."""
     return said(
         Code.DONE,
         {
@@ -153,12 +159,27 @@ def balance_shown(player: Player) -> Answer:
 
 
 def token_shown(issued: IssuedToken) -> Answer:
-    """A fresh token: the only time that it is seen."""
-    return said(Code.DONE, {"token": issued.token, "expires_at": moment(issued.expires_at)})
+    """Return the answer with a new token, which is never shown again."""
+    data = {TOKEN: issued.token, "expires_at": moment(issued.expires_at)}
+    return said(Code.DONE, data)._replace(holds_token=True)
+
+
+def answered_before(body: bytes) -> Answer:
+    """Return the answer that was kept of a request, byte for byte."""
+    members = read_members(body)
+    data = members["data"].value
+    told = data if isinstance(data, dict) else {}
+    balance = told.get("balance")
+    return Answer(
+        Code(int(str(members["code"].value))),
+        body,
+        balance=None if balance is None else str(balance),
+        holds_token=TOKEN in told,
+    )
 
 
 def account_shown(account: Account) -> Answer:
-    """An account with what its operator settled: each limit in force, and the raises that wait."""
+    """Return the answer with an account: status, limits in force and pending raises."""
     player = account.player
     text, now = player.currency.text, microseconds(player.now)
     limits, raises = {}, {}
@@ -189,7 +210,7 @@ def account_shown(account: Account) -> Answer:
 
 
 def transaction_shown(transaction_id: str, known: KnownMovement | None) -> Answer:
-    """What became of a transaction, with the answer that it got."""
+    """Return the answer about a transaction, with the answer that it got."""
     if known is None:
         return said(Code.DONE, {"transaction_id": transaction_id, "status": "unknown"})
     entry = known.entry
@@ -204,14 +225,14 @@ def transaction_shown(transaction_id: str, known: KnownMovement | None) -> Answe
             "amount": number(entry.currency.text(entry.amount)),
             "currency": entry.currency.code,
             "created_at": moment(entry.ledger_time),
-            # The bytes as they were sent, a JSON text inside this one.
+            # The bytes as they were sent, as a JSON string in this answer.
             "answer": number(answer.body.decode()),
         },
     )
 
 
 def history_shown(page: HistoryPage) -> Answer:
-    """A page of rounds, and the cursor of the next one."""
+    """Return the answer with a page of rounds, and the cursor of the next one."""
     cursor = None if page.next_key is None else cursor_text(page.next_key)
     return said(Code.DONE, {"rounds": list(map(_round, page.rounds)), "next_cursor": cursor})
 
@@ -237,12 +258,12 @@ def _round(summary: RoundSummary) -> dict[str, object]:
 
 
 def moment(value: datetime) -> str:
-    """RFC 3339, UTC, always with microseconds: `2026-11-20T12:00:00.000000Z`."""
+    """Format a moment by RFC 3339, UTC, with microseconds: `2026-11-20T12:00:00.000000Z`."""
     return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def cursor_text(key: PageKey) -> str:
-    """Where a page ended, in one opaque word."""
+    """Return the opaque cursor of a page key."""
     members = {
         "t": microseconds(key.opened_at),
         "p": key.player_id,
@@ -253,7 +274,7 @@ def cursor_text(key: PageKey) -> str:
 
 
 def read_cursor(text: str) -> PageKey:
-    """Read a cursor of ours; RefusedError for any other word."""
+    """Read a cursor; raise RefusedError for a text that is none."""
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         members = read_members(base64.b64decode(padded, altchars=b"-_", validate=True))

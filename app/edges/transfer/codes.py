@@ -7,7 +7,7 @@ from app.wallet.refusals import Refusal
 
 
 class Code(IntEnum):
-    """What an answer says in one number; the provider's numbers, our names."""
+    """The code of an answer: the provider's numbers, with names of our own."""
 
     DONE = 0
     ERROR = 1
@@ -37,7 +37,7 @@ WORDS: Final = {
     Code.BALANCE: "insufficient balance",
     Code.AWAY: "integration failure",
 }
-"""The provider's meanings, word for word; what exactly was wrong stands in `data`."""
+"""The provider's messages, word for word; the details are in `data`."""
 
 assert set(WORDS) == set(Code), "every code has its words"
 
@@ -59,12 +59,12 @@ CODES: Final[dict[Refusal, Code]] = {
     Refusal.PLAYER_BLOCKED: Code.BLOCKED,
     Refusal.INSUFFICIENT_FUNDS: Code.BALANCE,
     Refusal.BALANCE_TOO_LARGE: Code.VALUE,
-    # The game side's, which cannot happen on this door: its movements carry no token, belong to no
-    # round, and are no play.
+    # These cannot happen in this contract: its movements have no token, belong to no round, and are
+    # no play.
     Refusal.TOKEN_UNKNOWN: Code.ERROR,
     Refusal.TOKEN_EXPIRED: Code.ERROR,
     Refusal.NO_MATCHING_MOVEMENT: Code.ERROR,
-    Refusal.BET_OVERTAKEN: Code.ERROR,  # Cannot happen on this door: it places no bets.
+    Refusal.BET_OVERTAKEN: Code.ERROR,  # Cannot happen here: this contract places no bets.
     Refusal.ALREADY_GIVEN_BACK: Code.ERROR,
     Refusal.LIMIT_EXCEEDED: Code.ERROR,
 }
@@ -72,12 +72,24 @@ assert set(CODES) == set(Refusal), "every refusal has a code"
 
 
 class RefusedError(Exception):
-    """The request is refused under a code, before the ledger was asked."""
+    """The request is refused with a code, before the ledger is used."""
 
     def __init__(self, code: Code, reason: str, field: str | None = None) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
-        """for people; never quotes a value, for values may be secrets"""
+        """a sentence for people that quotes no value, since values may be secrets"""
         self.field = field
-        """the field that is at fault, if it is one"""
+        """the name of the field at fault, if there is one"""
+
+
+class DecidedError(RefusedError):
+    """The ledger's answer was a refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(CODES[refusal], refusal.value)
+        self.refusal = refusal
+
+
+TAKES_REQUEST_ID: Final = frozenset({Refusal.PLAYER_BLOCKED})
+"""Refusals that use up a request's id, as a success does; all others leave it free."""

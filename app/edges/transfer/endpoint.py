@@ -1,13 +1,15 @@
 """The endpoint: HTTP in, HTTP out. It names the steps of a request and holds no rule.
 
 1. The body, with an end and a deadline.
-2. The envelope: from here on the agent is known, and every refusal leaves a trace.
-3. The agent's network, the plaintext, its age, the operation's form.
-4. The operation, at the desk.
+2. The envelope: from here on the agent is known, and every refusal is in the refusal log.
+3. The agent's network, the plaintext, its age, the operation that it is for, the id of a request
+   that takes effect once, the operation's form.
+4. The operation, by its handler.
 5. One place where every error becomes the contract's code; an answer goes out as JSON, or in an
-   envelope under the same key for whoever accepts `application/jose`.
+   envelope under the same key: for whoever accepts `application/jose`, and always with a token.
 """
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -17,7 +19,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from app.cashier.refusal_log import log_refusal
-from app.edges.delivery_ids import DeliveryNames, request_id_header
 from app.edges.http import (
     Arrival,
     BodyTooLargeError,
@@ -25,16 +26,29 @@ from app.edges.http import (
     Clock,
     Door,
     Envelope,
+    request_id_header,
 )
 from app.edges.transfer import log, openapi
 from app.edges.transfer.answers import Answer, refused, said
-from app.edges.transfer.codes import HTTP_STATUSES, Code, RefusedError
+from app.edges.transfer.codes import HTTP_STATUSES, Code, DecidedError, RefusedError
 from app.edges.transfer.envelope import Envelopes, Opened, seal
-from app.edges.transfer.forms import Fields, asked_of, check_age, id_of, read_plaintext
-from app.edges.transfer.handlers import DecidedError, Handlers, Request, answer_to_refusal
-from app.edges.transfer.operations import FORMS
+from app.edges.transfer.forms import (
+    JTI,
+    OP,
+    Fields,
+    asked_of,
+    check_age,
+    check_operation,
+    id_of,
+    read_plaintext,
+    request_id_of,
+)
+from app.edges.transfer.handlers import Handlers, Request
+from app.edges.transfer.one_time import RequestId, answer_to_refusal, content_of
+from app.edges.transfer.operations import FORMS, ONE_TIME
 from app.edges.wire import Member
 from app.ledger.errors import LedgerError
+from app.ledger.request_ids import RequestKey
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
 from app.wallet.refusal_record import RefusalRecord
@@ -59,18 +73,28 @@ class Endpoint:
         deadline: timedelta,
         window: timedelta,
         clock: Clock,
+        requires_operation: bool = True,
     ) -> None:
-        """`window`: how far `iat` may be from `clock` (UTC), which is the service's own."""
+        """`window`: how far `iat` may be from `clock` (UTC), which is the service's own.
+
+        `requires_operation`: whether an envelope without `op`, or without a `jti` where one is
+        needed, is refused; else it is admitted and counted.
+        """
         assert set(handlers.methods) == set(FORMS), "every operation has its form"
         self._ledger = ledger
         self._handlers = handlers
         self._envelopes = envelopes
         self._window = window
+        self._requires_operation = requires_operation
         self.door = Door(
             Requests(
                 FORMS,
                 answers=[(op, "", code, HTTP_STATUSES[code]) for op in FORMS for code in Code],
                 not_admitted=[code.name.lower() for code in NOT_ADMITTED],
+                lacking=[
+                    *((operation, OP) for operation in FORMS),
+                    *((operation, JTI) for operation in sorted(ONE_TIME)),
+                ],
             ),
             deadline=deadline,
             clock=clock,
@@ -86,8 +110,8 @@ class Endpoint:
     async def respond(self, http: Arrival) -> Answer:
         """Answer one request."""
         opened = self._envelopes.open(await http.body())
-        answer = await self._answer_agent(_Arrival(http, opened, http.delivery))
-        if not _accepts_jose(http.envelope):
+        answer = await self._answer_agent(_Arrival(http, opened))
+        if not answer.holds_token and not _accepts_jose(http.envelope):
             return answer
         sealed = seal(answer.body, opened.agent, opened.key)
         return answer._replace(body=sealed, media_type=JOSE)
@@ -133,20 +157,41 @@ class Endpoint:
             self._envelopes.check_caller(agent, envelope.peer, envelope.forwarded_for)
             members = read_plaintext(arrival.opened.plaintext)
             check_age(members, http.received_at, self._window)
+            check_operation(members, operation, is_required=self._requires_operation)
+            fields, request_id = self._read(arrival, members)
             return await self._handlers.methods[operation](
                 Request(
                     agent,
                     operation,
-                    Fields(members, form),
+                    fields,
                     asked_of(members, form),
                     arrival.delivery,
                     http.received_at,
                     http.time_left,
+                    request_id,
                 )
             )
         except RefusedError as error:
             await self._trace(arrival, members, error)
             return answer_to_refusal(error)
+
+    def _read(
+        self, arrival: "_Arrival", members: Mapping[str, Member]
+    ) -> tuple[Fields, RequestId | None]:
+        """The fields, and the id of a request that takes effect once."""
+        operation, opened = arrival.http.operation, arrival.opened
+        if OP not in members:
+            self.requests.lacking[operation, OP] += 1
+        if operation not in ONE_TIME:
+            return Fields(members, FORMS[operation]), None
+        jti = request_id_of(members, is_required=self._requires_operation)
+        fields = Fields(members, FORMS[operation])
+        if jti is None:
+            self.requests.lacking[operation, JTI] += 1
+            return fields, None
+        content = content_of(jti, operation, fields)
+        key = RequestKey(opened.agent, jti, operation, content, arrival.delivery)
+        return fields, RequestId(key, opened.key)
 
     async def _trace(
         self, arrival: "_Arrival", members: Mapping[str, Member], error: RefusedError
@@ -180,8 +225,11 @@ class _Arrival(NamedTuple):
 
     http: Arrival
     opened: Opened
-    delivery: bytes
-    """16 random bytes that name it"""
+
+    @property
+    def delivery(self) -> bytes:
+        """The 16 random bytes that name it."""
+        return self.http.delivery
 
 
 def _accepts_jose(envelope: Envelope) -> bool:
@@ -234,11 +282,10 @@ def _route(endpoint: Endpoint, operation: str) -> Callable[[HttpRequest], Awaita
 
 def _no_such_operation() -> Callable[[HttpRequest], Awaitable[Response]]:
     answer = said(Code.FORMAT, {"reason": "there is no such operation"})
-    deliveries = DeliveryNames()
 
     async def route(request: HttpRequest) -> Response:
         """Say that there is no such operation: HTTP 404, for it is the address that is wrong."""
-        delivery = deliveries.draw()
+        delivery = secrets.token_bytes(16)
         log.no_such_operation(request.client.host if request.client else None, delivery)
         response = Response(answer.body, 404, {"cache-control": "no-store"}, "application/json")
         response.raw_headers.append(request_id_header(delivery))

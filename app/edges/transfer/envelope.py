@@ -3,7 +3,10 @@
 1. What is not such a JWE is refused before a key is looked for: code 4.
 2. `kid` names the agent: code 6 if there is none of that name.
 3. One of the agent's keys must open it: code 3. Two are tried while one is being changed.
-4. Only who held a key hears whether his network is allowed: code 101.
+4. Whether the caller's network is allowed is checked after a key has opened it: code 101.
+
+Answers that are kept for a repeat lie in the database as such envelopes too, each bound to what was
+asked: the database alone tells no token, and no kept answer passes for another request's.
 """
 
 import base64
@@ -32,6 +35,9 @@ _COMPACT: Final = re.compile(
     % HEADER_BYTES_MAX
 )
 """Header, no encrypted key, an initialization vector of 96 bits, the ciphertext, a tag of 128."""
+
+_CONTENT: Final = "content"
+"""The header's member that binds a kept answer: the SHA-256 of what was asked."""
 
 _REGISTRY: Final = jwe.JWERegistry(
     algorithms=[ALGORITHM, ENCRYPTION],
@@ -84,6 +90,21 @@ class Envelopes:
                 return Opened(agent, key, plaintext)
         raise RefusedError(Code.KEY, "the envelope does not open with the agent's key")
 
+    def open_kept(self, agent: str, sealed: str, content: bytes) -> bytes | None:
+        """The answer that was kept of a request; None: none of the agent's keys opens it any more.
+
+        Raises ValueError if it is the answer to another request than the one of this content.
+        """
+        for key in self._keys[agent]:
+            try:
+                opened = jwe.decrypt_compact(sealed, key, registry=_REGISTRY)
+            except DecodeError:
+                continue
+            if opened.protected.get(_CONTENT) != content.hex():
+                raise ValueError("the kept answer belongs to another request")
+            return opened.plaintext
+        return None
+
     def check_caller(self, agent: str, peer: str | None, forwarded_for: bytes | None) -> None:
         """RefusedError with code 101 if the agent may not call from there."""
         networks = self._networks[agent]
@@ -95,6 +116,12 @@ def seal(plaintext: bytes, agent: str, key: OctKey) -> bytes:
     """Put an answer into an envelope under the key that opened the question's."""
     header = {"alg": ALGORITHM, "enc": ENCRYPTION, "kid": agent}
     return jwe.encrypt_compact(header, plaintext, key, registry=_REGISTRY).encode()
+
+
+def seal_kept(plaintext: bytes, agent: str, key: OctKey, content: bytes) -> str:
+    """Put an answer into an envelope that says to which request it belongs."""
+    header = {"alg": ALGORITHM, "enc": ENCRYPTION, "kid": agent, _CONTENT: content.hex()}
+    return jwe.encrypt_compact(header, plaintext, key, registry=_REGISTRY)
 
 
 def _oct_key(key: bytes) -> OctKey:

@@ -22,9 +22,12 @@ ID_LENGTH_MAX: Final = 250
 """The contract's longest id."""
 
 SOURCE_LENGTH_MAX: Final = 300
-"""How much of one field the trail keeps of a request that was refused."""
+"""How much of one field the refusal log stores of a refused request."""
 
 IAT: Final = "iat"
+OP: Final = "op"
+JTI: Final = "jti"
+JTI_LENGTH_MAX: Final = 64
 
 
 class Kind(Enum):
@@ -134,6 +137,10 @@ class Fields:
             raise RefusedError(Code.VALUE, "must not have passed", name)
         return moment
 
+    def said(self) -> dict[str, JsonValue]:
+        """The fields that say something, in the form's order."""
+        return {name: self._members[name].value for name in self._form if name in self}
+
     def members_of(self, name: str) -> dict[str, JsonValue]:
         """The members of an object."""
         value = self._members[name].value
@@ -188,6 +195,37 @@ def check_age(members: Mapping[str, Member], now: datetime, window: timedelta) -
         raise RefusedError(Code.EXPIRED, "is too far from the server's clock", IAT)
 
 
+def check_operation(
+    members: Mapping[str, Member], operation: str, *, is_required: bool = True
+) -> None:
+    """Hold `op` to the path's operation; RefusedError with code 2 or 4."""
+    if OP not in members:
+        if is_required:
+            raise RefusedError(Code.MISSING, "is missing", OP)
+        return
+    value = members[OP].value
+    if not isinstance(value, str) or isinstance(value, Number):
+        raise RefusedError(Code.FORMAT, "must be a text", OP)
+    if value != operation:
+        raise RefusedError(Code.FORMAT, "must be the operation of the path", OP)
+
+
+def request_id_of(members: Mapping[str, Member], *, is_required: bool = True) -> str | None:
+    """The `jti`; RefusedError with code 2, 4 or 100. None: there is none, and need not be."""
+    if JTI not in members:
+        if is_required:
+            raise RefusedError(Code.MISSING, "is missing", JTI)
+        return None
+    value = members[JTI].value
+    if not isinstance(value, str) or isinstance(value, Number):
+        raise RefusedError(Code.FORMAT, "must be a text", JTI)
+    if not 1 <= len(value) <= JTI_LENGTH_MAX:
+        raise RefusedError(Code.VALUE, f"must have 1 to {JTI_LENGTH_MAX} characters", JTI)
+    if _CONTROL.search(value):
+        raise RefusedError(Code.VALUE, "must not have control characters", JTI)
+    return value
+
+
 def asked_of(members: Mapping[str, Member], form: Form) -> str:
     """What the lists keep of a request: one JSON object of the fields its form knows, as sent.
 
@@ -202,7 +240,7 @@ def asked_of(members: Mapping[str, Member], form: Form) -> str:
 
 
 def id_of(members: Mapping[str, Member], name: str) -> str | None:
-    """An id for the trail, if it is one."""
+    """Return an id for the refusal log, if the field holds one."""
     value = members[name].value if name in members else None
     return value[:ID_LENGTH_MAX] if isinstance(value, str) else None
 

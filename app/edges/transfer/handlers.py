@@ -1,8 +1,8 @@
-"""The operations, each a function from a request of a known agent to an answer; no HTTP.
+"""The operations of the contract, each a function from an agent's request to an answer.
 
-Money goes through the batcher and nowhere else, and its refusals are logged in the money
-transaction. Every other refusal leaves its trace here; one that cannot be traced is not told: the
-caller hears 103, and asks again.
+Only the batcher moves money, and it writes refusals of movements to the refusal log in the same
+transaction. `endpoint` writes every other refusal to that log; if it cannot, the answer is code 103
+and the caller repeats the request.
 """
 
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from app.cashier import account_changes, enquiries, players
+from app.cashier import account_changes, lookups, players
 from app.cashier.account_changes import LIMIT_NAMES, AccountChange, Exclusion
 from app.cashier.batching import Batcher
 from app.edges.transfer import log
@@ -24,14 +24,13 @@ from app.edges.transfer.answers import (
     history_shown,
     opened_shown,
     read_cursor,
-    refused,
-    refused_by,
     said,
     token_shown,
     transaction_shown,
 )
-from app.edges.transfer.codes import CODES, Code, RefusedError
+from app.edges.transfer.codes import Code, DecidedError, RefusedError
 from app.edges.transfer.forms import Fields, amount_text
+from app.edges.transfer.one_time import OneTime, RequestId
 from app.edges.wire import Number
 from app.ledger.accounts import ChangeNote
 from app.ledger.history import RoundState
@@ -45,7 +44,7 @@ from app.wallet.refusals import Refusal
 
 NICKNAME_LENGTH_MIN: Final = 3
 NICKNAME_LENGTH_MAX: Final = 64
-"""The game side takes no other (callback contract, section 1)."""
+"""The bounds of the callback contract, section 1."""
 
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 NAME_LENGTH_MAX: Final = 250
@@ -53,7 +52,7 @@ REASON_LENGTH_MAX: Final = 1000
 HISTORY_COUNT: Final = 100
 HISTORY_COUNT_MAX: Final = 1000
 TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
-"""As long as the setting may make it."""
+"""The same bound as that of the setting WALLET_TOKEN_LIFE_SECONDS."""
 
 REVOKE_ALL: Final = "all"
 STATUSES: Final = {"active": False, "blocked": True}
@@ -67,65 +66,84 @@ class Request(NamedTuple):
     operation: str
     fields: Fields
     asked: str
-    """what the lists keep of it, as JSON text"""
+    """the request as the refusal log and the list of changes store it, as JSON text"""
     delivery: bytes
     received_at: datetime
     time_left: timedelta
     """until the deadline"""
+    request_id: RequestId | None
+    """of a request that takes effect once"""
 
     @property
     def note(self) -> ChangeNote:
-        """Who asked, for the list of changes."""
+        """The author and the request, for the list of changes."""
         return ChangeNote(self.agent, self.operation, self.asked, self.delivery, self.received_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The operator's choices on this door (settings)."""
+    """The operator's settings for this contract."""
 
     currencies: Mapping[str, Currency]
-    """the contract's and those that came by setting, by code"""
+    """the contract's currencies and those of the setting, by code"""
     token_life: timedelta = timedelta(days=1)
     token_is_sliding: bool = False
     limit_cooling: timedelta = timedelta(days=1)
 
 
 class Handlers:
-    """Where opened envelopes are answered."""
+    """The operations, with what they need."""
 
-    def __init__(self, ledger: Ledger, batcher: Batcher, choices: Choices) -> None:
+    def __init__(
+        self, ledger: Ledger, batcher: Batcher, choices: Choices, one_time: OneTime
+    ) -> None:
         self._ledger = ledger
         self._batcher = batcher
         self._choices = choices
+        self._one_time = one_time
         self.methods: Mapping[str, Callable[[Request], Awaitable[Answer]]] = {
             "account/init": self.init,
             "account/deposit": self.deposit,
             "account/withdraw": self.withdraw,
             "account/balance": self.balance,
-            "account/session": self.session,
-            "account/update": self.update,
+            "account/session": self._once(self.session),
+            "account/update": self._once(self.update),
             "bonus/grant": self.grant,
             "bonus/revoke": self.revoke,
             "transaction/check": self.check,
             "history": self.history,
         }
 
+    def _once(
+        self, method: Callable[[Request], Awaitable[Answer]]
+    ) -> Callable[[Request], Awaitable[Answer]]:
+        """Tell a repeat of a request its first answer, where the request has an id."""
+
+        async def answer(request: Request) -> Answer:
+            if request.request_id is None:
+                return await method(request)
+            return await self._one_time.answer(
+                request.request_id, request.received_at, lambda: method(request)
+            )
+
+        return answer
+
     # --- money -------------------------------------------------------------------------------
 
     async def deposit(self, request: Request) -> Answer:
-        """Put real money in."""
+        """Credit real money."""
         return await self._move(request, EventType.DEPOSIT, Direction.CREDIT)
 
     async def withdraw(self, request: Request) -> Answer:
-        """Take real money out."""
+        """Debit real money."""
         return await self._move(request, EventType.WITHDRAWAL, Direction.DEBIT)
 
     async def grant(self, request: Request) -> Answer:
-        """Put bonus money in."""
+        """Credit bonus money."""
         return await self._move(request, EventType.BONUS_GRANT, Direction.CREDIT)
 
     async def revoke(self, request: Request) -> Answer:
-        """Take bonus money out."""
+        """Debit bonus money."""
         return await self._move(request, EventType.BONUS_REVOKE, Direction.DEBIT)
 
     async def _move(self, request: Request, kind: EventType, direction: Direction) -> Answer:
@@ -150,14 +168,14 @@ class Handlers:
         return answer._replace(decided=(movement, receipt))
 
     def unheard(self, answer: Answer) -> None:
-        """List what was decided for a caller who did not hear it."""
+        """List a decided movement whose answer was not delivered as an unknown outcome."""
         if answer.decided is not None:
             self._batcher.unheard(*answer.decided)
 
     # --- accounts ----------------------------------------------------------------------------
 
     async def init(self, request: Request) -> Answer:
-        """Open an account, or say that it is there."""
+        """Open an account, or return the existing one."""
         fields = request.fields
         currency = self._choices.currencies.get(fields.text("currency"))
         if currency is None:
@@ -183,7 +201,7 @@ class Handlers:
         return opened_shown(opened)
 
     async def balance(self, request: Request) -> Answer:
-        """What a player has."""
+        """Return a player's balance."""
         player = await players.find_account(self._ledger, request.fields.text("user_id"))
         if isinstance(player, Refusal):
             raise _refused(player)
@@ -192,7 +210,7 @@ class Handlers:
         return balance_shown(player)
 
     async def session(self, request: Request) -> Answer:
-        """Issue the token that a game is launched with; a life that is asked for is fixed."""
+        """Issue a token for launching a game; a life given in the request is never renewed."""
         fields, choices = request.fields, self._choices
         if "revoke" in fields:
             return await self._revoke(request)
@@ -208,13 +226,14 @@ class Handlers:
             is_sliding=is_sliding,
             agent=request.agent,
             note=request.note,
+            request=request.request_id and request.request_id.once(token_shown),
         )
         if isinstance(issued, Refusal):
             raise _refused(issued)
         return token_shown(issued)
 
     async def _revoke(self, request: Request) -> Answer:
-        """Let a token, or all of a player's, expire now; nothing is issued."""
+        """Expire one token, or all tokens, of a player now."""
         fields = request.fields
         named = fields.text("revoke")
         revoked = await players.revoke_tokens(
@@ -223,13 +242,14 @@ class Handlers:
             None if named == REVOKE_ALL else players.token_hash(named),
             agent=request.agent,
             note=request.note,
+            request=request.request_id and request.request_id.once(_revoked_shown),
         )
         if isinstance(revoked, Refusal):
             raise _refused(revoked)
-        return said(Code.DONE, {"revoked": revoked})
+        return _revoked_shown(revoked)
 
     async def update(self, request: Request) -> Answer:
-        """Change status, exclusion, limits, language: what is named, and nothing else."""
+        """Change the fields that are given: status, exclusion, limits, language."""
         fields = request.fields
         if not any(name in fields for name in CHANGEABLE):
             raise RefusedError(Code.MISSING, f"one of {', '.join(CHANGEABLE)} is needed")
@@ -240,21 +260,22 @@ class Handlers:
             cooling=self._choices.limit_cooling,
             agent=request.agent,
             note=request.note,
+            request=request.request_id and request.request_id.once(account_shown),
         )
         if isinstance(account, Refusal):
             raise _refused(account)
         return account_shown(account)
 
-    # --- enquiries ---------------------------------------------------------------------------
+    # --- lookups -----------------------------------------------------------------------------
 
     async def check(self, request: Request) -> Answer:
-        """What became of a transaction of this agent."""
+        """Return the outcome of a transaction of this agent."""
         transaction_id = request.fields.text("transaction_id")
-        known = await enquiries.check_transaction(self._ledger, request.agent, transaction_id)
+        known = await lookups.check_transaction(self._ledger, request.agent, transaction_id)
         return transaction_shown(transaction_id, known)
 
     async def history(self, request: Request) -> Answer:
-        """Rounds, page by page, newest first."""
+        """Return one page of rounds, newest first."""
         fields = request.fields
         try:
             state = RoundState(fields.text("type"))
@@ -263,7 +284,7 @@ class Handlers:
         count_max = HISTORY_COUNT
         if "limit" in fields:
             count_max = fields.integer("limit", 1, HISTORY_COUNT_MAX)
-        page = await enquiries.history(
+        page = await lookups.history(
             self._ledger,
             agent=request.agent,
             state=state,
@@ -280,21 +301,12 @@ class Handlers:
         return history_shown(page)
 
 
-class DecidedError(RefusedError):
-    """The ledger's answer was a refusal."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(CODES[refusal], refusal.value)
-        self.refusal = refusal
+def _revoked_shown(count: int) -> Answer:
+    return said(Code.DONE, {"revoked": count})
 
 
 def _refused(refusal: Refusal) -> DecidedError:
     return DecidedError(refusal)
-
-
-def answer_to_refusal(error: RefusedError) -> Answer:
-    """Say a refusal, the form's or the ledger's."""
-    return refused_by(error.refusal) if isinstance(error, DecidedError) else refused(error)
 
 
 def _language(fields: Fields) -> str:
@@ -322,7 +334,7 @@ def _change(fields: Fields, now: datetime) -> AccountChange:
 
 
 def _limits(fields: Fields) -> dict[str, str | None]:
-    """The limits that are named, as amounts of 0 or more; null lifts one."""
+    """Read the limits that are given, as amounts of 0 or more; null lifts a limit."""
     limits: dict[str, str | None] = {}
     for name, value in fields.members_of("limits").items():
         full_name = f"limits.{name}"

@@ -1,7 +1,7 @@
-"""What the log hears of a request: ids, operations and codes; never a token, a key or an envelope.
+"""Log lines of requests: ids, operations and codes; never a token, a key or an envelope.
 
-An alarm is raised for a transaction id that came back with other content: the operator's books and
-ours may differ there.
+A transaction id repeated with different content is an alarm, since the operator's books and ours
+may differ.
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ logger: Final = structlog.get_logger("transfer")
 
 
 def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
-    """Log one decided movement, and raise the alarm that may belong to it."""
+    """Log one decided movement, and its alarm if it raises one."""
     facts = {
         "agent": movement.key.source,
         "transaction_id": movement.key.transaction_id,
@@ -41,25 +41,25 @@ def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
 
 
 def answered(operation: str, agent: str, answer: Answer, delivery: bytes) -> None:
-    """Log a request of a known agent, and what it was told."""
-    told = {} if answer.balance is None else {"balance": answer.balance}
+    """Log a request of a known agent, and its answer."""
+    balance = {} if answer.balance is None else {"balance": answer.balance}
     logger.info(
         "request",
         operation=operation,
         agent=agent,
         code=answer.code,
-        **told,
+        **balance,
         delivery=delivery.hex(),
     )
 
 
 def no_such_operation(peer: str | None, delivery: bytes) -> None:
-    """Log a request to an address where there is no operation."""
+    """Log a request to a path that is not an operation."""
     logger.info("wrong address", status=404, peer=peer, delivery=delivery.hex())
 
 
 def not_admitted(operation: str, code: int, reason: str, peer: str | None, delivery: bytes) -> None:
-    """Log a request whose agent is not known: no envelope, no key of ours."""
+    """Log a request whose agent is unknown: no valid envelope, or no key that opens it."""
     logger.warning(
         "security",
         operation=operation,
@@ -71,7 +71,7 @@ def not_admitted(operation: str, code: int, reason: str, peer: str | None, deliv
 
 
 def unavailable(operation: str, agent: str | None, error: Exception, delivery: bytes) -> None:
-    """Log that the ledger could not answer; of an outage the ledger tells once, and the end."""
+    """Log a ledger error, except those of an outage, which the ledger logs once by itself."""
     if isinstance(error, LedgerAwayError):
         return
     logger.error(
@@ -84,7 +84,7 @@ def unavailable(operation: str, agent: str | None, error: Exception, delivery: b
 
 
 def failed(operation: str, agent: str | None, error: Exception, delivery: bytes) -> None:
-    """Log a fault of our own, with its traceback."""
+    """Log an unexpected error, with its traceback."""
     logger.error(
         "failed",
         operation=operation,

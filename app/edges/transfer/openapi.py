@@ -3,8 +3,8 @@
 from typing import Final, NamedTuple
 
 from app.edges.transfer.codes import HTTP_STATUSES, WORDS, Code
-from app.edges.transfer.forms import IAT, Field, Kind
-from app.edges.transfer.operations import FORMS
+from app.edges.transfer.forms import IAT, JTI, JTI_LENGTH_MAX, OP, Field, Kind
+from app.edges.transfer.operations import FORMS, ONE_TIME
 
 SUMMARIES: Final = {
     "account/init": "Open an account",
@@ -12,7 +12,7 @@ SUMMARIES: Final = {
     "account/withdraw": "Take real money out",
     "account/balance": "What a player has",
     "account/session": "Issue a token that a game is launched with, or revoke one",
-    "account/update": "Block, exclude, limit a player; change his language",
+    "account/update": "Block, exclude, limit a player; change their language",
     "bonus/grant": "Put bonus money in",
     "bonus/revoke": "Take bonus money out",
     "transaction/check": "What became of a transaction",
@@ -22,7 +22,14 @@ assert set(SUMMARIES) == set(FORMS), "every operation is described"
 
 ENVELOPE: Final = (
     "The body is a compact JWE (`alg: dir`, `enc: A256GCM`, `kid`: the agent's id) under the "
-    "agent's 256-bit key. Its plaintext is one JSON object:\n\n"
+    "agent's 256-bit key. So is an answer that holds a token, and every other for who accepts "
+    "`application/jose`. The plaintext is one JSON object:\n\n"
+)
+
+_JTI: Final = Field(
+    Kind.TEXT,
+    f"1 to {JTI_LENGTH_MAX} characters, the agent's own and used for this request only; a repeat "
+    "hears the first answer for a day",
 )
 
 _TYPES: Final[dict[Kind, object]] = {
@@ -45,7 +52,12 @@ class Described(NamedTuple):
 
 def described(operation: str) -> Described:
     """Describe one operation."""
-    fields = {IAT: Field(Kind.INTEGER, "unix seconds, near the server's clock"), **FORMS[operation]}
+    fields = {
+        IAT: Field(Kind.INTEGER, "unix seconds, near the server's clock"),
+        OP: Field(Kind.TEXT, f"`{operation}`, as in the path"),
+        **({JTI: _JTI} if operation in ONE_TIME else {}),
+        **FORMS[operation],
+    }
     lines = [
         f"* `{name}`{'' if field.is_required else ' (optional)'}: {field.kind.value}; {field.what}"
         for name, field in fields.items()

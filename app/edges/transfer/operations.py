@@ -23,6 +23,9 @@ _MOVEMENT: Final[Form] = {
     "amount": _AMOUNT,
 }
 
+ONE_TIME: Final = frozenset({"account/session", "account/update"})
+"""What would take effect each time it is asked: each request of these has an id of its own."""
+
 FORMS: Final[dict[str, Form]] = {
     "account/init": {
         "user_id": _USER,
@@ -52,7 +55,7 @@ FORMS: Final[dict[str, Form]] = {
         "user_id": _USER,
         "status": _optional(Kind.TEXT, "active or blocked"),
         "excluded_until": _optional(
-            Kind.MOMENT, "until when the player excludes himself; null: no longer", may_be_null=True
+            Kind.MOMENT, "the end of the player's self-exclusion; null: none", may_be_null=True
         ),
         "limits": _optional(
             Kind.OBJECT,
@@ -73,3 +76,4 @@ FORMS: Final[dict[str, Form]] = {
         "limit": _optional(Kind.INTEGER, "rounds a page, 1 to 1000, else 100"),
     },
 }
+assert set(FORMS) >= ONE_TIME, "a one-time operation is an operation"

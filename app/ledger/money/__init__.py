@@ -1,1 +1,1 @@
-"""The money road's SQL: the book, its statements, the rows they take and the facts they bring."""
+"""The SQL of movements: the book, its statements, the rows they take and the facts they return."""

@@ -1,7 +1,7 @@
-"""The book: the ledger's statements as named methods. Wallet values in and out; rows stop here.
+"""The book: the ledger's statements as methods that take and return wallet values, not rows.
 
-A `Book` is the ledger inside one open transaction. A `MoneyBook` is the road that every movement
-takes, by statement:
+A `Book` is the ledger inside one open transaction. A `MoneyBook` has the two statements that every
+batch of movements uses:
 
 1. `facts_for`  FACTS          keys, wallets, sessions, rounds and their histories: everything, once
 2. `record`     RECORD         keys, journal, wallets, rounds, refusals, if all facts still hold
@@ -9,8 +9,9 @@ takes, by statement:
 
 Run under locks, `facts_for` begins with LOCK_WALLETS. Either way the facts are read outside of the
 transaction that writes: what is read of a player is proved by their wallet's revision, which RECORD
-compares, and a transaction id by its own insert. So whatever was read too early, or by a statement
-that saw less than it should, ends in an error that asks for another run, never in a wrong decision.
+compares, and a transaction id by its own insert. So a fact that was read too early, or by a
+statement that missed a row, ends in an error after which the batch is run again, never in a wrong
+decision.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -58,7 +59,7 @@ class Book:
         self._clock = clock
 
     def now_given(self) -> datetime | None:
-        """The clock's time, or None: the database shall use its own."""
+        """The time of the clock, or None: the database uses its own."""
         return self._clock() if self._clock else None
 
     async def entries_of(self, keys: Sequence[Key]) -> list[JournalEntry]:
@@ -70,12 +71,12 @@ class Book:
         return [entry_of(row) for row in rows]
 
     async def fence(self, user_ids: Collection[str]) -> None:
-        """Raise these players' revisions: nothing recorded on older facts is done after this."""
+        """Raise these players' revisions, after which nothing can be recorded on older facts."""
         if user_ids:
             await self.connection.execute(statements.FENCE, list(user_ids))
 
     async def renew_session(self, player_id: int, token_hash: bytes, expires_at: datetime) -> None:
-        """Lengthen the life of a token that was used and still lives."""
+        """Set the new expiry of a token that was used and has not expired."""
         await self.connection.execute(
             statements.RENEW_SESSION, player_id, token_hash, expires_at, self.now_given()
         )
@@ -87,7 +88,7 @@ class Book:
             await self.connection.execute(statements.LOG_REFUSALS, rows, self.now_given())
 
     async def list_unknown_outcomes(self, entries: Sequence[JournalEntry]) -> None:
-        """List entries whose caller was told that their outcome is not known."""
+        """List entries whose caller was told that the outcome is unknown."""
         await self.connection.execute(
             statements.LIST_UNKNOWN_OUTCOMES,
             [e.player_id for e in entries],
@@ -101,7 +102,7 @@ class Book:
 
 
 class MoneyBook:
-    """The road of a batch of movements, run once unlocked or once under locks."""
+    """The statements of a batch of movements, run once without locks or once under locks."""
 
     def __init__(
         self,
@@ -117,12 +118,12 @@ class MoneyBook:
         self._clock = clock
         self._takes_locks = takes_locks
         self.user_ids: frozenset[str] = frozenset()
-        """whose facts were read"""
+        """the players whose facts were read"""
         self.is_writing = False
-        """whether something was sent that may be committed"""
+        """whether a statement was sent that may be committed"""
 
     async def facts_for(self, movements: Sequence[Movement]) -> Known:
-        """Read everything that decides these movements, of one moment."""
+        """Read all facts that decide these movements, in one snapshot."""
         self.user_ids = frozenset([movement.user_id for movement in movements])
         questions = as_array([_question(movement) for movement in movements])
         if self._takes_locks:
@@ -140,7 +141,7 @@ class MoneyBook:
         policy: Policy,
         refusals: Sequence[RefusalRecord] = (),
     ) -> None:
-        """Write what the decisions leave behind; unlocked, this is a transaction of its own.
+        """Write the decisions; without locks, this is a transaction of its own.
 
         The database raises FACTS_STALE, and keeps nothing, where a fact has changed since it was
         read, and SETTINGS_DIFFER where `policy` is not what it remembers.
@@ -167,7 +168,7 @@ def _question(movement: Movement) -> str:
 
 
 def _returned(known: Known, decisions: Decisions) -> list[str]:
-    """Entries whose callers had not known the outcome, and have asked again and are answered."""
+    """Return the listed entries whose callers repeat the request and are answered now."""
     if not known.unheard:
         return []
     return [
@@ -180,7 +181,7 @@ def _returned(known: Known, decisions: Decisions) -> list[str]:
 
 
 def _tells_of_what_stands(receipt: object) -> bool:
-    """Whether an answer repeats something that another transaction wrote."""
+    """Whether a receipt repeats an outcome that another transaction wrote."""
     return isinstance(receipt, Replay) or (
         isinstance(receipt, Refused) and receipt.pockets is not None
     )
@@ -193,7 +194,7 @@ def _arguments(
     refusals: Sequence[RefusalRecord],
     returned: list[str],
 ) -> tuple[object, ...]:
-    """The arguments of RECORD; wallets come in the order of their players."""
+    """Return the arguments of RECORD, with wallets in the order of their players."""
     before = known.facts.wallets
     moved = sorted(decisions.wallets.items(), key=lambda item: item[1].player_id)
     refused_aborts = {

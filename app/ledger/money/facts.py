@@ -1,7 +1,7 @@
-"""What FACTS brought: rows in, facts for the decision out.
+"""Converts the rows of FACTS into the facts of the decision.
 
-Columns are taken by their places in the statement, many at a time: by name, one by one, they cost
-more than everything that is made of them.
+Columns are read by position, many at a time: reading them one by one, by name, costs more than the
+rest of the conversion.
 """
 
 import json
@@ -35,22 +35,22 @@ ROUND: Final = slice(25, 36)
 ABORTS: Final = 36
 TAKEN: Final = 37
 HISTORY: Final = 38
-"""Where these stand in a row of FACTS."""
+"""The positions of columns in a row of FACTS."""
 
 NEEDS_HISTORY: Final = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
-"""Movements that undo others must see what there is to undo."""
+"""The parts whose movements need the round's history, because they undo others."""
 
 IN_ROUNDS: Final = NEEDS_HISTORY | {Part.BET, Part.PAYMENT}
 
 
 class Known(NamedTuple):
-    """What was read for a batch: the facts, and what only the book needs to know."""
+    """The facts read for a batch, and what only the book needs."""
 
     facts: Facts
     renewals: dict[tuple[int, bytes], datetime]
-    """tokens whose lives are to be renewed, and until when, by player id and token hash"""
+    """the new expiry of tokens to renew, by player id and token hash"""
     unheard: frozenset[tuple[int, int]]
-    """entries under the movements' ids whose callers do not know the outcome: player, position"""
+    """entries under the movements' ids that are listed as unknown outcomes: player, position"""
     waits_for_standby: bool
     """whether a commit waits for a synchronous standby"""
 
@@ -79,7 +79,7 @@ class _Reading:
         self, key: RoundKey, currency: Currency, row: "Row", *, needs_history: bool
     ) -> None:
         known = self.rounds.get(key)
-        # An event may have a round and no entry: nothing but an early abort has come so far.
+        # An event may have a round and no entry, if only an early abort has come so far.
         history = row[HISTORY] or ("[]" if needs_history else None)
         if known is None or (known.history is None and history is not None):
             self.rounds[key] = _round_of(row[ROUND], currency, row[ABORTS], history, key)
@@ -95,7 +95,7 @@ class _Reading:
 
 
 def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
-    """What these rows, the answers to the movements' questions, say."""
+    """Convert the rows that FACTS returned for these movements."""
     reading = _Reading(rows[0][NOW] if rows else movements[0].received_at)
     wallets = reading.wallets
     for row in rows:
@@ -159,7 +159,7 @@ def _round_of(
 
 
 def tally_of(sums: Sequence[Any], currency: Currency) -> Tally:
-    """The sums of a row of `rounds`, in the order of the statement, amounts as text."""
+    """Convert the sums of a row of `rounds`, in the statement's order, amounts as text."""
     bets_placed, bets_open, stake_real, stake_bonus, staked, paid, taken_back, *more = sums
     cancels, uncovered = more
     return Tally(
@@ -176,7 +176,7 @@ def tally_of(sums: Sequence[Any], currency: Currency) -> Tally:
 
 
 def _of_round(key: RoundKey, entries: Iterable[Sequence[Any]]) -> Iterable[JournalEntry]:
-    """The entries of an event that belong to this round: accepted ones, and declined bets."""
+    """Return the event's entries of this round: accepted ones, and declined bets."""
     for values in entries:
         entry = entry_of_json(values)
         rule = RULES[entry.event_type]

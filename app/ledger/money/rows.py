@@ -1,10 +1,9 @@
-r"""Between rows and wallet values: amounts travel as text, so that nothing can round them.
+r"""Conversion between rows and wallet values; amounts are passed as text, so nothing rounds them.
 
-Into the database they go as minor units with the currency's exponent (`-1050e-2`), which NUMERIC
-reads exactly and which costs less than printing them. What is written travels as rows in
-PostgreSQL's own text form, in arrays: `{"(1,\"two\",)"}`. What is read travels as columns, or,
-for entries that only some movements need, as JSON whose amounts are texts and whose moments are
-whole microseconds of the epoch.
+An amount is sent as minor units with the currency's exponent (`-1050e-2`), which NUMERIC reads
+exactly and which costs less than formatting it. Rows are sent in PostgreSQL's text form, in arrays:
+`{"(1,\"two\",)"}`. Results are read as columns, or, for entries that only some movements need, as
+JSON with amounts as text and moments as microseconds of the Unix epoch.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +28,7 @@ ACCEPTED: Final = "ACCEPTED"
 """The decision of a movement that was posted; any other decision is the name of a Refusal."""
 
 COLUMN_SCALE: Final = 8
-"""NUMERIC(26, 8) prints eight decimals, always."""
+"""NUMERIC(26, 8) is always printed with eight decimals."""
 
 if TYPE_CHECKING:
     import asyncpg
@@ -48,7 +47,7 @@ def as_array(rows: Iterable[str]) -> str:
 def question_row(
     movement: Movement, *, is_in_round: bool, needs_history: bool, may_need_history: bool
 ) -> str:
-    """What must be known for a movement, as a `question_row_v1` in an array."""
+    """Return the keys of a movement's facts, as a `question_row_v1` in an array."""
     token = "" if movement.token is None else _bytes(movement.token)
     source, transaction_id, _ = movement.key
     return (
@@ -90,10 +89,10 @@ def journal_row(entry: JournalEntry) -> str:
 
 
 def wallet_row(before: Wallet, after: Wallet, *, has_refused_aborts: bool = False) -> str:
-    """What becomes of a wallet, as a `wallet_row_v1` in an array.
+    """Return a wallet's new state, as a `wallet_row_v1` in an array.
 
     It is written only if the wallet still has the revision that it was read with.
-    `has_refused_aborts` tells the release before to look at the rounds of the player's bets.
+    `has_refused_aborts` makes the previous release read the rounds of the player's bets.
     """
     unit, pockets, usage = _UNITS[after.currency.scale], after.pockets, after.usage
     return (
@@ -110,14 +109,17 @@ def round_row(key: RoundKey, wallet: Wallet, after: RoundAfter) -> str:
     """A round as it stands after a batch, as a `round_row_v1` in an array."""
     round_, currency = after.round, wallet.currency
     tally, unit = round_.tally, _UNITS[currency.scale]
-    untimed = ",".join([f"{amount}{unit}" for amount in sorted(round_.untimed_aborts)])
+    untimed = _NO_AMOUNTS
+    if round_.untimed_aborts:
+        amounts = ",".join([f"{amount}{unit}" for amount in sorted(round_.untimed_aborts)])
+        untimed = _quoted(f"{{{amounts}}}")
     return (
         f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer},{_quoted(wallet.agent)}'
         f",{_quoted(currency.code)},{currency.scale},{_known(after.game_id)},{round_.is_settled}"
         f",{tally.bets_placed},{tally.bets_open},{tally.stake_real}{unit}"
         f",{tally.stake_bonus}{unit},{tally.staked}{unit},{tally.paid}{unit}"
         f",{tally.taken_back}{unit},{tally.cancels},{tally.uncovered}{unit}"
-        f',{bool(round_.early_aborts)},{_quoted(f"{{{untimed}}}")})"'
+        f',{bool(round_.early_aborts)},{untimed})"'
     )
 
 
@@ -152,7 +154,7 @@ def position_row(player_id: int, position: int) -> str:
 
 
 def _quoted(text: str | None) -> str:
-    """A text in a row in an array: each of the two asks for its own escapes; None is no text."""
+    """Quote a text in a row in an array, each of which needs escapes; None is NULL."""
     if text is None:
         return ""
     return f"""\\"{text.replace(_SLASH, _SLASHES).replace('"', _QUOTES)}\\\""""
@@ -161,6 +163,7 @@ def _quoted(text: str | None) -> str:
 _SLASH: Final = "\\"
 _SLASHES: Final = "\\\\\\\\"
 _QUOTES: Final = '\\"\\"'
+_NO_AMOUNTS: Final = "{}"
 _EMPTY: Final = _QUOTES
 """A text without characters."""
 
@@ -175,7 +178,7 @@ def _bytes(value: bytes) -> str:
 
 @lru_cache(maxsize=64)
 def currency_of(code: str, scale: int) -> Currency:
-    """A currency as a row names it; there are few, and each row names one."""
+    """Return a row's currency; cached, since there are few."""
     return Currency(code, scale)
 
 

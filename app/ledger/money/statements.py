@@ -1,18 +1,19 @@
-"""The statements of the money road, in plain SQL, word for word as EXPLAIN and the logs show them.
+"""The statements of movements in plain SQL, exactly as EXPLAIN and the server's log show them.
 
-1. FACTS          everything that decides a batch, in one statement and so of one moment; no lock
-2. RECORD         what the decisions leave behind, if all of these facts still hold
+1. FACTS          all facts that decide a batch, in one statement and so one snapshot; no locks
+2. RECORD         writes the decisions, if all of these facts still hold
    LOCK_WALLETS   before FACTS, where the batch is run again under locks
-   FENCE          before that, where nobody knows whether an attempt was committed
-   CONFIRM        instead of RECORD, where a batch writes nothing and a standby must have what it
-                  tells of
+   FENCE          before that, if it is unknown whether an attempt was committed
+   CONFIRM        instead of RECORD, if a batch writes nothing and a standby must have the entries
+                  that it answers with
 
-What a batch asks and writes travels as texts, each an array of rows as PostgreSQL writes them: the
-driver looks at every element of an array of its own, which costs more. Amounts travel as text.
+The arguments are texts, each an array of rows in PostgreSQL's text form: the driver would encode
+each element of a list, which costs more. Amounts are passed as text.
 
-No plan is left to the statistics, which know nothing of a table that was looked at while it was
-empty: a plan made then reads whole tables until somebody looks again. What is read by key stands in
-a LATERAL with LIMIT 1 (or OFFSET 0), which can only be looked up.
+Plans must not depend on statistics, which are wrong for a table that was analysed while empty: such
+a plan scans whole tables until the next ANALYZE. Reads by key are in a LATERAL with LIMIT 1 (or
+OFFSET 0), which allows only an index lookup.; so is an EXISTS, which would otherwise be
+answered from a hash of the whole table. An index is asked for the keys of an array in their order.
 """
 
 from typing import Final
@@ -38,11 +39,11 @@ _ENTRY_JSON: Final = """
 """The same in one column, for entries that only some movements need."""
 
 FACETS_MAX: Final = 64
-"""More than there can be of one transaction id: event types times directions."""
+"""More facets than one transaction id can have: event types times directions."""
 
 FACTS: Final = f"""
 SELECT asked.n, coalesce($2::timestamptz, now()),
-       current_setting('synchronous_standby_names') <> '',
+       (SELECT current_setting('synchronous_standby_names') <> ''),
        w.player_id, w.agent, w.currency, w.scale, w.limits, w.blocked, w.excluded_until,
        w.real, w.bonus, w.version, w.position, w.chain, w.revision,
        w.usage_day, w.stake_day, w.stake_week, w.stake_month,
@@ -50,7 +51,39 @@ SELECT asked.n, coalesce($2::timestamptz, now()),
        s.expires_at, s.life_seconds,
        r.settled, r.bets_placed, r.bets_standing, r.stake_real, r.stake_bonus, r.staked, r.paid,
        r.taken_back, r.cancels, r.remainder, r.refused_aborts,
-       aborts.entries, taken.entries, history.entries
+       CASE WHEN r.has_early_aborts THEN (
+           SELECT json_agg(json_build_array(
+                      a.transaction_id, a.amount::text,
+                      (extract(epoch FROM a.first_at) * 1000000)::bigint, a.state)
+                  ORDER BY a.first_at, a.transaction_id)
+           FROM early_aborts a
+           WHERE a.player_id = p.player_id AND a.event_id = asked.event_id
+             AND a.is_streamer = asked.is_streamer
+       ) END AS early_aborts,
+       CASE WHEN k.player_id IS NOT NULL THEN (
+           SELECT json_agg(json_build_array({_ENTRY_JSON}, EXISTS (
+                      SELECT FROM unanswered u
+                      WHERE u.player_id = m.player_id AND u.position = m.position
+                        AND u.came_back_at IS NULL
+                      OFFSET 0)))
+           FROM (
+               SELECT player_id, position FROM transaction_keys
+               WHERE source = asked.source AND transaction_id = asked.transaction_id
+               LIMIT {FACETS_MAX}
+           ) same_id
+           CROSS JOIN LATERAL (
+               SELECT * FROM movements
+               WHERE (player_id, position) >= (same_id.player_id, same_id.position)
+               ORDER BY player_id, position LIMIT 1
+           ) m
+       ) END AS taken,
+       CASE WHEN asked.needs_history OR (asked.may_need_history AND r.is_unsure) THEN (
+           SELECT json_agg({_ENTRY_JSON} ORDER BY m.position)
+           FROM (
+               SELECT * FROM movements
+               WHERE player_id = p.player_id AND event_id = asked.event_id OFFSET 0
+           ) m
+       ) END AS history
 FROM unnest($1::text::question_row_v1[]) WITH ORDINALITY AS asked (
     user_id, token, source, transaction_id, event_id, is_streamer, needs_history,
     may_need_history, n)
@@ -78,43 +111,16 @@ LEFT JOIN LATERAL (
       AND is_streamer = asked.is_streamer LIMIT 1
 ) r ON true
 LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_array(
-               a.transaction_id, a.amount::text,
-               (extract(epoch FROM a.first_at) * 1000000)::bigint, a.state)
-           ORDER BY a.first_at, a.transaction_id) AS entries
-    FROM early_aborts a
-    WHERE r.has_early_aborts AND a.player_id = p.player_id AND a.event_id = asked.event_id
-      AND a.is_streamer = asked.is_streamer
-) aborts ON true
-LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_array({_ENTRY_JSON}, EXISTS (
-               SELECT FROM unanswered u
-               WHERE u.player_id = m.player_id AND u.position = m.position
-                 AND u.came_back_at IS NULL))) AS entries
-    FROM (
-        SELECT player_id, position FROM transaction_keys
-        WHERE source = asked.source AND transaction_id = asked.transaction_id
-        LIMIT {FACETS_MAX}
-    ) k
-    CROSS JOIN LATERAL (
-        SELECT * FROM movements WHERE (player_id, position) >= (k.player_id, k.position)
-        ORDER BY player_id, position LIMIT 1
-    ) m
-) taken ON true
-LEFT JOIN LATERAL (
-    SELECT json_agg({_ENTRY_JSON} ORDER BY m.position) AS entries
-    FROM (
-        SELECT * FROM movements
-        WHERE player_id = p.player_id AND event_id = asked.event_id
-          AND (asked.needs_history OR (asked.may_need_history AND r.is_unsure))
-        OFFSET 0
-    ) m
-) history ON true
+    SELECT player_id FROM transaction_keys
+    WHERE source = asked.source AND transaction_id = asked.transaction_id LIMIT 1
+) k ON true
 """  # noqa: S608 - composed of constants
-"""Read outside of any transaction, at READ COMMITTED.
+"""Run outside of any transaction, at READ COMMITTED.
 
-A key that is not there leaves no mark on its index, as it would at SERIALIZABLE, where every insert
-near it became a conflict."""
+What only some movements need is in a CASE, which is evaluated for those alone.
+
+At SERIALIZABLE a missing key would leave a predicate lock on its index page, and every insert near
+it would conflict."""
 
 LOCK_WALLETS: Final = """
 SELECT 1 FROM (
@@ -131,15 +137,13 @@ CROSS JOIN LATERAL (
 """In the order of their players; FOR NO KEY UPDATE is exactly the lock that RECORD takes."""
 
 FENCE: Final = """
-UPDATE wallets w SET revision = w.revision + 1
-FROM (
+UPDATE wallets SET revision = revision + 1
+WHERE player_id = ANY (ARRAY(
     SELECT p.player_id FROM unnest($1::text[]) AS asked (user_id)
     CROSS JOIN LATERAL (
         SELECT player_id FROM players WHERE user_id = asked.user_id LIMIT 1
     ) p
-    ORDER BY p.player_id
-) n
-WHERE w.player_id = n.player_id
+))
 """
 """Raise the revisions of wallets whose last RECORD may still be on its way to the database.
 

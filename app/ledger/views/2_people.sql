@@ -17,8 +17,8 @@ FROM public.players p
 JOIN public.wallets w ON w.player_id = p.player_id;
 
 COMMENT ON VIEW ops.players IS
-    'Every player with what he has now. Names and addresses of people are left out: ask the operator''s platform for them';
-COMMENT ON COLUMN ops.players.user_id IS 'The player''s id, as the operator and the game side call him';
+    'Every player with their current balance. Names and addresses of people are left out: ask the operator''s platform for them';
+COMMENT ON COLUMN ops.players.user_id IS 'The player''s id, as the operator and the game side know it';
 COMMENT ON COLUMN ops.players.agent IS 'The operator''s platform that opened the account';
 COMMENT ON COLUMN ops.players.nickname IS 'What other players see; fixed at the first game';
 COMMENT ON COLUMN ops.players.language IS 'The language games are shown in';
@@ -27,12 +27,12 @@ COMMENT ON COLUMN ops.players.real IS
     'The real pocket now; negative after a SportBetCancel that found too little';
 COMMENT ON COLUMN ops.players.bonus IS 'The bonus pocket now; never negative';
 COMMENT ON COLUMN ops.players.balance IS 'Both pockets together: the balance that the game side is told';
-COMMENT ON COLUMN ops.players.blocked IS 'Whether the operator blocked him: debits of play are refused';
-COMMENT ON COLUMN ops.players.excluded_until IS 'Until when he excluded himself; null: he did not';
+COMMENT ON COLUMN ops.players.blocked IS 'Whether the operator blocked them: debits of play are refused';
+COMMENT ON COLUMN ops.players.excluded_until IS 'The end of their self-exclusion; null: there is none';
 COMMENT ON COLUMN ops.players.may_play IS 'Neither blocked nor excluded at this moment';
-COMMENT ON COLUMN ops.players.movements IS 'How many movements of his were accepted, ever';
+COMMENT ON COLUMN ops.players.movements IS 'How many of their movements were ever accepted';
 COMMENT ON COLUMN ops.players.opened_at IS 'When the account was opened';
-COMMENT ON COLUMN ops.players.player_id IS 'Our own number for him, which leads every key of his data';
+COMMENT ON COLUMN ops.players.player_id IS 'Our own number for the player, which leads every key of their data';
 
 CREATE VIEW ops.sessions AS
 SELECT p.user_id,
@@ -152,7 +152,7 @@ COMMENT ON COLUMN ops.limits.limit_name IS
 COMMENT ON COLUMN ops.limits.currency IS 'The player''s currency';
 COMMENT ON COLUMN ops.limits.in_force IS 'The most that is allowed at this moment; null: no limit any more';
 COMMENT ON COLUMN ops.limits.used IS
-    'What the current window has used of it; negative: he won more than he lost. Null for stake_bet, which looks at one bet at a time';
+    'What the current window has used of it; negative: they won more than they lost. Null for stake_bet, which looks at one bet at a time';
 COMMENT ON COLUMN ops.limits.remaining IS
     'What is left of it; null for stake_bet and where there is no limit';
 COMMENT ON COLUMN ops.limits.changes_to IS

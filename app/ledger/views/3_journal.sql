@@ -150,8 +150,8 @@ COMMENT ON COLUMN ops.statement.line IS 'The line of the statement, from 1, with
 COMMENT ON COLUMN ops.statement.ledger_time IS 'When it happened, by the ledger''s clock';
 COMMENT ON COLUMN ops.statement.day IS 'The UTC day of ledger_time';
 COMMENT ON COLUMN ops.statement.what IS 'What happened, in words';
-COMMENT ON COLUMN ops.statement.money_in IS 'What the player received; null: he paid';
-COMMENT ON COLUMN ops.statement.money_out IS 'What the player paid; null: he received';
+COMMENT ON COLUMN ops.statement.money_in IS 'What the player received; null: they paid';
+COMMENT ON COLUMN ops.statement.money_out IS 'What the player paid; null: they received';
 COMMENT ON COLUMN ops.statement.real IS 'The real pocket after it';
 COMMENT ON COLUMN ops.statement.bonus IS 'The bonus pocket after it';
 COMMENT ON COLUMN ops.statement.balance IS 'Both pockets after it';

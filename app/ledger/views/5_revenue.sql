@@ -232,17 +232,17 @@ CROSS JOIN LATERAL (
 ) AS v;
 
 COMMENT ON VIEW ops.daily_players IS
-    'What each player did on each day he did anything; the terms and the day are those of ops.daily_movements, streamer money left out';
+    'What each player did on each day with a movement; the terms and the day are those of ops.daily_movements, streamer money left out';
 COMMENT ON COLUMN ops.daily_players.day IS 'The UTC day on which the ledger decided';
 COMMENT ON COLUMN ops.daily_players.user_id IS 'The player';
 COMMENT ON COLUMN ops.daily_players.currency IS 'The player''s currency';
-COMMENT ON COLUMN ops.daily_players.movements IS 'How many movements of his were accepted';
-COMMENT ON COLUMN ops.daily_players.bets IS 'How many bets he placed';
+COMMENT ON COLUMN ops.daily_players.movements IS 'How many of their movements were accepted';
+COMMENT ON COLUMN ops.daily_players.bets IS 'How many bets they placed';
 COMMENT ON COLUMN ops.daily_players.turnover IS 'His stakes placed, less given back';
-COMMENT ON COLUMN ops.daily_players.payments IS 'What he was paid, less taken back';
-COMMENT ON COLUMN ops.daily_players.ggr IS 'What the house won from him: turnover less payments';
-COMMENT ON COLUMN ops.daily_players.bonuses IS 'Bonuses granted to him, less revoked';
-COMMENT ON COLUMN ops.daily_players.promotions IS 'Prizes of promotions he won';
+COMMENT ON COLUMN ops.daily_players.payments IS 'What they were paid, less reversals';
+COMMENT ON COLUMN ops.daily_players.ggr IS 'What the operator won from them: turnover less payments';
+COMMENT ON COLUMN ops.daily_players.bonuses IS 'Bonuses granted to them, less revoked';
+COMMENT ON COLUMN ops.daily_players.promotions IS 'Prizes of promotions they won';
 COMMENT ON COLUMN ops.daily_players.ngr IS 'ggr less bonuses and promotions';
-COMMENT ON COLUMN ops.daily_players.deposits IS 'What he paid in';
-COMMENT ON COLUMN ops.daily_players.withdrawals IS 'What he took out';
+COMMENT ON COLUMN ops.daily_players.deposits IS 'What they paid in';
+COMMENT ON COLUMN ops.daily_players.withdrawals IS 'What they took out';

@@ -23,7 +23,7 @@ WHERE w.real < 0;
 COMMENT ON VIEW ops.negative_balances IS 'Players who owe money, and since when';
 COMMENT ON COLUMN ops.negative_balances.user_id IS 'The player';
 COMMENT ON COLUMN ops.negative_balances.currency IS 'The player''s currency';
-COMMENT ON COLUMN ops.negative_balances.real IS 'The real pocket: what he owes, negative';
+COMMENT ON COLUMN ops.negative_balances.real IS 'The real pocket: what they owe, negative';
 COMMENT ON COLUMN ops.negative_balances.bonus IS 'The bonus pocket, which pays no debt';
 COMMENT ON COLUMN ops.negative_balances.balance IS 'Both together, as the game side is told';
 COMMENT ON COLUMN ops.negative_balances.since IS 'When the real pocket last fell below zero';
@@ -71,16 +71,16 @@ LEFT JOIN LATERAL (
 LEFT JOIN public.movements m ON m.player_id = p.player_id AND m.position = closing.position;
 
 COMMENT ON VIEW ops.daily_balances IS
-    'What each player had when each UTC day ended, since his account was opened, today so far included. Name a day or a user_id: the closing movement is found by halving the player''s chain, a dozen look-ups a player and day, however long the journal is';
+    'What each player had when each UTC day ended, since their account was opened, today so far included. Name a day or a user_id: the closing movement is found by halving the player''s chain, a dozen look-ups a player and day, however long the journal is';
 COMMENT ON COLUMN ops.daily_balances.day IS 'The UTC day that ended';
 COMMENT ON COLUMN ops.daily_balances.user_id IS 'The player';
 COMMENT ON COLUMN ops.daily_balances.currency IS 'The player''s currency';
 COMMENT ON COLUMN ops.daily_balances.real IS 'The real pocket at the end of the day';
 COMMENT ON COLUMN ops.daily_balances.bonus IS 'The bonus pocket at the end of the day';
-COMMENT ON COLUMN ops.daily_balances.balance IS 'Both together: what the house owed him';
+COMMENT ON COLUMN ops.daily_balances.balance IS 'Both together: what the operator owed them';
 COMMENT ON COLUMN ops.daily_balances.last_moved_at IS
-    'When his latest movement until then was decided; null: none yet';
-COMMENT ON COLUMN ops.daily_balances.position IS 'That movement''s place in his chain; null or 0: none yet';
+    'When their latest movement until then was decided; null: none yet';
+COMMENT ON COLUMN ops.daily_balances.position IS 'That movement''s place in their chain; null or 0: none yet';
 COMMENT ON COLUMN ops.daily_balances.player_id IS 'Our own number for the player';
 
 CREATE VIEW ops.trial_balance AS

@@ -17,7 +17,7 @@ def choices() -> dict[str, object]:
 
 @pytest.fixture(scope="module", params=["on", "off"], ids=["fast path", "framework"])
 def fast_path(request: pytest.FixtureRequest) -> str:
-    """Every test of this door runs both ways: on the fast path, and by the framework alone."""
+    """Every test of this contract runs both ways: on the fast path, and by the framework alone."""
     assert isinstance(request.param, str)
     return request.param
 

@@ -104,7 +104,7 @@ class Seat:
 
 
 class House:
-    """The served wallet, its back door for set-up, and a signed way in."""
+    """The served wallet, direct access to it for set-up, and signed requests."""
 
     def __init__(self, database: Database, **settings: object) -> None:
         self.database = database
@@ -163,7 +163,7 @@ class House:
             await asyncio.sleep(0.01)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something in the server's loop, by the back door."""
+        """Run a coroutine in the server's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
 
     def sql(self, statement: str, *values: object) -> list[asyncpg.Record]:
@@ -267,7 +267,7 @@ class House:
         )
 
     def refusals(self, seat: Seat) -> list[asyncpg.Record]:
-        """What the trail of refusals has of a player."""
+        """The refusal log's entries of a player."""
         return self.sql(
             "SELECT * FROM refusals WHERE user_id = $1 ORDER BY refusal_id", seat.user_id
         )

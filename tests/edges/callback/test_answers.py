@@ -1,4 +1,4 @@
-"""Receipts to bytes: codes, balances, and what a repeat hears."""
+"""Receipts to bytes: codes, balances, and the answers to repeats."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The gate: signatures as PHP computes them, and networks."""
+"""The authenticator: signatures as PHP computes them, and networks."""
 
 import hashlib
 import json

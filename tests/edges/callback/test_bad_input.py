@@ -1,4 +1,4 @@
-"""What bad input gets: a refusal in the contract's shape, a log line, no trace in the money."""
+"""Malformed requests: a refusal in the contract's shape, a log line, no change of money."""
 
 import json
 from urllib.parse import quote_plus, urlencode

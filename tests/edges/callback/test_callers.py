@@ -1,4 +1,4 @@
-"""Callers who end their side, callers who leave, and callers who try to be somebody else."""
+"""Callers who end their side, callers who hang up, and callers who impersonate others."""
 
 import json
 import socket
@@ -60,7 +60,7 @@ def waits(house: House) -> bool:
     return soon(
         lambda: house.sql(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND application_name LIKE 'wallet/%' AND datname = current_database()"
+            " AND application_name = 'wallet/2' AND datname = current_database()"
         )
     )
 

@@ -100,7 +100,7 @@ def test_a_bet_and_its_abort_together_leave_the_balance(house: House) -> None:
 
 @pytest.fixture(scope="module")
 def second_house(house: House, module_db: Database) -> Iterator[House]:
-    """A second server process, as far as the ledger can tell: its own tellers and connections."""
+    """A second server process, as far as the ledger can tell: its own batcher and connections."""
     assert house.port
     with open_house(module_db) as second:
         yield second

@@ -1,4 +1,4 @@
-"""Bytes to fields, as the aggregator's PHP would hold them."""
+"""Bytes to fields, as the aggregator's PHP decodes them."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The OpenAPI document describes the callback API truly: every answer fits what it promises."""
+"""The OpenAPI document of the callback API: every real answer matches its schema."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Each error code of the contract's section 4, with or without the balance, and where it stays."""
+"""Each code of the contract's section 4: with or without the balance, and how it is recorded."""
 
 from tests.edges.callback.house import House, Reply, Seat
 
@@ -7,7 +7,7 @@ def told(reply: Reply) -> tuple[int, int, str | None]:
     return reply.status, reply.code, reply.balance
 
 
-def trail(house: House, seat: Seat) -> list[str]:
+def refusals_of(house: House, seat: Seat) -> list[str]:
     return [row["refusal"] for row in house.refusals(seat)]
 
 
@@ -15,7 +15,7 @@ def test_400_is_anything_without_a_code_of_its_own(house: House) -> None:
     seat = house.seat("90.00")
     assert told(house.move(seat, "BetPlacing", "1e3")) == (200, 400, None)
     assert told(house.move(seat, "BetPlacing", "0.001")) == (200, 400, None)
-    assert trail(house, seat) == ["FORMAT", "AMOUNT_TOO_FINE"]
+    assert refusals_of(house, seat) == ["FORMAT", "AMOUNT_TOO_FINE"]
 
 
 def test_402_is_not_enough_money(house: House) -> None:
@@ -26,7 +26,7 @@ def test_402_is_not_enough_money(house: House) -> None:
 def test_404_is_no_such_player(house: House) -> None:
     seat = Seat("nobody", "tok")
     assert told(house.move(seat, "BetPlacing", "1.00")) == (200, 404, None)
-    assert trail(house, seat)[-1] == "PLAYER_UNKNOWN"
+    assert refusals_of(house, seat)[-1] == "PLAYER_UNKNOWN"
 
 
 def test_405_is_a_blocked_player(house: House) -> None:
@@ -38,7 +38,7 @@ def test_405_is_a_blocked_player(house: House) -> None:
 def test_406_is_no_matching_debit_in_this_event(house: House) -> None:
     seat = house.seat("90.00")
     assert told(house.move(seat, "Win", "1.00")) == (200, 406, "90.00")
-    assert trail(house, seat) == ["NO_MATCHING_MOVEMENT"]
+    assert refusals_of(house, seat) == ["NO_MATCHING_MOVEMENT"]
 
 
 def test_409_is_a_transaction_id_processed_already(house: House) -> None:
@@ -52,13 +52,13 @@ def test_410_is_an_expired_token(house: House) -> None:
     seat = house.seat("90.00")
     reply = house.move(seat, "BetPlacing", "1.00", token=house.expired(seat))
     assert told(reply) == (200, 410, None)
-    assert trail(house, seat) == ["TOKEN_EXPIRED"]
+    assert refusals_of(house, seat) == ["TOKEN_EXPIRED"]
 
 
 def test_417_is_a_token_not_found(house: House) -> None:
     seat = house.seat("90.00")
     assert told(house.move(seat, "BetPlacing", "1.00", token="?")) == (200, 417, None)
-    assert trail(house, seat) == ["TOKEN_UNKNOWN"]
+    assert refusals_of(house, seat) == ["TOKEN_UNKNOWN"]
 
 
 def test_456_is_a_limit_exceeded(house: House) -> None:

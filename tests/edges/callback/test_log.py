@@ -1,4 +1,4 @@
-"""What the log hears: one line for each decided movement, alarms, and never a secret."""
+"""The log of the callback API: one line for each decided movement, alarms, never a secret."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The list of networks over HTTP: strangers hear what an unsigned request hears."""
+"""The list of networks over HTTP: untrusted callers get the answer to an unsigned request."""
 
 import pytest
 from structlog.testing import capture_logs

@@ -1,4 +1,4 @@
-"""The contract's section 4: each step is told before the next one."""
+"""The order of checks in the contract's section 4: each is reported before the next."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""PHP's reading of names: laws; the examples that PHP itself computed are in `test_fields`."""
+"""PHP's parsing of names: properties; examples computed by PHP are in `test_decoding`."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""`duplicate_reply = replay`: a repeat hears the first answer again, byte for byte."""
+"""`duplicate_reply = replay`: a repeat gets the first answer again, byte for byte."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every answer names its delivery, and what we keep of it can be found under that name."""
+"""Every answer has a Request-Id, under which its log line and its rows are found."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def seat(house: House) -> Seat:
 
 
 def request_id(reply: Reply) -> str:
-    """The name on an answer; there is one."""
+    """The Request-Id of an answer, which has exactly one."""
     (name,) = reply.headers.get_list("request-id")
     assert len(bytes.fromhex(name)) == 16
     assert name == name.lower()
@@ -25,7 +25,7 @@ def request_id(reply: Reply) -> str:
 
 
 def calls(house: House, seat: Seat) -> dict[str, Callable[[], Reply]]:
-    """Each kind of answer of this door."""
+    """Every kind of answer of this contract."""
     bet = house.fields(seat, "BetPlacing", "1.00")
     asked = {"token": seat.token, "userId": seat.user_id}
     return {

@@ -1,4 +1,4 @@
-"""`wallet scope widen`: ids of the narrow scope stay taken, and nobody records by the old scope."""
+"""`wallet scope widen`: ids of the narrow scope stay taken; the old scope records nothing."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""When the outcome is not known: 503 in the contract's shape, and the retry finds the truth."""
+"""Unknown outcomes: 503 in the contract's shape, and the retry returns the outcome."""
 
 import asyncio
 import functools

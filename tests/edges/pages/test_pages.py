@@ -1,4 +1,4 @@
-"""The API pages in a real browser: they show every operation, and ask nobody but us."""
+"""The API pages in a real browser: they show every operation, and load nothing from elsewhere."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ from tests.edges.callback.house import House, open_house
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BROWSER_SECONDS = 50
 VIRTUAL_MILLISECONDS = 15_000
-"""What the page may wait for, by the browser's own clock, which leaps over waits."""
+"""How long the page may wait, by the browser's virtual clock, which skips idle time."""
 
 QUIET = (
     "--no-first-run",
@@ -34,12 +34,12 @@ QUIET = (
 BROWSERS_OWN = re.compile(
     r"(?:https?://)?(?!fonts\.)[a-z0-9.-]+\.(?:google|googleapis|gvt1)\.com[:/].*"
 )
-"""Chromium asks its maker for the time, for updates and the like, however it is started; what a
-page would want from there is fonts."""
+"""Requests of Chromium itself to Google, for the time, updates and the like, which no flag turns
+off altogether. Fonts are not among them: a page would load those."""
 
 
 class Elsewhere:
-    """The rest of the world: a proxy that every request beyond this machine has to ask."""
+    """A proxy that gets every request for another host, notes it and refuses it."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -70,7 +70,7 @@ class Elsewhere:
 
 
 class Browsed:
-    """A page as the browser has made it, and what the browser had to say."""
+    """A page as the browser rendered it, its console messages, and its requests to other hosts."""
 
     def __init__(self, url: str, folder: Path) -> None:
         if CHROMIUM is None:
@@ -103,7 +103,7 @@ class Browsed:
 
     @property
     def words(self) -> str:
-        """What a person reads on it."""
+        """The text on it."""
         reader = _Reader()
         reader.feed(self.html)
         return "".join(reader.words)
@@ -156,7 +156,7 @@ def test_a_page_shows_every_operation_and_asks_nobody_else(
         assert operation in shown, operation
         assert summary in shown, operation
     assert page.elsewhere == []
-    # The only thing that its policy has to forbid is Redoc's mark.
+    # The only request that the policy has to block is that for Redoc's logo.
     allowed = [complaint for complaint in page.complaints if "/redoc/logo-mini.svg" in complaint]
     assert page.complaints == allowed
     assert len(allowed) == (path == "/redoc")

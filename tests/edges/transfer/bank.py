@@ -75,11 +75,12 @@ def unjwe(body: bytes, key: bytes = KEYS[AGENT][0]) -> tuple[dict[str, Any], byt
 
 
 class Reply(NamedTuple):
-    """What came back; numbers as they were written."""
+    """What came back, taken out of its envelope; numbers as they were written."""
 
     status: int
     body: bytes
     headers: httpx2.Headers
+    was_sealed: bool = False
 
     @property
     def said(self) -> dict[str, Any]:
@@ -95,7 +96,10 @@ class Reply(NamedTuple):
         assert isinstance(said["data"], dict)
         code = int(said["code"])
         assert self.status == {0: 200, 1: 500, 103: 500}.get(code, 202)
-        assert self.headers["content-type"] == "application/json"
+        assert self.headers["content-type"] == (
+            "application/jose" if self.was_sealed else "application/json"
+        )
+        assert self.was_sealed or "token" not in said["data"]
         return code
 
     @property
@@ -140,7 +144,11 @@ class Bank:
         self._thread.start()
         port = Port(
             lambda: build_app(
-                self.settings, self.database.service_url, clock=self.now, require_durability=False
+                self.settings,
+                self.database.service_url,
+                clock=self.now,
+                require_durability=False,
+                private_port="private_port" in self.settings.model_fields_set,
             ),
             connections=100,
             deadline=self.settings.deadline,
@@ -189,6 +197,16 @@ class Bank:
 
         return self.run(work())
 
+    def numbers(self, name: str) -> dict[str, int]:
+        """Read a counter from the private port, by its labels."""
+        page = httpx2.get(f"http://127.0.0.1:{self.settings.private_port}/metrics").text
+        lines = [line for line in page.splitlines() if line.startswith(f"{name}{{")]
+        counts = {}
+        for line in lines:
+            labels, value = line.removeprefix(f"{name}{{").split("} ")
+            counts[labels] = int(value.removesuffix(".0"))
+        return counts
+
     # --- the operator's platform ----------------------------------------------------------------
 
     def send(self, operation: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
@@ -204,17 +222,22 @@ class Bank:
         return int(self.now().timestamp())
 
     def text(self, operation: str, text: str, *, agent: str = AGENT) -> Reply:
-        """Send this plaintext; `IAT` in it stands for the time."""
-        plaintext = text.replace("IAT", str(self.iat())).encode()
+        """Send this plaintext; `IAT` in it stands for the time and the operation's name."""
+        named = f'{self.iat()},"op":{json.dumps(operation)}'
+        plaintext = text.replace("IAT", named).encode()
         return self.send(operation, jwe(plaintext, agent, KEYS[agent][0]))
 
     def ask(self, operation: str, /, **fields: Any) -> Reply:  # noqa: ANN401 - any JSON
-        """Ask for an operation as a good client would; `agent` is who asks."""
+        """Ask for an operation as a good client would; `agent` is who asks, under `key`."""
         agent = fields.pop("agent", AGENT)
-        named = {"iat": self.iat(), **fields}
+        key = fields.pop("key", KEYS[agent][0])
+        named = {"iat": self.iat(), "op": operation, "jti": unique("jti"), **fields}
         if "since" in named:
             named["from"] = named.pop("since")
-        return self.send(operation, jwe(json.dumps(named).encode(), agent, KEYS[agent][0]))
+        reply = self.send(operation, jwe(json.dumps(named).encode(), agent, key))
+        if reply.headers["content-type"] != "application/jose":
+            return reply
+        return reply._replace(body=unjwe(reply.body, key)[1], was_sealed=True)
 
     def player(
         self, real: str = "0", bonus: str = "0", *, currency: str = "USD", agent: str = AGENT
@@ -268,7 +291,7 @@ class Bank:
     def balance(self, user_id: str) -> tuple[str, str]:
         return self.ask("account/balance", user_id=user_id).pockets
 
-    def trail(self, user_id: str) -> list[tuple[str, str]]:
+    def refusals_of(self, user_id: str) -> list[tuple[str, str]]:
         """The operation and the refusal of each request of a player that was refused."""
         rows = self.sql(
             "SELECT operation, refusal FROM refusals WHERE user_id = $1 ORDER BY refusal_id",

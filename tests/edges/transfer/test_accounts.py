@@ -1,4 +1,4 @@
-"""What an operator settles about a player: status, exclusion, limits, language, tokens' lives."""
+"""Changes of an account by its operator: status, exclusion, limits, language, token life."""
 
 import json
 from datetime import timedelta
@@ -220,7 +220,12 @@ def test_an_account_whose_exclusion_was_stored_as_an_infinity_can_be_changed(
     bank: Bank, stored: str
 ) -> None:
     user_id = bank.player("5")
-    bank.sql(f"UPDATE players SET excluded_until = '{stored}' WHERE user_id = '{user_id}'")
+    token = bank.token(user_id)
+    bank.sql(
+        f"UPDATE wallets SET excluded_until = '{stored}', revision = revision + 1 FROM players p"
+        f" WHERE p.player_id = wallets.player_id AND user_id = '{user_id}'"
+    )
+    assert bank.play(user_id, token, "BetPlacing", "1") == (405 if stored == "infinity" else 0)
     reply = bank.ask("account/update", user_id=user_id, status="blocked")
     bound = "9000-01-01" if stored == "infinity" else "1970-01-01"
     assert (reply.code, reply.data["excluded_until"]) == (0, f"{bound}T00:00:00.000000Z")

@@ -1,4 +1,4 @@
-"""A platform that ends its side after asking hears the answer; one that left is listed."""
+"""A platform that ends its side after a request is answered; one that hung up is listed."""
 
 import json
 import socket
@@ -41,6 +41,7 @@ def test_a_deposit_is_heard_by_who_ends_their_side_and_listed_for_who_left(
 def deposit(bank: Bank, user_id: str) -> bytes:
     fields = {
         "iat": bank.iat(),
+        "op": "account/deposit",
         "user_id": user_id,
         "transaction_id": unique("cash"),
         "amount": "5",

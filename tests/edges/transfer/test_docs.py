@@ -1,4 +1,4 @@
-"""The page tells the truth: its examples run, its tables are the code's."""
+"""`docs/contracts/transfer.md`: its examples run, and its tables are those of the code."""
 
 import json
 import os
@@ -6,20 +6,21 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from app.edges.transfer.codes import HTTP_STATUSES, WORDS, Code
 from app.edges.transfer.operations import FORMS
-from tests.edges.transfer.bank import AGENT, KEYS, Bank, b64, unique
+from tests.edges.transfer.bank import AGENT, KEYS, STRANGER_KEY, Bank, b64, unique
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "contracts" / "transfer.md").read_text(encoding="utf-8")
 JOSE_FOLDERS = "JOSE_NODE_MODULES"
 """The variable that may name a node_modules folder with `jose` in it."""
 
-NODE = shutil.which("node")
+NODE, PHP, JAVAC = map(shutil.which, ("node", "php", "javac"))
 
 
 def example(name: str) -> str:
@@ -38,14 +39,26 @@ def jose_folder() -> Path | None:
     return None
 
 
-def try_example(bank: Bank, command: list[str]) -> None:
-    """Let a program open an account, pay in twice, and look."""
-    user_id, transaction_id = unique("reader"), unique("example")
+def as_json(fields: Mapping[str, str]) -> list[str]:
+    return [json.dumps(fields)]
 
-    def ask(operation: str, **fields: object) -> bytes:
-        words = [f"http://127.0.0.1:{bank.port}", AGENT, b64(KEYS[AGENT][0]), operation]
+
+def as_words(fields: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in fields.items()]
+
+
+def try_example(
+    bank: Bank,
+    command: list[str],
+    spelling: Callable[[Mapping[str, str]], list[str]] = as_json,
+) -> None:
+    """Let a program open an account, pay in twice, look, launch a game twice, and be refused."""
+    user_id, transaction_id = unique('a "reader" \\ \u00e9'), unique("example")
+
+    def ask(operation: str, key: str = b64(KEYS[AGENT][0]), **fields: str) -> bytes:
+        words = [f"http://127.0.0.1:{bank.port}", AGENT, key, operation]
         done = subprocess.run(
-            [*command, *words, json.dumps(fields)], capture_output=True, check=False, timeout=30
+            [*command, *words, *spelling(fields)], capture_output=True, check=False, timeout=30
         )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.strip()
@@ -57,6 +70,12 @@ def try_example(bank: Bank, command: list[str]) -> None:
     assert json.loads(first)["code"] == 0
     assert ask("account/deposit", **deposit) == first
     assert b'"balance":100.50,' in ask("account/balance", user_id=user_id)
+    launch = {"user_id": user_id, "jti": unique("launch")}
+    launched = ask("account/session", **launch)
+    assert json.loads(launched)["data"]["token"]
+    assert ask("account/session", **launch) == launched
+    assert ask("account/session", user_id=user_id) != launched
+    assert json.loads(ask("account/balance", b64(STRANGER_KEY), user_id=user_id))["code"] == 3
 
 
 def test_the_python_example_runs(bank: Bank, tmp_path: Path) -> None:
@@ -81,6 +100,29 @@ def test_the_example_with_jose_runs(bank: Bank, tmp_path: Path) -> None:
     program.write_text(example("jose"), encoding="utf-8")
     (tmp_path / "node_modules").symlink_to(folder)
     try_example(bank, [str(NODE), str(program)])
+
+
+@pytest.mark.skipif(PHP is None, reason="there is no PHP here")
+def test_the_php_example_runs(bank: Bank, tmp_path: Path) -> None:
+    program = tmp_path / "example.php"
+    program.write_text(example("php"), encoding="utf-8")
+    try_example(bank, [str(PHP), str(program)])
+
+
+@pytest.mark.skipif(JAVAC is None, reason="there is no Java compiler here")
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("version", ["HTTP_2", "HTTP_1_1"])
+def test_the_java_example_runs_whatever_http_it_offers(
+    bank: Bank, tmp_path: Path, version: str
+) -> None:
+    program = tmp_path / "Transfer.java"
+    made, default = f"newBuilder().version(HttpClient.Version.{version}).build()", "newHttpClient()"
+    assert default in example("java")
+    program.write_text(example("java").replace(default, made), encoding="utf-8")
+    compiled = [str(JAVAC), "-encoding", "UTF-8", "-d", str(tmp_path), str(program)]
+    subprocess.run(compiled, check=True, capture_output=True, timeout=60)
+    java = str(Path(str(JAVAC)).with_name("java"))
+    try_example(bank, [java, "-cp", str(tmp_path), "Transfer"], as_words)
 
 
 def test_every_operation_and_field_is_described() -> None:

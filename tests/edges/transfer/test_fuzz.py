@@ -1,4 +1,4 @@
-"""No input makes an internal error: whatever an agent sends, he hears a code of the contract."""
+"""No input makes an internal error: every request of an agent gets a code of the contract."""
 
 import json
 from typing import Any

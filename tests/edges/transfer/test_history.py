@@ -118,7 +118,7 @@ def test_pages_follow_each_other_without_a_gap(bank: Bank) -> None:
         events = [r["event_id"] for page in seen for r in page]
         assert sorted(events) == sorted(names)
         assert len(set(events)) == len(names)
-    # What is opened while somebody turns the pages stands before his first.
+    # A round opened while a client pages through the history comes before its first page.
     turning = pages(bank, type="ALL", user_id=user_id, limit=4)
     first = next(turning)
     assert bank.play(user_id, token, "BetPlacing", "1", "later") == 0

@@ -1,4 +1,4 @@
-"""Each operation of the contract, as a good client asks for it."""
+"""Each operation of the contract, requested correctly."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def test_init_holds_to_the_account_that_is_there(bank: Bank) -> None:
     assert bank.ask("account/init", **profile, currency="KRW").code == 100
     assert bank.ask("account/init", **profile, currency="USD", agent=OTHER).code == 101
     assert bank.ask("account/init", **profile, currency="KRW", agent=OTHER).code == 101
-    assert bank.trail(user_id) == [
+    assert bank.refusals_of(user_id) == [
         ("account/init", "VALUE"),
         ("account/init", "ACCOUNT_OF_ANOTHER_AGENT"),
         ("account/init", "ACCOUNT_OF_ANOTHER_AGENT"),
@@ -175,7 +175,8 @@ def test_a_transaction_can_be_looked_up(bank: Bank) -> None:
 
 def test_the_answer_is_an_envelope_for_whoever_accepts_one(bank: Bank) -> None:
     user_id = bank.player("7")
-    plaintext = json.dumps({"iat": bank.iat(), "user_id": user_id}).encode()
+    asked = {"iat": bank.iat(), "op": "account/balance", "user_id": user_id}
+    plaintext = json.dumps(asked).encode()
     for key in KEYS[AGENT]:
         reply = bank.send(
             "account/balance", jwe(plaintext, AGENT, key), {"Accept": "application/jose"}

@@ -1,4 +1,4 @@
-"""Tokens that the operator's own platform signs, made by hand, through the game side's door."""
+"""Tokens that the operator's own platform signs, used in the callback API."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""What bad input gets: the contract's code, HTTP 202, a trace, and nothing moved."""
+"""Malformed requests: the contract's code, HTTP 202, a log entry, and nothing moved."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ MOVEMENTS = {
     "bonus/grant": "BonusGrant",
     "bonus/revoke": "BonusRevoke",
 }
-"""What the trail calls an operation that was refused as a movement."""
+"""The refusal log's name of an operation that was refused as a movement."""
 
 MONEY = ("account/deposit", "account/withdraw", "bonus/grant", "bonus/revoke")
 OF_A_PLAYER = (*MONEY, "account/balance", "account/session", "account/update")
@@ -97,7 +97,7 @@ def test_an_amount_that_is_none(bank: Bank, operation: str, amount: str) -> None
     )
     assert bank.text(operation, text).code == 100
     assert bank.balance(user_id) == ("0.00", "0.00")
-    assert len(bank.trail(user_id)) == 1
+    assert len(bank.refusals_of(user_id)) == 1
 
 
 @pytest.mark.parametrize("name", ["user_id", "transaction_id"])
@@ -112,7 +112,7 @@ def test_an_amount_too_fine_for_its_currency(bank: Bank) -> None:
     for currency, fine in (("KRW", "1.5"), ("USD", "0.001"), ("BTC", "0.000000001")):
         user_id = bank.player(currency=currency)
         assert bank.move("account/deposit", user_id, fine).code == 100
-        assert bank.trail(user_id) == [("Deposit", "AMOUNT_TOO_FINE")]
+        assert bank.refusals_of(user_id) == [("Deposit", "AMOUNT_TOO_FINE")]
 
 
 def test_a_balance_that_would_not_fit(bank: Bank) -> None:
@@ -121,7 +121,7 @@ def test_a_balance_that_would_not_fit(bank: Bank) -> None:
     user_id = bank.player(currency="BTC")
     assert bank.move("account/deposit", user_id, "1000000000000").code == 100
     assert bank.move("account/deposit", user_id, "999999999999.99999999").code == 0
-    assert bank.trail(user_id) == [("Deposit", "BALANCE_TOO_LARGE")]
+    assert bank.refusals_of(user_id) == [("Deposit", "BALANCE_TOO_LARGE")]
 
 
 @pytest.mark.parametrize("operation", OF_A_PLAYER)
@@ -133,7 +133,7 @@ def test_an_account_that_is_not_there_or_another_agents(bank: Bank, operation: s
         fields = {**OPERATIONS[operation], "user_id": user_id}
         reply = bank.ask(operation, agent=OTHER, **fields)
         assert reply.code == code
-        assert bank.trail(user_id) == [(MOVEMENTS.get(operation, operation), word)]
+        assert bank.refusals_of(user_id) == [(MOVEMENTS.get(operation, operation), word)]
 
 
 def test_history_of_a_player_that_is_not_there_or_another_agents(bank: Bank) -> None:
@@ -260,7 +260,7 @@ def test_a_request_too_old_or_from_the_future(bank: Bank, seconds: int) -> None:
     fields = {"iat": bank.iat() + seconds, "user_id": user_id}
     reply = bank.send("account/balance", jwe(json.dumps(fields).encode()))
     assert reply.code == 5
-    assert bank.trail(user_id) == [("account/balance", "EXPIRED")]
+    assert bank.refusals_of(user_id) == [("account/balance", "EXPIRED")]
 
 
 @pytest.mark.parametrize("iat", ["1e999", "1e99999999999999999999", "-1", "0", "9" * 5000, "-0.0"])
@@ -272,7 +272,8 @@ def test_a_time_within_the_window_in_any_spelling(bank: Bank) -> None:
     user_id = bank.player()
     now = bank.iat()
     for iat in (str(now - 58), str(now + 59), f"{now}.75", f"{now}e0", f"{now}0e-1"):
-        reply = bank.text("account/balance", f'{{"iat":{iat},"user_id":"{user_id}"}}')
+        asked = f'{{"iat":{iat},"op":"account/balance","user_id":"{user_id}"}}'
+        reply = bank.text("account/balance", asked)
         assert reply.code == 0, iat
 
 

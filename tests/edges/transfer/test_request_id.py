@@ -1,11 +1,11 @@
-"""Every answer names its delivery, and its log line has that name and the balance it told."""
+"""Every answer has a Request-Id, and its log line has the same and the answer's balance."""
 
 import json
 from typing import Any
 
 from structlog.testing import capture_logs
 
-from tests.edges.transfer.bank import AGENT, KEYS, STRANGER_KEY, Bank, Reply, jwe, unjwe
+from tests.edges.transfer.bank import AGENT, KEYS, STRANGER_KEY, Bank, Reply, jwe, unique, unjwe
 
 
 def heard(bank: Bank, operation: str, **fields: object) -> tuple[Reply, list[dict[str, Any]]]:
@@ -15,7 +15,7 @@ def heard(bank: Bank, operation: str, **fields: object) -> tuple[Reply, list[dic
 
 
 def request_id(reply: Reply) -> str:
-    """The name on an answer; there is one."""
+    """The Request-Id of an answer, which has exactly one."""
     (name,) = reply.headers.get_list("request-id")
     assert len(bytes.fromhex(name)) == 16
     return name
@@ -41,6 +41,19 @@ def test_an_answer_that_tells_a_balance_has_it_in_its_line(bank: Bank) -> None:
         assert reply.data.get("balance") == balance
 
 
+def test_a_repeat_under_a_jti_has_a_name_of_its_own_and_the_first_answer_s_balance(
+    bank: Bank,
+) -> None:
+    user_id = bank.player("10.00")
+    fields = {"user_id": user_id, "jti": unique("j"), "language": "de"}
+    first, _ = heard(bank, "account/update", **fields)
+    bank.ask("account/deposit", user_id=user_id, transaction_id=unique("cash"), amount="5")
+    again, lines = heard(bank, "account/update", **fields)
+    assert again.body == first.body
+    assert request_id(again) != request_id(first)
+    assert [(line["delivery"], line["balance"]) for line in lines] == [(request_id(again), "10.00")]
+
+
 def test_a_refusal_is_kept_under_the_name_on_its_answer(bank: Bank) -> None:
     user_id = bank.player()
     reply, lines = heard(bank, "account/deposit", user_id=user_id, transaction_id="?", amount="0")
@@ -51,7 +64,9 @@ def test_a_refusal_is_kept_under_the_name_on_its_answer(bank: Bank) -> None:
 
 
 def test_a_sealed_answer_and_one_to_a_stranger_have_names_too(bank: Bank) -> None:
-    body = json.dumps({"iat": bank.iat(), "user_id": bank.player("1.00")}).encode()
+    body = json.dumps(
+        {"iat": bank.iat(), "op": "account/balance", "user_id": bank.player("1.00")}
+    ).encode()
     sealed = bank.send(
         "account/balance", jwe(body, AGENT, KEYS[AGENT][0]), {"Accept": "application/jose"}
     )

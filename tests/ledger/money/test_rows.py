@@ -1,28 +1,38 @@
 """Rows go to PostgreSQL as text, and every text arrives there as it was."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from app.ledger.money.rows import (
-    RowVersion,
     as_array,
+    early_abort_of,
+    early_abort_row,
+    entry_of,
+    entry_of_json,
     journal_row,
+    position_row,
     question_row,
+    refusal_row,
     round_row,
-    seen_row,
+    session_row,
+    settings_row,
     wallet_row,
 )
-from app.wallet.balance import EMPTY, Pockets
+from app.ledger.money.statements import _ENTRY_JSON, ENTRY_COLUMNS
+from app.wallet.balance import EMPTY, Pockets, StakeOrder
+from app.wallet.early_aborts import AbortState, EarlyAbort, OvertakenBet
 from app.wallet.events import Direction, EventType, HouseAccount
-from app.wallet.facts import Wallet
+from app.wallet.facts import Policy, RuleVersion, Wallet
 from app.wallet.journal import EPOCH, Flag, JournalEntry, Reversal
 from app.wallet.limits import NO_LIMITS, Usage
 from app.wallet.money import Currency
-from app.wallet.movement import Key, Movement
-from app.wallet.outcomes import RoundChange
+from app.wallet.movement import Key, KeyScope, Movement
+from app.wallet.outcomes import RoundAfter
+from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
-from app.wallet.rounds import RoundKey, Tally
+from app.wallet.rounds import Round, RoundKey, Tally
 from tests.cashier.till import connect
 from tests.conftest import Database
 
@@ -85,7 +95,7 @@ async def test_every_text_of_an_entry_arrives_as_it_was(module_db: Database) -> 
         return ENTRY._replace(key=key, event_id=other, bonus_code=text, extra_data=other)
 
     entries = [entry(text) for text in texts]
-    rows = await read(module_db, "journal_row", [journal_row(entry) for entry in entries])
+    rows = await read(module_db, "journal_row_v1", [journal_row(entry) for entry in entries])
     names = ("source", "transaction_id", "facet", "event_id", "bonus_code", "extra_data")
     assert [tuple(row[name] for name in names) for row in rows] == [
         (*entry.key, entry.event_id, entry.bonus_code, entry.extra_data) for entry in entries
@@ -101,7 +111,7 @@ async def test_an_entry_arrives_whole(module_db: Database) -> None:
         flags=(Flag.UNCOVERED, Flag.OTHER_GAME),
         event_time=EPOCH + timedelta(microseconds=1),
     )
-    one, other = await read(module_db, "journal_row", [journal_row(ENTRY), journal_row(refused)])
+    one, other = await read(module_db, "journal_row_v1", [journal_row(ENTRY), journal_row(refused)])
     told: dict[str, Any] = dict(one)
     assert (told.pop("delivery").bytes, told.pop("chain")) == (ENTRY.delivery, ENTRY.chain)
     amounts = {name: str(told.pop(name)) for name in list(told) if name in AMOUNTS}
@@ -141,35 +151,40 @@ async def test_an_entry_arrives_whole(module_db: Database) -> None:
 AMOUNTS = {"amount", "real_before", "bonus_before", "real_delta", "bonus_delta"}
 
 
-async def test_a_wallet_arrives_whole(module_db: Database) -> None:
-    before = Wallet(
-        player_id=7,
-        agent="house",
-        currency=USD,
-        pockets=EMPTY,
-        version=1,
-        position=4,
-        chain=bytes(32),
-        is_blocked=False,
-        limits=NO_LIMITS,
-        usage=Usage(739_000),
-        has_refused_aborts=False,
-    )
+WALLET = Wallet(
+    player_id=7,
+    agent="house",
+    currency=USD,
+    pockets=EMPTY,
+    version=1,
+    position=4,
+    chain=bytes(32),
+    revision=41,
+    is_blocked=False,
+    limits=NO_LIMITS,
+    usage=Usage(739_000),
+)
+
+
+async def test_a_wallet_arrives_whole_with_the_revision_it_was_read_with(
+    module_db: Database,
+) -> None:
     usage = Usage(739_001, 1, 2, 3, -4, 5, 6)
-    after = before._replace(
-        pockets=Pockets(-1, 250), version=2, position=5, chain=b"\xff" * 32, usage=usage
+    after = WALLET._replace(
+        pockets=Pockets(-1, 250),
+        version=2,
+        position=5,
+        chain=b"\xff" * 32,
+        usage=usage,
+        revision=99,
     )
-    rows = [
-        wallet_row(RowVersion("(17,3)", "4294967295"), before, after),
-        wallet_row(RowVersion("(0,1)", "3"), before, after._replace(has_refused_aborts=True)),
-    ]
-    one, other = await read(module_db, "wallet_row", rows)
-    told = {name: value for name, value in dict(one).items() if not name.startswith("chain")}
+    rows = [wallet_row(WALLET, after), wallet_row(WALLET, after, has_refused_aborts=True)]
+    row, other = await read(module_db, "wallet_row_v1", rows)
+    assert other["has_refused_aborts"] is True
+    told = {name: value for name, value in dict(row).items() if name != "chain"}
     assert {name: str(value) for name, value in told.items()} == {
         "player_id": "7",
-        "place": "(17, 3)",
-        "row": "4294967295",
-        "position_before": "4",
+        "revision": "41",
         "real": "-0.01",
         "bonus": "2.50",
         "version": "2",
@@ -183,47 +198,183 @@ async def test_a_wallet_arrives_whole(module_db: Database) -> None:
         "loss_month": "0.06",
         "has_refused_aborts": "False",
     }
-    assert one["chain"] == b"\xff" * 32
-    assert (other["place"], other["has_refused_aborts"]) == ((0, 1), True)
+    assert row["chain"] == b"\xff" * 32
 
 
 async def test_a_round_arrives_whole(module_db: Database) -> None:
     texts = hostile_texts(100)
     tally = Tally(1, -1, 100, 200, 300, 400, 500, 2, 600)
-    change = RoundChange(USD, 5, tally, is_settled=True, refused_aborts=(150, 7))
-    rows = [round_row(RoundKey(7, text, is_streamer=True), text, change, "(1,2)") for text in texts]
-    nothing = RoundChange(BTC, None)
-    rows.append(round_row(RoundKey(7, "e", is_streamer=False), "house", nothing, None))
-    *told, last = await read(module_db, "round_row", rows)
+    abort = EarlyAbort("t1", 150, MOMENT, AbortState.WAITING)
+    untimed = frozenset([150, 7])
+    after = RoundAfter(
+        5, Round(tally, is_settled=True, early_aborts=(abort,), untimed_aborts=untimed), {}
+    )
+    rows = [
+        round_row(RoundKey(7, text, is_streamer=True), WALLET._replace(agent=text), after)
+        for text in texts
+    ]
+    nothing = RoundAfter(None, Round(), {})
+    bitcoin = WALLET._replace(currency=BTC)
+    rows.append(round_row(RoundKey(7, "e", is_streamer=False), bitcoin, nothing))
+    *told, last = await read(module_db, "round_row_v1", rows)
     assert [(row["event_id"], row["agent"]) for row in told] == [(text, text) for text in texts]
     whole = [
         str(value) for name, value in dict(told[0]).items() if name not in {"event_id", "agent"}
     ]
     assert whole == [
         *("7", "True", "USD", "2", "5", "True", "1", "-1", "1.00", "2.00", "3.00", "4.00"),
-        *("5.00", "2", "6.00", "[Decimal('1.50'), Decimal('0.07')]", "(1, 2)"),
+        *("5.00", "2", "6.00", "True", "[Decimal('0.07'), Decimal('1.50')]"),
     ]
-    assert (last["game_id"], last["settled"], last["refused_aborts"]) == (None, False, [])
-    assert (last["place"], last["is_streamer"]) == (None, False)
+    assert (last["game_id"], last["settled"], last["has_early_aborts"]) == (None, False, False)
+    assert last["refused_aborts"] == []
+    assert (last["is_streamer"], last["currency"], last["scale"]) == (False, "BTC", 8)
 
 
-async def test_questions_and_what_was_seen_arrive_whole(module_db: Database) -> None:
+async def test_an_early_abort_arrives_whole_and_comes_back_as_it_was(module_db: Database) -> None:
+    key = RoundKey(7, HOSTILE, is_streamer=False)
+    moments = [MOMENT, EPOCH, EPOCH + timedelta(microseconds=1)]
+    aborts = [
+        EarlyAbort(text, number, moments[number % 3], list(AbortState)[number % 4])
+        for number, text in enumerate(hostile_texts(100))
+    ]
+    rows = [early_abort_row(key, BTC, abort) for abort in aborts]
+    told = await read(module_db, "early_abort_row_v1", rows)
+    assert {tuple(row)[:3] for row in told} == {(7, HOSTILE, False)}
+    columns = [
+        [row["transaction_id"], f"{row['amount']:.8f}", row["first_at"], row["state"]]
+        for row in told
+    ]
+    assert [early_abort_of(values, BTC) for values in columns] == aborts
+
+
+async def test_questions_arrive_whole(module_db: Database) -> None:
     texts = hostile_texts(100)
     bet = Movement(
         bytes(16), ENTRY.key, "anna", EventType.BET_PLACING, Direction.DEBIT, "1", MOMENT
     )
     asked = [
-        question_row(bet._replace(user_id=text, event_id=text), reads_round=True) for text in texts
+        question_row(
+            bet._replace(user_id=text, event_id=text, key=Key(text, text, "facet")),
+            is_in_round=True,
+            needs_history=False,
+            may_need_history=True,
+        )
+        for text in texts
     ]
-    streamer = bet._replace(event_type=EventType.PROMO_STREAMERS_DEBIT, token=b"\x00\\" * 16)
-    asked.append(question_row(streamer, reads_round=False))
-    *told, last = await read(module_db, "question_row", asked)
-    assert [(row["user_id"], row["event_id"]) for row in told] == [(text, text) for text in texts]
-    assert tuple(told[0]) == ("", None, "", False, True)
-    assert tuple(last) == ("anna", b"\x00\\" * 16, None, True, False)
-    version = RowVersion("(1,2)", "3")
-    player, session = await read(
-        module_db, "seen_row", [seen_row(7, version), seen_row(8, version, b"\x00\\" * 16)]
+    streamer = bet._replace(
+        event_type=EventType.PROMO_STREAMERS_DEBIT, token=b"\x00\\" * 16, event_id="e1"
     )
-    assert tuple(player) == (7, None, (1, 2), 3)
-    assert tuple(session) == (8, b"\x00\\" * 16, (1, 2), 3)
+    asked.append(
+        question_row(streamer, is_in_round=False, needs_history=True, may_need_history=False)
+    )
+    *told, last = await read(module_db, "question_row_v1", asked)
+    assert [tuple(row) for row in told] == [
+        (text, None, text, text, text, False, False, True) for text in texts
+    ]
+    assert tuple(last) == (
+        *("anna", b"\x00\\" * 16, "callback", "t1"),
+        *(None, True, True, False),
+    )
+
+
+async def test_refusals_arrive_whole(module_db: Database) -> None:
+    texts: list[str | None] = [*hostile_texts(200)]
+    records = [
+        RefusalRecord(
+            text or "",
+            text or "",
+            "moveFunds",
+            text,
+            other,
+            text,
+            other,
+            text,
+            text or "",
+            text or "",
+            other,
+            text,
+            bytes(range(16)),
+            MOMENT,
+        )
+        for text, other in zip(texts, [*texts[1:], None], strict=True)
+    ]
+    rows = await read(module_db, "refusal_row_v1", [refusal_row(record) for record in records])
+    for row, record in zip(rows, records, strict=True):
+        *told, delivery, event_time = tuple(row)
+        assert tuple(told) == record[:12]
+        assert delivery.bytes == record.delivery
+        assert EPOCH + timedelta(microseconds=event_time) == record.event_time
+
+
+async def test_sessions_positions_and_settings_arrive_whole(module_db: Database) -> None:
+    (session,) = await read(module_db, "session_row_v1", [session_row(7, b"\x00\\" * 16, MOMENT)])
+    assert tuple(session)[:2] == (7, b"\x00\\" * 16)
+    assert EPOCH + timedelta(microseconds=session["expires_at"]) == MOMENT
+    (place,) = await read(module_db, "position_row_v1", [position_row(7, 10**18)])
+    assert tuple(place) == (7, 10**18)
+    policy = Policy(
+        stake_order=StakeOrder.BONUS_FIRST,
+        key_scope=KeyScope.TRANSACTION_EVENT,
+        overtaken_bet=OvertakenBet.FLAG,
+        overtaken_window=timedelta(seconds=77),
+        rule_version=RuleVersion.LAST_RELEASE,
+    )
+    connection = await connect(module_db.service_url)
+    row = await connection.fetchrow(
+        "SELECT (given).* FROM (SELECT $1::text::decision_settings_v1 AS given) s",
+        settings_row(policy),
+    )
+    await connection.close()
+    assert row is not None
+    assert tuple(row) == (
+        *(1, KeyScope.TRANSACTION_EVENT, StakeOrder.BONUS_FIRST, OvertakenBet.FLAG, 77),
+    )
+
+
+async def test_an_entry_read_as_columns_and_as_json_is_the_entry_that_was_written(
+    module_db: Database,
+) -> None:
+    """Two readers of one row: neither may lose what the other keeps."""
+    texts = hostile_texts(300)
+    chance = Random(3)  # noqa: S311 - as above
+    entries = [
+        ENTRY._replace(
+            key=Key(text, chance.choice(texts), chance.choice(texts)),
+            event_id=chance.choice([*texts, None]),
+            bonus_code=chance.choice([*texts, None]),
+            extra_data=chance.choice([*texts, None]),
+            game_id=chance.choice([None, 0, 10**18 - 1]),
+            currency=chance.choice([USD, BTC, Currency("JPY", 0)]),
+            before=Pockets(chance.randrange(-(10**18), 10**18), chance.randrange(10**18)),
+            delta=Pockets(chance.randrange(-(10**18), 10**18), chance.randrange(10**18)),
+            amount=chance.randrange(10**18),
+            refusal=chance.choice([None, Refusal.PLAYER_BLOCKED, Refusal.BET_OVERTAKEN]),
+            reverses=chance.choice([(), (Reversal(1, 5, -5), Reversal(2, 0, 1))]),
+            flags=chance.choice([(), (Flag.UNCOVERED, Flag.OTHER_GAME)]),
+            event_time=EPOCH + timedelta(microseconds=chance.randrange(9 * 10**15)),
+            ledger_time=MOMENT,
+            chain=chance.randbytes(32),
+        )
+        for text in texts
+    ]
+    connection = await connect(module_db.service_url)
+    rows = await connection.fetch(
+        f"""
+        SELECT {ENTRY_COLUMNS}, {_ENTRY_JSON}
+        FROM (
+            SELECT n.player_id, n.position, version, source, transaction_id, facet, delivery,
+                event_type, direction, decision, currency, scale, amount::numeric(26, 8),
+                real_before::numeric(26, 8), bonus_before::numeric(26, 8),
+                real_delta::numeric(26, 8), bonus_delta::numeric(26, 8), contra, event_id,
+                game_id, bonus_code, extra_data, reverses, flags,
+                'epoch'::timestamptz + event_time * interval '1 microsecond' AS event_time,
+                $2::timestamptz AS ledger_time, chain
+            FROM unnest($1::text::journal_row_v1[]) n
+        ) m
+        """,
+        as_array([journal_row(entry) for entry in entries]),
+        MOMENT,
+    )
+    await connection.close()
+    assert [entry_of(row) for row in rows] == entries
+    assert [entry_of_json(json.loads(row[-1])) for row in rows] == entries

@@ -1,23 +1,24 @@
-"""The hot path: as many statements as the book says, by key, and heap-only."""
+"""The hot path: as many statements as the book says, by key, heap-only, nobody in another's way."""
 
 import asyncio
 import json
+import multiprocessing
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
-from app.cashier.players import IssuedToken, issue_token
 from app.ledger import transaction
 from app.ledger.money import facts, statements
-from app.ledger.money.book import Book
-from app.ledger.transaction import Ledger
+from app.ledger.money.book import MoneyBook
+from app.ledger.transaction import Ledger, RunAgainError
+from app.wallet.decision import decide_all
 from app.wallet.limits import Usage
 from app.wallet.movement import Movement
-from app.wallet.outcomes import Declined, Posting, Refused, Replay
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from tests.cashier.locks import held_up, waiting
 from tests.cashier.till import Till, connect
 from tests.conftest import Database
@@ -26,19 +27,14 @@ if TYPE_CHECKING:
     from asyncpg.connection import LoggedQuery
 
 NAMES = {
-    statements.GLANCE: "GLANCE",
-    statements.RECORD_AT_ONCE: "RECORD_AT_ONCE",
-    statements.RENEW_SESSIONS: "RENEW_SESSIONS",
     statements.FACTS: "FACTS",
-    statements.HISTORIES: "HISTORIES",
-    statements.ENTRIES_BY_KEY: "ENTRIES_BY_KEY",
     statements.RECORD: "RECORD",
-    statements.KEYS_TAKEN: "KEYS_TAKEN",
-    statements.LOG_REFUSALS: "NOTE_REFUSALS",
-    statements.LIST_RETURNS: "NOTE_RETURN",
+    statements.LOCK_WALLETS: "LOCK_WALLETS",
+    statements.FENCE: "FENCE",
+    statements.CONFIRM: "CONFIRM",
 }
 BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
-COMMIT, ROLLBACK = "COMMIT;", "ROLLBACK;"
+COMMIT = "COMMIT;"
 
 
 class Listener:
@@ -47,26 +43,15 @@ class Listener:
     def __init__(self, till: Till, other: Till) -> None:
         self.till = till
         self.other = other
-        self.heard: list[str] = []
-        self.glanced: list[str] = []
+        self.heard: list[tuple[str, str]] = []
 
-    def hear(self, query: "LoggedQuery") -> None:
-        self.heard.append(NAMES.get(query.query, query.query))
+    def hears(self, connection: str) -> "Callable[[LoggedQuery], None]":
+        def hear(query: "LoggedQuery") -> None:
+            self.heard.append((connection, NAMES.get(query.query, query.query)))
 
-    def hear_glance(self, query: "LoggedQuery") -> None:
-        self.glanced.append(NAMES.get(query.query, query.query))
+        return hear
 
-    async def statements_at_once(self, *movements: Movement) -> tuple[list[str], list[str]]:
-        """What was asked on the connection that glances, and on the one that writes."""
-        await asyncio.sleep(0.01)
-        self.heard.clear()
-        self.glanced.clear()
-        told = await self.till.move_at_once(*movements)
-        assert all(isinstance(receipt, Posting) for receipt in told.receipts)
-        await asyncio.sleep(0.01)
-        return list(self.glanced), list(self.heard)
-
-    async def statements_of(self, *movements: Movement) -> list[str]:
+    async def statements_of(self, *movements: Movement) -> list[tuple[str, str]]:
         await asyncio.sleep(0.01)  # the driver tells its listeners a moment later
         self.heard.clear()
         await self.till.move(*movements)
@@ -79,116 +64,98 @@ async def listener(till: Till, db: Database) -> AsyncIterator[Listener]:
     ledger = Ledger(db.service_url, pool_size=1)
     await till.player("anna", "1000", "10")
     listener = Listener(Till(ledger, db.superuser_url, tokens=till.tokens), till)
-
-    async def listen(book: Book) -> None:
-        book.connection.add_query_logger(listener.hear)
-
     # On a connection's first statements the driver asks for the types it does not know.
-    bet = listener.till.bet(amount="1", event_id="first")
-    await listener.till.move(
-        bet,
-        listener.till.bet(amount="5000", event_id="first"),
-        listener.till.movement("anna", "Win", "credit", "1", event_id="unknown"),
-    )
-    await listener.till.move(
-        bet._replace(delivery=bytes(16)),
-        listener.till.movement("anna", "BetPlacingAbort", "credit", "1", event_id="first"),
-    )
-    await ledger.serializable(listen)
-    told = await listener.till.move_at_once(listener.till.bet(amount="1", event_id="first"))
-    assert told.receipts != [None]
+    await listener.till.one(listener.till.bet(amount="1", event_id="first"))
 
-    async def listen_to_glances(book: Book) -> None:
-        book.connection.add_query_logger(listener.hear_glance)
+    async def listen(book: MoneyBook) -> None:
+        async with book._read() as connection:
+            connection.add_query_logger(listener.hears("read"))
+        async with book._write() as connection:
+            connection.add_query_logger(listener.hears("write"))
 
-    await ledger.glance(listen_to_glances)
+    await ledger.optimistic(listen)
     yield listener
     await ledger.close()
 
 
-@pytest.mark.parametrize("statement", [statements.GLANCE, statements.FACTS])
-async def test_what_is_read_by_place_stands_in_its_place(db: Database, statement: str) -> None:
+READ, WRITE = ("read", "FACTS"), ("write", "RECORD")
+UNDER_LOCKS = [
+    ("write", BEGIN),
+    ("write", "LOCK_WALLETS"),
+    READ,
+    WRITE,
+    ("write", COMMIT),
+]
+
+
+async def test_what_is_read_by_place_stands_in_its_place(db: Database) -> None:
     connection = await connect(db.service_url)
-    prepared = await connection.prepare(statement)
+    prepared = await connection.prepare(statements.FACTS)
     names = [attribute.name for attribute in prepared.get_attributes()]
     await connection.close()
+    assert names[0] == "n"
     assert names[facts.WALLET] == [
-        *("player_id", "agent", "currency", "scale", "limits", "is_blocked", "real", "bonus"),
-        *("version", "position", "chain", "has_refused_aborts", "usage_day"),
+        *("player_id", "agent", "currency", "scale", "limits", "blocked", "excluded_until"),
+        *("real", "bonus", "version", "position", "chain", "revision", "usage_day"),
         *Usage._fields[1:],
     ]
-    assert names[facts.VERSIONS] == ["player_place", "player_row", "wallet_place", "wallet_row"]
-    assert names[facts.SESSION] == [*("expires_at", "life_seconds", "session_place", "session_row")]
+    assert names[facts.SESSION] == ["expires_at", "life_seconds"]
+    assert names[facts.ROUND] == [
+        *("settled", "bets_placed", "bets_standing", "stake_real", "stake_bonus", "staked"),
+        *("paid", "taken_back", "cancels", "remainder", "refused_aborts"),
+    ]
+    assert names[facts.ABORTS :] == ["early_aborts", "taken", "history"]
+
+
+async def everything(till: Till, other: Till) -> tuple[list[Movement], list[type]]:
+    """A batch of all that can be decided, and what becomes of it."""
+    for name in ("boris", "clara"):
+        await other.player(name, "100")
+    old = till.bet("clara", "3")
+    await other.move(old, till.bet("boris", event_id="e2"))
+    batch = [
+        till.bet("anna", "60"),
+        till.movement("anna", "Win", "credit", "5"),
+        old._replace(delivery=bytes(16)),
+        till.bet("clara", "5000"),
+        till.movement("boris", "BetPlacingAbort", "credit", "10", event_id="e2"),
+        till.movement("boris", "BetPlacingAbort", "credit", "7", event_id="e9"),
+        till.movement("boris", "Win", "credit", "9", event_id="unknown"),
+        till.bet("nobody"),
+        till.movement("anna", "BetPayedAbort", "debit", "5"),
+        till.movement("anna", "SportBetCancel", "debit", "5"),
+        till.bet("clara", token="unknown"),
+    ]
+    kinds: list[type] = [
+        *(Posting, Posting, Replay, Declined, Posting, Refused, Refused, Refused, Posting),
+        *(Posting, Refused),
+    ]
+    return batch, kinds
 
 
 class TestHowMany:
     async def test_a_bet_takes_two(self, listener: Listener) -> None:
-        told = await listener.statements_of(listener.till.bet())
-        assert told == [BEGIN, "FACTS", "RECORD", COMMIT]
+        assert await listener.statements_of(listener.till.bet()) == [READ, WRITE]
 
-    async def test_a_batch_of_bets_and_wins_takes_two(self, listener: Listener) -> None:
-        names = await listener.other.players(10, "100")
-        bets = [listener.till.bet(name) for name in names]
-        wins = [listener.till.movement(name, "Win", "credit", "5") for name in names]
-        told = await listener.statements_of(*bets, *wins)
-        assert told == [BEGIN, "FACTS", "RECORD", COMMIT]
-        told = await listener.statements_of(*(listener.till.bet(name) for name in names))
-        assert told == [BEGIN, "FACTS", "RECORD", COMMIT], "a further bet looks at no round"
-
-    async def test_at_once_a_bet_takes_one_glance_and_one_statement_that_commits(
-        self, listener: Listener
-    ) -> None:
-        told = await listener.statements_at_once(listener.till.bet())
-        assert told == (["GLANCE"], ["RECORD_AT_ONCE"])
-
-    async def test_at_once_a_batch_of_bets_and_wins_takes_no_more(self, listener: Listener) -> None:
-        till = listener.till
-        names = await listener.other.players(10, "100")
-        bets = [till.bet(name) for name in names]
-        wins = [till.movement(name, "Win", "credit", "5") for name in names]
-        for batch in ([*bets, *wins], [till.bet(name) for name in names]):
-            told = await listener.statements_at_once(*batch)
-            assert told == (["GLANCE"], ["RECORD_AT_ONCE"])
+    async def test_a_batch_of_everything_takes_no_more(self, listener: Listener) -> None:
+        batch, _ = await everything(listener.till, listener.other)
+        assert await listener.statements_of(*batch) == [READ, WRITE]
         await listener.other.is_sound()
 
-    async def test_only_what_undoes_reads_histories(self, listener: Listener) -> None:
-        till = listener.till
-        await till.move(till.bet(), till.movement("anna", "Win", "credit", "5"))
-        told = await listener.statements_of(till.movement("anna", "BetPayedAbort", "debit", "5"))
-        assert told == [BEGIN, "FACTS", "HISTORIES", "RECORD", COMMIT]
+    async def test_repeats_alone_only_read(self, listener: Listener) -> None:
+        bets = [listener.till.bet(amount="1"), listener.till.bet(amount="5000")]
+        await listener.till.move(*bets)
+        again = [bet._replace(delivery=bytes(16)) for bet in bets]
+        assert await listener.statements_of(*again) == [READ]
 
-    async def test_a_remembered_refusal_looks_its_key_up_first(self, listener: Listener) -> None:
-        told = await listener.statements_of(listener.till.bet(amount="5000"))
-        assert told == [BEGIN, "FACTS", "ENTRIES_BY_KEY", "RECORD", COMMIT]
-
-    async def test_a_refusal_that_is_no_outcome_is_noted(self, listener: Listener) -> None:
-        till = listener.till
-        told = await listener.statements_of(till.movement("anna", "Win", "credit", "5"))
-        assert told == [BEGIN, "FACTS", "ENTRIES_BY_KEY", "NOTE_REFUSALS", COMMIT]
-
-    async def test_a_repeat_is_found_by_its_insert_and_decided_again(
-        self, listener: Listener
-    ) -> None:
-        bet = listener.till.bet()
-        await listener.till.one(bet)
-        told = await listener.statements_of(bet._replace(delivery=bytes(16)))
-        first = [BEGIN, "FACTS", "RECORD", "KEYS_TAKEN", ROLLBACK]
-        second = [BEGIN, "FACTS", "ENTRIES_BY_KEY", "NOTE_RETURN", COMMIT]
-        assert told == first + second
+    async def test_run_again_it_locks_first_and_commits_last(self, listener: Listener) -> None:
+        listener.till.is_stale_at_first = True
+        told = await listener.statements_of(listener.till.bet())
+        assert told == [READ, WRITE, *UNDER_LOCKS]
 
 
-MONEY_ROAD = {
-    "GLANCE": statements.GLANCE,
-    "FACTS": statements.FACTS,
-    "RECORD": statements.RECORD,
-    "RECORD_AT_ONCE": statements.RECORD_AT_ONCE,
-    "ENTRIES_BY_KEY": statements.ENTRIES_BY_KEY,
-    "HISTORIES": statements.HISTORIES,
-    "KEYS_TAKEN": statements.KEYS_TAKEN,
-    "RENEW_SESSIONS": statements.RENEW_SESSIONS,
-    "NOTE_RETURN": statements.LIST_RETURNS,
-}
-"""What is asked of tables that grow."""
+PLAYERS_ALONE = 12
+"""Players of each process in the test of several."""
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -206,8 +173,8 @@ async def crowd(till: Till) -> None:
         INSERT INTO players (user_id, agent, currency, scale, nickname, language, created_at)
             SELECT 'crowd-' || n, 'house', 'USD', 2, 'nick', 'en', now()
             FROM generate_series(1, 5000) n;
-        INSERT INTO wallets (player_id, chain)
-            SELECT player_id, decode(repeat('00', 32), 'hex') FROM players
+        INSERT INTO wallets (player_id, agent, currency, scale, chain)
+            SELECT player_id, agent, currency, scale, decode(repeat('00', 32), 'hex') FROM players
             WHERE user_id LIKE 'crowd-%';
         INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, origin)
             SELECT player_id, sha256(user_id::bytea), now(), now() + interval '1 day', 'callback'
@@ -232,90 +199,11 @@ async def crowd(till: Till) -> None:
     await say(till, filling, "ANALYZE")
 
 
-@pytest.fixture
-async def crowded(till: Till) -> Till:
-    await crowd(till)
-    return till
-
-
 async def say(till: Till, *scripts: str) -> None:
     connection = await connect(till.superuser_url)
     for script in scripts:
         await connection.execute(script)
     await connection.close()
-
-
-def recorded(calls: list[tuple[str, tuple[object, ...]]]) -> Callable[[str], Callable[..., Any]]:
-    """Remember what is asked of a connection, and ask it all the same."""
-
-    def of(name: str) -> Callable[..., Any]:
-        asked: Callable[..., Any] = getattr(asyncpg.Connection, name)
-
-        async def call(self: object, query: str, *arguments: object, **more: object) -> object:
-            if query in NAMES:
-                calls.append((query, arguments))
-            return await asked(self, query, *arguments, **more)
-
-        return call
-
-    return of
-
-
-@pytest.mark.parametrize("is_default", [False, True], ids=["the service's settings", "defaults"])
-async def test_every_hot_statement_goes_by_key(
-    crowded: Till, monkeypatch: pytest.MonkeyPatch, *, is_default: bool
-) -> None:
-    """A sequential scan locks the whole table: movements that share nothing would conflict."""
-    calls: list[tuple[str, tuple[object, ...]]] = []
-    listen = recorded(calls)
-    for name in ("fetch", "fetchrow", "execute"):
-        monkeypatch.setattr(asyncpg.Connection, name, listen(name))
-    names = [row[0] for row in await crowded.rows("SELECT user_id FROM players LIMIT 3")]
-    taken = crowded.bet(names[0])
-    receipts = await crowded.move(
-        taken,
-        crowded.movement(names[0], "Win", "credit", "5"),
-        crowded.movement(names[1], "BetPlacingAbort", "credit", "5"),
-        crowded.bet(names[2], "5000"),
-    )
-    assert [type(r) for r in receipts] == [Posting, Posting, Refused, Declined]
-    undone = await crowded.one(crowded.movement(names[0], "BetPayedAbort", "debit", "5"))
-    assert isinstance(undone, Posting)
-    again = taken._replace(delivery=bytes(16))
-    assert isinstance(await crowded.one(again), Replay)
-    issued = await issue_token(crowded.ledger, names[0], timedelta(days=1), is_sliding=True)
-    assert isinstance(issued, IssuedToken)
-    await say(
-        crowded,
-        "UPDATE sessions SET expires_at = expires_at - interval '2 hours'"
-        " WHERE life_seconds IS NOT NULL",
-    )
-    told = await crowded.move_at_once(
-        crowded.bet(names[0], token=issued.token),
-        crowded.bet(names[1]),
-        crowded.movement(names[1], "Win", "credit", "5"),
-    )
-    assert [type(r) for r in told.receipts] == [type(None), Posting, Posting]
-    assert isinstance(await crowded.one(crowded.bet(names[0], token=issued.token)), Posting)
-    assert {NAMES[query] for query, _ in calls} == set(NAMES.values())
-
-    async def explain(book: Book) -> None:
-        if is_default:
-            for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
-                await book.connection.execute(f"SET LOCAL {setting} = on")
-        for query, arguments in calls:
-            row = await book.connection.fetchrow(f"EXPLAIN (FORMAT JSON) {query}", *arguments)
-            assert row is not None
-            (plan,) = row[0]
-            scans = {
-                node["Relation Name"]: node["Node Type"]
-                for node in nodes(plan["Plan"])
-                if node.get("Relation Name")
-            }
-            walked = {table for table, kind in scans.items() if kind == "Seq Scan"}
-            assert not walked, (NAMES[query], scans)
-
-    await crowded.ledger.serializable(explain, deadline=timedelta(seconds=10))
 
 
 async def leave_alone(_: Till) -> None:
@@ -327,15 +215,22 @@ async def look_while_empty(till: Till) -> None:
 
 
 async def fill_with_one_of_everything(till: Till) -> None:
-    await till.player("anna", "100")
-    await till.move(till.bet(), till.bet(amount="5000"))
+    await till.player("zoe", "100")
+    await till.move(till.bet("zoe"), till.bet("zoe", amount="5000"))
     await say(till, "INSERT INTO unanswered VALUES (1, 1, now())", "VACUUM ANALYZE")
 
 
-@pytest.mark.parametrize(
-    "prepare", [leave_alone, look_while_empty, fill_with_one_of_everything, crowd]
-)
-async def test_the_plan_that_is_kept_reads_no_table_but_by_key_or_place(
+PREPARATIONS = [leave_alone, look_while_empty, fill_with_one_of_everything, crowd]
+
+ASKED_OF_TABLES = {
+    name: getattr(statements, name)
+    for name in ("FACTS", "LOCK_WALLETS", "FENCE", "ENTRIES_BY_KEY", "RENEW_SESSION")
+}
+"""What is asked of tables that grow, besides what the function asks."""
+
+
+@pytest.mark.parametrize("prepare", PREPARATIONS)
+async def test_the_plan_that_is_kept_reads_no_table_but_by_key(
     till: Till, db: Database, prepare: Callable[[Till], Awaitable[None]]
 ) -> None:
     """A service makes its plans once, and keeps them while the tables grow."""
@@ -344,7 +239,7 @@ async def test_the_plan_that_is_kept_reads_no_table_but_by_key_or_place(
         db.service_url.replace("+asyncpg", ""), server_settings=transaction.SESSION_SETTINGS
     )
     blind: dict[str, list[dict[str, Any]]] = {}
-    for name, statement in MONEY_ROAD.items():
+    for name, statement in ASKED_OF_TABLES.items():
         await connection.execute(f"PREPARE {name} AS {statement}")
         nothing = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
         (row,) = await connection.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE {name} ({nothing})")
@@ -353,8 +248,64 @@ async def test_the_plan_that_is_kept_reads_no_table_but_by_key_or_place(
         blind[name] = [node for node in scans if not has_condition(node)]
     kept = await connection.fetch("SELECT name FROM pg_prepared_statements WHERE generic_plans = 1")
     await connection.close()
-    assert {row[0] for row in kept} >= {name.lower() for name in MONEY_ROAD}
-    assert blind == {name: [] for name in MONEY_ROAD}
+    assert {row[0] for row in kept} >= {name.lower() for name in ASKED_OF_TABLES}
+    assert blind == {name: [] for name in ASKED_OF_TABLES}
+
+
+PARAMETERS = {
+    "wallets_after": "wallet_row_v1[]",
+    "journal": "journal_row_v1[]",
+    "rounds_after": "round_row_v1[]",
+    "aborts_after": "early_abort_row_v1[]",
+    "refused": "refusal_row_v1[]",
+    "renewed": "session_row_v1[]",
+    "returned": "position_row_v1[]",
+    "decided_at": "timestamptz",
+}
+
+
+async def inner_statements(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+    """What `record_movements_v1` says to tables that grow, as PL/pgSQL plans it."""
+    source = await connection.fetchval(
+        "SELECT prosrc FROM pg_proc WHERE proname = 'record_movements_v1'"
+    )
+    body = re.sub(r"--[^\n]*", "", source).replace(" INTO counted", "")
+    found = []
+    for part in body.split(";"):
+        statement = re.search(r"\b(WITH|INSERT|UPDATE)\b.*unnest.*", part, re.DOTALL)
+        if statement:
+            text = statement.group()
+            for number, (name, kind) in enumerate(PARAMETERS.items(), 1):
+                text = re.sub(rf"(?<=[(, >=]){name}\b(?!\.)", f"${number}::{kind}", text)
+            found.append(text)
+    return found
+
+
+@pytest.mark.parametrize("prepare", PREPARATIONS)
+async def test_every_statement_of_the_function_goes_by_key(
+    till: Till, db: Database, prepare: Callable[[Till], Awaitable[None]]
+) -> None:
+    """A scan of a whole table locks it: movements that share nothing would conflict."""
+    await prepare(till)
+    connection = await asyncpg.connect(
+        db.superuser_url.replace("+asyncpg", ""), server_settings=transaction.SESSION_SETTINGS
+    )
+    written = await inner_statements(connection)
+    tables = {re.search(r"(INSERT INTO|UPDATE) (\w+)", text).group(2) for text in written}  # type: ignore[union-attr]
+    blind = {}
+    nothing = ", ".join(["NULL"] * len(PARAMETERS))
+    types = ", ".join(PARAMETERS.values())
+    for number, text in enumerate(written):
+        await connection.execute(f"PREPARE s{number} ({types}) AS {text}")
+        (row,) = await connection.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE s{number} ({nothing})")
+        scans = [node for node in nodes(json.loads(row[0])[0]["Plan"]) if is_scan(node)]
+        blind[text] = [node for node in scans if not has_condition(node)]
+    await connection.close()
+    assert tables == {
+        *("wallets", "transaction_keys", "movements", "rounds", "early_aborts", "refusals"),
+        *("sessions", "unanswered"),
+    }
+    assert blind == {text: [] for text in written}
 
 
 def is_scan(node: dict[str, Any]) -> bool:
@@ -368,46 +319,38 @@ def has_condition(node: dict[str, Any]) -> bool:
     """Whether it is told where to look."""
     if node["Node Type"] == "Bitmap Heap Scan":
         return True  # its index is a node of its own
-    return bool(node.get("Index Cond") or node.get("TID Cond"))
+    return bool(node.get("Index Cond"))
 
 
-async def test_whoever_knows_the_facts_holds_the_wallet(till: Till) -> None:
-    await till.players(1)
-    name = await till.player("anna", "100")
+@pytest.mark.parametrize("takes_locks", [False, True], ids=["unlocked", "under locks"])
+async def test_the_wallets_come_first_and_in_the_order_of_their_players(
+    till: Till, *, takes_locks: bool
+) -> None:
+    """Whoever meets here waits, and never in a circle."""
+    names = await till.players(3, "100")
+    bets = [till.bet(name) for name in reversed(names)]
+
+    async def decide(book: MoneyBook) -> list[Receipt]:
+        if book._takes_locks is not takes_locks:
+            raise RunAgainError
+        known = await book.facts_for(bets)
+        decisions = decide_all(bets, known.facts, till.policy)
+        await book.record(known, decisions, till.policy)
+        return decisions.receipts
+
     other = await connect(till.superuser_url)
     lock = (
         "SELECT FROM wallets JOIN players USING (player_id) WHERE user_id = $1"
         " FOR {} OF wallets NOWAIT"
     )
-
-    async def work(book: Book) -> None:
-        await book.facts_for([till.bet(name)], [])
-        with pytest.raises(asyncpg.LockNotAvailableError):
-            await other.execute(lock.format("NO KEY UPDATE"), name)
-        # What refers to the player may be written all the same.
-        await other.execute(lock.format("KEY SHARE"), name)
-
-    await till.ledger.serializable(work)
-    await other.close()
-
-
-async def test_at_once_the_wallets_come_first_and_in_the_order_of_their_players(
-    till: Till,
-) -> None:
-    """As FACTS locks them: whoever meets here waits, and never in a circle."""
-    names = await till.players(3, "100")
-    bets = [till.bet(name) for name in reversed(names)]
-    other = await connect(till.superuser_url)
-    lock = (
-        "SELECT FROM wallets JOIN players USING (player_id) WHERE user_id = $1"
-        " FOR UPDATE OF wallets NOWAIT"
-    )
     async with held_up(till, names[1]):
-        task = asyncio.create_task(till.move_at_once(*bets))
+        task = asyncio.create_task(till.ledger.optimistic(decide))
         await waiting(till)
         with pytest.raises(asyncpg.LockNotAvailableError):
-            await other.execute(lock, names[0])
-        await other.execute(lock, names[2])
+            await other.execute(lock.format("NO KEY UPDATE"), names[0])
+        # What refers to the player may be written all the same.
+        await other.execute(lock.format("KEY SHARE"), names[0])
+        await other.execute(lock.format("UPDATE"), names[2])
         # An insert of a key that another transaction is inserting would wait for its end.
         probe = other.transaction()
         await probe.start()
@@ -416,7 +359,88 @@ async def test_at_once_the_wallets_come_first_and_in_the_order_of_their_players(
             await other.execute("INSERT INTO transaction_keys VALUES ($1, $2, $3, 1, 99)", *bet.key)
         await probe.rollback()
     await other.close()
-    assert all(isinstance(receipt, Posting) for receipt in (await task).receipts)
+    assert [type(receipt) for receipt in await task] == [Posting] * 3
+
+
+PREDICATE_LOCKS = """
+SELECT relation::regclass::text AS relation, locktype FROM pg_locks
+WHERE mode = 'SIReadLock' AND database = (SELECT oid FROM pg_database
+                                          WHERE datname = current_database())
+"""
+
+
+async def test_reading_leaves_no_predicate_lock_and_writing_few(till: Till) -> None:
+    await crowd(till)
+    await till.player("anna", "1000")
+    batch, _ = await everything(till, till)
+    holder = await connect(till.superuser_url)
+    transaction_ = holder.transaction(isolation="serializable")
+    await transaction_.start()  # while one is open, what others have read is remembered
+    await holder.fetchval("SELECT count(*) FROM ledger_settings")
+    own = {"ledger_settings"}
+
+    async def read(book: MoneyBook) -> None:
+        await book.facts_for(batch)
+
+    await till.ledger.optimistic(read)
+    rows = await till.rows(PREDICATE_LOCKS)
+    assert {row["relation"] for row in rows} <= own
+    await till.move(*batch)
+    rows = [row for row in await till.rows(PREDICATE_LOCKS) if row["relation"] not in own]
+    await transaction_.rollback()
+    await holder.close()
+    whole = {row["relation"] for row in rows if row["locktype"] == "relation"}
+    assert whole <= {"decision_settings"}, "one row, which hardly ever changes"
+    assert len(rows) <= 40
+
+
+def bet_in_a_process(url: str, superuser_url: str, tokens: dict[str, str], number: int) -> int:
+    """Bet for players of its own, batch by batch, and count what had to be run again."""
+
+    async def work() -> int:
+        ledger = Ledger(url)
+        till = Till(ledger, superuser_url, tokens=tokens)
+        for turn in range(25):
+            receipts: list[Receipt] = await till.move(
+                *(
+                    till.bet(
+                        name, "1", transaction_id=f"p{number}-{turn}-{name}", event_id=f"e{turn}"
+                    )
+                    for name in tokens
+                )
+            )
+            assert all(isinstance(receipt, Posting) for receipt in receipts)
+        await ledger.close()
+        return ledger.retries.total()
+
+    return asyncio.run(work())
+
+
+@pytest.fixture
+def processes() -> Iterator[ProcessPoolExecutor]:
+    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as executor:
+        yield executor
+
+
+async def test_nothing_is_undone_for_disjoint_players_of_several_processes(
+    till: Till, db: Database, processes: ProcessPoolExecutor
+) -> None:
+    names = await till.players(3 * PLAYERS_ALONE, "100")
+    loop = asyncio.get_running_loop()
+    runs = [
+        loop.run_in_executor(
+            processes,
+            bet_in_a_process,
+            db.service_url,
+            db.superuser_url,
+            {name: till.tokens[name] for name in names[number::3]},
+            number,
+        )
+        for number in range(3)
+    ]
+    async with asyncio.timeout(60):
+        assert await asyncio.gather(*runs) == [0, 0, 0]
+    await till.is_sound()
 
 
 async def test_updates_of_wallets_stay_on_their_page(till: Till) -> None:

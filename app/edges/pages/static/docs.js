@@ -7,5 +7,5 @@ SwaggerUIBundle({
   deepLinking: true,
   showExtensions: true,
   showCommonExtensions: true,
-  validatorUrl: null, // Otherwise the description would be sent to swagger.io.
+  validatorUrl: null, // Otherwise the page would send the description to swagger.io.
 });

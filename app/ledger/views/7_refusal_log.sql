@@ -61,7 +61,7 @@ COMMENT ON VIEW ops.refusals IS
     'Everything that was refused, with the reason: for ever (the transaction id hears the same code again) or for now. Repeats with other content are among them';
 COMMENT ON COLUMN ops.refusals.ledger_time IS 'When it was refused, by the ledger''s clock';
 COMMENT ON COLUMN ops.refusals.day IS 'The UTC day of ledger_time';
-COMMENT ON COLUMN ops.refusals.user_id IS 'The player it was asked for, as sent, whether he exists or not';
+COMMENT ON COLUMN ops.refusals.user_id IS 'The player it was asked for, as sent, whether they exist or not';
 COMMENT ON COLUMN ops.refusals.operation IS 'What was asked: moveFunds, or another method''s name';
 COMMENT ON COLUMN ops.refusals.event_type IS 'The kind of movement, as sent';
 COMMENT ON COLUMN ops.refusals.direction IS 'debit or credit, as sent';
@@ -305,10 +305,10 @@ JOIN public.movements m ON m.player_id = u.player_id AND m.position = u.position
 JOIN public.players p ON p.player_id = u.player_id;
 
 COMMENT ON VIEW ops.unanswered IS
-    'Movements that were decided after their caller had been told 503, and until he came back for them';
+    'Movements that were decided although their caller had been told 503, until the caller repeats them';
 COMMENT ON COLUMN ops.unanswered.told_at IS 'When it was listed: its caller had heard that nobody knows';
 COMMENT ON COLUMN ops.unanswered.came_back_at IS
-    'When he asked again and was answered; null: he does not know to this day';
+    'When the caller repeated it and was answered; null: not yet';
 COMMENT ON COLUMN ops.unanswered.user_id IS 'The player';
 COMMENT ON COLUMN ops.unanswered.event_type IS 'What it was';
 COMMENT ON COLUMN ops.unanswered.direction IS 'debit or credit';

@@ -1,0 +1,110 @@
+"""Requests that take effect once: id, effect and answer are one database transaction.
+
+1. The work runs, and the id is inserted with the sealed answer; both are committed together.
+2. An id that is taken rolls everything back: the first answer is told, or that there is none to
+   tell. Two deliveries at once end so as well, for the database runs the second one again.
+3. Where the outcome takes no id, nothing is kept, and the id may already be another request's.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
+
+from app.ledger.errors import LedgerError
+from app.ledger.money.book import Book
+from app.ledger.request_ids import (
+    KeptRequest,
+    RequestKey,
+    clear_answers,
+    confirm,
+    find_request,
+    keep_request,
+)
+from app.ledger.transaction import Ledger, NothingStandsError
+
+CLEARED_AT_ONCE: Final = 1000
+"""Answers cleared in one transaction: some 10 ms of work."""
+
+CLEARING_TIME: Final = timedelta(seconds=1)
+"""A request waits for the clearing, which must not eat up its deadline."""
+
+T = TypeVar("T")
+
+
+class RepeatedRequestError(Exception):
+    """The same request was answered before; `answer` is that answer, sealed."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(RepeatedRequestError.__doc__)
+        self.answer = answer
+
+
+class RequestIdTakenError(Exception):
+    """The id was used for another request, or for this one longer than a day ago."""
+
+    def __init__(self) -> None:
+        super().__init__(RequestIdTakenError.__doc__)
+
+
+class _TakenError(NothingStandsError):
+    """The id is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeRequest(Generic[T]):
+    """A request that takes effect once, with what seals its answer."""
+
+    key: RequestKey
+    seal: Callable[[T], str | None]
+    """the sealed answer to an outcome; None: this outcome leaves the id free"""
+
+
+async def run_once(
+    ledger: Ledger, work: Callable[[Book], Awaitable[T]], request: OneTimeRequest[T] | None
+) -> T:
+    """Run the work in one SERIALIZABLE transaction that takes the request's id, if it has one.
+
+    RepeatedRequestError, RequestIdTakenError: nothing was done.
+    """
+    if request is None:
+        return await ledger.serializable(work)
+
+    async def work_with_id(book: Book) -> T:
+        done = await work(book)
+        answer = request.seal(done)
+        if answer is not None and not await keep_request(book, request.key, answer):
+            raise _TakenError
+        return done
+
+    try:
+        return await ledger.serializable(work_with_id)
+    except _TakenError:
+        await check_free(ledger, request.key)
+        raise AssertionError("an id that was taken stays taken") from None
+
+
+async def check_free(ledger: Ledger, key: RequestKey) -> None:
+    """Return if the id is free; else RepeatedRequestError or RequestIdTakenError."""
+
+    async def work(book: Book) -> KeptRequest | None:
+        return await find_request(book, key.agent, key.request_id)
+
+    kept = await ledger.read_only(work)
+    if kept is None:
+        return
+    if kept.answer is None or kept.content != key.content:
+        raise RequestIdTakenError
+    await ledger.serializable(confirm)
+    raise RepeatedRequestError(kept.answer)
+
+
+async def forget_old_answers(ledger: Ledger) -> None:
+    """Clear answers that are no longer told; what cannot be cleared now is cleared next time."""
+
+    async def work(book: Book) -> int:
+        return await clear_answers(book, CLEARED_AT_ONCE)
+
+    with suppress(LedgerError):
+        await ledger.serializable(work, deadline=CLEARING_TIME)

@@ -1,0 +1,74 @@
+"""What README and docs name is there: links, paths, the map of the house, the walk of a request."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+BRANCH = re.compile(r"^    (?P<indent>(?:│   )*)[├└]── (?P<name>[\w./]+)")
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def tree() -> set[str]:
+    """The paths that the README draws below `app/`."""
+    folders, paths = ["app/"], set()
+    for line in text_of(README).splitlines():
+        if (branch := BRANCH.match(line)) is not None:
+            depth = len(branch["indent"]) // 4
+            folders[depth + 1 :] = [branch["name"]]
+            paths.add("".join(folders))
+    return paths
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", text_of(page)):
+        assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_it_names_is_there(page: Path) -> None:
+    roots = "app|bench|deploy|docs|migrations|requirements|tests"
+    for path in set(re.findall(rf"`((?:{roots})/[\w./-]+)`", text_of(page))):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_map_shows_every_room_and_no_other() -> None:
+    drawn = tree()
+    assert len(drawn) > 15
+    for path in drawn:
+        assert (ROOT / path).exists(), path
+    rooms = {f"app/{room.name}/" for room in (ROOT / "app").iterdir() if room.is_dir()}
+    assert {room for room in rooms if "__" not in room} <= drawn
+
+
+def test_every_file_of_the_map_is_in_its_room() -> None:
+    named = [line for line in text_of(README).splitlines() if line.startswith("    │")]
+    files = {file for line in named for file in re.findall(r"\b\w+\.py\b", line)}
+    assert files <= {path.name for path in (ROOT / "app").rglob("*.py")}
+
+
+def test_one_request_is_walked_through_at_most_nine_files() -> None:
+    walk = text_of(README).partition("### One road for money")[2].partition("\n| page")[0]
+    files = re.findall(r"^\d\. `([\w./]+)`", walk, flags=re.MULTILINE)
+    assert 1 < len(files) <= 9
+    for file in files:
+        assert (ROOT / file).exists() or (ROOT / "app" / file).exists(), file
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    found, waiting = set[Path](), [README]
+    while waiting:
+        page = waiting.pop()
+        found.add(page)
+        links = re.findall(r"\]\(([^)#:]+)\)", text_of(page))
+        pages = {(page.parent / link).resolve() for link in links}
+        pages = {target / "README.md" if target.is_dir() else target for target in pages}
+        waiting += [target for target in pages - found if target.suffix == ".md"]
+    assert found >= set(PAGES)

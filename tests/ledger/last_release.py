@@ -1,0 +1,158 @@
+"""A process of the release before, told line by line what to do; it runs that release's own code.
+
+Started with that release's folder as PYTHONPATH, so nothing of this release may be imported here:
+what is imported is found by name, and is the release before.
+"""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from itertools import count
+from random import Random
+from typing import Any
+
+accounts = import_module("app.cashier.accounts")
+changes = import_module("app.cashier.account_changes")
+auditing = import_module("app.cashier.audit")
+opening = import_module("app.cashier.opening")
+tellers = import_module("app.cashier.tellers")
+migrations = import_module("app.ledger.migrations")
+transaction = import_module("app.ledger.transaction")
+facts = import_module("app.wallet.facts")
+movement = import_module("app.wallet.movement")
+tills = import_module("tests.cashier.till")
+vars(tills)["numbers"] = count(
+    1_000_000
+)  # its transaction ids are not those of the test's own till
+
+KINDS = [
+    *[("BetPlacing", "debit", "5")] * 5,
+    ("BetPlacing", "debit", "400"),
+    ("Win", "credit", "4"),
+    ("Win", "credit", "4"),
+    ("BetPlacingAbort", "credit", "5"),
+    ("BetPayedAbort", "debit", "4"),
+    ("SportBetCancel", "debit", "4"),
+    ("Deposit", "credit", "3"),
+    ("Withdrawal", "debit", "2"),
+]
+
+
+class Process:
+    """One ledger, one set of lanes."""
+
+    def __init__(self, service_url: str, superuser_url: str) -> None:
+        self.ledger = transaction.Ledger(service_url)
+        self.till = tills.Till(self.ledger, superuser_url)
+        self.tellers = tellers.Tellers(self.ledger, self.till.policy)
+
+    async def open(self) -> list[str]:
+        """What `serve` does before it serves."""
+        scope = movement.KeyScope.TRANSACTION
+        found = await opening.open_for_business(self.ledger, scope, require_durability=False)
+        return list(found)
+
+    async def player(self, user_id: str, real: str, bonus: str) -> str:
+        await self.till.player(user_id, real, bonus)
+        token: str = self.till.tokens[user_id]
+        return token
+
+    async def sliding(self, user_id: str) -> str:
+        issued = await accounts.issue_token(
+            self.ledger, user_id, timedelta(days=1), is_sliding=True
+        )
+        token: str = issued.token
+        return token
+
+    async def move(self, *asked: dict[str, Any]) -> list[list[str | None]]:
+        """What becomes of these movements, one batch: kind, refusal, flags."""
+        movements = [self.till.movement(**one) for one in asked]
+        receipts = await asyncio.gather(*map(self.tellers.move, movements))
+        return [told(receipt) for receipt in receipts]
+
+    async def block(self, user_id: str, is_suspended: bool) -> None:  # noqa: FBT001 - from JSON
+        await self.change(user_id, changes.AccountChange(is_suspended=is_suspended))
+
+    async def exclude(self, user_id: str, seconds: int) -> None:
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        await self.change(user_id, changes.AccountChange(exclusion=changes.Exclusion(until)))
+
+    async def limit(self, user_id: str, limits: dict[str, str | None], cooling: int) -> None:
+        await self.change(user_id, changes.AccountChange(limits=limits), cooling)
+
+    async def change(self, user_id: str, wanted: object, cooling: int = 0) -> None:
+        await changes.update_account(
+            self.ledger, user_id, wanted, cooling=timedelta(seconds=cooling)
+        )
+
+    async def storm(self, tokens: dict[str, str], seconds: float, name: str) -> dict[str, int]:
+        """Move money of these players for so long; what became of it, and its errors."""
+        self.till.tokens |= tokens
+        dice, seen = Random(name), Counter[str]()  # noqa: S311 - a test
+        end = asyncio.get_running_loop().time() + seconds
+
+        async def caller(number: int) -> None:
+            for turn in range(100_000):
+                if asyncio.get_running_loop().time() > end:
+                    return
+                kind, way, amount = dice.choice(KINDS)
+                asked = self.till.movement(
+                    dice.choice(list(tokens)),
+                    kind,
+                    way,
+                    amount,
+                    event_id=f"event-{dice.randrange(4)}",
+                    # Half of all ids are shared with the other process.
+                    transaction_id=f"{dice.choice([name, 'both'])}-{number}-{turn}",
+                )
+                try:
+                    receipt = await self.tellers.move(asked)
+                except Exception as error:  # noqa: BLE001 - counted, and the test looks
+                    seen[f"error {type(error).__name__} {error}"] += 1
+                else:
+                    seen[type(receipt).__name__] += 1
+
+        await asyncio.gather(*map(caller, range(8)))
+        return dict(seen)
+
+    async def audit(self, url: str) -> list[str]:
+        findings = await auditing.audit(url)
+        return [f"{breach.invariant} {breach.offender}" for breach in findings.breaches]
+
+    async def close(self) -> None:
+        await self.tellers.close()
+        await self.ledger.close()
+
+
+def told(receipt: Any) -> list[str | None]:  # noqa: ANN401 - of the release before
+    refusal = getattr(receipt, "refusal", None)
+    entry = getattr(receipt, "entry", None)
+    if refusal is None and entry is not None:
+        refusal = entry.refusal
+    flags = ",".join(getattr(entry, "flags", ()))
+    return [type(receipt).__name__, refusal and refusal.name, flags]
+
+
+async def main(service_url: str, superuser_url: str) -> None:
+    process = Process(service_url, superuser_url)
+    loop = asyncio.get_running_loop()
+    for _ in range(10_000):
+        line = await loop.run_in_executor(None, sys.stdin.readline)
+        if not line:
+            break
+        name, *arguments = json.loads(line)
+        if name == "migrate":
+            result = await migrations.upgrade(*arguments)
+        elif name == "move":
+            result = await process.move(*arguments)
+        else:
+            result = await getattr(process, name)(*arguments)
+        print(json.dumps(result), flush=True)  # noqa: T201 - the answer
+    await process.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
