@@ -15,11 +15,9 @@ import typer
 from app.cashier.account_changes import LIMIT_NAMES
 from app.console.errors import ConsoleError
 from app.settings import agent_fault
+from app.wallet.identifiers import ID_LENGTH_MAX
 from app.wallet.moments import moment_from_text
 from app.wallet.money import AMOUNT_PATTERN
-
-ID_LENGTH_MAX: Final = 250
-"""The contracts' longest id."""
 
 HOST_LENGTH_MAX: Final = 253
 HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)

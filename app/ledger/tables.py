@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from app.wallet.early_aborts import AbortState
 from app.wallet.events import RULES, Direction, Figure, HouseAccount, Part, Rule
+from app.wallet.identifiers import ID_LENGTH_MAX
 from app.wallet.refusals import Refusal
 
 NAMING: Final = {
@@ -51,10 +52,6 @@ SUM: Final = Numeric(38, 8)
 """A sum over many movements may outgrow the largest single amount."""
 
 MOMENT: Final = TIMESTAMP(timezone=True)
-
-ID_LENGTH_MAX: Final = 250
-"""The contract's longest id."""
-
 
 _DECISIONS: Final = ", ".join(
     ["'ACCEPTED'", *(f"'{refusal.name}'" for refusal in Refusal if refusal.is_final)]

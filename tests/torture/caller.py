@@ -23,7 +23,7 @@ class Caller:
     """One connection at a time, to one of the servers; made anew whenever it broke."""
 
     def __init__(self, ports: Sequence[int], dice: Random) -> None:
-        self._ports = ports
+        self.ports = ports
         self._dice = dice
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -69,7 +69,7 @@ class Caller:
         self, method: str, target: str, body: bytes, headers: Mapping[str, str]
     ) -> Reply:
         if self._reader is None or self._writer is None:
-            port = self._dice.choice(self._ports)
+            port = self._dice.choice(self.ports)
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
         reader, writer = self._reader, self._writer
         lines = [f"{method} {target} HTTP/1.1", "Host: wallet", f"Content-Length: {len(body)}"]

@@ -490,11 +490,26 @@ class ManyDeliveries(Fault):
         self.tally.acknowledged += 1
 
 
+class Repeats(Fault):
+    """Half of all calls that move money are made twice at once, on two connections."""
+
+    name = "repeats"
+
+    @override
+    async def prepare(self) -> None:
+        for player in self.players:
+            player.is_repeated = True
+
+    @override
+    async def strike(self) -> None:
+        """Leave it to the callers."""
+
+
 FAULTS: dict[str, type[Fault]] = {
     fault.name: fault
     for fault in (
         *(Nothing, ServerKilled, PostmasterKilled, DatabaseAway, CutBeforeCommit, CutAfterCommit),
         *(SilentAfterCommit, DatabaseFrozen, ServerFrozen, Conflicts, PoolExhausted, DiskFull),
-        *(ClockJumps, RollingRestart, BadClients, ManyDeliveries),
+        *(ClockJumps, RollingRestart, BadClients, ManyDeliveries, Repeats),
     )
 }

@@ -7,7 +7,7 @@ the callers were told is written down as operations, for the checker of historie
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -61,6 +61,8 @@ class Player:
     history: list[Operation] = field(default_factory=list)
     opening: int = 0
     """the balance when the history begins"""
+    is_repeated: bool = False
+    """half of the calls for this player are made twice at once"""
 
     def accept(self, operation: Operation) -> None:
         """Write down a movement that was acknowledged."""
@@ -72,6 +74,27 @@ class Player:
         """Forget the history that was checked."""
         self.opening = self.expected
         self.history.clear()
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of a call."""
+
+    begin: float
+    """when it was first made"""
+    sent: float
+    """when it was made for the last time"""
+    unheard: int
+    """deliveries whose answer we never had, or that were told to ask again"""
+    reply: Reply
+    others: Sequence[Reply]
+    """the answer to the second of two calls at once"""
+
+
+def code_of(reply: Reply) -> int:
+    """The code of an answer of either door; 0 when all is well."""
+    said = reply.said
+    return int(said.get("errors", said).get("code", 0))
 
 
 def hundredths(amount: Decimal) -> int:
@@ -90,10 +113,17 @@ class Hand:
     ) -> None:
         self.player = player
         self.caller = caller
+        self.twin = Caller(caller.ports, dice)
+        """makes the second of two calls at once"""
         self.dice = dice
         self.tally = tally
         self.name = f"{player.user_id}-{number}"
         self.count = 0
+
+    def close(self) -> None:
+        """Hang up."""
+        self.caller.close()
+        self.twin.close()
 
     async def open_account(self, amount: int) -> None:
         """Open the account, pay in, launch a game."""
@@ -179,27 +209,38 @@ class Hand:
             "amount": text(amount),
         }
         change = amount if direction == "credit" else -amount
-        begin, sent, times, reply = await self._decided(
-            transaction_id, lambda: self.caller.move_funds(fields)
-        )
+        decided = await self._decided(transaction_id, lambda caller: caller.move_funds(fields))
+        begin, reply = decided.begin, decided.reply
         code = reply.code
         self.tally.codes[f"{kind} {code}"] += 1
         shown = hundredths(reply.said["balance"]) if "balance" in reply.said else None
         if code == 0:
             self._accept(transaction_id, begin, change, shown)
-        elif code == 409 and times > 1:
+        elif code == 409 and decided.unheard:
             # It was decided by a delivery whose answer we never had; the balance is today's.
             self._accept(transaction_id, begin, change, None)
-            self._note(f"{transaction_id} again", sent, 0, shown)
+            self._note(f"{transaction_id} again", decided.sent, 0, shown)
         elif code == 402 and kind != "SportBetCancel" and direction == "debit":
             self.tally.refused += 1
             # Refused for ever, perhaps by a delivery whose answer we never had. Then the balance
             # told is today's or that of the refusal, by setting: it says nothing here.
-            told = shown if times == 1 else None
+            told = None if decided.unheard or decided.others else shown
             self._note(transaction_id, begin, 0, told, below=amount)
         else:
-            self.tally.complaints.append(f"{fields} sent {times} times: {reply.body!r}")
-        return code == 0 or (code == 409 and times > 1)
+            self.tally.complaints.append(f"{fields}, {decided.unheard} unheard: {reply.body!r}")
+        for other in decided.others:
+            self._judge_repeat(transaction_id, decided, other)
+        return code == 0 or (code == 409 and decided.unheard > 0)
+
+    def _judge_repeat(self, transaction_id: str, decided: Decided, other: Reply) -> None:
+        """Hold the second answer to a call made twice at once against the first."""
+        if decided.reply.code == 0 and other.code == 409:
+            self._note(
+                f"{transaction_id} twice", decided.sent, 0, hundredths(other.said["balance"])
+            )
+        elif other.code != decided.reply.code or (other.code == 0 and other != decided.reply):
+            words = f"{transaction_id} made twice: {decided.reply.body!r} and {other.body!r}"
+            self.tally.complaints.append(words)
 
     async def transfer(self, operation: str, amount: int) -> None:
         """Pay in or out through the transfer API; a repeat gets the first answer."""
@@ -209,52 +250,71 @@ class Hand:
             "transaction_id": transaction_id,
             "amount": text(amount),
         }
-        begin, _, _, reply = await self._decided(
-            transaction_id, lambda: self._operate(operation, fields)
+        decided = await self._decided(
+            transaction_id, lambda caller: self._operate(caller, operation, fields)
         )
-        said = reply.said
+        said = decided.reply.said
+        if any(other != decided.reply for other in decided.others):
+            self.tally.complaints.append(f"{operation} {fields} made twice: {decided}")
         self.tally.codes[f"{operation} {said['code']}"] += 1
         if said["code"] == 0:
             change = amount if operation == "account/deposit" else -amount
             shown = hundredths(said["data"]["balance"])
-            self._accept(transaction_id, begin, change, shown)
+            self._accept(transaction_id, decided.begin, change, shown)
         elif said["code"] == 102 and operation == "account/withdraw":
             self.tally.refused += 1
         else:
-            self.tally.complaints.append(f"{operation} {fields}: {reply.body!r}")
+            self.tally.complaints.append(f"{operation} {fields}: {decided.reply.body!r}")
 
     async def _operate_until(self, operation: str, fields: dict[str, str]) -> dict[str, Any]:
-        _, _, _, reply = await self._decided(operation, lambda: self._operate(operation, fields))
-        said = reply.said
-        assert said["code"] == 0, reply.body
+        decided = await self._decided(
+            operation, lambda caller: self._operate(caller, operation, fields)
+        )
+        said = decided.reply.said
+        assert said["code"] == 0, decided.reply.body
         data = said["data"]
         assert isinstance(data, dict)
         return data
 
-    async def _operate(self, operation: str, fields: dict[str, str]) -> Reply:
+    @staticmethod
+    async def _operate(caller: Caller, operation: str, fields: dict[str, str]) -> Reply:
         members = {"iat": int(datetime.now(UTC).timestamp()), "op": operation, **fields}
-        return await self.caller.operate(operation, members, AGENT, AGENT_KEY)
+        return await caller.operate(operation, members, AGENT, AGENT_KEY)
 
-    async def _decided(
-        self, name: str, call: Callable[[], Awaitable[Reply]]
-    ) -> tuple[float, float, int, Reply]:
-        """Ask until it is decided: when first, when last, how often, and the answer."""
+    async def _decided(self, name: str, call: Callable[[Caller], Awaitable[Reply]]) -> Decided:
+        """Ask, once or twice at once, until it is decided."""
         begin = time.monotonic()
-        times = 0
+        unheard = 0
         while (sent := time.monotonic()) - begin < STUCK_SECONDS:
-            times += 1
-            self.tally.calls += 1
-            try:
-                reply = await call()
-            except NoAnswerError:
-                self.tally.unanswered += 1
-            else:
-                if reply.status in {200, 202} and not self._is_clocks_fault(reply):
-                    return begin, sent, times, reply
-                if reply.status not in {200, 202}:
-                    self._not_available(reply, time.monotonic() - sent)
+            is_twice = self.player.is_repeated and self.dice.random() < 0.5
+            callers = (self.caller, self.twin) if is_twice else (self.caller,)
+            heard = [
+                reply
+                for reply in await asyncio.gather(*(self._heard(call, at) for at in callers))
+                if reply is not None
+            ]
+            unheard += len(callers) - len(heard)
+            if heard:
+                reply, *others = sorted(heard, key=code_of)
+                return Decided(begin, sent, unheard, reply, others)
             await asyncio.sleep(self.dice.random() * AGAIN_SECONDS_MAX)
-        raise StuckError(f"{name}: asked {times} times in {STUCK_SECONDS} s, and never decided")
+        raise StuckError(f"{name}: {unheard} calls in {STUCK_SECONDS} s, and never decided")
+
+    async def _heard(
+        self, call: Callable[[Caller], Awaitable[Reply]], caller: Caller
+    ) -> Reply | None:
+        """Call once; None unless the answer says what was decided."""
+        sent = time.monotonic()
+        self.tally.calls += 1
+        try:
+            reply = await call(caller)
+        except NoAnswerError:
+            self.tally.unanswered += 1
+            return None
+        if reply.status not in {200, 202}:
+            self._not_available(reply, time.monotonic() - sent)
+            return None
+        return None if self._is_clocks_fault(reply) else reply
 
     @staticmethod
     def _is_clocks_fault(reply: Reply) -> bool:

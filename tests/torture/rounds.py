@@ -118,7 +118,7 @@ class Torturer:
             await self._settle(began)
         finally:
             for hand in self.hands:
-                hand.caller.close()
+                hand.close()
             self._count(kind)
 
     def _seat(self) -> None:

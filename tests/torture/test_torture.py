@@ -13,7 +13,10 @@ SECONDS = 16
 
 SHORT = (
     ("cut-before-commit", "cut-after-commit", "conflicts", "pool-exhausted", "postmaster-killed"),
-    ("server-killed", "many-deliveries", "bad-clients", "database-away", "database-frozen"),
+    (
+        *("server-killed", "many-deliveries", "bad-clients"),
+        *("database-away", "database-frozen", "repeats"),
+    ),
 )
 """The faults that need no long wait, for two workers."""
 

@@ -14,6 +14,7 @@ from app.edges.callback.decoding import EXTRA_DATA, Fields
 from app.edges.callback.errors import FormatError
 from app.edges.wire import encode
 from app.wallet.events import GAME_EVENT_TYPES, Direction, is_allowed
+from app.wallet.identifiers import ID_LENGTH_MAX, is_identifier
 from app.wallet.money import AMOUNT_PATTERN
 from app.wallet.movement import Key, KeyScope, Movement, facet_of
 
@@ -23,11 +24,8 @@ CALLBACK_SOURCE: Final = "callback"
 ASKED_CHARACTERS_MAX: Final = 4000
 """How much of a refused request is stored; a valid one has at most about 1,500 characters."""
 
-VALUE_CHARACTERS_MAX: Final = 250
+VALUE_CHARACTERS_MAX: Final = ID_LENGTH_MAX
 """How much of each of its fields is stored: the length of the longest identifier."""
-
-_is_identifier: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,250}").fullmatch
-"""Any text of 1 to 250 characters without control characters (Unicode's category Cc)."""
 
 _GAME_ID: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -159,7 +157,7 @@ def _identifier(texts: dict[str, str], name: str) -> str:
     text = texts.get(name)
     if text is None:
         raise _missing(name)
-    if not _is_identifier(text):
+    if not is_identifier(text):
         raise FormatError(f"{name} is not a text of 1 to 250 printable characters")
     return text
 

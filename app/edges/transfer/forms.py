@@ -14,12 +14,10 @@ from typing import Final, NamedTuple
 
 from app.edges.transfer.codes import Code, RefusedError
 from app.edges.wire import JsonValue, Member, NotUnderstoodError, Number, read_members
+from app.wallet.identifiers import ID_LENGTH_MAX, has_control_characters
 from app.wallet.journal import EPOCH
 from app.wallet.moments import moment_from_seconds, moment_from_text
 from app.wallet.money import AMOUNT_PATTERN
-
-ID_LENGTH_MAX: Final = 250
-"""The contract's longest id."""
 
 SOURCE_LENGTH_MAX: Final = 300
 """How much of one field the refusal log stores of a refused request."""
@@ -90,7 +88,7 @@ class Fields:
             raise RefusedError(
                 Code.VALUE, f"must have {length_min} to {length_max} characters", name
             )
-        if name in _IDENTIFIERS and _CONTROL.search(text):
+        if name in _IDENTIFIERS and has_control_characters(text):
             raise RefusedError(Code.VALUE, "must not have control characters", name)
         return text
 
@@ -148,8 +146,6 @@ class Fields:
 
 
 _IDENTIFIERS: Final = frozenset({"user_id", "transaction_id", "nickname"})
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""The game side takes no id with these, so nobody could play under it."""
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 _MOMENT: Final = re.compile(
@@ -221,7 +217,7 @@ def request_id_of(members: Mapping[str, Member], *, is_required: bool = True) ->
         raise RefusedError(Code.FORMAT, "must be a text", JTI)
     if not 1 <= len(value) <= JTI_LENGTH_MAX:
         raise RefusedError(Code.VALUE, f"must have 1 to {JTI_LENGTH_MAX} characters", JTI)
-    if _CONTROL.search(value):
+    if has_control_characters(value):
         raise RefusedError(Code.VALUE, "must not have control characters", JTI)
     return value
 

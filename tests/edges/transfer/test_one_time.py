@@ -307,7 +307,7 @@ def test_a_limit_too_fine_and_nothing_to_change_leave_the_id_free(bank: Bank) ->
     assert bank.ask("account/update", user_id=user_id, jti=jti, language="de").code == 0
 
 
-def test_code_103_leaves_the_id_free(bank: Bank) -> None:
+def test_a_fault_of_ours_leaves_the_id_free(bank: Bank) -> None:
     user_id, jti = bank.player(), unique("j")
     try:
         bank.sql("ALTER TABLE request_ids RENAME TO request_ids_away")
