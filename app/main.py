@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,9 @@ from app.edges.callback.endpoint import (
 from app.edges.callback.handlers import Choices, Handlers
 from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.platform_tokens import PlatformTokens
+from app.edges.http import request_id_header
 from app.edges.metrics import Metrics
+from app.edges.pages.routes import pages
 from app.edges.probes import Readiness, probes_app
 from app.edges.transfer import endpoint as transfer
 from app.edges.transfer.endpoint import transfer_router
@@ -153,11 +156,15 @@ def build_app(
         version=VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
+        # The framework's own pages load their scripts from other hosts.
+        docs_url=None,
+        redoc_url=None,
         # The framework's own traces would carry the query, and with it the players' tokens.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(callback_router(endpoint))
     app.include_router(transfer_router(transfer_endpoint))
+    app.router.routes.extend(pages())
     app.add_exception_handler(HTTPException, _in_the_contracts_shape)
     served = CallbackApp(app, endpoint)
     if traces:
@@ -253,12 +260,22 @@ async def _opened(
         raise
 
 
-async def _in_the_contracts_shape(_request: Request, error: Exception) -> Response:
+async def _in_the_contracts_shape(request: Request, error: Exception) -> Response:
     """Answer a request for an unknown path or method."""
     if not isinstance(error, HTTPException):
         raise error
-    words = error.detail.lower()
-    return response_of(not_understood(words, status=error.status_code), error.headers)
+    status, delivery = error.status_code, secrets.token_bytes(16)
+    # The path is not logged: a caller who forgets a question mark writes a token into it.
+    logger.info(
+        "wrong address",
+        method=request.method,
+        status=status,
+        peer=request.client.host if request.client else None,
+        delivery=delivery.hex(),
+    )
+    response = response_of(not_understood(error.detail.lower(), status=status), error.headers)
+    response.raw_headers.append(request_id_header(delivery))
+    return response
 
 
 def _now() -> datetime:

@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 
 from app.telemetry.metrics import Spread
 from app.wallet.alarms import alarm_of
+from app.wallet.limits import LimitHit
 from app.wallet.movement import Movement
-from app.wallet.outcomes import Posting, Receipt, Refused, Replay
+from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 
 BATCH_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -40,6 +41,8 @@ class BatchStats:
         """repeats of a transaction id with other content"""
         self.alarms: Counter[str] = Counter()
         """alarms, by kind"""
+        self.limits_hit: Counter[str] = Counter()
+        """debits of play that a player's limit refused, by the limit; repeats are not counted"""
         self.failures: Counter[str] = Counter()
         """movements that failed with an error, by the error's name"""
         self.unheard = 0
@@ -59,6 +62,8 @@ class BatchStats:
             self.decided[kind, "REPEATED"] += 1
         else:
             self.decided[kind, receipt.refusal.name] += 1
+            if isinstance(receipt, Declined) and isinstance(receipt.detail, LimitHit):
+                self.limits_hit[receipt.detail.limit_name] += 1
         alarm = alarm_of(movement, receipt)
         if alarm is not None:
             self.alarms[alarm] += 1

@@ -6,15 +6,20 @@
 3. Every error is converted into the contract's answer, and counted.
 4. The answer is sent; if it cannot be delivered, this is counted, and its movement is listed.
 
+Every request is a delivery, named by 16 random bytes. The log, the refusal log and the journal hold
+the name, and the answer carries it in hexadecimal as `Request-Id`.
+
 A contract provides the function that answers a request and the one that converts an error. The
 contracts do not import each other.
 """
 
 import asyncio
+import secrets
 import time
+from binascii import hexlify
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -30,7 +35,15 @@ DRAIN_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
 """How much of an oversized body is read and discarded, so that its sender gets the answer and keeps
 the connection: 4 MiB, for a file sent by mistake. Beyond it the connection is closed."""
 
+REQUEST_ID: Final = b"request-id"
+"""The header that names the delivery answered, in hexadecimal, as the log does."""
+
 Clock: TypeAlias = Callable[[], datetime]
+
+
+def request_id_header(delivery: bytes) -> tuple[bytes, bytes]:
+    """Return the header of the answer to this delivery."""
+    return REQUEST_ID, hexlify(delivery)
 
 
 class BodyTooLargeError(Exception):
@@ -115,6 +128,10 @@ class DoorAnswer(Protocol):
     def code(self) -> int: ...  # noqa: D102 - the contract's code
     @property
     def event_type(self) -> str: ...  # noqa: D102 - of the movement; empty: there is none
+    @property
+    def delivery(self) -> bytes: ...  # noqa: D102 - the delivery answered; empty: not set yet
+
+    def _replace(self, *, delivery: bytes) -> Self: ...
 
 
 A = TypeVar("A", bound=DoorAnswer)
@@ -130,6 +147,7 @@ class Arrival:
         "_receive",
         "_task",
         "_watch",
+        "delivery",
         "envelope",
         "is_gone",
         "operation",
@@ -140,6 +158,7 @@ class Arrival:
         self,
         operation: str,
         envelope: Envelope,
+        delivery: bytes,
         received_at: datetime,
         deadline: timedelta,
         source: bytes | Receive,
@@ -147,6 +166,8 @@ class Arrival:
         """`source`: the whole body, or ASGI's `receive`, which brings it and reports a hang-up."""
         self.operation = operation
         self.envelope = envelope
+        self.delivery = delivery
+        """16 random bytes that name this request"""
         self.received_at = received_at
         self.is_gone = False
         """whether the caller has hung up"""
@@ -244,7 +265,8 @@ class Door(Generic[A]):
         `source`: the whole body, or ASGI's `receive`. If the body is given, the server cancels this
         call when the caller hangs up, and calls `unheard`.
         """
-        arrival = Arrival(operation, envelope, self._clock(), self._deadline, source)
+        delivery = secrets.token_bytes(16)
+        arrival = Arrival(operation, envelope, delivery, self._clock(), self._deadline, source)
         try:
             answer = await respond(arrival)
         except CallerGoneError:
@@ -262,7 +284,7 @@ class Door(Generic[A]):
         self.requests.count(
             operation, answer.event_type, answer.code, answer.status, arrival.elapsed_ns
         )
-        return answer
+        return answer if answer.delivery else answer._replace(delivery=delivery)
 
     def unheard(self, answer: A | None) -> None:
         """Count a caller who hung up, and list the movement of the answer, if there was one."""
@@ -283,7 +305,9 @@ class Door(Generic[A]):
             answer = await self.answer(operation, respond, Envelope.of(scope), receive)
         except CallerGoneError:
             return NoResponse()
-        return WatchedResponse(response_of(answer), lambda: self.unheard(answer))
+        response = response_of(answer)
+        response.raw_headers.append(request_id_header(answer.delivery))
+        return WatchedResponse(response, lambda: self.unheard(answer))
 
 
 class WatchedResponse(Response):

@@ -6,6 +6,7 @@ completely is one call of its handler, the same function that the framework's ro
 """
 
 import asyncio
+from binascii import hexlify
 from collections.abc import Awaitable, Collection, Sequence
 from http import HTTPStatus
 from typing import Final, Generic, Protocol, TypeVar
@@ -21,7 +22,7 @@ STATUS_LINES: Final = {
 
 
 class FastAnswer(Protocol):
-    """An answer: the HTTP status, the body, and whether the connection is closed after it."""
+    """An answer: status, body, whether the connection is closed after it, and its delivery."""
 
     @property
     def status(self) -> int: ...  # noqa: D102 - as above
@@ -29,6 +30,8 @@ class FastAnswer(Protocol):
     def body(self) -> bytes: ...  # noqa: D102 - as above
     @property
     def is_last(self) -> bool: ...  # noqa: D102 - as above
+    @property
+    def delivery(self) -> bytes: ...  # noqa: D102 - sent as `Request-Id`
 
 
 A = TypeVar("A", bound=FastAnswer)
@@ -117,10 +120,11 @@ class FastPath(Generic[A]):
             if dated is not self._dated:
                 self._date(dated)
             caller.transport.write(
-                b"%b%bcontent-length: %d\r\n%b\r\n%b"
+                b"%b%brequest-id: %b\r\ncontent-length: %d\r\n%b\r\n%b"
                 % (
                     STATUS_LINES[answer.status],
                     self._lines,
+                    hexlify(answer.delivery),
                     len(answer.body),
                     b"connection: close\r\n" if is_last else b"",
                     answer.body,

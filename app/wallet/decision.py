@@ -326,7 +326,7 @@ def _early_abort_after(refused: RefusedInRound, now: datetime) -> EarlyAbort | N
     """The early abort that a refusal adds or changes; None: none."""
     movement, round_ = refused.movement, refused.round
     refusal, detail = refused.objection
-    if refusal is Refusal.BET_OVERTAKEN and detail is not None:
+    if refusal is Refusal.BET_OVERTAKEN and isinstance(detail, str):
         used = find(round_.early_aborts, detail)
         return used._replace(state=AbortState.USED) if used else None
     if not refused.abort_found_no_bet:

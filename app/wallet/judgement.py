@@ -28,7 +28,7 @@ from app.wallet.early_aborts import (
 from app.wallet.events import CreditTo, DebitFrom, Direction, LimitEffect, Part, Rule
 from app.wallet.facts import Facts, Policy, RuleVersion, Wallet
 from app.wallet.journal import Flag
-from app.wallet.limits import Effect, exceeds, rolled
+from app.wallet.limits import Effect, LimitHit, limit_hit, rolled
 from app.wallet.money import Minor
 from app.wallet.movement import KeyScope, Movement
 from app.wallet.refusals import Refusal
@@ -58,7 +58,7 @@ class Plan(NamedTuple):
     flags: tuple[Flag, ...]
 
 
-Objection: TypeAlias = tuple[Refusal, str | None]
+Objection: TypeAlias = tuple[Refusal, str | LimitHit | None]
 
 
 def judge(
@@ -97,9 +97,9 @@ def judge(
     if rule.is_play:
         (effect,) = effects
         usage = rolled(wallet.usage, today)
-        limit = exceeds(wallet.limits, usage, stake=effect.stake, loss=effect.loss)
-        if limit is not None:
-            return Refusal.LIMIT_EXCEEDED, limit
+        hit = limit_hit(wallet.limits, usage, stake=effect.stake, loss=effect.loss)
+        if hit is not None:
+            return Refusal.LIMIT_EXCEEDED, hit
 
     delta = _delta(movement, rule, amount, wallet.pockets, round_, undoing, policy)
     if delta is None:

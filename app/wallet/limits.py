@@ -152,23 +152,37 @@ def counted(usage: Usage, effect: Effect) -> Usage:
     )
 
 
-def exceeds(limits: Limits, usage: Usage, *, stake: Minor, loss: Minor) -> str | None:
-    """Return the name of the first limit that a debit of play would exceed, or None.
+class LimitHit(NamedTuple):
+    """The limit that a debit of play would exceed. Amounts are in minor units."""
+
+    limit_name: str
+    limit: Minor
+    used: Minor
+    """within the limit's window before the debit; 0 for a limit of one bet"""
+
+    @property
+    def left(self) -> Minor:
+        """What the limit still allowed; 0 if it was lowered below what had been used."""
+        return max(0, self.limit - self.used)
+
+
+def limit_hit(limits: Limits, usage: Usage, *, stake: Minor, loss: Minor) -> LimitHit | None:
+    """Return the first limit that a debit of play would exceed, or None.
 
     A debit of 0 exceeds none. Amounts are in minor units.
     """
     if limits is NO_LIMITS or loss == 0:
         return None
-    would_be = (
-        ("stake_bet", stake),
-        ("stake_day", usage.stake_day + stake),
-        ("stake_week", usage.stake_week + stake),
-        ("stake_month", usage.stake_month + stake),
-        ("loss_day", usage.loss_day + loss),
-        ("loss_week", usage.loss_week + loss),
-        ("loss_month", usage.loss_month + loss),
+    used_and_asked = (
+        (0, stake),
+        (usage.stake_day, stake),
+        (usage.stake_week, stake),
+        (usage.stake_month, stake),
+        (usage.loss_day, loss),
+        (usage.loss_week, loss),
+        (usage.loss_month, loss),
     )
-    for (name, total), limit in zip(would_be, limits, strict=True):
-        if limit is not None and total > limit and (stake or name.startswith("loss")):
-            return name
+    for name, limit, (used, asked) in zip(Limits._fields, limits, used_and_asked, strict=True):
+        if limit is not None and used + asked > limit and (stake or name.startswith("loss")):
+            return LimitHit(name, limit, used)
     return None

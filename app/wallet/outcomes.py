@@ -8,6 +8,7 @@ from app.wallet.balance import Pockets
 from app.wallet.early_aborts import EarlyAbort
 from app.wallet.facts import Wallet
 from app.wallet.journal import JournalEntry
+from app.wallet.limits import LimitHit
 from app.wallet.money import Currency
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey
@@ -27,8 +28,8 @@ class Declined(NamedTuple):
 
     entry: JournalEntry
     refusal: Refusal
-    detail: str | None = None
-    """which limit, or which abort, for people"""
+    detail: str | LimitHit | None = None
+    """which limit, or which abort (its transaction id), for people"""
 
 
 class Replay(NamedTuple):
@@ -53,8 +54,8 @@ class Refused(NamedTuple):
     """the balance; None: the player is unknown"""
     currency: Currency | None = None
     differs: str | None = None
-    detail: str | None = None
-    """which limit, or SETTLED_BY_HAND; for people"""
+    detail: str | LimitHit | None = None
+    """SETTLED_BY_HAND, or nothing; for people"""
 
 
 Receipt: TypeAlias = Posting | Declined | Replay | Refused

@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from app.ledger.money.statements import FACTS_STALE
 from app.ledger.transaction import Ledger, RunAgainError
 from app.telemetry.metrics import Requests
 from app.wallet.facts import Policy
+from app.wallet.limits import Limits
 from app.wallet.outcomes import Posting
 from tests.cashier.conftest import Till, till
 from tests.conftest import Database
@@ -155,6 +157,24 @@ async def test_movements_and_money_are_counted(house: Private) -> None:
     assert {name: value for name, value in alarms.items() if value} == {
         'wallet_alarms_total{alarm="repeat with other content"}': 1,
         'wallet_alarms_total{alarm="credit without a matching movement"}': 1,
+    }
+
+
+async def test_a_limit_that_refused_is_counted_once_and_the_others_stand_at_0(
+    house: Private,
+) -> None:
+    till = house.till
+    await till.player("anna", "100")
+    limits = '{"stake_day": {"amount": 1000}}'
+    await till.rows("UPDATE wallets SET limits = $1, revision = revision + 1", limits)
+    bet = till.movement("anna", "BetPlacing", "debit", "10.01")
+    for _ in range(2):
+        await house.batcher.move(bet._replace(delivery=os.urandom(16)))
+    numbers = await house.numbers()
+    hits = {name: value for name, value in numbers.items() if name.startswith("wallet_limits_hit")}
+    assert hits == {
+        f'wallet_limits_hit_total{{limit="{name}"}}': int(name == "stake_day")
+        for name in Limits._fields
     }
 
 

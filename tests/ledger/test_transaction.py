@@ -187,12 +187,12 @@ async def test_any_other_error_is_told_at_once(ledger: Ledger, sqlstate: str) ->
 
 async def test_an_error_of_our_own_rolls_back(ledger: Ledger, till: Till) -> None:
     async def work(book: Book) -> int:
-        await book.connection.execute("INSERT INTO ledger_settings VALUES ('a', 'b')")
+        await book.connection.execute("INSERT INTO unanswered VALUES (7, 7, now())")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await ledger.serializable(work)
-    assert await till.count("ledger_settings", "name = 'a'") == 0
+    assert await till.count("unanswered", "player_id = 7") == 0
 
 
 async def test_a_deadline_leaves_no_open_transaction(db: Database) -> None:
@@ -200,7 +200,7 @@ async def test_a_deadline_leaves_no_open_transaction(db: Database) -> None:
     ledger = Ledger(db.service_url, deadline=timedelta(seconds=1))
 
     async def work(book: Book) -> int:
-        await book.connection.execute("INSERT INTO ledger_settings VALUES ('a', 'b')")
+        await book.connection.execute("INSERT INTO unanswered VALUES (7, 7, now())")
         await book.connection.execute("SELECT pg_sleep(20)")
         return 0
 
@@ -209,7 +209,7 @@ async def test_a_deadline_leaves_no_open_transaction(db: Database) -> None:
         await ledger.serializable(work, deadline=timedelta(seconds=0.3))
     assert time.monotonic() - began < 0.3 + GRACE_SECONDS
     assert await seen(db) == []
-    assert await seen(db, "SELECT * FROM ledger_settings WHERE name = 'a'") == []
+    assert await seen(db, "SELECT * FROM unanswered WHERE player_id = 7") == []
     await ledger.close()
 
 
@@ -372,7 +372,7 @@ async def test_a_full_pool_is_told_within_the_deadline(db: Database) -> None:
     await ledger.close()
 
 
-NOTE_A = "INSERT INTO ledger_settings VALUES ('a', 'b')"
+NOTE_A = "INSERT INTO unanswered VALUES (7, 7, now())"
 
 
 def raising(sqlstate: str, times: int = 1) -> "tuple[Optimistic, list[bool]]":
@@ -421,7 +421,7 @@ class TestOptimistic:
         assert await ledger.optimistic(work) == "done"
         assert attempts == [False, True, True]
         assert ledger.retries == {sqlstate: 2}
-        assert await till.count("ledger_settings", "name = 'a'") == 1
+        assert await till.count("unanswered", "player_id = 7") == 1
         assert ledger.pool_use().busy == 0
 
     @pytest.mark.parametrize("sqlstate", ["57P01", "57014", "53100", "08006", "25006", "58030"])
@@ -467,7 +467,7 @@ class TestOptimistic:
             await ledger.optimistic(work)
         assert attempts == [False]
         assert ledger.retries == {}
-        assert await till.count("ledger_settings", "name = 'a'") == 0
+        assert await till.count("unanswered", "player_id = 7") == 0
 
     async def test_other_settings_are_told_at_once_and_nothing_stands(
         self, till: Till, ledger: Ledger
@@ -476,7 +476,7 @@ class TestOptimistic:
         with pytest.raises(SettingsDifferError):
             await ledger.optimistic(work)
         assert attempts == [False]
-        assert await till.count("ledger_settings", "name = 'a'") == 0
+        assert await till.count("unanswered", "player_id = 7") == 0
 
     async def test_attempts_are_bounded(
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
@@ -514,7 +514,7 @@ class TestOptimistic:
             await ledger.optimistic(work)
         assert time.monotonic() - began < 0.5 + GRACE_SECONDS
         assert await seen(db) == []
-        assert await seen(db, "SELECT * FROM ledger_settings WHERE name = 'a'") == []
+        assert await seen(db, "SELECT * FROM unanswered WHERE player_id = 7") == []
         await ledger.close()
 
     async def test_under_locks_a_commit_that_rolled_back_is_no_commit(
@@ -537,7 +537,7 @@ class TestOptimistic:
         with pytest.raises(LedgerBusyError):
             await ledger.optimistic(work)
         assert len(runs) == 3
-        assert await till.count("ledger_settings", "name = 'a'") == 0
+        assert await till.count("unanswered", "player_id = 7") == 0
 
 
 async def revisions(till: Till) -> dict[str, int]:

@@ -124,7 +124,7 @@ class LastRelease:
                 except subprocess.TimeoutExpired:
                     self._process.kill()
 
-        if self._process.poll() is None:
+        if self._process.stdin is not None and not self._process.stdin.closed:
             await asyncio.to_thread(ends)
 
 

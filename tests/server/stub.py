@@ -38,6 +38,7 @@ class Said:
     status: int
     body: bytes
     is_last: bool = False
+    delivery: bytes = b"16 bytes of name"
 
 
 @dataclass

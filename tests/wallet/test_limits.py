@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.wallet.limits import Effect, Limits, Usage, counted, rolled, same_month, same_week
-from app.wallet.outcomes import Posting
+from app.wallet.limits import (
+    Effect,
+    LimitHit,
+    Limits,
+    Usage,
+    counted,
+    rolled,
+    same_month,
+    same_week,
+)
+from app.wallet.outcomes import Declined, Posting
 from app.wallet.refusals import Refusal
 from tests.wallet.story import Story, again, movement, refusal
 
@@ -236,3 +245,18 @@ def test_usage_is_the_sum_of_what_counts_in_the_windows_of_today(
         *(sum(e.stake for e in window) for window in (in_day, in_week, in_month)),
         *(sum(e.loss for e in window) for window in (in_day, in_week, in_month)),
     )
+
+
+@pytest.mark.parametrize("name", Limits._fields)
+def test_a_refusal_names_the_limit_and_what_had_been_used_of_it(name: str) -> None:
+    story = limited(**{name: 1000})
+    assert not is_refused(story, "BetPlacing", "6")
+    used, asked = (0, "10.01") if name == "stake_bet" else (600, "4.01")
+    receipt = story.one(movement("BetPlacing", asked))
+    assert isinstance(receipt, Declined)
+    assert receipt.detail == LimitHit(name, 1000, used)
+    assert receipt.detail.left == 1000 - used
+
+
+def test_nothing_is_left_of_a_limit_that_was_lowered_below_what_had_been_used() -> None:
+    assert LimitHit("stake_day", 500, 600).left == 0

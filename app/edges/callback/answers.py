@@ -66,12 +66,16 @@ class Answer(NamedTuple):
     body: bytes
     code: int = ACCEPTED
     """the contract's code, or ACCEPTED"""
+    balance: str | None = None
+    """the balance in the body, as it is written there, for the log; None: there is none"""
     is_last: bool = False
     """whether the connection must be closed, because the request was not read to its end"""
     event_type: str = ""
     """the event type of the movement, for the metrics; empty if there is none"""
     decided: tuple[Movement, Receipt] | None = None
     """what is listed as an unknown outcome if the answer is not delivered"""
+    delivery: bytes = b""
+    """the delivery that is answered; empty: `Door` sets it"""
 
 
 DONE: Final = Answer(200, b'{"status":true}')
@@ -112,7 +116,7 @@ def balance_shown(pockets: Pockets, currency: Currency) -> Answer:
     balance = currency.text(pockets.balance)
     real, bonus = currency.text(pockets.real), currency.text(pockets.bonus)
     text = f'{{"status":true,"balance":{balance},"realBalance":{real},"bonusBalance":{bonus}}}'
-    return Answer(200, text.encode())
+    return Answer(200, text.encode(), ACCEPTED, balance)
 
 
 def refused(
@@ -130,10 +134,11 @@ def not_understood(words: str, *, status: int = 200, is_last: bool = False) -> A
 def player_shown(player: Player) -> Answer:
     """Return a player's details and balance; unknown details are left out."""
     currency, pockets = player.currency, player.pockets
+    balance = currency.text(pockets.balance)
     members: dict[str, object] = {
         "status": True,
         "userId": player.user_id,
-        "balance": number(currency.text(pockets.balance)),
+        "balance": number(balance),
         "realBalance": number(currency.text(pockets.real)),
         "bonusBalance": number(currency.text(pockets.bonus)),
         "nickname": player.nickname,
@@ -146,26 +151,29 @@ def player_shown(player: Player) -> Answer:
         "lastName": player.last_name,
     }
     members.update({name: value for name, value in optional.items() if value is not None})
-    return Answer(200, encode(members))
+    return Answer(200, encode(members), ACCEPTED, balance)
 
 
 def token_shown(issued: IssuedToken) -> Answer:
     """Return a new token."""
     player = issued.player
+    balance = player.currency.text(player.pockets.balance)
     members = {
         "status": True,
         "userId": player.user_id,
         "token": issued.token,
-        "balance": number(player.currency.text(player.pockets.balance)),
+        "balance": number(balance),
     }
-    return Answer(200, encode(members))
+    return Answer(200, encode(members), ACCEPTED, balance)
 
 
 def _told(
     code: int, words: str, pockets: Pockets | None = None, currency: Currency | None = None
 ) -> Answer:
     members: dict[str, object] = {"status": False}
+    balance = None
     if pockets is not None and currency is not None and code in CODES_WITH_BALANCE:
-        members["balance"] = number(currency.text(pockets.balance))
+        balance = currency.text(pockets.balance)
+        members["balance"] = number(balance)
     members["errors"] = {"code": code, "error": words}
-    return Answer(200, encode(members), code)
+    return Answer(200, encode(members), code, balance)

@@ -121,27 +121,27 @@ class Endpoint:
 
     def _apologise(self, arrival: Arrival, error: Exception) -> Answer:
         """Return the contract's answer to an error, and log the error."""
-        operation, envelope = arrival.operation, arrival.envelope
+        operation, envelope, delivery = arrival.operation, arrival.envelope, arrival.delivery
         caller = self.handlers.authenticator.caller(envelope.peer, envelope.forwarded_for)
         match error:
             case UntrustedCallerError() | SignatureError():
                 is_untrusted = isinstance(error, UntrustedCallerError)
                 self.requests.not_admitted["network" if is_untrusted else "signature"] += 1
-                log.not_admitted(operation, str(error), caller)
+                log.not_admitted(operation, str(error), caller, delivery)
                 return not_understood(NOT_SIGNED_WORDS, is_last=is_untrusted)
             case EncodingError():
-                log.not_readable(operation, str(error), caller)
+                log.not_readable(operation, str(error), caller, delivery)
                 return not_understood(str(error))
             case BodyTooLargeError():
-                log.not_readable(operation, str(error), caller)
+                log.not_readable(operation, str(error), caller, delivery)
                 return not_understood(str(error), status=413, is_last=not error.ended)
             case BodyUnfinishedError():
-                log.not_readable(operation, str(error), caller)
+                log.not_readable(operation, str(error), caller, delivery)
                 return not_understood(ASK_AGAIN_WORDS, status=503, is_last=True)
             case LedgerError():
-                log.unavailable(operation, error)
+                log.unavailable(operation, error, delivery)
             case _:
-                log.failed(operation, error)
+                log.failed(operation, error, delivery)
         return not_understood(ASK_AGAIN_WORDS, status=503)
 
 
@@ -153,7 +153,15 @@ def _request(arrival: Arrival, body: bytes) -> Request:
         elif name == b"content-type":
             content_type = value
     query = arrival.envelope.query
-    return Request(body, query, content_type, signature, arrival.received_at, arrival.time_left)
+    return Request(
+        body,
+        query,
+        content_type,
+        signature,
+        arrival.delivery,
+        arrival.received_at,
+        arrival.time_left,
+    )
 
 
 class MoveFunds:

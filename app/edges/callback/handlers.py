@@ -6,7 +6,6 @@ after the signature check is written to the refusal log: moveFunds' decided refu
 transaction, all others by `log_refusal` here. If that cannot be written, the answer is 503.
 """
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,6 +56,7 @@ class Request(NamedTuple):
     query: bytes
     content_type: bytes | None
     signature: bytes | None
+    delivery: bytes
     received_at: datetime
     time_left: timedelta
     """until the deadline"""
@@ -95,19 +95,18 @@ class Handlers:
         """Answer `/moveFunds`, the only method that moves money."""
         fields = read_fields(request.content_type, request.body, request.query)
         self.authenticator.check_signature(fields.texts, request.signature)
-        delivery = secrets.token_bytes(16)
         try:
             movement = read_movement(
                 fields,
-                delivery=delivery,
+                delivery=request.delivery,
                 key_scope=self._choices.key_scope,
                 received_at=request.received_at,
             )
         except FormatError as error:
             if is_unknown_credit(fields):
-                log.unknown_credit(fields.texts, delivery)
+                log.unknown_credit(fields.texts, request.delivery)
                 self._batcher.batch_stats.alarms[Alarm.UNKNOWN_CREDIT] += 1
-            return await self._ill_formed("moveFunds", request, fields, error, delivery)
+            return await self._ill_formed("moveFunds", request, fields, error)
         try:
             if self._platform is not None:
                 await self._platform.register(movement.user_id, fields.texts["token"])
@@ -117,7 +116,8 @@ class Handlers:
             raise
         answer = answer_to(receipt, self._choices.duplicate_reply)
         log.decided(movement, receipt, answer)
-        return Answer(*answer[:-2], movement.event_type, (movement, receipt))
+        decided = (movement, receipt)
+        return Answer(*answer[:-3], movement.event_type, decided, movement.delivery)
 
     def unheard(self, answer: Answer) -> None:
         """List a decided movement whose answer was not delivered as an unknown outcome."""
@@ -153,7 +153,7 @@ class Handlers:
         )
         if isinstance(issued, Refusal):
             return await self._refused("getUserToken", request, fields, issued)
-        return token_shown(issued)
+        return _told("getUserToken", request, user_id, token_shown(issued))
 
     async def maintenance(self, request: Request) -> Answer:
         """Answer `/notification/maintenance`, whose body is JSON whatever its content type."""
@@ -169,7 +169,7 @@ class Handlers:
         except FormatError as error:
             return await self._ill_formed("maintenance", request, fields, error)
         await keep_notice(self._ledger, notice)
-        return DONE
+        return _told("maintenance", request, None, DONE)
 
     def _signed_query(self, request: Request) -> Fields:
         fields = read_form(request.query)
@@ -197,18 +197,13 @@ class Handlers:
             return await self._refused(operation, request, fields, found)
         if blocked and found.is_blocked:
             return await self._refused(operation, request, fields, Refusal.PLAYER_BLOCKED)
-        return shown(found)
+        return _told(operation, request, question.user_id, shown(found))
 
     async def _ill_formed(
-        self,
-        operation: str,
-        request: Request,
-        fields: Fields,
-        error: FormatError,
-        delivery: bytes | None = None,
+        self, operation: str, request: Request, fields: Fields, error: FormatError
     ) -> Answer:
         answer = not_understood(str(error))
-        await self._trace(operation, request, fields, answer, ("FORMAT", str(error)), delivery)
+        await self._trace(operation, request, fields, answer, ("FORMAT", str(error)))
         return answer
 
     async def _refused(
@@ -225,14 +220,12 @@ class Handlers:
         fields: Fields,
         answer: Answer,
         why: tuple[str, str],
-        delivery: bytes | None = None,
     ) -> None:
         """Write a refusal to the refusal log and to the process's log."""
-        delivery = delivery or secrets.token_bytes(16)
         code, reason = why
         texts = fields.texts
         user_id = truncated(texts, "userId")
-        log.refused(operation, answer.code, reason, user_id, delivery)
+        log.refused(operation, answer.code, reason, user_id, request.delivery)
         await log_refusal(
             self._ledger,
             RefusalRecord(
@@ -248,7 +241,13 @@ class Handlers:
                 reason=reason,
                 differs=None,
                 asked=redacted_request(fields),
-                delivery=delivery,
+                delivery=request.delivery,
                 event_time=request.received_at,
             ),
         )
+
+
+def _told(operation: str, request: Request, user_id: str | None, answer: Answer) -> Answer:
+    """Log the answer to a request that moves no money, and return it."""
+    log.answered(operation, user_id, answer, request.delivery)
+    return answer

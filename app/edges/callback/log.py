@@ -10,12 +10,15 @@ from logging import INFO
 from typing import Final
 
 import structlog
+from msgspec.structs import astuple
 
 from app.edges.callback.answers import Answer
 from app.edges.callback.parsing import truncated
 from app.ledger.errors import LedgerAwayError
 from app.telemetry.logs import Line, write_line
 from app.wallet.alarms import Alarm, alarm_of
+from app.wallet.limits import LimitHit
+from app.wallet.money import Currency
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 
@@ -32,8 +35,19 @@ class DecidedLine(Line, gc=False):
     user_id: str
     event_id: str | None
     code: int
+    balance: str | None
+    """as written in the answer; None: the answer has none"""
     receipt: str
     delivery: str
+
+
+class LimitLine(DecidedLine, gc=False):
+    """The line of a movement that a limit refused, with the limit's amounts in major units."""
+
+    limit: str
+    limit_amount: str
+    limit_used: str
+    limit_left: str
 
 
 def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
@@ -50,15 +64,15 @@ def _details(receipt: Receipt) -> dict[str, object]:
     match receipt:
         case Posting(entry):
             return {"flags": [flag.value for flag in entry.flags]}
-        case Declined(_, _, detail):
-            return {"abort": detail}
+        case Declined():
+            return {"abort": receipt.detail}
         case Refused() | Replay():
             return {"differs": receipt.differs} if receipt.differs else {}
 
 
 def _line(movement: Movement, receipt: Receipt, answer: Answer) -> DecidedLine:
     """Return the line, with enum members as their values."""
-    return DecidedLine(
+    line = DecidedLine(
         datetime.now(UTC),
         "info",
         "movement",
@@ -69,9 +83,20 @@ def _line(movement: Movement, receipt: Receipt, answer: Answer) -> DecidedLine:
         movement.user_id,
         movement.event_id,
         answer.code,
+        answer.balance,
         type(receipt).__name__,
         movement.delivery.hex(),
     )
+    if isinstance(receipt, Declined) and isinstance(receipt.detail, LimitHit):
+        return _limit_line(line, receipt.detail, receipt.entry.currency)
+    return line
+
+
+def _limit_line(line: DecidedLine, hit: LimitHit, currency: Currency) -> LimitLine:
+    text = currency.text
+    amounts = text(hit.limit), text(hit.used), text(hit.left)
+    fields = astuple(line)
+    return LimitLine(*fields, hit.limit_name, *amounts)  # type: ignore[call-arg]  # fields of a base
 
 
 _HINTS: Final = {
@@ -134,23 +159,48 @@ def refused(operation: str, code: int, reason: str, user_id: str | None, deliver
     )
 
 
-def not_admitted(operation: str, reason: str, caller: str) -> None:
+def answered(operation: str, user_id: str | None, answer: Answer, delivery: bytes) -> None:
+    """Log a request that was answered without moving money, with the balance in its answer."""
+    balance = {} if answer.balance is None else {"balance": answer.balance}
+    logger.info(
+        "answered",
+        operation=operation,
+        code=answer.code,
+        user_id=user_id,
+        **balance,
+        delivery=delivery.hex(),
+    )
+
+
+def not_admitted(operation: str, reason: str, caller: str, delivery: bytes) -> None:
     """Log an untrusted caller: a wrong network, or an invalid signature."""
-    logger.warning("security", operation=operation, reason=reason, caller=caller)
+    logger.warning(
+        "security", operation=operation, reason=reason, caller=caller, delivery=delivery.hex()
+    )
 
 
-def not_readable(operation: str, reason: str, caller: str) -> None:
+def not_readable(operation: str, reason: str, caller: str, delivery: bytes) -> None:
     """Log a request that could not be decoded, and was refused before its signature check."""
-    logger.warning("unreadable", operation=operation, reason=reason, caller=caller)
+    logger.warning(
+        "unreadable", operation=operation, reason=reason, caller=caller, delivery=delivery.hex()
+    )
 
 
-def unavailable(operation: str, error: Exception) -> None:
+def unavailable(operation: str, error: Exception, delivery: bytes) -> None:
     """Log a ledger error, except those of an outage, which the ledger logs once by itself."""
     if isinstance(error, LedgerAwayError):
         return
-    logger.error("unavailable", operation=operation, error=type(error).__name__)
+    logger.error(
+        "unavailable", operation=operation, error=type(error).__name__, delivery=delivery.hex()
+    )
 
 
-def failed(operation: str, error: Exception) -> None:
+def failed(operation: str, error: Exception, delivery: bytes) -> None:
     """Log an unexpected error, with its traceback."""
-    logger.error("failed", operation=operation, error=type(error).__name__, exc_info=error)
+    logger.error(
+        "failed",
+        operation=operation,
+        error=type(error).__name__,
+        delivery=delivery.hex(),
+        exc_info=error,
+    )

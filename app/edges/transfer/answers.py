@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, assert_never
 
+from msgspec import Raw
+
 from app.cashier.lookups import HistoryPage, KnownMovement
 from app.cashier.players import IssuedToken, Opened
 from app.edges.transfer.codes import CODES, HTTP_STATUSES, WORDS, Code, RefusedError
@@ -50,10 +52,14 @@ class Answer(NamedTuple):
     is_last: bool = False
     """whether the connection must be closed, because the request was not read to its end"""
     media_type: str = "application/json"
+    balance: str | None = None
+    """the balance in the body, as it is written there, for the log; None: there is none"""
     decided: tuple[Movement, Receipt] | None = None
     """what is listed as an unknown outcome if the answer is not delivered"""
     holds_token: bool = False
     """whether it goes out in an envelope only, whatever the caller accepts"""
+    delivery: bytes = b""
+    """the delivery that is answered; empty: `Door` sets it"""
 
     @property
     def status(self) -> int:
@@ -68,7 +74,10 @@ class Answer(NamedTuple):
 
 def said(code: Code, data: Mapping[str, object]) -> Answer:
     """Return an answer in the contract's shape: code, message and data."""
-    return Answer(code, encode({"code": code.value, "message": WORDS[code], "data": data}))
+    body = encode({"code": code.value, "message": WORDS[code], "data": data})
+    balance = data.get("balance")
+    text = bytes(balance).decode() if isinstance(balance, Raw) else None
+    return Answer(code, body, balance=text)
 
 
 def refused(error: RefusedError, *, is_last: bool = False) -> Answer:
@@ -159,8 +168,14 @@ def answered_before(body: bytes) -> Answer:
     """Return the answer that was kept of a request, byte for byte."""
     members = read_members(body)
     data = members["data"].value
-    holds_token = isinstance(data, dict) and TOKEN in data
-    return Answer(Code(int(str(members["code"].value))), body, holds_token=holds_token)
+    told = data if isinstance(data, dict) else {}
+    balance = told.get("balance")
+    return Answer(
+        Code(int(str(members["code"].value))),
+        body,
+        balance=None if balance is None else str(balance),
+        holds_token=TOKEN in told,
+    )
 
 
 def account_shown(account: Account) -> Answer:

@@ -26,6 +26,7 @@ from app.edges.http import (
     Clock,
     Door,
     Envelope,
+    request_id_header,
 )
 from app.edges.transfer import log, openapi
 from app.edges.transfer.answers import Answer, refused, said
@@ -109,7 +110,7 @@ class Endpoint:
     async def respond(self, http: Arrival) -> Answer:
         """Answer one request."""
         opened = self._envelopes.open(await http.body())
-        answer = await self._answer_agent(_Arrival(http, opened, secrets.token_bytes(16)))
+        answer = await self._answer_agent(_Arrival(http, opened))
         if not answer.holds_token and not _accepts_jose(http.envelope):
             return answer
         sealed = seal(answer.body, opened.agent, opened.key)
@@ -127,9 +128,9 @@ class Endpoint:
             case BodyTooLargeError():
                 refusal, is_last = RefusedError(Code.FORMAT, str(error)), not error.ended
             case _:
-                log.failed(operation, None, error)
+                log.failed(operation, None, error, http.delivery)
                 return said(Code.ERROR, {})
-        log.not_admitted(operation, refusal.code, refusal.reason, peer)
+        log.not_admitted(operation, refusal.code, refusal.reason, peer, http.delivery)
         self.requests.not_admitted[refusal.code.name.lower()] += 1
         return refused(refusal, is_last=is_last)
 
@@ -139,10 +140,10 @@ class Endpoint:
         try:
             answer = await self._decide(arrival)
         except LedgerError as error:
-            log.unavailable(operation, agent, error)
+            log.unavailable(operation, agent, error, arrival.delivery)
             answer = said(Code.AWAY, {"reason": "the outcome is not known, ask again"})
         except Exception as error:  # noqa: BLE001 - the outermost door: told as the contract says
-            log.failed(operation, agent, error)
+            log.failed(operation, agent, error, arrival.delivery)
             answer = said(Code.ERROR, {})
         log.answered(operation, agent, answer, arrival.delivery)
         return answer
@@ -224,8 +225,11 @@ class _Arrival(NamedTuple):
 
     http: Arrival
     opened: Opened
-    delivery: bytes
-    """16 random bytes that name it"""
+
+    @property
+    def delivery(self) -> bytes:
+        """The 16 random bytes that name it."""
+        return self.http.delivery
 
 
 def _accepts_jose(envelope: Envelope) -> bool:
@@ -262,7 +266,7 @@ def transfer_router(endpoint: Endpoint) -> APIRouter:
             openapi_extra=described.extra,
         )
     router.add_api_route(
-        "/{operation:path}", _no_such_operation, methods=["POST"], include_in_schema=False
+        "/{operation:path}", _no_such_operation(), methods=["POST"], include_in_schema=False
     )
     return router
 
@@ -276,7 +280,15 @@ def _route(endpoint: Endpoint, operation: str) -> Callable[[HttpRequest], Awaita
     return route
 
 
-async def _no_such_operation() -> Response:
-    """Say that there is no such operation: HTTP 404, for it is the address that is wrong."""
+def _no_such_operation() -> Callable[[HttpRequest], Awaitable[Response]]:
     answer = said(Code.FORMAT, {"reason": "there is no such operation"})
-    return Response(answer.body, 404, {"cache-control": "no-store"}, "application/json")
+
+    async def route(request: HttpRequest) -> Response:
+        """Say that there is no such operation: HTTP 404, for it is the address that is wrong."""
+        delivery = secrets.token_bytes(16)
+        log.no_such_operation(request.client.host if request.client else None, delivery)
+        response = Response(answer.body, 404, {"cache-control": "no-store"}, "application/json")
+        response.raw_headers.append(request_id_header(delivery))
+        return response
+
+    return route

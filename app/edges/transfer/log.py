@@ -27,7 +27,13 @@ def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
         "user_id": movement.user_id,
         "delivery": movement.delivery.hex(),
     }
-    logger.info("movement", code=answer.code, receipt=type(receipt).__name__, **facts)
+    logger.info(
+        "movement",
+        code=answer.code,
+        balance=answer.balance,
+        receipt=type(receipt).__name__,
+        **facts,
+    )
     alarm = alarm_of(movement, receipt)
     if alarm is not None:
         differs = getattr(receipt, "differs", None)
@@ -36,25 +42,54 @@ def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
 
 def answered(operation: str, agent: str, answer: Answer, delivery: bytes) -> None:
     """Log a request of a known agent, and its answer."""
+    balance = {} if answer.balance is None else {"balance": answer.balance}
     logger.info(
-        "request", operation=operation, agent=agent, code=answer.code, delivery=delivery.hex()
+        "request",
+        operation=operation,
+        agent=agent,
+        code=answer.code,
+        **balance,
+        delivery=delivery.hex(),
     )
 
 
-def not_admitted(operation: str, code: int, reason: str, peer: str | None) -> None:
+def no_such_operation(peer: str | None, delivery: bytes) -> None:
+    """Log a request to a path that is not an operation."""
+    logger.info("wrong address", status=404, peer=peer, delivery=delivery.hex())
+
+
+def not_admitted(operation: str, code: int, reason: str, peer: str | None, delivery: bytes) -> None:
     """Log a request whose agent is unknown: no valid envelope, or no key that opens it."""
-    logger.warning("security", operation=operation, code=code, reason=reason, peer=peer)
+    logger.warning(
+        "security",
+        operation=operation,
+        code=code,
+        reason=reason,
+        peer=peer,
+        delivery=delivery.hex(),
+    )
 
 
-def unavailable(operation: str, agent: str | None, error: Exception) -> None:
+def unavailable(operation: str, agent: str | None, error: Exception, delivery: bytes) -> None:
     """Log a ledger error, except those of an outage, which the ledger logs once by itself."""
     if isinstance(error, LedgerAwayError):
         return
-    logger.error("unavailable", operation=operation, agent=agent, error=type(error).__name__)
+    logger.error(
+        "unavailable",
+        operation=operation,
+        agent=agent,
+        error=type(error).__name__,
+        delivery=delivery.hex(),
+    )
 
 
-def failed(operation: str, agent: str | None, error: Exception) -> None:
+def failed(operation: str, agent: str | None, error: Exception, delivery: bytes) -> None:
     """Log an unexpected error, with its traceback."""
     logger.error(
-        "failed", operation=operation, agent=agent, error=type(error).__name__, exc_info=error
+        "failed",
+        operation=operation,
+        agent=agent,
+        error=type(error).__name__,
+        delivery=delivery.hex(),
+        exc_info=error,
     )

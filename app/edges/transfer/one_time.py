@@ -133,6 +133,6 @@ assert len({CODES[refusal] for refusal in TAKES_REQUEST_ID}) == len(TAKES_REQUES
 
 
 def _refusal_of(code: Code) -> Refusal:
-    """The refusal that a kept answer told, for the trail."""
+    """The refusal that a kept answer told, for the refusal log."""
     (refusal,) = (r for r in TAKES_REQUEST_ID if CODES[r] is code)
     return refusal

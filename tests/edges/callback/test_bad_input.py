@@ -226,7 +226,7 @@ def test_a_question_is_not_posted(house: House, path: str) -> None:
     assert (reply.status, reply.headers["allow"], reply.code) == (405, "GET", 400)
 
 
-@pytest.mark.parametrize("path", ["/", "/movefunds", "/moveFunds//", "/moveFunds/x", "/%00"])
+@pytest.mark.parametrize("path", ["/docs/", "/movefunds", "/moveFunds//", "/moveFunds/x", "/%00"])
 def test_an_unknown_path_is_404_in_the_same_shape(house: House, path: str) -> None:
     reply = house.call("POST", path)
     assert (reply.status, reply.code) == (404, 400)

@@ -37,6 +37,7 @@ def test_a_decided_movement_is_one_line(house: House, seat: Seat) -> None:
         "user_id": seat.user_id,
         "event_id": "event-1",
         "code": 0,
+        "balance": "80.00",
         "receipt": "Posting",
     }
 
@@ -87,6 +88,7 @@ def test_a_flagged_movement_is_an_alarm(house: House, seat: Seat) -> None:
 def test_a_stranger_is_a_security_line(house: House, seat: Seat) -> None:
     bet = house.fields(seat, "BetPlacing", "10.00")
     (line,) = heard(lambda: house.form(bet, key="another"))
+    assert len(bytes.fromhex(line.pop("delivery"))) == 16
     assert line == {
         "event": "security",
         "log_level": "warning",
@@ -144,3 +146,73 @@ def test_an_overtaken_bet_is_an_alarm_that_names_the_abort(house: House, seat: S
     lines = heard(lambda: house.move(seat, "BetPlacing", "10.00"))
     assert lines[1]["alarm"] == "bet refused because its abort came first"
     assert lines[1]["abort"] == abort["transactionId"]
+
+
+@pytest.mark.parametrize(
+    ("event_type", "amount", "code", "balance"),
+    [
+        ("BetPlacing", "90.01", 402, "90.00"),
+        ("BetPayedAbort", "1.00", 406, "90.00"),
+        ("BetPlacing", "0.001", 400, None),
+    ],
+)
+def test_a_refusal_s_line_has_the_balance_that_its_answer_tells(
+    house: House, seat: Seat, event_type: str, amount: str, code: int, balance: str | None
+) -> None:
+    with capture_logs() as lines:
+        reply = house.move(seat, event_type, amount)
+    assert (lines[0]["code"], lines[0]["balance"]) == (code, balance)
+    assert (reply.code, reply.balance) == (code, balance)
+
+
+def test_a_repeat_s_line_has_the_balance_of_now(house: House, seat: Seat) -> None:
+    bet = house.fields(seat, "BetPlacing", "10.00")
+    house.form(bet)
+    house.deposit(seat, "5.00")
+    (line,) = heard(lambda: house.form(bet))
+    assert (line["code"], line["balance"]) == (409, "85.00")
+
+
+@pytest.mark.parametrize(
+    ("path", "balance"),
+    [
+        ("/sessionCheck", None),
+        ("/playerDetails", "90.00"),
+        ("/getBalance", "90.00"),
+        ("/getUserToken", "90.00"),
+    ],
+)
+def test_a_question_is_one_line_with_the_balance_it_was_told(
+    house: House, seat: Seat, path: str, balance: str | None
+) -> None:
+    asked = {"userId": seat.user_id}
+    if path != "/getUserToken":
+        asked["token"] = seat.token
+    (line,) = heard(lambda: house.get(path, **asked))
+    assert len(bytes.fromhex(line.pop("delivery"))) == 16
+    assert line == {
+        "event": "answered",
+        "log_level": "info",
+        "operation": path.removeprefix("/"),
+        "code": 0,
+        "user_id": seat.user_id,
+        **({} if balance is None else {"balance": balance}),
+    }
+
+
+def test_the_limit_that_refused_a_bet_is_in_its_line_with_what_is_left_of_it(
+    house: House, seat: Seat
+) -> None:
+    house.move(seat, "BetPlacing", "7.50")
+    house.limit(seat, "stake_week", 10_00)
+    (line,) = heard(lambda: house.move(seat, "BetPlacing", "5.00"))
+    assert (line["code"], line["balance"]) == (456, None)
+    told = {name: value for name, value in line.items() if name.startswith("limit")}
+    assert told == {
+        "limit": "stake_week",
+        "limit_amount": "10.00",
+        "limit_used": "7.50",
+        "limit_left": "2.50",
+    }
+    (line,) = heard(lambda: house.move(seat, "BetPlacing", "2.50"))
+    assert not [name for name in line if name.startswith("limit")]

@@ -1,0 +1,86 @@
+"""The API pages, `/docs` and `/redoc`: everything they load is served here, so they work offline.
+
+The scripts and styles of Swagger UI and Redoc are the files of an installed package, pinned by its
+hash; `static` has ours. The content security policy of a page forbids the browser to load from or
+send to another host, and to run a script that is not one of these files. Redoc's logo is a picture
+on another host: it is not loaded, and Redoc leaves it out.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+from typing_extensions import override
+
+HERE: Final = Path(__file__).parent
+VENDORED: Final = ("fastapi_offline", "static")
+"""A package and its folder, which Starlette finds without importing the package."""
+
+POLICY: Final = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self' data:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+EMPTY_STYLE: Final = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+SCROLL_BAR_STYLE: Final = "sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc="
+
+REDOC_POLICY: Final = {
+    **POLICY,
+    # Its script adds two style elements: one is empty at first and filled rule by rule, the other
+    # styles the scroll bar, and has this hash in the pinned release.
+    "style-src": f"'self' '{EMPTY_STYLE}' '{SCROLL_BAR_STYLE}'",
+    # Its search runs in a worker, whose code is a part of its script.
+    "worker-src": "blob:",
+}
+
+GUARDS: Final = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
+
+
+class _Assets(StaticFiles):
+    """The files that the pages load; a browser asks each time, and gets them if they changed."""
+
+    @override
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update({**GUARDS, "cache-control": "no-cache"})
+        return response
+
+
+def pages() -> list[BaseRoute]:
+    """Return the routes of the pages, and a redirection to them from `/`."""
+    return [
+        Route("/", _to_the_pages),
+        _page("/docs", "docs.html", POLICY),
+        _page("/redoc", "redoc.html", REDOC_POLICY),
+        Mount("/pages", _Assets(directory=HERE / "static", packages=[VENDORED])),
+    ]
+
+
+async def _to_the_pages(_: Request) -> Response:
+    return RedirectResponse("docs")
+
+
+def _page(path: str, file: str, policy: Mapping[str, str]) -> Route:
+    text = (HERE / file).read_text(encoding="utf-8")
+    headers = {
+        **GUARDS,
+        "cache-control": "no-cache",
+        "content-security-policy": "; ".join(f"{what} {whence}" for what, whence in policy.items()),
+    }
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(text, headers=headers)
+
+    return Route(path, page)

@@ -1,0 +1,78 @@
+"""Every answer has a Request-Id, and its log line has the same and the answer's balance."""
+
+import json
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from tests.edges.transfer.bank import AGENT, KEYS, STRANGER_KEY, Bank, Reply, jwe, unique, unjwe
+
+
+def heard(bank: Bank, operation: str, **fields: object) -> tuple[Reply, list[dict[str, Any]]]:
+    with capture_logs() as lines:
+        reply = bank.ask(operation, **fields)
+    return reply, [dict(line) for line in lines]
+
+
+def request_id(reply: Reply) -> str:
+    """The Request-Id of an answer, which has exactly one."""
+    (name,) = reply.headers.get_list("request-id")
+    assert len(bytes.fromhex(name)) == 16
+    return name
+
+
+def test_an_answer_that_tells_a_balance_has_it_in_its_line(bank: Bank) -> None:
+    user_id = bank.player("10.00")
+    movement = {"user_id": user_id, "transaction_id": f"once-{user_id}", "amount": "2.50"}
+    for operation, fields, balance in (
+        ("account/deposit", movement, "12.50"),
+        (
+            "account/withdraw",
+            {**movement, "transaction_id": f"more-{user_id}", "amount": "99"},
+            "12.50",
+        ),
+        ("account/balance", {"user_id": user_id}, "12.50"),
+        ("account/update", {"user_id": user_id, "language": "de"}, "12.50"),
+        ("account/session", {"user_id": user_id}, None),
+    ):
+        reply, lines = heard(bank, operation, **fields)
+        assert {line["delivery"] for line in lines} == {request_id(reply)}, operation
+        assert {line.get("balance") for line in lines} == {balance}, operation
+        assert reply.data.get("balance") == balance
+
+
+def test_a_repeat_under_a_jti_has_a_name_of_its_own_and_the_first_answer_s_balance(
+    bank: Bank,
+) -> None:
+    user_id = bank.player("10.00")
+    fields = {"user_id": user_id, "jti": unique("j"), "language": "de"}
+    first, _ = heard(bank, "account/update", **fields)
+    bank.ask("account/deposit", user_id=user_id, transaction_id=unique("cash"), amount="5")
+    again, lines = heard(bank, "account/update", **fields)
+    assert again.body == first.body
+    assert request_id(again) != request_id(first)
+    assert [(line["delivery"], line["balance"]) for line in lines] == [(request_id(again), "10.00")]
+
+
+def test_a_refusal_is_kept_under_the_name_on_its_answer(bank: Bank) -> None:
+    user_id = bank.player()
+    reply, lines = heard(bank, "account/deposit", user_id=user_id, transaction_id="?", amount="0")
+    assert reply.code != 0
+    (row,) = bank.sql("SELECT delivery FROM refusals WHERE user_id = $1", user_id)
+    assert row["delivery"].hex == request_id(reply)
+    assert [line["delivery"] for line in lines] == [request_id(reply)]
+
+
+def test_a_sealed_answer_and_one_to_a_stranger_have_names_too(bank: Bank) -> None:
+    body = json.dumps(
+        {"iat": bank.iat(), "op": "account/balance", "user_id": bank.player("1.00")}
+    ).encode()
+    sealed = bank.send(
+        "account/balance", jwe(body, AGENT, KEYS[AGENT][0]), {"Accept": "application/jose"}
+    )
+    assert b'"balance":1.00' in unjwe(sealed.body)[1]
+    with capture_logs() as lines:
+        stranger = bank.send("account/balance", jwe(body, AGENT, STRANGER_KEY))
+        nowhere = bank.send("account/nowhere", b"")
+    assert [line["delivery"] for line in lines] == [request_id(stranger), request_id(nowhere)]
+    assert request_id(sealed) not in {request_id(stranger), request_id(nowhere)}
