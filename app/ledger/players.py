@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Player(NamedTuple):
-    """A player and his balance, read in one statement. Amounts in minor units of `currency`."""
+    """A player and their balance, read in one statement. Amounts in minor units of `currency`."""
 
     player_id: int
     user_id: str
@@ -33,7 +33,7 @@ class Player(NamedTuple):
     now: datetime
     """the ledger's clock"""
     token_expires_at: datetime | None
-    """of the token asked about; None: not this player's"""
+    """of the token asked about; None: of another player"""
     token_life_seconds: int | None = None
     """how long that token lives again when it is used; None: its life is fixed"""
 
@@ -96,7 +96,7 @@ _USER_ID: Final = "SELECT user_id FROM players WHERE player_id = $1"
 
 
 async def find_player(book: Book, user_id: str, token: bytes | None = None) -> Player | None:
-    """The player, and when this token of his expires (if it is his)."""
+    """The player, and when this token expires, if it is theirs."""
     row = await book.connection.fetchrow(_PLAYER, user_id, token, book.now_given())
     return None if row is None else player_of(row)
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import count
 from random import Random
+from secrets import token_bytes
 from typing import Any
 
 accounts = import_module("app.cashier.accounts")
@@ -19,6 +20,7 @@ changes = import_module("app.cashier.account_changes")
 auditing = import_module("app.cashier.audit")
 opening = import_module("app.cashier.opening")
 tellers = import_module("app.cashier.tellers")
+account_rows = import_module("app.ledger.accounts")
 migrations = import_module("app.ledger.migrations")
 transaction = import_module("app.ledger.transaction")
 facts = import_module("app.wallet.facts")
@@ -84,8 +86,11 @@ class Process:
         await self.change(user_id, changes.AccountChange(limits=limits), cooling)
 
     async def change(self, user_id: str, wanted: object, cooling: int = 0) -> None:
+        note = account_rows.ChangeNote(
+            "test", "account/update", "{}", token_bytes(16), datetime.now(UTC)
+        )
         await changes.update_account(
-            self.ledger, user_id, wanted, cooling=timedelta(seconds=cooling)
+            self.ledger, user_id, wanted, cooling=timedelta(seconds=cooling), note=note
         )
 
     async def storm(self, tokens: dict[str, str], seconds: float, name: str) -> dict[str, int]:

@@ -253,6 +253,11 @@ INSERT INTO players (user_id, agent, currency, scale, nickname, language, create
 SELECT 'p' || n, 'house', 'USD', 2, 'nick', 'en', now(), n % 3 = 0 FROM generate_series(1, 5000) n;
 INSERT INTO wallets (player_id, chain)
 SELECT player_id, decode(repeat('00', 32), 'hex') FROM players;
+INSERT INTO account_changes
+    (player_id, source, operation, asked, outcome, delivery, event_time, ledger_time)
+SELECT player_id, 'house', 'account/update', '{}', '{"status": "blocked", "limits": {}}',
+       gen_random_uuid(), now(), now()
+FROM players WHERE blocked;
 """
 
 

@@ -2,7 +2,7 @@
 
 from app.ledger.audit.scope import ABORTS, BETS, IS_STREAMER, Invariant, Scope
 
-_AMOUNT_ASKED = r"CASE WHEN f.amount ~ '^\d{1,18}(\.\d{1,8})?$' THEN f.amount::numeric END"
+_AMOUNT_ASKED = r"CASE WHEN f.amount ~ '^\d{1,18}(\.\d{1,18})?$' THEN f.amount::numeric END"
 """Of a row `f` of refusals, which keeps amounts as they were asked."""
 
 
