@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.ledger.migrations import upgrade
+from app.ledger.owner_changes import finish_upgrade
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE, SUPERUSER
 
@@ -114,8 +115,9 @@ class Place:
         self.ask(SUPERUSER, f"CREATE DATABASE {database} OWNER {OWNER}")
 
     def bring_forward(self, database: str) -> None:
-        """Bring a kept database's schema to the newest revision."""
+        """Bring a kept database's schema to the newest revision, and end the upgrade."""
         asyncio.run(upgrade(self.server.url_for(OWNER, database)))
+        asyncio.run(finish_upgrade(self.server.url_for(OWNER, database), "bench"))
         self.psql(database, "-f", str(HERE / "function.sql"), role=OWNER)
 
     def make_tpcb(self) -> None:
