@@ -270,7 +270,8 @@ class Model:
         self, found: Round, transaction_id: str, amount: int, now: datetime
     ) -> None:
         """Refuse a bet whose abort came first, at most so long ago; the oldest such abort."""
-        for early in found.early_aborts:
+        by_age = sorted(found.early_aborts, key=lambda one: (one.first_at, one.transaction_id))
+        for early in by_age:
             if self.by_event_too:
                 is_meant = early.transaction_id == transaction_id
             else:

@@ -155,6 +155,7 @@ class TestHowMany:
 
 
 PLAYERS_ALONE = 12
+BATCHES_ALONE = 25
 """Players of each process in the test of several."""
 
 
@@ -400,7 +401,7 @@ def bet_in_a_process(url: str, superuser_url: str, tokens: dict[str, str], numbe
     async def work() -> int:
         ledger = Ledger(url)
         till = Till(ledger, superuser_url, tokens=tokens)
-        for turn in range(25):
+        for turn in range(BATCHES_ALONE):
             receipts: list[Receipt] = await till.move(
                 *(
                     till.bet(
@@ -422,7 +423,7 @@ def processes() -> Iterator[ProcessPoolExecutor]:
         yield executor
 
 
-async def test_nothing_is_undone_for_disjoint_players_of_several_processes(
+async def test_hardly_a_batch_is_undone_for_disjoint_players_of_several_processes(
     till: Till, db: Database, processes: ProcessPoolExecutor
 ) -> None:
     names = await till.players(3 * PLAYERS_ALONE, "100")
@@ -439,7 +440,10 @@ async def test_nothing_is_undone_for_disjoint_players_of_several_processes(
         for number in range(3)
     ]
     async with asyncio.timeout(60):
-        assert await asyncio.gather(*runs) == [0, 0, 0]
+        undone = sum(await asyncio.gather(*runs))
+    # Alone none is. Beside other work an old snapshot may keep a wallet's page from being pruned:
+    # then an update writes to the index, whose page another transaction has read.
+    assert undone * 20 <= 3 * BATCHES_ALONE
     await till.is_sound()
 
 
