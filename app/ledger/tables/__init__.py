@@ -1,0 +1,53 @@
+"""The tables, typed, with named constraints, which enforce every rule about money once more.
+
+All amounts are NUMERIC(26, 8) in major units of the player's currency. The player leads every key
+of player data, so that the tables can be distributed by player; only a transaction key is global,
+and its uniqueness is a table of its own.
+"""
+
+from app.ledger.tables.columns import metadata
+from app.ledger.tables.journal import movements, transaction_keys, unanswered
+from app.ledger.tables.players import (
+    account_changes,
+    account_openings,
+    players,
+    sessions,
+    wallets,
+)
+from app.ledger.tables.privileges import APPEND_ONLY, CHANGEABLE, CLEARED_ONLY, OWNED_BY_MIGRATIONS
+from app.ledger.tables.refusals import refusals
+from app.ledger.tables.requests import maintenance_notices, request_ids
+from app.ledger.tables.rounds import early_aborts, rounds
+from app.ledger.tables.settings import (
+    applied_views,
+    decision_setting_changes,
+    decision_settings,
+    event_types,
+    ledger_settings,
+)
+
+__all__ = [
+    "APPEND_ONLY",
+    "CHANGEABLE",
+    "CLEARED_ONLY",
+    "OWNED_BY_MIGRATIONS",
+    "account_changes",
+    "account_openings",
+    "applied_views",
+    "decision_setting_changes",
+    "decision_settings",
+    "early_aborts",
+    "event_types",
+    "ledger_settings",
+    "maintenance_notices",
+    "metadata",
+    "movements",
+    "players",
+    "refusals",
+    "request_ids",
+    "rounds",
+    "sessions",
+    "transaction_keys",
+    "unanswered",
+    "wallets",
+]

@@ -1,0 +1,48 @@
+"""The metadata of all tables, and the columns and checks that several tables share."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import CheckConstraint, Column, MetaData, Numeric, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+from app.wallet.identifiers import ID_LENGTH_MAX
+
+NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Constraint names are API: the book and the tests match on them."""
+
+metadata = MetaData(naming_convention=NAMING)
+
+AMOUNT: Final = Numeric(26, 8)
+SUM: Final = Numeric(38, 8)
+"""A sum over many movements may outgrow the largest single amount."""
+
+MOMENT: Final = TIMESTAMP(timezone=True)
+
+
+def sql_list(values: Iterable[object]) -> str:
+    """Return the values as a list in SQL."""
+    return ", ".join(f"'{value}'" for value in values)
+
+
+def id_check(column: str) -> CheckConstraint:
+    """Return the check of an identifier's length."""
+    return CheckConstraint(
+        f"char_length({column}) BETWEEN 1 AND {ID_LENGTH_MAX}", name=f"{column}_length"
+    )
+
+
+def currency_columns() -> tuple[Column[str], Column[int]]:
+    """Return the columns of a currency and the number of its decimal places."""
+    return Column("currency", Text, nullable=False), Column("scale", SmallInteger, nullable=False)
+
+
+def money(name: str, kind: Numeric[Any] = AMOUNT) -> Column[Any]:
+    """Return a column of money that starts at 0."""
+    return Column(name, kind, nullable=False, server_default=text("0"))

@@ -1,0 +1,152 @@
+"""The journal: movements, the keys that name them, and the answers that nobody heard."""
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from app.ledger.tables.columns import AMOUNT, MOMENT, currency_columns, id_check, metadata, sql_list
+from app.wallet.events import RULES, Direction, Figure, Part, Rule
+from app.wallet.refusals import Refusal
+
+_DECISIONS: Final = ", ".join(
+    ["'ACCEPTED'", *(f"'{refusal.name}'" for refusal in Refusal if refusal.is_final)]
+)
+
+
+def _types(holds: Callable[[Rule], bool]) -> str:
+    """The event types of which this holds, as a list in SQL."""
+    return sql_list(kind for kind, rule in RULES.items() if holds(rule))
+
+
+def _is_remarkable(rule: Rule) -> bool:
+    return rule.part is Part.CANCEL or rule.counts_as is Figure.CORRECTIONS
+
+
+def _types_of(direction: Direction, *, zero_only: bool = False) -> str:
+    """The event types of a direction: for any amount, or for an amount of 0 only."""
+    return _types(
+        lambda rule: direction in rule.directions and (direction in rule.zero_only) is zero_only
+    )
+
+
+transaction_keys = Table(
+    "transaction_keys",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("facet", Text, nullable=False),
+    Column("player_id", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    PrimaryKeyConstraint("source", "transaction_id", "facet"),
+    id_check("transaction_id"),
+)
+
+movements = Table(
+    "movements",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("facet", Text, nullable=False),
+    Column("delivery", Uuid, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    *currency_columns(),
+    Column("amount", AMOUNT, nullable=False),
+    Column("real_before", AMOUNT, nullable=False),
+    Column("bonus_before", AMOUNT, nullable=False),
+    Column("real_delta", AMOUNT, nullable=False),
+    Column("bonus_delta", AMOUNT, nullable=False),
+    Column("real_after", AMOUNT, nullable=False),
+    Column("bonus_after", AMOUNT, nullable=False),
+    Column("contra", Text, nullable=False),
+    Column("event_id", Text),
+    Column("game_id", BigInteger),
+    Column("bonus_code", Text),
+    Column("extra_data", Text),
+    Column("reverses", Text, nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("event_time", MOMENT, nullable=False),
+    Column("ledger_time", MOMENT, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("player_id", "position"),
+    CheckConstraint("direction IN ('debit', 'credit')", name="direction"),
+    CheckConstraint("position >= 1 AND version BETWEEN 0 AND position", name="version"),
+    CheckConstraint("amount >= 0 AND amount <> 'NaN'", name="amount_not_negative"),
+    CheckConstraint(
+        "scale BETWEEN 0 AND 8 AND amount = trunc(amount, scale)"
+        " AND real_delta = trunc(real_delta, scale) AND bonus_delta = trunc(bonus_delta, scale)",
+        name="scale",
+    ),
+    CheckConstraint(
+        "real_before <> 'NaN' AND bonus_before <> 'NaN' AND real_after <> 'NaN'"
+        " AND bonus_after <> 'NaN'",
+        name="is_a_number",
+    ),
+    CheckConstraint(
+        "real_after = real_before + real_delta AND bonus_after = bonus_before + bonus_delta",
+        name="after_is_before_plus_delta",
+    ),
+    CheckConstraint(
+        "CASE WHEN decision <> 'ACCEPTED' THEN real_delta = 0 AND bonus_delta = 0"
+        " WHEN direction = 'credit' THEN real_delta + bonus_delta = amount"
+        " AND real_delta >= 0 AND bonus_delta >= 0"
+        " ELSE real_delta + bonus_delta = -amount AND real_delta <= 0 AND bonus_delta <= 0 END",
+        name="delta_is_amount",
+    ),
+    CheckConstraint(f"decision IN ({_DECISIONS})", name="decision"),
+    CheckConstraint(
+        f"CASE direction WHEN 'debit' THEN event_type IN ({_types_of(Direction.DEBIT)})"
+        f" OR (amount = 0 AND event_type IN ({_types_of(Direction.DEBIT, zero_only=True)}))"
+        f" ELSE event_type IN ({_types_of(Direction.CREDIT)}) END",
+        name="event_type_and_direction",
+    ),
+    CheckConstraint("bonus_after >= 0", name="bonus_never_negative"),
+    CheckConstraint(
+        "real_after >= least(real_before, 0)"
+        f" OR event_type IN ({_types(lambda rule: rule.may_overdraw)})",
+        name="no_overdraft",
+    ),
+    CheckConstraint("octet_length(chain) = 32", name="chain_length"),
+    Index("ix_movements_player_id_event_id", "player_id", "event_id"),
+    Index("ix_movements_ledger_time", "ledger_time", postgresql_using="brin"),
+    # The day on which a movement counts in every report.
+    Index(
+        "ix_movements_ledger_day",
+        text("((ledger_time AT TIME ZONE 'UTC')::date)"),
+        postgresql_using="brin",
+    ),
+    # What operations search for; ordinary movements are not in this index.
+    Index(
+        "ix_movements_remarkable",
+        "ledger_time",
+        postgresql_where=text(
+            f"decision <> 'ACCEPTED' OR flags <> '' OR event_type IN ({_types(_is_remarkable)})"
+        ),
+    ),
+)
+
+unanswered = Table(
+    "unanswered",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("told_at", MOMENT, nullable=False),
+    Column("came_back_at", MOMENT),
+    PrimaryKeyConstraint("player_id", "position"),
+)

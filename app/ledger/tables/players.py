@@ -1,0 +1,129 @@
+"""Players: their profile, wallet, sessions, and the log of changes to their account."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.ledger.tables.columns import MOMENT, SUM, currency_columns, id_check, metadata, money
+
+players = Table(
+    "players",
+    metadata,
+    Column("player_id", BigInteger, Identity(always=True), nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    *currency_columns(),
+    Column("nickname", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("email", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("blocked", Boolean, nullable=False, server_default=text("false")),
+    Column("excluded_until", MOMENT),
+    Column("limits", JSONB),
+    Column("created_at", MOMENT, nullable=False),
+    PrimaryKeyConstraint("player_id"),
+    CheckConstraint("scale BETWEEN 0 AND 8", name="scale"),
+    CheckConstraint("char_length(nickname) BETWEEN 3 AND 64", name="nickname_length"),
+    id_check("user_id"),
+    Index("uq_players_user_id", "user_id", unique=True),
+)
+
+wallets = Table(
+    "wallets",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    money("real"),
+    money("bonus"),
+    Column("version", BigInteger, nullable=False, server_default=text("0")),
+    Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("chain", LargeBinary, nullable=False),
+    Column("usage_day", Integer, nullable=False, server_default=text("1")),
+    money("stake_day", SUM),
+    money("stake_week", SUM),
+    money("stake_month", SUM),
+    money("loss_day", SUM),
+    money("loss_week", SUM),
+    money("loss_month", SUM),
+    # Only the previous release reads and writes it; the next release drops it.
+    Column("has_refused_aborts", Boolean, nullable=False, server_default=text("false")),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("agent", Text, nullable=False),
+    *currency_columns(),
+    Column("blocked", Boolean, nullable=False, server_default=text("false")),
+    Column("excluded_until", MOMENT),
+    Column("limits", JSONB),
+    PrimaryKeyConstraint("player_id"),
+    ForeignKeyConstraint(["player_id"], ["players.player_id"]),
+    CheckConstraint("real <> 'NaN' AND bonus <> 'NaN'", name="is_a_number"),
+    # A sum that contains NaN is NaN.
+    CheckConstraint(
+        "stake_day + stake_week + stake_month + loss_day + loss_week + loss_month <> 'NaN'",
+        name="usage_is_a_number",
+    ),
+    CheckConstraint("bonus >= 0", name="bonus_never_negative"),
+    CheckConstraint("version >= 0 AND position >= version", name="version"),
+    CheckConstraint("octet_length(chain) = 32", name="chain_length"),
+    CheckConstraint("scale BETWEEN 0 AND 8", name="scale"),
+    # Every movement updates its wallet's row: room on the page keeps the update heap-only.
+    postgresql_with={"fillfactor": "50"},
+)
+
+# A trigger writes it with the wallet; the service only reads it.
+account_openings = Table(
+    "account_openings",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    *currency_columns(),
+    Column("chain_start", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("player_id"),
+    CheckConstraint("octet_length(chain_start) = 32", name="chain_start_length"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("issued_at", MOMENT, nullable=False),
+    Column("expires_at", MOMENT, nullable=False),
+    Column("life_seconds", BigInteger),
+    Column("origin", Text, nullable=False),
+    PrimaryKeyConstraint("player_id", "token_hash"),
+    ForeignKeyConstraint(["player_id"], ["players.player_id"]),
+    CheckConstraint("octet_length(token_hash) = 32", name="token_hash_length"),
+    CheckConstraint("origin IN ('transfer', 'callback', 'console', 'platform')", name="origin"),
+)
+
+account_changes = Table(
+    "account_changes",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("change_id", BigInteger, Identity(always=True), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("delivery", Uuid, nullable=False),
+    Column("event_time", MOMENT, nullable=False),
+    Column("ledger_time", MOMENT, nullable=False),
+    PrimaryKeyConstraint("player_id", "change_id"),
+    ForeignKeyConstraint(["player_id"], ["players.player_id"]),
+    Index("ix_account_changes_ledger_time", "ledger_time", postgresql_using="brin"),
+)

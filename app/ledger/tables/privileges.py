@@ -1,0 +1,51 @@
+"""Which tables are only added to, and which columns the service may change."""
+
+from typing import Final
+
+from app.ledger.tables.players import wallets
+
+APPEND_ONLY: Final = (
+    "movements",
+    "transaction_keys",
+    "refusals",
+    "account_changes",
+    "account_openings",
+    "maintenance_notices",
+    "ledger_settings",
+    "decision_setting_changes",
+)
+"""Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
+
+CLEARED_ONLY: Final = {"request_ids": "answer"}
+"""Append-only tables of which one column may be cleared: by trigger, and by privilege."""
+
+OWNED_BY_MIGRATIONS: Final = ("event_types", "applied_views", "decision_settings")
+"""Tables that only the schema's owner writes; the service reads them."""
+
+CHANGEABLE: Final = {
+    "players": ("language",),
+    "wallets": tuple(
+        column.name
+        for column in wallets.columns
+        if column.name not in {"player_id", "agent", "currency", "scale"}
+    ),
+    "sessions": ("expires_at", "life_seconds"),
+    "rounds": (
+        "last_at",
+        "settled",
+        "bets_placed",
+        "bets_standing",
+        "stake_real",
+        "stake_bonus",
+        "staked",
+        "paid",
+        "taken_back",
+        "cancels",
+        "remainder",
+        "has_early_aborts",
+        "refused_aborts",
+    ),
+    "early_aborts": ("state",),
+    "unanswered": ("came_back_at",),
+}
+"""The columns that the service may change of a row that is there; it may change no others."""

@@ -1,0 +1,101 @@
+"""Rounds, the sums of a player's event, and the aborts of bets that had not arrived."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+from app.ledger.tables.columns import (
+    AMOUNT,
+    MOMENT,
+    SUM,
+    currency_columns,
+    id_check,
+    metadata,
+    money,
+)
+from app.wallet.early_aborts import AbortState
+
+# No foreign key to players: its check would lock the player's row once more for every new round,
+# and the wallet's lock is held already.
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("is_streamer", Boolean, nullable=False),
+    Column("agent", Text, nullable=False),
+    *currency_columns(),
+    Column("game_id", BigInteger),
+    Column("opened_at", MOMENT, nullable=False),
+    Column("last_at", MOMENT, nullable=False),
+    Column("bets_placed", Integer, nullable=False),
+    Column("bets_standing", Integer, nullable=False),
+    money("stake_real", SUM),
+    money("stake_bonus", SUM),
+    money("staked", SUM),
+    money("paid", SUM),
+    money("taken_back", SUM),
+    Column("cancels", Integer, nullable=False),
+    money("remainder", SUM),
+    Column("settled", Boolean, nullable=False),
+    # Amounts that the previous release stored; they only flag a bet.
+    Column("refused_aborts", ARRAY(AMOUNT), nullable=False),
+    Column("has_early_aborts", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("player_id", "event_id", "is_streamer"),
+    id_check("event_id"),
+    CheckConstraint("bets_standing BETWEEN 0 AND bets_placed", name="bets_standing"),
+    CheckConstraint("stake_real >= 0 AND stake_bonus >= 0", name="stakes_never_negative"),
+    CheckConstraint("stake_real + stake_bonus <= staked", name="stakes_within_staked"),
+    CheckConstraint("taken_back BETWEEN 0 AND paid", name="taken_back_within_paid"),
+    CheckConstraint("remainder >= 0 AND cancels >= 0", name="cancels"),
+    CheckConstraint(
+        "stake_real + stake_bonus + staked + paid + taken_back + remainder <> 'NaN'",
+        name="is_a_number",
+    ),
+    # The condition limits this index to the history, which repeats it. The money road, which does
+    # not, finds a round by its whole key: with this index it would read, and lock, all the rounds
+    # of a player, as soon as the planner believes that players have few.
+    Index(
+        "ix_rounds_player_id_opened_at",
+        "player_id",
+        "opened_at",
+        postgresql_where=text("bets_placed > 0"),
+    ),
+    # The player's agent is repeated here: the history of a small agent must not have to look
+    # through the rounds of a large one.
+    Index("ix_rounds_agent_opened_at", "agent", "opened_at"),
+    Index(
+        "ix_rounds_ongoing",
+        "agent",
+        "opened_at",
+        postgresql_where=text("NOT settled"),
+    ),
+    postgresql_with={"fillfactor": "80"},
+)
+
+early_aborts = Table(
+    "early_aborts",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("is_streamer", Boolean, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("amount", AMOUNT, nullable=False),
+    Column("first_at", MOMENT, nullable=False),
+    Column("state", Text, nullable=False),
+    PrimaryKeyConstraint("player_id", "event_id", "is_streamer", "transaction_id"),
+    CheckConstraint("amount >= 0 AND amount <> 'NaN'", name="amount"),
+    CheckConstraint(
+        f"state IN ({', '.join(repr(state.value) for state in AbortState)})", name="state"
+    ),
+)
