@@ -7,18 +7,10 @@ completely is one call of its handler, the same function that the framework's ro
 
 import asyncio
 from binascii import hexlify
-from collections.abc import Awaitable, Collection, Sequence
-from http import HTTPStatus
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Collection
+from typing import Generic, Protocol, TypeVar
 
-from app.server.heads import Head
-
-Headers = Sequence[tuple[bytes, bytes]]
-
-STATUS_LINES: Final = {
-    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
-    for status in HTTPStatus
-}
+from app.server.heads import STATUS_LINES, Head, Headers
 
 
 class FastAnswer(Protocol):

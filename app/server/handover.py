@@ -8,10 +8,15 @@ protocol lacks: on pipelined bytes, on the number of requests, on their heads an
 
 import asyncio
 import contextlib
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from app.server.heads import Head
 
 STATE_KEY: Final = "wallet.handover"
 """The key of the connection in the application state, which uvicorn copies for each request."""
@@ -50,12 +55,19 @@ class Owner(Protocol):
 
 
 class Handover(asyncio.Transport):
-    """The transport of the inner protocol; it writes only while a request is handed over."""
+    """The transport of uvicorn's protocol; it writes only while a request is handed over."""
 
-    def __init__(self, owner: Owner) -> None:
-        """`owner` is the connection that hands requests over."""
+    def __init__(
+        self,
+        owner: Owner,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+    ) -> None:
+        """`owner` hands requests over; the rest is as uvicorn makes its protocols."""
         super().__init__()
         self._owner = owner
+        self._is_chunked = False
         self._parts: list[bytes] = []
         self._call_soon = asyncio.get_running_loop().call_soon
         self.is_under_way = False
@@ -65,11 +77,39 @@ class Handover(asyncio.Transport):
         self._is_last = False
         self.has_written = False
         """whether anything of the answer was written"""
+        self.inner = HttpToolsProtocol(config, server_state, {**app_state, STATE_KEY: self})
+        self.inner.connection_made(self)
 
-    def begin(self) -> None:
-        """Note that a request is handed over."""
+    # --- what the connection hands over ---------------------------------------------------------
+
+    def begin(self, head: Head, *, is_paused: bool) -> None:
+        """Hand over a request's head; `is_paused`: the caller does not read for now."""
+        if is_paused:
+            self.inner.pause_writing()
         self.is_under_way, self.has_written = True, False
         self._is_attended, self._is_last = False, False
+        self._is_chunked = head.is_chunked
+        self.inner.data_received(head.forwarded())
+
+    def pass_body(self, part: bytes) -> None:
+        """Hand over a part of the body."""
+        self.inner.data_received(b"%x\r\n%b\r\n" % (len(part), part) if self._is_chunked else part)
+
+    def end_body(self) -> None:
+        """Hand over the end of the body."""
+        if self._is_chunked:
+            self.inner.data_received(b"0\r\n\r\n")
+
+    def close_after_answer(self) -> None:
+        """Let the application know that no request follows this one."""
+        self.inner.shutdown()
+
+    def lose(self, error: Exception | None) -> None:
+        """Let the application know that the connection is lost."""
+        self.is_under_way = False
+        self.inner.connection_lost(error)
+
+    # --- the transport of uvicorn's protocol ----------------------------------------------------
 
     @override
     def get_extra_info(self, name: str, default: object = None) -> object:
@@ -119,6 +159,8 @@ class Handover(asyncio.Transport):
     @override
     def resume_reading(self) -> None:
         self._owner.resume_handover()
+
+    # --- what the application lets it know -------------------------------------------------------
 
     async def finish(self) -> None:
         """Write what is buffered; raise AnswerLostError if the caller has hung up."""

@@ -5,9 +5,18 @@ once, by `content_length` or `is_chunked`, and an offered Upgrade cannot make th
 body as another protocol.
 """
 
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 
 import httptools
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in HTTPStatus
+}
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 """A longer head is answered with 431. A signed bet has a head of about 300 bytes."""
@@ -32,6 +41,16 @@ class RequestError(Exception):
         super().__init__(words)
         self.status = status
         self.words = words
+
+    def answer(self, dated: Headers) -> bytes:
+        """Return the answer; `dated` are the server's header lines, with the date."""
+        words = self.words.encode()
+        lines = b"".join([b"%b: %b\r\n" % header for header in dated])
+        return (
+            b"%b%bcontent-type: text/plain; charset=utf-8\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (STATUS_LINES[self.status], lines, len(words), words)
+        )
 
 
 class Head:

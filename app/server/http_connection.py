@@ -12,30 +12,21 @@ of a request that offers an Upgrade, queues requests without bound and waits for
 
 import asyncio
 import time
-from enum import Enum, auto
 from typing import Any, Final
 
 from typing_extensions import override
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from app.server.bodies import BodyReader, SizedBody, body_of
-from app.server.connections import NANOSECONDS, NEVER, Connections
-from app.server.delivery import is_delivered
-from app.server.fast_path import STATUS_LINES, FastPath
-from app.server.handover import STATE_KEY, Handover
+from app.server.caller_connection import LINGER_BYTES_MAX, CallerConnection, Stage
+from app.server.connections import NEVER, Connections
+from app.server.fast_path import FastPath
+from app.server.handover import Handover
 from app.server.heads import HEAD_BYTES_MAX, HEAD_END, Head, RequestError, read_head
 
 PATIENCE_SECONDS: Final = 0.1
 """How late a body may follow its head on the fast path; many clients send the two apart."""
-
-LINGER_SECONDS: Final = 2
-LINGER_BYTES_MAX: Final = 4 * 1024 * 1024
-"""How long, and how much, is read and discarded after the last answer while a caller still sends.
-
-A connection closed with unread bytes is reset, and the answer is lost (RFC 9112, 9.6).
-"""
 
 CR: Final = 13
 
@@ -44,22 +35,7 @@ _NO_BODY: Final = SizedBody(0)
 """The body reader between two requests."""
 
 
-class Stage(Enum):
-    """The state of a connection."""
-
-    HEAD = auto()
-    """between requests, or a head has partly arrived"""
-    HELD_BODY = auto()
-    """a body is buffered for the fast path"""
-    HANDED_BODY = auto()
-    """a body is handed over as it arrives"""
-    ANSWERING = auto()
-    """a complete request waits for its answer"""
-    ENDING = auto()
-    """the last answer is written; further bytes are discarded"""
-
-
-class HttpConnection(asyncio.Protocol):
+class HttpConnection(CallerConnection):
     """HTTP/1.1 and HTTP/1.0 with one caller."""
 
     def __init__(
@@ -71,28 +47,15 @@ class HttpConnection(asyncio.Protocol):
         fast_path: FastPath[Any] | None = None,
     ) -> None:
         """`config`, `server_state`, `app_state`: as uvicorn makes its own protocols."""
+        super().__init__(connections)
         self._config = config
         self.server_state = server_state
         self._app_state = app_state
-        self._connections = connections
         self._fast_path = fast_path
         self._loop = asyncio.get_running_loop()
-        self.transport: asyncio.Transport
-        self.peer: str | None = None
-        self.is_gone = False
-        self.peer_has_finished = False
-        self.quiet_since: int | None = None
-        self.expires_at = NEVER
 
-        self._stage = Stage.HEAD
-        self._data: bytes | bytearray = b""
-        self._at = 0
-        """the position in `_data` of the first unread byte"""
         self._searched = 0
         """the position in `_data` up to which the end of a head was searched"""
-        self._is_paused = False
-        self._thrown_away = 0
-
         self._head = _NO_HEAD
         self._body: BodyReader = _NO_BODY
         self._held: list[bytes] = []
@@ -100,26 +63,18 @@ class HttpConnection(asyncio.Protocol):
         self._patience: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._handover: Handover | None = None
-        self._inner: HttpToolsProtocol | None = None
         self._handover_waits = False
         self._is_answered = False
         """whether a request was answered before its body was complete"""
         self.is_last = False
         """whether the connection is closed after the request in progress"""
-        self.writable: asyncio.Event | None = None
 
     # --- a connection's life --------------------------------------------------------------------
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transport = transport
-        peer = transport.get_extra_info("peername")
-        self.peer = str(peer[0]) if isinstance(peer, tuple) else None
         self.server_state.connections.add(self)  # type: ignore[arg-type]  # what it calls is here
-        now = time.monotonic_ns()
-        self.quiet_since = now
-        self.expires_at = now + self._connections.deadline_ns
-        if not self._connections.admit(self):
+        if not self._open(transport):
             # It must not keep its descriptor, since there are none to spare.
             self._refuse(RequestError(503, "There are too many connections."), lingers=False)
 
@@ -133,15 +88,9 @@ class HttpConnection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
             self.task_is_over()
-        if self._inner is not None:
-            self._inner.connection_lost(exc)
-            self._inner = None
-
-    @override
-    def eof_received(self) -> bool:
-        """Keep the connection if a complete request waits for its answer; else close it."""
-        self.peer_has_finished = True
-        return self._stage is Stage.ANSWERING
+        if self._handover is not None:
+            self._handover.lose(exc)
+            self._handover = None
 
     def shutdown(self) -> None:
         """Answer the request in progress, then close: the server stops."""
@@ -154,19 +103,12 @@ class HttpConnection(asyncio.Protocol):
             case _:
                 pass
 
+    @override
     def expire(self) -> None:
-        """Close: its time is over."""
-        if self.writable is not None or self._stage is Stage.ENDING:
-            self.transport.abort()  # The caller does not read what was written.
-        elif self._stage is Stage.HEAD and self._at < len(self._data):
+        if self.writable is None and self._stage is Stage.HEAD and self._at < len(self._data):
             self._refuse(RequestError(408, "The request did not come in time."))
         else:
-            self.transport.close()
-
-    def make_room(self) -> None:
-        """Close to make room for another connection."""
-        self.quiet_since = None
-        self.transport.close()
+            super().expire()
 
     # --- what comes in ----------------------------------------------------------------------------
 
@@ -226,7 +168,7 @@ class HttpConnection(asyncio.Protocol):
         self._searched = 0
         self.quiet_since, self.expires_at = None, NEVER
         if self.writable is not None:
-            self.expires_at = time.monotonic_ns() + self._connections.deadline_ns
+            self._expire_after_deadline()
         head = self._head = read_head(bytes(data[at:body_at]))
         if not head.keep_alive:
             self.is_last = True
@@ -245,22 +187,6 @@ class HttpConnection(asyncio.Protocol):
         while self._data[self._at : self._at + 2] == b"\r\n":
             self._at += 2
         return self._at
-
-    def _throw_away(self) -> None:
-        self._thrown_away += len(self._data) - self._at
-        self._at = len(self._data)
-        if self._thrown_away > LINGER_BYTES_MAX:
-            self.transport.abort()
-
-    def _pause_reading(self) -> None:
-        if not self._is_paused:
-            self._is_paused = True
-            self.transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if self._is_paused and not self.peer_has_finished:
-            self._is_paused = False
-            self.transport.resume_reading()
 
     # --- the fast path ----------------------------------------------------------------------------
 
@@ -311,17 +237,14 @@ class HttpConnection(asyncio.Protocol):
     def _hand_over(self, head: Head) -> None:
         """Hand over a request."""
         self._stage, self._is_answered = Stage.HANDED_BODY, False
-        if self._handover is None or self._inner is None:
-            self._handover = Handover(self)
-            state = {**self._app_state, STATE_KEY: self._handover}
-            self._inner = HttpToolsProtocol(self._config, self.server_state, state)
-            self._inner.connection_made(self._handover)
-        if self.writable is not None:
-            self._inner.pause_writing()
-        self._handover.begin()
-        self._inner.data_received(head.forwarded())
+        handover = self._handover
+        if handover is None:
+            handover = self._handover = Handover(
+                self, self._config, self.server_state, self._app_state
+            )
+        handover.begin(head, is_paused=self.writable is not None)
         if self.is_last and self._stage is Stage.HANDED_BODY:
-            self._inner.shutdown()
+            handover.close_after_answer()
 
     def _hand_over_body(self) -> None:
         """Hand over the part of the body that has arrived."""
@@ -332,21 +255,20 @@ class HttpConnection(asyncio.Protocol):
         self._hand_over_part(b"".join(parts))
         if self._body.is_complete and self._stage is Stage.HANDED_BODY:
             self._stage = Stage.ANSWERING
-            if self._head.is_chunked and self._inner is not None:
-                self._inner.data_received(b"0\r\n\r\n")
+            if self._handover is not None:
+                self._handover.end_body()
             if self._is_answered:
                 self._end_or_go_on()
 
     def _hand_over_part(self, part: bytes) -> None:
-        if not part or self._inner is None:
+        if not part or self._handover is None:
             return
         if self._is_answered:
             self._thrown_away += len(part)
             if self._thrown_away > LINGER_BYTES_MAX:
                 self._end()
                 return
-        chunk = b"%x\r\n%b\r\n" % (len(part), part) if self._head.is_chunked else part
-        self._inner.data_received(chunk)
+        self._handover.pass_body(part)
 
     def pause_handover(self) -> None:
         """Stop handing over the body for now."""
@@ -369,10 +291,6 @@ class HttpConnection(asyncio.Protocol):
 
     # --- what goes out ----------------------------------------------------------------------------
 
-    async def is_delivered(self) -> bool:
-        """Whether a caller who has ended their side received what was written."""
-        return await is_delivered(self.transport)
-
     def task_is_over(self) -> None:
         """Note that the fast path's task has ended."""
         if self._task is not None:
@@ -393,7 +311,7 @@ class HttpConnection(asyncio.Protocol):
                 self._end()
             else:
                 self._is_answered, self._thrown_away = True, 0
-                self.expires_at = time.monotonic_ns() + self._connections.deadline_ns
+                self._expire_after_deadline()
                 self.resume_handover()
 
     def _end_or_go_on(self) -> None:
@@ -418,56 +336,33 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, error: RequestError, *, lingers: bool = True) -> None:
         """Answer a request that cannot be read, and read no more."""
         self._release()
-        if self._handover is not None and self._inner is not None:
+        if self._handover is not None:
             has_begun = self._is_answered or self._handover.has_written
-            self._handover.is_under_way = False
-            self._inner.connection_lost(None)
-            self._inner = None
+            self._handover.lose(None)
+            self._handover = None
             if has_begun and self._stage is Stage.HANDED_BODY:
                 self.transport.close()
                 return
-        dated = self.server_state.default_headers
-        words = error.words.encode()
-        self.transport.write(
-            b"%b%bcontent-type: text/plain; charset=utf-8\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (
-                STATUS_LINES[error.status],
-                b"".join([b"%b: %b\r\n" % header for header in dated]),
-                len(words),
-                words,
-            )
-        )
+        self.transport.write(error.answer(self.server_state.default_headers))
         self._end(lingers=lingers)
-
-    def _end(self, *, lingers: bool = True) -> None:
-        """Close; `lingers`: only after a caller who still sends could read the last answer."""
-        if not lingers or self.peer_has_finished or self.transport.is_closing():
-            self.transport.close()
-            return
-        self._stage, self._at, self._thrown_away = Stage.ENDING, len(self._data), 0
-        self.quiet_since = now = time.monotonic_ns()
-        self.expires_at = now + LINGER_SECONDS * NANOSECONDS
-        self.transport.write_eof()
-        self._resume_reading()
 
     # --- a caller who does not read ---------------------------------------------------------------
 
     @override
     def pause_writing(self) -> None:
         self.writable = asyncio.Event()
-        if self._inner is not None:
-            self._inner.pause_writing()
+        if self._handover is not None:
+            self._handover.inner.pause_writing()
         if self._stage is not Stage.HEAD:
-            self.expires_at = time.monotonic_ns() + self._connections.deadline_ns
+            self._expire_after_deadline()
 
     @override
     def resume_writing(self) -> None:
         if self.writable is not None:
             self.writable.set()
             self.writable = None
-        if self._inner is not None:
-            self._inner.resume_writing()
+        if self._handover is not None:
+            self._handover.inner.resume_writing()
         is_unanswered = self._stage is Stage.HANDED_BODY and not self._is_answered
         if self._stage is Stage.ANSWERING or is_unanswered:
             self.expires_at = NEVER

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from app.server.http_connection import LINGER_BYTES_MAX
+from app.server.caller_connection import LINGER_BYTES_MAX
 from tests.server.conftest import WAYS
 from tests.server.stub import Station, bodies, is_closed, read_all, station, until
 

@@ -13,9 +13,10 @@ from starlette.types import Receive, Scope, Send
 
 from app.edges.http import BODY_BYTES_MAX
 from app.server import http_connection
+from app.server.caller_connection import Stage
 from app.server.connections import NANOSECONDS, NEVER
-from app.server.fast_path import Headers
-from app.server.http_connection import HttpConnection, Stage
+from app.server.heads import Headers
+from app.server.http_connection import HttpConnection
 from tests.server.wire_ends import CALLER, Wire, by_uvicorn_alone, connected, some_turns
 
 DATE = (b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")
