@@ -212,7 +212,7 @@ class Oracle:
                 return self._take_back(units, round_)
             case Kind.REOPEN:
                 found = round_.reopening(units)
-                after = now.hand_back(found.real, found.bonus, found.remainder)
+                after = now.hand_back(found.real, found.bonus, found.uncovered)
                 return _Entry(after, lambda _: round_.reopen(found))
 
     def _bonus_part(self, move: Move, law: Law, units: int, round_: Round) -> int:

@@ -73,7 +73,7 @@ class Reopening:
     real: int = 0
     bonus: int = 0
     #: What no payment and no abort of the event accounts for.
-    remainder: int = 0
+    uncovered: int = 0
     abort: Abort | None = None
     #: Payments with the amount and the bonus part to be taken from each.
     payments: list[tuple[Payment, int, int]] = field(default_factory=list)
@@ -95,14 +95,14 @@ class Round:
     settles_anew: bool = False
 
     @property
-    def bets_standing(self) -> list[Bet]:
+    def bets_open(self) -> list[Bet]:
         """Bets that no abort gave back."""
         return [bet for bet in self.bets if bet.stands]
 
     @property
     def may_be_paid(self) -> bool:
         """Whether a Win or a Lose has something to settle."""
-        return self.settles_anew or bool(self.bets_standing)
+        return self.settles_anew or bool(self.bets_open)
 
     def overtaking_abort(self, amount: int, own_id: str | None) -> EarlyAbort | None:
         """Find the abort that came before this bet.
@@ -119,7 +119,7 @@ class Round:
     def abort_was_refused(self, transaction_id: str, amount: int) -> None:
         """Remember a refused abort, unless it is known or a bet of its amount stands."""
         is_known = any(abort.transaction_id == transaction_id for abort in self.early_aborts)
-        if is_known or any(bet.amount == amount for bet in self.bets_standing):
+        if is_known or any(bet.amount == amount for bet in self.bets_open):
             return
         if amount in self.refused_bets:
             self.refused_bets.remove(amount)
@@ -142,7 +142,7 @@ class Round:
 
     def bonus_share(self, amount: int) -> int:
         """Return the bonus part of a win: the proportion of the stakes that stand, rounded down."""
-        standing = self.bets_standing
+        standing = self.bets_open
         staked = sum(bet.amount for bet in standing)
         return amount * sum(bet.bonus for bet in standing) // staked if staked else 0
 
@@ -153,7 +153,7 @@ class Round:
         """
         if not self.bets:
             return 406
-        standing = self.bets_standing[::-1]
+        standing = self.bets_open[::-1]
         if not standing:
             return 409
         if sum(payment.amount > 0 for payment in self.payments) >= len(standing):
@@ -186,13 +186,13 @@ class Round:
             found.real += real
             found.bonus += bonus
             left -= taken
-        found.remainder = left
+        found.uncovered = left
         return found
 
     def reopen(self, found: Reopening) -> None:
         """Write what a SportBetCancel did."""
-        is_of_nothing = found.real == found.bonus == found.remainder == 0
-        if found.remainder or (is_of_nothing and not self.bets_standing):
+        is_of_nothing = found.real == found.bonus == found.uncovered == 0
+        if found.uncovered or (is_of_nothing and not self.bets_open):
             self.settles_anew = True
         if found.abort is not None:
             found.abort.undone = True

@@ -29,7 +29,9 @@ class Flag(StrEnum):
     EVENT_UNKNOWN = "event_unknown"
     """a SportBetCancel of an event without a bet"""
     UNCOVERED = "remainder"
-    """a SportBetCancel of more than the payments that were not reversed"""
+    """a SportBetCancel of more than the payments that were not reversed
+
+    The value is hashed with each entry, so it stays."""
     OTHER_GAME = "other_game"
     """a SportBetCancel under another game id than the sportsbook's"""
     ABORT_OVERTOOK = "abort_overtook"

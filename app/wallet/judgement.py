@@ -141,7 +141,7 @@ def _has_match(round_: Round, policy: Policy) -> bool:
 def _voiding(movement: Movement, amount: Minor, round_: Round, policy: Policy) -> Undoing | Refusal:
     """Return what an abort voids, or the refusal."""
     transaction_id = movement.key.transaction_id
-    if policy.rule_version is RuleVersion.LAST_RELEASE and round_.tally.payments_standing > 0:
+    if policy.rule_version is RuleVersion.LAST_RELEASE and round_.tally.paid_net > 0:
         return Refusal.NO_MATCHING_MOVEMENT
     early = find(round_.early_aborts, transaction_id)
     if early is not None and early.state is AbortState.USED:

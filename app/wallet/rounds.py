@@ -53,7 +53,7 @@ class Tally(NamedTuple):
         return Pockets(self.stake_real, self.stake_bonus)
 
     @property
-    def payments_standing(self) -> Minor:
+    def paid_net(self) -> Minor:
         """The payments that were not reversed."""
         return self.paid - self.taken_back
 
@@ -253,7 +253,7 @@ def void_bet(bet: StandingBet) -> Undoing:
 
 def reverse_payment(round_: Round, amount: Minor, today: int) -> Undoing | Refusal:
     """Reverse a payment: the latest with exactly this amount left, else with at least it."""
-    if round_.tally.payments_standing == 0:
+    if round_.tally.paid_net == 0:
         return Refusal.NO_MATCHING_MOVEMENT
     payments = standing_in(round_).payments_open
     payment = next(

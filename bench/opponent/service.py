@@ -187,25 +187,25 @@ def _move_round(round_: Round, message: MoveFunds, undone: Movement | None, now:
     match message.event_type:
         case "BetPlacing":
             round_.bets_placed += 1
-            round_.bets_standing += 1
+            round_.bets_open += 1
             round_.stake_real += amount
             round_.staked += amount
             round_.settled = False
         case "Win":
-            if round_.bets_standing == 0 and round_.cancels == 0:
+            if round_.bets_open == 0 and round_.cancels == 0:
                 raise HTTPException(406, "no matching bet")
             round_.paid += amount
             round_.settled = True
         case "BetPlacingAbort":
             if undone is None or round_.paid > round_.taken_back:
                 raise HTTPException(406, "no matching bet")
-            round_.bets_standing -= 1
+            round_.bets_open -= 1
             round_.stake_real -= amount
         case "SportBetCancel":
             # It is debited whatever is found, and whatever the wallet holds.
             round_.cancels += 1
             if undone is None:
-                round_.remainder += amount
+                round_.uncovered += amount
             else:
                 round_.taken_back += amount
             round_.settled = False
@@ -224,14 +224,14 @@ def _new_round(player: Player, message: MoveFunds, now: datetime) -> Round:
         opened_at=now,
         last_at=now,
         bets_placed=0,
-        bets_standing=0,
+        bets_open=0,
         stake_real=Decimal(0),
         stake_bonus=Decimal(0),
         staked=Decimal(0),
         paid=Decimal(0),
         taken_back=Decimal(0),
         cancels=0,
-        remainder=Decimal(0),
+        uncovered=Decimal(0),
         settled=False,
         refused_aborts=[],
     )

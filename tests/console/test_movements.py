@@ -154,7 +154,7 @@ def test_a_round_is_shown_with_its_movements(told: Console) -> None:
     assert [m["transaction_id"] for m in streamer["movements"]] == ["stream-1"]
     assert (ordinary["paid"], ordinary["taken_back"]) == ("20.00", "20.00")
     (given_back,) = told("round", "show", "e3", "--json").document["rounds"]
-    assert (given_back["state"], given_back["bets_standing"]) == ("given back", 0)
+    assert (given_back["state"], given_back["bets_open"]) == ("given back", 0)
     missing = told("round", "show", "e1", "--user", "bert")
     assert missing.code == 1
     assert "There is no round of the player bert" in missing.complaint

@@ -277,7 +277,7 @@ def opinions_agree(story: Story, tale: list[Step], *, widened_at: int | None = N
             sum(bet.real for bet in event.standing("bet")),
             sum(bet.bonus for bet in event.standing("bet")),
         )
-        assert tally.payments_standing == sum(p.real + p.bonus for p in event.payments())
+        assert tally.paid_net == sum(p.real + p.bonus for p in event.payments())
         assert (tally.cancels, tally.uncovered) == (event.cancels, event.uncovered)
 
 
@@ -310,7 +310,7 @@ def tallies_agree(story: Story) -> None:
         assert [e for e in round_.history or () if e.is_accepted] == entries
         assert round_.tally == recomputed(entries)
         assert round_.tally.bets_open >= 0
-        assert round_.tally.payments_standing >= 0
+        assert round_.tally.paid_net >= 0
         assert min(round_.tally.stakes) >= 0
 
 

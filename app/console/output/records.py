@@ -103,14 +103,14 @@ def round_record(account: RoundAccount) -> dict[str, Any]:
         "state": state_of(account.round),
         "currency": account.currency.code,
         "bets_placed": tally.bets_placed,
-        "bets_standing": tally.bets_open,
+        "bets_open": tally.bets_open,
         "staked": text(tally.staked),
-        "stakes_standing": pockets_record(tally.stakes, account.currency),
+        "stakes_open": pockets_record(tally.stakes, account.currency),
         "paid": text(tally.paid),
         "taken_back": text(tally.taken_back),
-        "payments_standing": text(tally.payments_standing),
+        "paid_net": text(tally.paid_net),
         "cancels": tally.cancels,
-        "remainder": text(tally.uncovered),
+        "uncovered": text(tally.uncovered),
         "early_aborts": [
             {
                 "transaction_id": abort.transaction_id,

@@ -143,7 +143,7 @@ def _summary(account: RoundAccount) -> str:
     tally, currency = account.round.tally, account.currency
     return (
         f"{state_of(account.round)}: {tally.bets_open} of {tally.bets_placed} bets stand "
-        f"({split(tally.stakes, currency)}), {money(tally.payments_standing, currency)} paid"
+        f"({split(tally.stakes, currency)}), {money(tally.paid_net, currency)} paid"
     )
 
 
@@ -159,7 +159,9 @@ def round_shown(details: RoundDetails) -> list[RenderableType]:
         "staked": money(tally.staked, account.currency),
         "paid": (f"{text(tally.paid)}, of which {text(tally.taken_back)} were taken back",),
         "re-opened": f"{tally.cancels} times" if tally.cancels else None,
-        "remainder": f"{text(tally.uncovered)} beyond what stood" if tally.uncovered else None,
+        "uncovered": f"{text(tally.uncovered)} beyond the payments there were"
+        if tally.uncovered
+        else None,
         "opened": moment(account.opened_at),
         "latest": moment(account.last_at),
     }

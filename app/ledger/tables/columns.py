@@ -43,6 +43,6 @@ def currency_columns() -> tuple[Column[str], Column[int]]:
     return Column("currency", Text, nullable=False), Column("scale", SmallInteger, nullable=False)
 
 
-def money(name: str, kind: Numeric[Any] = AMOUNT) -> Column[Any]:
-    """Return a column of money that starts at 0."""
-    return Column(name, kind, nullable=False, server_default=text("0"))
+def money(name: str, kind: Numeric[Any] = AMOUNT, *, key: str | None = None) -> Column[Any]:
+    """Return a column of money that starts at 0; `key`: its name in Python, if that is another."""
+    return Column(name, kind, key=key or name, nullable=False, server_default=text("0"))

@@ -25,6 +25,9 @@ from app.ledger.tables.columns import (
 )
 from app.wallet.early_aborts import AbortState
 
+# `bets_standing` and `remainder` are called bets_open and uncovered everywhere else. The columns
+# keep their first names, because processes of the release before use them during an upgrade.
+#
 # No foreign key to players: its check would lock the player's row once more for every new round,
 # and the wallet's lock is held already.
 rounds = Table(
@@ -39,14 +42,14 @@ rounds = Table(
     Column("opened_at", MOMENT, nullable=False),
     Column("last_at", MOMENT, nullable=False),
     Column("bets_placed", Integer, nullable=False),
-    Column("bets_standing", Integer, nullable=False),
+    Column("bets_standing", Integer, key="bets_open", nullable=False),
     money("stake_real", SUM),
     money("stake_bonus", SUM),
     money("staked", SUM),
     money("paid", SUM),
     money("taken_back", SUM),
     Column("cancels", Integer, nullable=False),
-    money("remainder", SUM),
+    money("remainder", SUM, key="uncovered"),
     Column("settled", Boolean, nullable=False),
     # Amounts that the previous release stored; they only flag a bet.
     Column("refused_aborts", ARRAY(AMOUNT), nullable=False),

@@ -14,12 +14,12 @@ SELECT p.user_id,
        r.opened_at,
        r.last_at,
        r.bets_placed,
-       r.bets_standing,
+       r.bets_standing AS bets_open,
        round(r.staked, r.scale) AS staked,
-       round(r.stake_real + r.stake_bonus, r.scale) AS stake_standing,
-       round(r.paid - r.taken_back, r.scale) AS paid_standing,
+       round(r.stake_real + r.stake_bonus, r.scale) AS stake_open,
+       round(r.paid - r.taken_back, r.scale) AS paid_net,
        round(r.taken_back, r.scale) AS taken_back,
-       round(r.remainder, r.scale) AS remainder,
+       round(r.remainder, r.scale) AS uncovered,
        r.cancels,
        r.player_id
 FROM public.rounds r
@@ -37,12 +37,12 @@ COMMENT ON COLUMN ops.rounds.status IS
 COMMENT ON COLUMN ops.rounds.opened_at IS 'When its first movement came';
 COMMENT ON COLUMN ops.rounds.last_at IS 'When its latest movement came';
 COMMENT ON COLUMN ops.rounds.bets_placed IS 'How many bets, ever';
-COMMENT ON COLUMN ops.rounds.bets_standing IS 'How many of them were not given back';
+COMMENT ON COLUMN ops.rounds.bets_open IS 'How many of them were not given back';
 COMMENT ON COLUMN ops.rounds.staked IS 'All stakes ever placed';
-COMMENT ON COLUMN ops.rounds.stake_standing IS 'The stakes that stand';
-COMMENT ON COLUMN ops.rounds.paid_standing IS 'What was paid and not taken back';
+COMMENT ON COLUMN ops.rounds.stake_open IS 'The stakes of open bets';
+COMMENT ON COLUMN ops.rounds.paid_net IS 'What was paid and not taken back';
 COMMENT ON COLUMN ops.rounds.taken_back IS 'What was taken back of payments';
-COMMENT ON COLUMN ops.rounds.remainder IS 'What SportBetCancels took beyond the payments there were';
+COMMENT ON COLUMN ops.rounds.uncovered IS 'What SportBetCancels took beyond the payments there were';
 COMMENT ON COLUMN ops.rounds.cancels IS 'How many SportBetCancels were accepted';
 COMMENT ON COLUMN ops.rounds.player_id IS 'Our own number for the player';
 
@@ -53,8 +53,8 @@ SELECT p.user_id,
        r.game_id,
        r.currency,
        CASE WHEN r.cancels > 0 THEN 're-opened' ELSE 'open' END AS status,
-       round(r.stake_real + r.stake_bonus, r.scale) AS stake_standing,
-       r.bets_standing,
+       round(r.stake_real + r.stake_bonus, r.scale) AS stake_open,
+       r.bets_standing AS bets_open,
        r.opened_at,
        r.last_at,
        date_trunc('second', now() - r.last_at) AS waiting
@@ -70,8 +70,8 @@ COMMENT ON COLUMN ops.open_rounds.is_streamer IS 'Whether it is played with stre
 COMMENT ON COLUMN ops.open_rounds.game_id IS 'The game';
 COMMENT ON COLUMN ops.open_rounds.currency IS 'The player''s currency';
 COMMENT ON COLUMN ops.open_rounds.status IS 'open, or re-opened by a SportBetCancel';
-COMMENT ON COLUMN ops.open_rounds.stake_standing IS 'What the player has at stake';
-COMMENT ON COLUMN ops.open_rounds.bets_standing IS 'How many bets wait';
+COMMENT ON COLUMN ops.open_rounds.stake_open IS 'What the player has at stake';
+COMMENT ON COLUMN ops.open_rounds.bets_open IS 'How many bets wait';
 COMMENT ON COLUMN ops.open_rounds.opened_at IS 'When the round was opened';
 COMMENT ON COLUMN ops.open_rounds.last_at IS 'When its latest movement came';
 COMMENT ON COLUMN ops.open_rounds.waiting IS 'How long nothing has happened in it';
@@ -81,8 +81,8 @@ SELECT currency,
        game_id,
        is_streamer,
        count(*) AS open_rounds,
-       sum(bets_standing) AS bets_standing,
-       sum(stake_standing) AS stake_standing,
+       sum(bets_open) AS bets_open,
+       sum(stake_open) AS stake_open,
        min(last_at) AS oldest
 FROM ops.open_rounds
 GROUP BY currency, game_id, is_streamer;
@@ -93,6 +93,6 @@ COMMENT ON COLUMN ops.exposure.currency IS 'The currency';
 COMMENT ON COLUMN ops.exposure.game_id IS 'The game; one and the same for all sports bets';
 COMMENT ON COLUMN ops.exposure.is_streamer IS 'Whether it is streamer money';
 COMMENT ON COLUMN ops.exposure.open_rounds IS 'How many rounds wait';
-COMMENT ON COLUMN ops.exposure.bets_standing IS 'How many bets wait in them';
-COMMENT ON COLUMN ops.exposure.stake_standing IS 'What the players have at stake';
+COMMENT ON COLUMN ops.exposure.bets_open IS 'How many bets wait in them';
+COMMENT ON COLUMN ops.exposure.stake_open IS 'What the players have at stake';
 COMMENT ON COLUMN ops.exposure.oldest IS 'The latest movement of the round that has waited longest';

@@ -240,7 +240,7 @@ SELECT m.ledger_time,
            ELSE 'payments'
        END AS took_back,
        undone.transaction_ids,
-       round(m.amount - coalesce(undone.amount, 0), m.scale) AS remainder,
+       round(m.amount - coalesce(undone.amount, 0), m.scale) AS uncovered,
        nullif(concat_ws('; ',
            CASE WHEN m.flags LIKE '%event_unknown%' THEN 'the event has no bet' END,
            CASE WHEN m.flags LIKE '%remainder%' THEN 'more than the payments that stood' END,
@@ -280,7 +280,7 @@ COMMENT ON COLUMN ops.sport_bet_cancels.took_back IS
     'What it undid: payments, an abort, or nothing that stood';
 COMMENT ON COLUMN ops.sport_bet_cancels.transaction_ids IS
     'The transaction ids of what it undid, latest first';
-COMMENT ON COLUMN ops.sport_bet_cancels.remainder IS 'What it debited beyond all that';
+COMMENT ON COLUMN ops.sport_bet_cancels.uncovered IS 'What it debited beyond all that';
 COMMENT ON COLUMN ops.sport_bet_cancels.remarks IS 'What ops should know about it; null: nothing';
 COMMENT ON COLUMN ops.sport_bet_cancels.balance_before IS 'Both pockets before it';
 COMMENT ON COLUMN ops.sport_bet_cancels.balance_after IS 'Both pockets after it';

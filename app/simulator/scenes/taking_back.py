@@ -236,7 +236,7 @@ def abort_undone(writer: ScriptWriter) -> Iterator[Step]:
             yield writer.say(writer.move("BetPlacingAbort", event, stake))
             yield writer.say(writer.move("SportBetCancel", event, stake))
         case 2:
-            # No abort is left to undo: the whole amount is a remainder.
+            # No abort is left to undo: the whole amount is uncovered.
             yield from writer.fill_both(stake)
             yield writer.say(writer.move("SportBetCancel", event, stake))
         case _:

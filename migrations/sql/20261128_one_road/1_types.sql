@@ -29,9 +29,9 @@ CREATE TYPE journal_row_v1 AS (
 
 CREATE TYPE round_row_v1 AS (
     player_id bigint, event_id text, is_streamer boolean, agent text, currency text, scale smallint,
-    game_id bigint, settled boolean, bets_placed integer, bets_standing integer,
+    game_id bigint, settled boolean, bets_placed integer, bets_open integer,
     stake_real numeric, stake_bonus numeric, staked numeric, paid numeric, taken_back numeric,
-    cancels integer, remainder numeric, has_early_aborts boolean, refused_aborts numeric[]
+    cancels integer, uncovered numeric, has_early_aborts boolean, refused_aborts numeric[]
 );
 
 CREATE TYPE early_abort_row_v1 AS (

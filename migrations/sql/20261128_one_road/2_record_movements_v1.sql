@@ -101,8 +101,8 @@ BEGIN
             settled, bets_placed, bets_standing, stake_real, stake_bonus, staked, paid, taken_back,
             cancels, remainder, has_early_aborts, refused_aborts)
         SELECT player_id, event_id, is_streamer, agent, currency, scale, game_id, decided_at,
-            decided_at, settled, bets_placed, bets_standing, stake_real, stake_bonus, staked, paid,
-            taken_back, cancels, remainder, has_early_aborts, refused_aborts
+            decided_at, settled, bets_placed, bets_open, stake_real, stake_bonus, staked, paid,
+            taken_back, cancels, uncovered, has_early_aborts, refused_aborts
         FROM unnest(rounds_after)
         ON CONFLICT (player_id, event_id, is_streamer) DO UPDATE SET
             last_at = excluded.last_at, settled = excluded.settled,
