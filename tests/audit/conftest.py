@@ -8,15 +8,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.cashier.move_funds import move_funds
+from app.cashier.operators import create_user
 from app.cashier.players import IssuedToken, issue_token, open_account, token_hash
 from app.ledger.transaction import Ledger
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
+from app.wallet.operators import Operator, Role, Via
 from tests.conftest import Database, clone
 
 PLAYERS = ("anna", "bert")
+OPERATORS = ("sam", "tess")
+AT_THE_CONSOLE = Operator(
+    "root", is_verified=False, roles=frozenset(), via=Via.CONSOLE, source="here"
+)
 
 STORY = (
     # position, event type, direction, amount, event
@@ -57,6 +63,8 @@ def movement(user_id: str, token: bytes, number: int) -> Movement:
 
 async def play(url: str) -> None:
     ledger = Ledger(url)
+    for name in OPERATORS:
+        await create_user(ledger, AT_THE_CONSOLE, name, {Role.SUPPORT}, password="a known password")
     for user_id in PLAYERS:
         await open_account(
             ledger,

@@ -21,7 +21,7 @@ async def break_in(db: Database, *statements: str) -> None:
     url = db.superuser_url.replace("postgresql+asyncpg", "postgresql")
     connection = await asyncpg.connect(url)
     await connection.execute("SET session_replication_role = replica")
-    for table in ("movements", "wallets", "rounds", "early_aborts"):
+    for table in ("movements", "wallets", "rounds", "early_aborts", "operator_actions"):
         checks = await connection.fetch(
             "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::regclass",
             table,
@@ -100,6 +100,9 @@ BREACHES = {
     "account_is_as_its_trail_says": "UPDATE wallets SET blocked = true WHERE player_id = 1",
     "session_has_its_trail": "UPDATE sessions SET origin = 'transfer' WHERE player_id = 1",
     "usage_is_its_movements": "UPDATE wallets SET stake_day = 0 WHERE player_id = 1",
+    "action_is_chained": "UPDATE operator_actions SET reason = 'another' WHERE action_id = 1",
+    "actions_end_at_their_head": "DELETE FROM operator_actions WHERE action_id = 2",
+    "user_is_as_noted": "UPDATE operators SET roles = '{support,approver}' WHERE name = 'sam'",
 }
 
 
@@ -144,6 +147,31 @@ async def test_a_bet_taken_back_whose_stake_is_changed_together_with_its_hash_is
         if breach.invariant == "chain_unbroken"
     }
     assert positions == {8, 9}
+
+
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        ("action_is_chained", "UPDATE operator_actions SET actor = 'tess' WHERE action_id = 2"),
+        ("action_is_chained", "UPDATE operator_actions SET ledger_time = now()"),
+        ("action_is_chained", "DELETE FROM operator_actions WHERE action_id = 1"),
+        ("action_is_chained", "UPDATE operator_actions SET action_id = 7 WHERE action_id = 2"),
+        ("actions_end_at_their_head", "UPDATE operator_actions_head SET last_action = 1"),
+        ("actions_end_at_their_head", "UPDATE operator_actions_head SET chain = sha256('mine')"),
+        ("user_is_as_noted", "UPDATE operators SET disabled_at = now() WHERE name = 'tess'"),
+        (
+            "user_is_as_noted",
+            "INSERT INTO operators VALUES ('eve', '{admin}', 'x', false, NULL, 0, now(), NULL)",
+        ),
+    ],
+)
+async def test_what_operators_did_cannot_be_changed_unnoticed(
+    played: Database, name: str, statement: str
+) -> None:
+    await break_in(played, statement)
+    for since in (None, datetime.now(UTC) - timedelta(hours=1)):
+        broken = {breach.invariant for breach in (await examine(played, since)).breaches}
+        assert name in broken, since
 
 
 NOT_OF_WHAT_IS_RECENT = {"trial_balance", "key_has_its_movement"}

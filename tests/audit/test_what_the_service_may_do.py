@@ -50,6 +50,13 @@ REFUSED = (
     "INSERT INTO account_openings SELECT * FROM account_openings",
     "UPDATE account_openings SET user_id = 'mine'",
     "DELETE FROM account_openings",
+    "UPDATE operators SET name = 'eve' WHERE name = 'sam'",
+    "DELETE FROM operators",
+    "UPDATE operator_actions SET actor = 'eve'",
+    "DELETE FROM operator_actions",
+    "UPDATE operator_actions_head SET last_action = 0",
+    "UPDATE operator_sessions SET name = 'eve'",
+    "UPDATE operator_sessions SET ends_at = now() + interval '1 year'",
 )
 
 
@@ -90,6 +97,11 @@ FOUND = (
             event_time, ledger_time)
         VALUES (1, 'me', 'account/update', '{}', '{"status": ...', gen_random_uuid(), now(), now())
         """,
+    ),
+    ("user_is_as_noted", "UPDATE operators SET roles = '{admin}' WHERE name = 'sam'"),
+    (
+        "user_is_as_noted",
+        "INSERT INTO operators VALUES ('eve', '{admin}', 'x', false, NULL, 0, now(), NULL)",
     ),
     ("usage_is_its_movements", "UPDATE wallets SET stake_day = 0, stake_week = 0, stake_month = 0"),
     ("usage_is_its_movements", "UPDATE wallets SET loss_month = loss_month - 1"),

@@ -616,6 +616,9 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "request_ids",
         "ledger_settings",
         "decision_setting_changes",
+        "operators",
+        "operator_sessions",
+        "operator_actions",
         *OWNED_BY_MIGRATIONS,
     }
     assert unled == {"transaction_keys", "maintenance_notices"} | of_the_whole_ledger | (

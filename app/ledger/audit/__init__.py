@@ -7,7 +7,7 @@ rounds and the use of limits are added up anew from the journal.
 
 from typing import Final
 
-from app.ledger.audit import accounts, early_aborts, journal, rounds, wallets
+from app.ledger.audit import accounts, early_aborts, journal, operators, rounds, wallets
 from app.ledger.audit.scope import EVERYTHING, RECENT, Invariant, Scope
 
 
@@ -18,6 +18,7 @@ def _laws(scope: Scope) -> tuple[Invariant, ...]:
         *rounds.laws(scope),
         *early_aborts.laws(scope),
         *accounts.laws(scope),
+        *operators.laws(scope),
     )
 
 

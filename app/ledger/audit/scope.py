@@ -23,6 +23,10 @@ class Scope(NamedTuple):
     """of a row that belongs to a player"""
     events: Callable[[str], str]
     """of a row that belongs to an event of a player"""
+    actions: str
+    """of a row `a` of operator_actions"""
+    head: str
+    """of the row `h` of operator_actions_head"""
     is_everything: bool
 
 
@@ -42,9 +46,24 @@ def _recently_played(row: str) -> str:
     )
 
 
-EVERYTHING: Final = Scope(_within("m"), _within, _within, is_everything=True)
+EVERYTHING: Final = Scope(
+    _within("m"),
+    _within,
+    _within,
+    "a.action_id BETWEEN $1 AND $2",
+    "h.last_action BETWEEN $1 AND $2",
+    is_everything=True,
+)
 
-RECENT: Final = Scope("m.ledger_time >= $1", _recently_moved, _recently_played, is_everything=False)
+RECENT: Final = Scope(
+    "m.ledger_time >= $1",
+    _recently_moved,
+    _recently_played,
+    "a.ledger_time >= $1",
+    # There is one, and it is looked at whatever the moment.
+    "$1::timestamptz IS NOT NULL",
+    is_everything=False,
+)
 """What was moved since $1, with the players and the events it was moved in.
 
 Rows of them that are older are read where a law needs them, by key.

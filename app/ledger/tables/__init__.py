@@ -7,6 +7,12 @@ and its uniqueness is a table of its own.
 
 from app.ledger.tables.columns import metadata
 from app.ledger.tables.journal import movements, transaction_keys, unanswered
+from app.ledger.tables.operators import (
+    operator_actions,
+    operator_actions_head,
+    operator_sessions,
+    operators,
+)
 from app.ledger.tables.players import (
     account_changes,
     account_openings,
@@ -42,6 +48,10 @@ __all__ = [
     "maintenance_notices",
     "metadata",
     "movements",
+    "operator_actions",
+    "operator_actions_head",
+    "operator_sessions",
+    "operators",
     "players",
     "refusals",
     "request_ids",

@@ -13,13 +13,19 @@ APPEND_ONLY: Final = (
     "maintenance_notices",
     "ledger_settings",
     "decision_setting_changes",
+    "operator_actions",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 
 CLEARED_ONLY: Final = {"request_ids": "answer"}
 """Append-only tables of which one column may be cleared: by trigger, and by privilege."""
 
-OWNED_BY_MIGRATIONS: Final = ("event_types", "applied_views", "decision_settings")
+OWNED_BY_MIGRATIONS: Final = (
+    "event_types",
+    "applied_views",
+    "decision_settings",
+    "operator_actions_head",
+)
 """Tables that only the schema's owner writes; the service reads them."""
 
 CHANGEABLE: Final = {
@@ -47,5 +53,14 @@ CHANGEABLE: Final = {
     ),
     "early_aborts": ("state",),
     "unanswered": ("came_back_at",),
+    "operators": (
+        "roles",
+        "password_hash",
+        "password_is_temporary",
+        "totp_key",
+        "totp_step",
+        "disabled_at",
+    ),
+    "operator_sessions": ("used_at", "ended_at"),
 }
 """The columns that the service may change of a row that is there; it may change no others."""
