@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.ledger.accounts import Account, find_account
+from app.ledger.errors import LedgerError
 from app.ledger.history import PageKey, RoundState, RoundSummary, find_rounds
 from app.ledger.lookups import (
     Links,
@@ -103,9 +104,10 @@ async def check_transaction(
 ) -> KnownMovement | None:
     """Return what the journal has under this transaction id of this source; None: nothing yet.
 
-    None is not final: a request with this id may still be on its way. The lookup is by the whole
-    key, so it serves the ids of an agent (transfer contract, transaction/check), and the callback's
-    ids only where the transaction id alone is the key.
+    None is not final: a request with this id may still be on its way, and one that was committed is
+    not told before a synchronous standby, if there is one, has it. The lookup is by the whole key,
+    so it serves the ids of an agent (transfer contract, transaction/check), and the callback's ids
+    only where the transaction id alone is the key.
     """
 
     async def work(book: Book) -> KnownMovement | None:
@@ -115,7 +117,13 @@ async def check_transaction(
         (entry,) = entries
         return KnownMovement(entry, await user_id_of(book, entry.player_id))
 
-    return await ledger.read_only(work)
+    known = await ledger.read_only(work, confirmed=False)
+    if known is not None:
+        try:
+            await ledger.confirm()
+        except LedgerError:
+            return None
+    return known
 
 
 async def history(
@@ -211,7 +219,7 @@ async def find_agent_beside(ledger: Ledger, agents: Collection[str]) -> str | No
     async def work(book: Book) -> str | None:
         return await agent_beside(book, agents)
 
-    return await ledger.read_only(work)
+    return await ledger.read_only(work, confirmed=False)
 
 
 async def _details(book: Book, owned: OwnedEntry) -> MovementDetails:

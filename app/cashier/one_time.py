@@ -18,7 +18,6 @@ from app.ledger.request_ids import (
     KeptRequest,
     RequestKey,
     clear_answers,
-    confirm,
     find_request,
     keep_request,
 )
@@ -91,12 +90,12 @@ async def check_free(ledger: Ledger, key: RequestKey) -> None:
     async def work(book: Book) -> KeptRequest | None:
         return await find_request(book, key.agent, key.request_id)
 
-    kept = await ledger.read_only(work)
+    kept = await ledger.read_only(work, confirmed=False)
     if kept is None:
         return
     if kept.answer is None or kept.content != key.content:
         raise RequestIdTakenError
-    await ledger.serializable(confirm)
+    await ledger.confirm()
     raise RepeatedRequestError(kept.answer)
 
 

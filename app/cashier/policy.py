@@ -51,7 +51,7 @@ async def policy_of_ledger(ledger: Ledger) -> Policy:
     async def work(book: Book) -> DecisionSettings:
         return await remembered_settings(book)
 
-    known, usual = await ledger.read_only(work), Policy()
+    known, usual = await ledger.read_only(work, confirmed=False), Policy()
     return Policy(
         stake_order=known.stake_order or usual.stake_order,
         key_scope=known.key_scope or usual.key_scope,

@@ -1,4 +1,4 @@
-"""Readiness: the database answers and accepts writes, so this process can serve."""
+"""Readiness: the database accepts writes and its standby confirms them: this process can serve."""
 
 import asyncio
 from datetime import timedelta
@@ -18,9 +18,13 @@ async def why_not_ready(ledger: Ledger, *, patience: timedelta = PATIENCE) -> st
     async def work(book: Book) -> bool:
         return await takes_writes(book)
 
+    fault = "the database does not answer"
     try:
         async with asyncio.timeout(patience.total_seconds()):
-            writable = await ledger.read_only(work)
+            if not await ledger.read_only(work, confirmed=False):
+                return "the database only reads: it is a standby"
+            fault = "the synchronous standby does not confirm what is committed"
+            await ledger.confirm()
     except (LedgerError, TimeoutError):
-        return "the database does not answer"
-    return None if writable else "the database only reads: it is a standby"
+        return fault
+    return None

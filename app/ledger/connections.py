@@ -3,11 +3,15 @@
 Taking a connection and giving it back is a list's pop and push; a new one is opened if none is
 idle. Whoever got anything but a result or an SQL error from a connection drops it, since its state
 is unknown.
+
+A statement that may be in its commit's wait for a synchronous standby is never cancelled, since
+PostgreSQL would give up the wait and show rows that the standby lacks. Its caller is let go, and
+the connection is kept beside the pool until the statement ends, within a bound, and then closed.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -28,6 +32,10 @@ CONNECT_MAX: Final = timedelta(seconds=3)
 
 SHUT_NANOSECONDS_MAX: Final = 2 * 10**9
 """How long connections may fail before requests fail at once: longer than a restart takes."""
+
+OUTLAST_SECONDS_MAX: Final = 60
+"""How long a commit without a caller keeps its connection. A server that is gone may never end it;
+a backend that waits for its standby goes on waiting after the connection is closed."""
 
 CLOSE_SECONDS_MAX: Final = 1
 """How long closing waits for the server, which may not be reachable any more."""
@@ -58,11 +66,13 @@ class Connections:
         wait: timedelta,
         settings: Mapping[str, str],
         outage: Outage,
+        was_let_go: Callable[[], None] = lambda: None,
     ) -> None:
         """Open nothing yet.
 
         `settings` are the server settings of each connection; `wait` bounds connecting; `outage` is
-        told whether the database accepts connections.
+        told whether the database accepts connections. `was_let_go` is called when a caller's time
+        was over before their commit was.
         """
         self._arguments = arguments
         self._wait = wait
@@ -74,8 +84,18 @@ class Connections:
         self._busy = 0
         self._is_open = True
         self._closing: set[asyncio.Task[None]] = set()
+        self._was_let_go = was_let_go
+        self._commits: dict[Raw, asyncio.Task[str]] = {}
+        """statements that may be in their commit's wait, while somebody waits for them"""
+        self._outlasting: set[Raw] = set()
+        """connections whose callers have left before such a statement ended"""
         self._shut_since: int | None = None
         self._refused_at = 0
+
+    @property
+    def outlasting(self) -> int:
+        """The number of commits whose callers were let go, and that may still be under way."""
+        return len(self._outlasting)
 
     def use(self) -> PoolUse:
         """Count the busy and the idle connections, and how many there may be."""
@@ -114,19 +134,51 @@ class Connections:
         else:
             kept.raw.terminate()
 
+    async def commit(self, raw: Raw, statement: str, *arguments: object) -> str:
+        """Run a statement that may wait for a standby; being cancelled does not cancel it.
+
+        Its connection must be dropped if this raises anything but an SQL error.
+        """
+        task = asyncio.create_task(raw.execute(statement, *arguments))
+        self._commits[raw] = task
+        try:
+            return await asyncio.shield(task)
+        finally:
+            if task.done():
+                del self._commits[raw]
+
     def drop(self, kept: Kept) -> None:
         """Close a connection whose state is unknown, in the background.
 
-        A statement that still runs on it is cancelled first: it may hold a wallet's lock.
+        A statement that still runs on it is cancelled first, since it may hold a wallet's lock,
+        unless it may be in its commit's wait.
         """
         self._leave()
-        closing = asyncio.create_task(_close_politely(kept.raw))
+        commit = self._commits.pop(kept.raw, None)
+        if commit is None:
+            ending = _close_politely(kept.raw)
+        else:
+            self._outlasting.add(kept.raw)
+            ending = self._outlast(kept.raw, commit)
+            self._was_let_go()
+        closing = asyncio.create_task(ending)
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+    async def _outlast(self, raw: Raw, commit: asyncio.Task[str]) -> None:
+        """Wait, within bounds, until the statement ends; nobody asks how."""
+        if self._is_open:
+            await asyncio.wait({commit}, timeout=OUTLAST_SECONDS_MAX)
+        # Without a cancel, unlike a close. A statement that still runs ends here with an error.
+        raw.terminate()
+        await asyncio.gather(commit, return_exceptions=True)
+        self._outlasting.discard(raw)
 
     async def close(self) -> None:
         """Close all idle connections; busy ones are closed when their work is done."""
         self._is_open = False
+        for raw in self._outlasting:
+            raw.terminate()
         idle, self._idle = self._idle, []
         await asyncio.gather(*(_close_politely(kept.raw) for kept in idle), *self._closing)
 

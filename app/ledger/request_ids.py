@@ -2,8 +2,7 @@
 
 1. `keep_request`   takes an id, unless it is taken
 2. `find_request`   what was asked under it, and the sealed answer while it is kept
-3. `confirm`        before a kept answer is told
-4. `clear_answers`  forgets answers that are no longer told
+3. `clear_answers`  forgets answers that are no longer told
 
 A SERIALIZABLE transaction that read this table would lock the index page that its neighbours insert
 into, and two requests that have nothing in common would be made to run again. So the id is only
@@ -15,7 +14,6 @@ from typing import Final, NamedTuple
 
 from app.ledger.money.book import Book
 from app.ledger.money.rows import delivery_uuid
-from app.ledger.money.statements import CONFIRM
 
 ANSWER_KEPT: Final = timedelta(days=1)
 """How long a repeat hears the first answer (transfer contract, section 1)."""
@@ -85,11 +83,6 @@ async def find_request(book: Book, agent: str, request_id: str) -> KeptRequest |
     """What was asked and answered under an agent's id; None: the id is free."""
     row = await book.connection.fetchrow(_FIND, agent, request_id, book.now_given(), ANSWER_KEPT)
     return None if row is None else KeptRequest(row["content"], row["answer"])
-
-
-async def confirm(book: Book) -> None:
-    """Make the commit wait until a synchronous standby, if there is one, has all that is read."""
-    await book.connection.execute(CONFIRM)
 
 
 async def clear_answers(book: Book, count_max: int) -> int:

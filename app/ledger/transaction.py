@@ -9,6 +9,9 @@ Movements take `optimistic`: the work runs once without locks, its write being a
 own that fails unless everything that was read still holds; else again under locks, within bounds.
 An attempt whose commit is in doubt is fenced first, so that it cannot be committed after the next
 run has decided.
+
+Where commits wait for a synchronous standby, none is ever cancelled, and what tells of rows that it
+did not write is followed by a confirmation: see `standby`.
 """
 
 import asyncio
@@ -27,8 +30,21 @@ from app.database_url import connect_arguments
 from app.ledger.connections import CONNECT_MAX, Connections, Kept, PoolUse, Raw
 from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, SettingsDifferError
 from app.ledger.money.book import Book, MoneyBook
-from app.ledger.money.statements import FACTS_STALE, NOT_SERIALIZABLE, SETTINGS_DIFFER
+from app.ledger.money.statements import (
+    CONFIRM,
+    FACTS_STALE,
+    NOT_SERIALIZABLE,
+    SETTINGS_DIFFER,
+)
 from app.ledger.outage import Outage
+from app.ledger.standby import (
+    COMMITS_WAITING,
+    COMMITS_WAITING_MAX,
+    CONFIRM_SECONDS,
+    IS_WANTED,
+    SILENT,
+    Standby,
+)
 
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
@@ -142,20 +158,73 @@ class Ledger:
                 "idle_in_transaction_session_timeout": milliseconds,
             }
             wait = min(deadline, CONNECT_MAX)
-            return Connections(arguments, most, wait, settings, self._outage)
+            return Connections(arguments, most, wait, settings, self._outage, self._was_let_go)
 
         self._connections = connections(max(pool_size - read_connections, 1), "serializable")
         # Facts are read without locks, not even those that SERIALIZABLE keeps of a reader.
         self._read_connections = connections(read_connections, "read committed")
+        # Beside the pool, since a pool full of commits that wait must not keep it from being asked.
+        self._confirming = connections(1, "read committed")
+        self.standby = Standby(self._confirm)
 
     def pool_use(self) -> PoolUse:
         """Count the connections that work, those that wait for work, and how many there may be."""
         uses = zip(self._connections.use(), self._read_connections.use(), strict=True)
         return PoolUse(*(working + reading for working, reading in uses))
 
+    @property
+    def commits_let_go(self) -> int:
+        """The number of commits that may still be under way though their callers have left."""
+        return self._connections.outlasting + self._confirming.outlasting
+
     async def close(self) -> None:
         """Give all connections back to the database."""
-        await asyncio.gather(self._connections.close(), self._read_connections.close())
+        await self.standby.close()
+        pools = (self._connections, self._read_connections, self._confirming)
+        await asyncio.gather(*(pool.close() for pool in pools))
+
+    async def confirm(self) -> None:
+        """Return when the synchronous standby, if there is one, has all that was visible before.
+
+        Raises DeadlineError or LedgerAwayError: it is not known to have it.
+        """
+        if self.standby.is_wanted:
+            await self.standby.confirm()
+
+    def _was_let_go(self) -> None:
+        """A commit took longer than its caller had: see whether others are confirmed."""
+        if not self.standby.is_silent:
+            self.standby.probe()
+
+    async def _confirm(self) -> None:
+        """Commit once; a DeadlineError says that it was sent, and not answered in time."""
+        connections = self._confirming
+        retries = _Retries(self.retries, connections, self._outage)
+        while retries.may_try():
+            try:
+                async with _lent(connections) as raw:
+                    if self.standby.is_silent:
+                        waiting = await raw.fetchval(COMMITS_WAITING)
+                        if waiting >= COMMITS_WAITING_MAX:
+                            raise LedgerAwayError(SILENT)
+                    async with asyncio.timeout(CONFIRM_SECONDS):
+                        await connections.commit(raw, CONFIRM)
+            except TimeoutError as error:
+                raise DeadlineError from error
+            except LOST as error:
+                retries.outcome_after(error)
+            else:
+                self._outage.end()
+                return
+            await retries.wait()
+        raise retries.given_up()
+
+    async def _send(self, raw: Raw, statement: str, *arguments: object) -> None:
+        """Run a statement that commits by itself, and never cancel it if that may be waited for."""
+        if self.standby.was_wanted:
+            await self._connections.commit(raw, statement, *arguments)
+        else:
+            await raw.execute(statement, *arguments)
 
     async def optimistic(
         self, work: Callable[[MoneyBook], Awaitable[T]], *, deadline: timedelta | None = None
@@ -165,6 +234,7 @@ class Ledger:
         Raises SettingsDifferError, DeadlineError, LedgerBusyError or LedgerAwayError; after the
         last three it is unknown whether anything was committed.
         """
+        self.standby.refuse_if_silent()
         try:
             async with asyncio.timeout((deadline or self.deadline).total_seconds()):
                 done = await self._optimistic(work)
@@ -189,7 +259,7 @@ class Ledger:
                     await raw.execute(SERIALIZABLE)
                     book = self._money_book(partial(_open, raw), takes_locks=True)
                     result = await work(book)
-                    await _commit(raw)
+                    await self._commit(raw)
                     return result
             except LOST as error:
                 if sqlstate(error) == SETTINGS_DIFFER:
@@ -203,7 +273,12 @@ class Ledger:
 
     def _money_book(self, write: Lend, *, takes_locks: bool) -> MoneyBook:
         return MoneyBook(
-            lambda: _lent(self._read_connections), write, self._clock, takes_locks=takes_locks
+            lambda: _lent(self._read_connections),
+            write,
+            self._send,
+            self._clock,
+            takes_locks=takes_locks,
+            standby=self.standby,
         )
 
     async def _fence(self, book: MoneyBook) -> None:
@@ -219,11 +294,21 @@ class Ledger:
         Raises DeadlineError, LedgerBusyError or LedgerAwayError; it is then unknown whether it
         was committed. A NothingStandsError of the work is passed on, with nothing committed.
         """
+        self.standby.refuse_if_silent()
         return await self._bounded(work, SERIALIZABLE, deadline or self.deadline)
 
-    async def read_only(self, work: Callable[[Book], Awaitable[T]]) -> T:
-        """Run work that writes nothing on one consistent snapshot; no retry is ever asked of it."""
-        return await self._bounded(work, SNAPSHOT, self.deadline)
+    async def read_only(self, work: Callable[[Book], Awaitable[T]], *, confirmed: bool = True) -> T:
+        """Run work that writes nothing on one consistent snapshot; no retry is ever asked of it.
+
+        It returns when the synchronous standby, if there is one, has all that was read, unless
+        `confirmed` is False: for what tells nobody of money.
+        """
+        if confirmed:
+            self.standby.refuse_if_silent()
+        done = await self._bounded(work, SNAPSHOT, self.deadline)
+        if confirmed:
+            await self.confirm()
+        return done
 
     async def _bounded(
         self, work: Callable[[Book], Awaitable[T]], begin: str, deadline: timedelta
@@ -235,8 +320,13 @@ class Ledger:
                     try:
                         async with _lent(self._connections) as raw:
                             await raw.execute(begin)
+                            if self.standby.must_look:
+                                self.standby.note(is_wanted=await raw.fetchval(IS_WANTED))
                             done = await work(Book(raw, self._clock))
-                            await _commit(raw)
+                            if begin is SERIALIZABLE and self.standby.is_wanted:
+                                # The work may have written nothing, and tell of what it found.
+                                await raw.execute(CONFIRM)
+                            await self._commit(raw)
                     except LOST as error:
                         retries.outcome_after(error)
                     except RunAgainError:
@@ -248,6 +338,15 @@ class Ledger:
                 raise retries.given_up()
         except TimeoutError as error:
             raise DeadlineError from error
+
+    async def _commit(self, raw: Raw) -> None:
+        """Commit; PostgreSQL says ROLLBACK, and no error, where the transaction failed before."""
+        if self.standby.was_wanted:
+            said = await self._connections.commit(raw, "COMMIT;")
+        else:
+            said = await raw.execute("COMMIT;")
+        if said != "COMMIT":
+            raise RunAgainError
 
 
 class _Retries:
@@ -329,12 +428,6 @@ async def _roll_back(connections: Connections, kept: Kept) -> None:
         connections.drop(kept)
         raise
     connections.put_back(kept)
-
-
-async def _commit(raw: Raw) -> None:
-    """Commit; PostgreSQL says ROLLBACK, and no error, where the transaction had failed before."""
-    if await raw.execute("COMMIT;") != "COMMIT":
-        raise RunAgainError
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -16,7 +16,7 @@ decision.
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from app.ledger.money import statements
 from app.ledger.money.facts import IN_ROUNDS, NEEDS_HISTORY, Known, known_of
@@ -33,6 +33,7 @@ from app.ledger.money.rows import (
     settings_row,
     wallet_row,
 )
+from app.ledger.standby import Standby
 from app.wallet.events import Part
 from app.wallet.facts import Policy, Wallet
 from app.wallet.journal import JournalEntry
@@ -48,6 +49,15 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
     Lend = Callable[[], AbstractAsyncContextManager[Connection]]
+
+
+class Send(Protocol):
+    """How a statement is sent that commits by itself."""
+
+    async def __call__(
+        self, connection: "Connection", statement: str, /, *arguments: object
+    ) -> None:
+        """Return when it is committed."""
 
 
 class Book:
@@ -108,13 +118,17 @@ class MoneyBook:
         self,
         read: "Lend",
         write: "Lend",
+        send: Send,
         clock: Callable[[], datetime] | None,
         *,
         takes_locks: bool,
+        standby: Standby,
     ) -> None:
         """`read` lends a connection at READ COMMITTED, `write` one that is SERIALIZABLE."""
         self._read = read
         self._write = write
+        self._send = send
+        self._standby = standby
         self._clock = clock
         self._takes_locks = takes_locks
         self.user_ids: frozenset[str] = frozenset()
@@ -132,7 +146,10 @@ class MoneyBook:
         now = self._clock() if self._clock else None
         async with self._read() as connection:
             rows = await connection.fetch(statements.FACTS, questions, now)
-        return known_of(movements, rows)
+        known = known_of(movements, rows)
+        if rows:
+            self._standby.note(is_wanted=known.waits_for_standby)
+        return known
 
     async def record(
         self,
@@ -151,10 +168,10 @@ class MoneyBook:
             arguments = _arguments(known, decisions, policy, refusals, returned)
             self.is_writing = True
             async with self._write() as connection:
-                await connection.execute(statements.RECORD, *arguments)
+                await self._send(connection, statements.RECORD, *arguments)
         elif known.waits_for_standby and any(map(_tells_of_what_stands, decisions.receipts)):
             async with self._write() as connection:
-                await connection.execute(statements.CONFIRM)
+                await self._send(connection, statements.CONFIRM)
 
 
 def _question(movement: Movement) -> str:

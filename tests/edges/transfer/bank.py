@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 import httpx2
@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from app.main import build_app
 from app.server.port import Port
 from app.settings import Settings
-from tests.conftest import Database
 
 T = TypeVar("T")
 
@@ -114,10 +113,20 @@ class Reply(NamedTuple):
         return self.data["real_balance"], self.data["bonus_balance"]
 
 
+class Addresses(Protocol):
+    """What is asked of a database: where it is."""
+
+    @property
+    def service_url(self) -> str: ...
+
+    @property
+    def superuser_url(self) -> str: ...
+
+
 class Bank:
     """The served wallet, and the ways in."""
 
-    def __init__(self, database: Database, **settings: object) -> None:
+    def __init__(self, database: Addresses, **settings: object) -> None:
         self.database = database
         agents = {name: {"keys": [b64(key) for key in keys]} for name, keys in KEYS.items()}
         agents[BOUND]["networks"] = ["192.0.2.0/24"]
@@ -345,7 +354,7 @@ class Bank:
 
 
 @contextlib.contextmanager
-def open_bank(database: Database, **settings: object) -> Iterator[Bank]:
+def open_bank(database: Addresses, **settings: object) -> Iterator[Bank]:
     """Serve a database until the block ends."""
     bank = Bank(database, **settings)
     bank.open()

@@ -1,0 +1,138 @@
+"""Nothing is told before the synchronous standby has it, whoever asks and by whichever road."""
+
+import asyncio
+import time
+
+from app.cashier.readiness import why_not_ready
+from app.ledger.transaction import Ledger
+from app.postgres.cluster import SERVICE
+from tests.edges.transfer.bank import CALLBACK_KEY, Bank, unique
+from tests.model.caller import sign
+from tests.standby.pair import Pair, until
+
+AWAY = 103
+AT_ONCE_SECONDS = 0.5
+
+
+def is_told_again(bank: Bank, user_id: str) -> bool:
+    return bank.ask("account/balance", user_id=user_id).code == 0
+
+
+def status_of_game(bank: Bank, method: str, token: str, user_id: str) -> int:
+    """Ask the callback API; return the HTTP status."""
+    fields = {"token": token, "userId": user_id}
+    headers = {"Hash-Authorization": sign(fields, CALLBACK_KEY)}
+    return bank.client.get(f"/{method}", params=fields, headers=headers).status_code
+
+
+def status_of(bank: Bank, transaction_id: str) -> str:
+    reply = bank.ask("transaction/check", transaction_id=transaction_id)
+    assert reply.code == 0, reply.body
+    return str(reply.data["status"])
+
+
+def test_money_that_the_standby_lacks_is_not_told_to_anybody(bank: Bank, pair: Pair) -> None:
+    player, deposit = bank.player("100"), unique("cash")
+    token = bank.token(player)
+    pair.standby.freeze()
+    assert bank.move("account/deposit", player, "5", deposit).code == AWAY
+    assert status_of(bank, deposit) == "unknown"
+    # Once it is known that the standby is away, nobody waits for it.
+    until(lambda: bank.ask("account/balance", user_id=player).code == AWAY)
+    began = time.monotonic()
+    assert bank.ask("account/balance", user_id=player).code == AWAY
+    assert bank.move("account/deposit", player, "5", deposit).code == AWAY
+    assert bank.ask("history", type="ALL").code == AWAY
+    for method in ("getBalance", "playerDetails", "sessionCheck"):
+        assert status_of_game(bank, method, token, player) == 503
+    assert time.monotonic() - began < 6 * AT_ONCE_SECONDS
+    # The row is there and not to be seen, for nobody has given up its commit.
+    seen = bank.sql("SELECT count(*) AS n FROM movements WHERE transaction_id = $1", deposit)
+    assert seen[0]["n"] == 0
+    assert pair.commits_waiting() > 0
+    assert pair.given_up() == []
+
+    pair.standby.thaw()
+    until(lambda: is_told_again(bank, player))
+    assert bank.move("account/deposit", player, "5", deposit).pockets == ("105.00", "0.00")
+    assert status_of(bank, deposit) == "completed"
+    assert bank.balance(player) == ("105.00", "0.00")
+
+
+def test_a_row_that_a_restart_has_shown_is_told_once_the_standby_has_it(
+    bank: Bank, pair: Pair
+) -> None:
+    player, deposit = bank.player("100"), unique("cash")
+    token = bank.token(player)
+    pair.standby.freeze()
+    assert bank.move("account/deposit", player, "5", deposit).code == AWAY
+    pair.primary.kill()
+    pair.primary.start()
+    seen = bank.sql("SELECT count(*) AS n FROM movements WHERE transaction_id = $1", deposit)
+    assert seen[0]["n"] == 1, "after a restart PostgreSQL shows what its log has"
+    assert status_of(bank, deposit) == "unknown"
+    assert bank.ask("account/balance", user_id=player).code == AWAY
+    assert bank.move("account/deposit", player, "5", deposit).code == AWAY
+    assert bank.ask("history", type="ALL").code == AWAY
+    for method in ("getBalance", "playerDetails"):
+        assert status_of_game(bank, method, token, player) == 503
+
+    pair.standby.thaw()
+    until(lambda: is_told_again(bank, player))
+    assert status_of(bank, deposit) == "completed"
+    assert bank.move("account/deposit", player, "5", deposit).pockets == ("105.00", "0.00")
+    assert bank.balance(player) == ("105.00", "0.00")
+    assert pair.given_up() == []
+
+
+def test_commits_that_are_given_up_do_not_use_up_the_server(bank: Bank, pair: Pair) -> None:
+    player = bank.player("100")
+    pair.standby.freeze()
+    assert bank.move("account/deposit", player, "5").code == AWAY
+    until(lambda: bank.ask("account/balance", user_id=player).code == AWAY)
+    for _ in range(50):
+        assert bank.move("account/deposit", player, "5").code == AWAY
+    assert pair.commits_waiting() < 10
+    pair.standby.thaw()
+    until(lambda: is_told_again(bank, player))
+
+
+async def test_readiness_says_that_the_standby_does_not_confirm(pair: Pair) -> None:
+    ledger = Ledger(pair.url_for(SERVICE))
+    assert await why_not_ready(ledger) is None
+    pair.standby.freeze()
+    reason = "the synchronous standby does not confirm what is committed"
+    assert await why_not_ready(ledger) == reason
+    pair.standby.thaw()
+    for _ in range(100):
+        if await why_not_ready(ledger) is None:
+            break
+        await asyncio.sleep(0.05)
+    assert await why_not_ready(ledger) is None
+    await ledger.close()
+
+
+def test_what_was_told_is_there_after_the_primary_is_killed_and_the_standby_promoted(
+    bank: Bank, pair: Pair
+) -> None:
+    player = bank.player("100")
+    told = [unique("cash") for _ in range(20)]
+    for transaction_id in told:
+        assert bank.move("account/deposit", player, "1", transaction_id).code == 0
+    pair.standby.kill()
+    untold = [unique("cash") for _ in range(4)]
+    for transaction_id in untold:
+        assert bank.move("account/deposit", player, "1", transaction_id).code == AWAY
+        assert status_of(bank, transaction_id) == "unknown"
+    pair.primary.kill()
+    pair.standby.start()
+    pair.fail_over()
+    until(lambda: is_told_again(bank, player))
+    assert bank.balance(player) == ("120.00", "0.00")
+    assert {status_of(bank, transaction_id) for transaction_id in told} == {"completed"}
+    assert {status_of(bank, transaction_id) for transaction_id in untold} == {"unknown"}
+    for transaction_id in untold:
+        assert bank.move("account/deposit", player, "1", transaction_id).code == 0
+    assert bank.balance(player) == ("124.00", "0.00")
+    assert pair.given_up() == []
+    pair.follow()
