@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from app.cashier.batching import Batcher
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
-from app.cashier.readiness import why_not_ready
+from app.cashier.readiness import sync_warning, why_not_ready
 from app.cashier.startup_checks import check_startup
 from app.cashier.traced_batching import TracedBatcher
 from app.edges.callback.answers import DuplicateReply, not_understood
@@ -122,10 +122,17 @@ def build_app(
     endpoint = Endpoint(handlers, deadline=settings.deadline, clock=clock or _now)
 
     transfer_endpoint = _transfer_endpoint(settings, ledger, batcher, clock or _now)
+    expects_sync = settings.expect_sync == "on"
     numbers = Metrics(
-        ledger, batcher, {"callback": endpoint.requests, "transfer": transfer_endpoint.requests}
+        ledger,
+        batcher,
+        {"callback": endpoint.requests, "transfer": transfer_endpoint.requests},
+        expects_sync=expects_sync,
     )
-    readiness = Readiness(lambda: why_not_ready(ledger))
+    readiness = Readiness(
+        lambda: why_not_ready(ledger),
+        lambda: sync_warning(ledger, is_expected=expects_sync),
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -133,6 +140,8 @@ def build_app(
             try:
                 for warning in await _opened(ledger, policy, require_durability=require_durability):
                     logger.warning("database", warning=warning)
+                if (missing := sync_warning(ledger, is_expected=expects_sync)) is not None:
+                    logger.warning("database", warning=missing)
                 logger.info("start", version=VERSION, build=build_id())
                 if private_port:
                     probes = probes_app(readiness, numbers, _private_ports(settings))

@@ -103,10 +103,14 @@ class DatabaseSettings(BaseSettings):
     owner_database_url: SecretStr | None = None
     """The same database for `wallet migrate`, as the role that owns it; unset: as the service."""
 
+    reports_database_url: SecretStr | None = None
+    """A replica of the database for long reads (reports, the audit); unset: the database itself.
+    No decision about money is ever read there."""
+
     data_dir: Path = Path(".wallet")
     """Where the embedded PostgreSQL keeps its data."""
 
-    @field_validator("database_url", "owner_database_url")
+    @field_validator("database_url", "owner_database_url", "reports_database_url")
     @classmethod
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
         """Accept the usual URL schemes, and refuse addresses that cannot be used."""
@@ -217,6 +221,9 @@ class Settings(DatabaseSettings):
 
     pool_size: Annotated[int, Field(ge=3, le=100)] = 8
     """How many database connections one process opens, two for each lane included."""
+
+    expect_sync: Literal["on", "off"] = "off"
+    """Whether a synchronous standby is expected; on: the service says so wherever there is none."""
 
     @property
     def deadline(self) -> timedelta:

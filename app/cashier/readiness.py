@@ -28,3 +28,13 @@ async def why_not_ready(ledger: Ledger, *, patience: timedelta = PATIENCE) -> st
     except (LedgerError, TimeoutError):
         return fault
     return None
+
+
+def sync_warning(ledger: Ledger, *, is_expected: bool) -> str | None:
+    """Return what is wrong where commits were expected to wait for a standby and do not."""
+    if ledger.standby.is_wanted or not is_expected:
+        return None
+    return (
+        "no synchronous standby: synchronous_standby_names is empty on this server and "
+        "WALLET_EXPECT_SYNC is on; a failover may lose what was answered"
+    )

@@ -31,6 +31,8 @@ class Database:
 
     service_url: str
     owner_url: str
+    reports_url: str
+    """where long reads go: a replica, or the database itself"""
     embedded: EmbeddedPostgres | None = None
 
 
@@ -42,12 +44,17 @@ def open_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[
     """
     if settings.database_url is not None:
         service_url = settings.database_url.get_secret_value()
-        owner = settings.owner_database_url
-        yield Database(service_url, owner.get_secret_value() if owner else service_url)
+        owner, reports = settings.owner_database_url, settings.reports_database_url
+        yield Database(
+            service_url,
+            owner.get_secret_value() if owner else service_url,
+            reports.get_secret_value() if reports else service_url,
+        )
         return
     server = EmbeddedPostgres.start_or_join(settings.data_dir, own=own, say=complain)
     try:
-        yield Database(server.url_for(SERVICE), server.url_for(OWNER), server)
+        service_url = server.url_for(SERVICE)
+        yield Database(service_url, server.url_for(OWNER), service_url, server)
     finally:
         server.stop(wait_for_users_seconds=0 if own else WAIT_FOR_OTHERS_SECONDS)
 

@@ -60,10 +60,22 @@ def _failures(batch_stats: BatchStats) -> dict[str, int]:
 class Metrics:
     """The metrics page of one process."""
 
-    def __init__(self, ledger: Ledger, batcher: Batcher, edges: Mapping[str, Requests]) -> None:
-        """`edges`: the requests of each contract, by its name."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        batcher: Batcher,
+        edges: Mapping[str, Requests],
+        *,
+        expects_sync: bool = False,
+    ) -> None:
+        """`edges`: the requests of each contract, by its name.
+
+        `expects_sync`: whether commits are expected to wait for a synchronous standby.
+        """
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_ProcessCollector(ledger, batcher, edges))
+        self._registry.register(
+            _ProcessCollector(ledger, batcher, edges, expects_sync=expects_sync)
+        )
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
@@ -73,10 +85,18 @@ class Metrics:
 
 
 class _ProcessCollector(Collector):
-    def __init__(self, ledger: Ledger, batcher: Batcher, edges: Mapping[str, Requests]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        batcher: Batcher,
+        edges: Mapping[str, Requests],
+        *,
+        expects_sync: bool,
+    ) -> None:
         self._ledger = ledger
         self._batcher = batcher
         self._edges = edges
+        self._expects_sync = expects_sync
 
     @override
     def collect(self) -> Iterator[Metric]:
@@ -90,6 +110,7 @@ class _ProcessCollector(Collector):
         yield from _movements(self._batcher.batch_stats)
         yield from _batches(self._batcher)
         yield from _ledger(self._ledger)
+        yield from _standby(self._ledger, expects_sync=self._expects_sync)
         yield counted(
             "wallet_log_lines_dropped",
             "Log lines that nobody will read: standard error was not read, full or gone",
@@ -243,4 +264,24 @@ def _ledger(ledger: Ledger) -> Iterator[Metric]:
         "Connections this process may open",
         (),
         {(): pool.most},
+    )
+
+
+def _standby(ledger: Ledger, *, expects_sync: bool) -> Iterator[Metric]:
+    standby = ledger.standby
+    yield gauged(
+        "wallet_standby",
+        "1 where it is so: a synchronous standby is expected, commits wait for one, it is silent",
+        ("state",),
+        {
+            ("expected",): int(expects_sync),
+            ("wanted",): int(standby.is_wanted),
+            ("silent",): int(standby.is_silent),
+        },
+    )
+    yield gauged(
+        "wallet_commits_let_go",
+        "Commits that may still wait for the standby though their callers were answered",
+        (),
+        {(): ledger.commits_let_go},
     )

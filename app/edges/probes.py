@@ -31,8 +31,12 @@ WhyNotReady = Callable[[], Awaitable[str | None]]
 class Readiness:
     """Whether this process can serve, with a cached check of the database."""
 
-    def __init__(self, why_not: WhyNotReady) -> None:
+    def __init__(
+        self, why_not: WhyNotReady, warning: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`warning` says what is wrong and no reason not to serve, by the last check."""
         self._why_not = why_not
+        self.warning = warning
         self._asked_at: int | None = None
         self._answer: str | None = "the database was not asked yet"
         self.is_stopping = False
@@ -57,7 +61,9 @@ def probes_app(readiness: Readiness, numbers: Metrics, ports: Sequence[int] = ()
     async def ready(_: Request) -> Response:
         reason = await readiness.why_not()
         if reason is None:
-            return _told(200, {"status": "ready", **BUILD})
+            warning = readiness.warning()
+            said = {"warning": warning} if warning is not None else {}
+            return _told(200, {"status": "ready", **said, **BUILD})
         return _told(503, {"status": "not ready", "reason": reason, **BUILD})
 
     async def metrics(_: Request) -> Response:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce
-from app.cashier.readiness import why_not_ready
+from app.cashier.readiness import sync_warning, why_not_ready
 from app.edges.metrics import Metrics
 from app.edges.probes import BUILD, Readiness, probes_app
 from app.ledger import transaction
@@ -87,6 +87,21 @@ async def test_ready_when_the_database_answers(till: Till) -> None:
     async with private(till, Readiness(lambda: why_not_ready(till.ledger))) as house:
         answer = await house.client.get("/health/ready")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", **BUILD})
+
+
+async def test_ready_and_warned_where_a_synchronous_standby_is_expected_and_missing(
+    till: Till,
+) -> None:
+    def warning() -> str | None:
+        return sync_warning(till.ledger, is_expected=True)
+
+    async with private(till, Readiness(lambda: why_not_ready(till.ledger), warning)) as house:
+        answer = await house.client.get("/health/ready")
+        numbers = await house.numbers()
+    assert answer.status_code == 200
+    assert "WALLET_EXPECT_SYNC" in answer.json()["warning"]
+    assert numbers['wallet_standby{state="wanted"}'] == 0
+    assert sync_warning(till.ledger, is_expected=False) is None
 
 
 async def test_not_ready_when_the_database_is_away(till: Till) -> None:

@@ -33,7 +33,7 @@ def audit_command(since: Since = None, as_json: AsJson = False) -> None:
         task = bar.add_task("auditing", total=None)
         findings = reach(
             audit(
-                database.service_url,
+                database.reports_url,
                 since=begin,
                 progress=lambda done, of: bar.update(task, completed=done, total=of),
             )
