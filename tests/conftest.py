@@ -23,6 +23,7 @@ from app.ledger.migrations import upgrade
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
 from app.postgres.locks import FileLock
+from tests.loops import StrictLoop
 
 RUN_FOLDER = "TESTS_RUN_FOLDER"
 """The variable that tells the workers where this run's files lie."""
@@ -49,6 +50,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the run's folder when all workers are gone."""
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(RUN_FOLDER), ignore_errors=True)
+
+
+def pytest_asyncio_loop_factories() -> dict[str, type[StrictLoop]]:
+    """Give every test a loop that tells what the test leaves open."""
+    return {"strict": StrictLoop}
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from enum import Enum, auto
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.tcp_server import tcp_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,9 +47,9 @@ class Line:
         self._host = host
         self._port = int(port[0]) if port else parts.port or 5432
         self._url = parts
-        self._server: asyncio.Server | None = None
+        self._taken = AsyncExitStack()
+        self._listens_at = 0
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self.at_commit: list[AtCommit] = []
         self.is_silent = False
         """swallow everything, as a network does that drops packets"""
@@ -68,15 +70,14 @@ class Line:
     @property
     def url(self) -> str:
         """The address at which the database seems to be."""
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        password = self._url.password or "none"
+        assert self._listens_at
+        user, password = self._url.username, self._url.password or "none"
         return (
-            f"{self._url.scheme}://{self._url.username}:{password}@127.0.0.1:{port}{self._url.path}"
+            f"{self._url.scheme}://{user}:{password}@127.0.0.1:{self._listens_at}{self._url.path}"
         )
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._answer_call, "127.0.0.1", 0)
+        self._listens_at = await self._taken.enter_async_context(tcp_server(self._answer_call))
         return self
 
     async def __aexit__(
@@ -85,15 +86,7 @@ class Line:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.is_down = True  # who called just now is still let in by the loop, and hung up on
-        await asyncio.sleep(0.02)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.cut()
-        await asyncio.sleep(0.02)  # an aborted transport closes in one of the loop's next rounds
+        await self._taken.aclose()
 
     def cut(self) -> None:
         """Cut everybody who talks."""
@@ -124,13 +117,10 @@ class Line:
     async def _answer_call(
         self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
     ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self._writers.add(to_client)
         if self.is_down:
             to_client.transport.abort()
             return
+        self._writers.add(to_client)
         if self._host.startswith("/"):
             path = f"{self._host}/.s.PGSQL.{self._port}"
             server, to_server = await asyncio.open_unix_connection(path)
@@ -138,8 +128,10 @@ class Line:
             server, to_server = await asyncio.open_connection(self._host, self._port)
         self._writers.add(to_server)
         call = Call(self, client, to_client, server, to_server)
-        with suppress(asyncio.CancelledError):
+        try:
             await asyncio.gather(call.hear_client(), call.hear_server())
+        finally:
+            call.hang_up()
 
 
 class Ear:

@@ -15,6 +15,7 @@ from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import DATABASE, OWNER, SERVICE
 from tests.cashier.line import Line
 from tests.ledger.tls_server import Guarded
+from tests.tcp_server import tcp_server
 
 
 async def ask(url: str, question: str) -> object:
@@ -63,22 +64,15 @@ async def test_without_tls_a_server_that_wants_it_lets_nobody_in(guarded: Guarde
 
 
 async def test_a_server_without_tls_is_not_taken_for_one_with_it() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-
     async def says_no(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(8)
         writer.write(b"N")
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(says_no, "127.0.0.1", port)
-    url = f"postgresql://{OWNER}:x@127.0.0.1:{port}/wallet?sslmode=require"
-    with pytest.raises(ConnectionError, match="rejected SSL"):
-        await ask(url, "SELECT 1")
-    server.close()
-    await server.wait_closed()
-    await asyncio.sleep(0.05)  # the transports close in one of the loop's next rounds
+    async with tcp_server(says_no) as port:
+        url = f"postgresql://{OWNER}:x@127.0.0.1:{port}/wallet?sslmode=require"
+        with pytest.raises(ConnectionError, match="rejected SSL"):
+            await ask(url, "SELECT 1")
 
 
 async def test_a_role_may_have_to_show_a_certificate(guarded: Guarded) -> None:
@@ -159,7 +153,6 @@ async def test_a_migration_waits_for_a_database_that_is_starting(
         said.clear()
         await wait_for_database(line.url, said.append)
         assert said == []
-    await asyncio.sleep(0.05)  # the transports close in one of the loop's next rounds
 
 
 async def test_it_waits_no_longer_than_it_says() -> None:

@@ -11,6 +11,7 @@ from app.ledger.errors import LedgerAwayError
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from tests.cashier.line import Line
+from tests.tcp_server import tcp_server
 
 WAIT_SECONDS = SHUT_NANOSECONDS_MAX / 10**9
 GRACE_SECONDS = 1.5
@@ -54,22 +55,16 @@ async def test_it_is_noticed_at_once_when_the_database_is_back(line: Line) -> No
     asyncio.get_running_loop().call_later(0.5, line.come_back)
     assert await ledger.serializable(answer) == 7
     await ledger.close()
-    await asyncio.sleep(0.05)  # the transports close in one of the loop's next rounds
 
 
 async def test_a_door_where_nobody_answers_is_told_before_the_deadline() -> None:
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    ledger = Ledger(
-        f"postgresql+asyncpg://nobody:x@127.0.0.1:{port}/nowhere?ssl=disable",
-        deadline=timedelta(seconds=9),
-    )
-    assert await told_away(ledger) < 3 + GRACE_SECONDS
-    await ledger.close()
-    silent.close()
-    await silent.wait_closed()
-    await asyncio.sleep(0.05)  # the transports close in one of the loop's next rounds
+    async with tcp_server(say_nothing) as port:
+        ledger = Ledger(
+            f"postgresql+asyncpg://nobody:x@127.0.0.1:{port}/nowhere?ssl=disable",
+            deadline=timedelta(seconds=9),
+        )
+        assert await told_away(ledger) < 3 + GRACE_SECONDS
+        await ledger.close()

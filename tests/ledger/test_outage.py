@@ -1,6 +1,5 @@
 """An outage of the database is one line when it begins and one when it ends."""
 
-import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -54,7 +53,6 @@ async def test_an_outage_is_told_when_it_begins_and_when_it_is_over(line: Line) 
             await ledger.serializable(answer)
         assert len(of_the_database(heard)) == 3
     await ledger.close()
-    await asyncio.sleep(0.05)  # the transports close in one of the loop's next rounds
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from app.simulator.encoder import EncodedRequest
 from app.simulator.http import Address, BrokenReplyError, Client, Reply
+from tests.tcp_server import tcp_server
 
 REQUEST = EncodedRequest("POST", "/moveFunds?a=1", (("X-Test", "1"),), b"body")
 
@@ -20,23 +21,18 @@ async def saying(*answers: bytes, path: str = "") -> AsyncIterator[tuple[Client,
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while left:
-            try:
-                heard.append(await reader.readuntil(b"body"))
-            except EOFError:
-                break
+            heard.append(await reader.readuntil(b"body"))
             answer = left.pop(0)
             writer.write(answer)
             await writer.drain()
             if answer == b"" or b"close" in answer:
                 break
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with Client(Address.of(f"http://127.0.0.1:{port}{path}"), 1, 2) as client:
+    async with (
+        tcp_server(serve) as port,
+        Client(Address.of(f"http://127.0.0.1:{port}{path}"), 1, 2) as client,
+    ):
         yield client, heard
-    server.close()
-    await server.wait_closed()
 
 
 async def test_a_request_is_printed_as_http() -> None:

@@ -26,6 +26,7 @@ from app.simulator.pockets import Pockets
 from app.simulator.signature import sign
 from app.simulator.stage import DuplicateReply, KeyScope, StakeOrder
 from app.simulator.units import units_of
+from tests.tcp_server import tcp_server
 
 KEY = "key-of-the-test"
 PLAYERS = tuple(
@@ -84,7 +85,6 @@ class Understudy:
     requests: int = 0
     bad_signatures: int = 0
     encodings: Counter[str] = field(default_factory=Counter)
-    serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         settings = ServerSettings(
@@ -113,16 +113,8 @@ class Understudy:
         self.firsts: dict[tuple[str, Key], str] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.serving.add(task)
-        try:
-            while await self._one(reader, writer):
-                pass
-        except (EOFError, ConnectionError, asyncio.CancelledError):
+        while await self._one(reader, writer):
             pass
-        finally:
-            writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -254,15 +246,8 @@ class Understudy:
 
 @asynccontextmanager
 async def running(understudy: Understudy) -> AsyncIterator[Stage]:
-    server = await asyncio.start_server(understudy.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
+    async with tcp_server(understudy.serve) as port:
         yield replace(understudy.stage, base_url=f"http://127.0.0.1:{port}")
-    finally:
-        server.close()
-        for task in understudy.serving:
-            task.cancel()
-        await asyncio.gather(*understudy.serving)
 
 
 def stage(
