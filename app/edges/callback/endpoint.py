@@ -88,15 +88,13 @@ class Endpoint:
             apologise=self._apologise,
             unheard=handlers.unheard,
         )
+        self.move_funds = self.responding(handlers.move_funds, has_body=True)
+        """answers `/moveFunds`, on the fast path or in front of the framework"""
 
     @property
     def requests(self) -> Requests:
         """The counters of requests."""
         return self.door.requests
-
-    async def move_funds(self, arrival: Arrival) -> Answer:
-        """Answer `/moveFunds`, on the fast path or behind the framework."""
-        return await self._with_body(self.handlers.move_funds, arrival)
 
     def responding(self, method: Method, *, has_body: bool) -> Respond:
         """Return the function that answers a request by this method."""
