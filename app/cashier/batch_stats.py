@@ -10,6 +10,7 @@ from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 
 BATCH_BOUNDS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
+"""The histogram's bounds: powers of two up to the largest batch."""
 
 
 class Waiting(NamedTuple):

@@ -23,6 +23,8 @@ IN_DOUBT_MAX: Final = 10_000
 """The most movements kept in memory: some seconds of full load. The oldest are dropped first."""
 
 LOOKED_UP_AT_ONCE: Final = 100
+"""The most movements in one look-up, and the most transaction ids in one log line."""
+
 WAIT_SECONDS: Final = 1
 """The wait between two attempts while the database is away."""
 

@@ -230,7 +230,7 @@ class Arrival:
         return False
 
 
-class Door(Generic[A]):
+class EntryPoint(Generic[A]):
     """The entry point of one contract: every request passes it, and every answer is counted."""
 
     def __init__(

@@ -48,6 +48,7 @@ DATABASE_WAIT_SECONDS = 60
 """How long to wait for a database that is starting in another container, or fails over."""
 
 POLL_SECONDS = 0.5
+"""The interval at which a database that is away is tried again; a failover takes seconds."""
 
 MAY_PASS = NEXT_HOST
 """Errors that are retried: a server that starts or stops, a name not known yet, a closed port."""

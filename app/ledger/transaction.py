@@ -50,11 +50,12 @@ T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
 
 ATTEMPTS_MAX: Final = 100
-"""A bound for the retry loop; in practice the deadline ends it first."""
+"""A bound for the retry loop; the deadline ends it first, since a hundred waits take about 12 s."""
 
 WAIT_FIRST_MS: Final = 2
 WAIT_MAX_MS: Final = 250
-"""The longest wait between attempts; waits are jittered and double each time."""
+"""Waits between attempts double from the first, about one transaction, to the longest, and are
+jittered: a waiting caller is served within a quarter of a second after a conflict has ended."""
 
 CONFLICTS: Final = frozenset({"40001", "40P01", "55P03", FACTS_STALE, NOT_SERIALIZABLE})
 """serialization_failure, deadlock_detected, lock_not_available, a stale fact: run again.

@@ -19,7 +19,8 @@ LINGER_SECONDS: Final = 2
 LINGER_BYTES_MAX: Final = 4 * 1024 * 1024
 """How long, and how much, is read and discarded after the last answer while a caller still sends.
 
-A connection closed with unread bytes is reset, and the answer is lost (RFC 9112, 9.6).
+A connection closed with unread bytes is reset, and the answer is lost (RFC 9112, 9.6). Two seconds
+are several round trips of any network; the bytes are those that `edges/http.py` discards, too.
 """
 
 

@@ -18,10 +18,11 @@ NEVER: Final = 2**63
 """A moment that is never reached."""
 
 CONNECTIONS_MAX: Final = 10_000
-"""The bound by memory, if descriptors suffice: an idle connection takes about 4 KiB, and 12
+"""The bound by memory, if descriptors suffice: 120 MB. An idle connection takes about 4 KiB, and 12
 once uvicorn has answered on it (resident memory over 2,000 connections)."""
 
 CONNECTIONS_MIN: Final = 16
+"""The bound where descriptors are short: a caller or two with their pools are still served."""
 
 PRIVATE_CONNECTIONS_MAX: Final = 32
 """Probes and scrapes of one process; their descriptors are set aside."""

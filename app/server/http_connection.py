@@ -26,7 +26,10 @@ from app.server.handover import Handover
 from app.server.heads import HEAD_BYTES_MAX, HEAD_END, Head, RequestError, read_head
 
 PATIENCE_SECONDS: Final = 0.1
-"""How late a body may follow its head on the fast path; many clients send the two apart."""
+"""How late a body may follow its head on the fast path; many clients send the two apart.
+
+Nagle's algorithm together with a delayed acknowledgement holds a body back for 40 ms (Linux).
+"""
 
 CR: Final = 13
 

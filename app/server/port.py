@@ -19,7 +19,8 @@ from app.server.handover import attended
 from app.server.http_connection import HttpConnection
 
 KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than callers' pools usually keep an idle connection, so that the caller closes first."""
+"""Longer than callers' pools usually keep an idle connection (nginx: 60 seconds), so that callers
+close first, and no request meets a connection that is being closed."""
 
 
 class Served(NamedTuple):

@@ -23,7 +23,7 @@ from app.server.serving import take_address
 logger = structlog.get_logger("private")
 
 GOODBYE_SECONDS = 1
-"""Short, since a probe or a scrape is over at once."""
+"""How long a shutdown waits for a probe or a scrape; both take milliseconds."""
 
 
 class _QuietServer(uvicorn.Server):

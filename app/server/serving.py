@@ -24,12 +24,16 @@ from app.server.port import Port, Served
 from app.settings import Settings
 
 BACKLOG = 2048
-"""The number of connections that may wait to be accepted during a burst."""
+"""The number of connections that may wait to be accepted during a burst; uvicorn's own default.
+
+The kernel lowers it to its bound (net.core.somaxconn, 4096 on Linux).
+"""
 
 GOODBYE_SECONDS = 5
 """How long a shutdown may take beyond the deadline of the requests it waits for."""
 
 POLL_SECONDS = 0.05
+"""The interval at which a supervisor looks whether its workers have started; people wait for it."""
 
 
 BuildApp = Callable[[Settings, str], Served]

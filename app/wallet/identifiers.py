@@ -1,4 +1,4 @@
-"""What may be an id: of a player, a transaction, an event; the same for every door."""
+"""What may be an id of a player, a transaction or an event, in every contract."""
 
 import re
 from typing import Final
@@ -7,7 +7,7 @@ ID_LENGTH_MAX: Final = 250
 """characters; the contracts' longest id"""
 
 _CONTROL_CHARACTERS: Final = r"\x00-\x1f\x7f-\x9f"
-"""No door takes an id with one of these: under it nobody could play."""
+"""No contract accepts an id with one of these: the player could not play under it."""
 
 is_identifier: Final = re.compile(rf"[^{_CONTROL_CHARACTERS}]{{1,{ID_LENGTH_MAX}}}").fullmatch
 """A match if a text has 1 to 250 characters, none of them a control character; else None."""

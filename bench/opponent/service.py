@@ -1,4 +1,4 @@
-"""The opponent: the usual design with an ORM, written with care for its speed.
+"""The opponent: the usual design with an ORM, written for speed.
 
 FastAPI, one SQLAlchemy ORM session and one transaction a request, on the same tables with the same
 checks and the same hash chain. At SERIALIZABLE it runs again when the database asks for it; at

@@ -92,9 +92,10 @@ class Life:
         self.agreed.setdefault(name, []).append((self.now, amount))
 
     def strictest(self, name: str) -> int | None:
-        """The model of cooling off: the least of all that was asked for in the last period.
+        """The limit in force while raised ones cool off.
 
-        And of what held when the period began, which is the last asked for before it.
+        It is the least of those asked for during the last period and of the one in force when that
+        period began, which is the last one asked for before it.
         """
         asked = self.agreed.get(name, [])
         before = [amount for at, amount in asked if at <= self.now - COOLING]

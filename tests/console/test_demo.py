@@ -126,7 +126,7 @@ def test_a_server_on_another_database_is_told_from_ours(demo: Serving, tmp_path:
     assert "it works on another database" in done.stderr
 
 
-class Stranger(BaseHTTPRequestHandler):
+class OtherServer(BaseHTTPRequestHandler):
     """A server that is not ours, or has another key."""
 
     said = b""
@@ -151,8 +151,8 @@ class Stranger(BaseHTTPRequestHandler):
 def test_a_server_that_is_not_ours_is_a_sentence(
     beside: Console, said: bytes, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Stranger, "said", said)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+    monkeypatch.setattr(OtherServer, "said", said)
+    with ThreadingHTTPServer(("127.0.0.1", 0), OtherServer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         done = beside("simulate", *SHORT, "--url", f"http://127.0.0.1:{server.server_port}")

@@ -17,7 +17,7 @@ from app.edges.http import (
     BodyTooLargeError,
     BodyUnfinishedError,
     CallerGoneError,
-    Door,
+    EntryPoint,
     Envelope,
     read_body,
 )
@@ -103,7 +103,7 @@ class Said(NamedTuple):
 
 
 class House:
-    """A `Door`, and the calls that it made."""
+    """A `EntryPoint`, and the calls that it made."""
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
@@ -111,7 +111,7 @@ class House:
         self.cancelled = False
         self.is_at_work = asyncio.Event()
         self.may_answer = asyncio.Event()
-        self.door = Door(
+        self.entry = EntryPoint(
             Requests(["ask"]),
             deadline=SOON,
             clock=lambda: datetime.now(UTC),
@@ -141,7 +141,7 @@ class House:
     def ask(
         self, respond: Callable[[Arrival], Awaitable[Said]], source: "bytes | Sender"
     ) -> Awaitable[Said]:
-        return self.door.answer("ask", respond, Envelope((), b"", None), source)
+        return self.entry.answer("ask", respond, Envelope((), b"", None), source)
 
 
 class Caller(Sender):
@@ -165,15 +165,15 @@ async def test_an_answer_is_counted_by_operation_code_and_status() -> None:
     answer = await house.ask(house.work, b"a=1")
     assert len(answer.delivery) == 16
     assert answer == Said(delivery=answer.delivery)
-    assert house.door.requests.answered == {("ask", "", 0, 200): 1}
-    assert house.door.requests.gone == 0
+    assert house.entry.requests.answered == {("ask", "", 0, 200): 1}
+    assert house.entry.requests.gone == 0
 
 
 async def test_an_error_becomes_the_contracts_answer_and_is_counted() -> None:
     house = House()
     assert (await house.ask(house.fail, b""))[:2] == (1, 500)
     assert [type(error) for error in house.errors] == [LookupError]
-    assert house.door.requests.answered == {("ask", "", 1, 500): 1}
+    assert house.entry.requests.answered == {("ask", "", 1, 500): 1}
 
 
 async def test_a_body_that_is_here_is_held_to_the_same_bound() -> None:
@@ -190,8 +190,8 @@ async def test_a_caller_who_hangs_up_while_their_request_is_worked_on_ends_the_w
     with pytest.raises(CallerGoneError):
         await asking
     assert house.cancelled
-    assert house.door.requests.gone == 1
-    assert not house.door.requests.answered
+    assert house.entry.requests.gone == 1
+    assert not house.entry.requests.answered
 
 
 async def test_a_cancellation_that_is_not_the_callers_stays_one() -> None:
@@ -201,7 +201,7 @@ async def test_a_cancellation_that_is_not_the_callers_stays_one() -> None:
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert house.door.requests.gone == 0
+    assert house.entry.requests.gone == 0
 
 
 async def test_a_caller_who_stays_is_watched_no_more_once_they_are_answered() -> None:
@@ -222,11 +222,13 @@ async def test_an_answer_that_does_not_arrive_is_listed_and_its_caller_counted()
         if message["type"] == "http.response.body":
             raise ConnectionResetError
 
-    response = await house.door.respond("ask", house.work, scope, caller, lambda _: Response(b"{}"))
+    response = await house.entry.respond(
+        "ask", house.work, scope, caller, lambda _: Response(b"{}")
+    )
     assert house.unheard == []
     await response(scope, caller, send)
     assert [answer[:2] for answer in house.unheard] == [(0, 200)]
-    assert house.door.requests.gone == 1
+    assert house.entry.requests.gone == 1
 
 
 async def test_to_a_caller_who_is_gone_nothing_is_sent() -> None:
@@ -238,10 +240,12 @@ async def test_to_a_caller_who_is_gone_nothing_is_sent() -> None:
         sent.append(message)
 
     caller = Sender(b"a=1", hangs_up=True)
-    response = await house.door.respond("ask", house.work, scope, caller, lambda _: Response(b"{}"))
+    response = await house.entry.respond(
+        "ask", house.work, scope, caller, lambda _: Response(b"{}")
+    )
     await response(scope, caller, send)
     assert sent == []
-    assert house.door.requests.gone == 1
+    assert house.entry.requests.gone == 1
 
 
 def test_forwarded_for_is_joined_in_the_order_in_which_it_was_written() -> None:

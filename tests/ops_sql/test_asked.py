@@ -1,4 +1,4 @@
-"""What was asked is one JSON object of the fields as they were sent, whichever door it came by."""
+"""What was asked is one JSON object of the fields as they were sent, in either contract."""
 
 import json
 

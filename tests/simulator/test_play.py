@@ -43,7 +43,7 @@ PLAYERS = tuple(
         [("USD", 2, "1000", "55.55"), ("JPY", 0, "5000", "0"), ("BTC", 8, "0.5", "0.00000001")]
     )
 )
-OPTIONS = Options(events=150, seed=3, run_id="test", concurrency=3, timeout_seconds=2)
+OPTIONS = Options(events=150, seed=3, run_id="test", concurrency=3, timeout_seconds=30)
 NOT_VALIDATED = {"status": False, "errors": {"code": 400, "error": "Request not validate"}}
 NEEDED = {
     "moveFunds": {

@@ -92,7 +92,7 @@ class Decided:
 
 
 def code_of(reply: Reply) -> int:
-    """The code of an answer of either door; 0 when all is well."""
+    """The code of an answer of either contract; 0 when it was accepted."""
     said = reply.said
     return int(said.get("errors", said).get("code", 0))
 

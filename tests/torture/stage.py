@@ -1,5 +1,7 @@
 """The system under torture: a PostgreSQL, a TCP proxy to it, and two server processes.
 
+A call takes this way:
+
     callers ── HTTP ──> two `wallet serve` ── TCP ──> the line ── socket ──> PostgreSQL
 
 The line is ours and can be cut at a COMMIT. PostgreSQL is started here as a process of its own and,

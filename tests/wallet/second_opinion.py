@@ -361,7 +361,7 @@ class SecondOpinion:
         return Answer(200, real + moved, bonus - moved)
 
     def abort(self, ask: Ask, account: Account, event: Event, amount: int) -> Answer:
-        answer = self.give_back(ask, account, event, amount)
+        answer = self.void_bet(ask, account, event, amount)
         mark = Note("abort refused", ask.transaction_id, amount, ask.at)
         if answer.code == 200:
             event.notes.append(mark._replace(what="abort accepted"))
@@ -374,7 +374,7 @@ class SecondOpinion:
                 event.notes.append(mark)
         return answer
 
-    def give_back(self, ask: Ask, account: Account, event: Event, amount: int) -> Answer:
+    def void_bet(self, ask: Ask, account: Account, event: Event, amount: int) -> Answer:
         if ask.transaction_id in event.memory().used:
             return Answer(409)
         if not event.of("bet") or (self.as_the_release_before and event.payments()):

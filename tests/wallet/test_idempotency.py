@@ -31,7 +31,7 @@ class First(NamedTuple):
 
 RICH: dict[str, Any] = {"pockets": Pockets(1_000_000, 0)}
 
-REMEMBERED = {
+DECLINED = {
     "402": First(
         lambda policy: movement("BetPlacing", "100", transaction_id="id", policy=policy),
         Refusal.INSUFFICIENT_FUNDS,
@@ -174,11 +174,11 @@ class TestARepeatOfAnAcceptedMovement:
 
 
 class TestARefusalThatIsAnOutcome:
-    @pytest.mark.parametrize("code", REMEMBERED)
+    @pytest.mark.parametrize("code", DECLINED)
     def test_is_heard_again_even_when_a_fresh_id_would_be_accepted(
         self, story: Story, code: str
     ) -> None:
-        case = REMEMBERED[code]
+        case = DECLINED[code]
         told = case.told(story.policy)
         story.change(**case.change)
         first = story.one(told)
@@ -192,7 +192,7 @@ class TestARefusalThatIsAnOutcome:
         fresh = again(told, key=told.key._replace(transaction_id="fresh"))
         assert isinstance(story.one(fresh), Posting)
 
-    @pytest.mark.parametrize("code", REMEMBERED)
+    @pytest.mark.parametrize("code", DECLINED)
     @pytest.mark.parametrize(
         ("field", "name"),
         [
@@ -210,7 +210,7 @@ class TestARefusalThatIsAnOutcome:
     def test_is_heard_whatever_content_the_id_now_carries(
         self, story: Story, code: str, field: dict[str, Any], name: str
     ) -> None:
-        case = REMEMBERED[code]
+        case = DECLINED[code]
         told = case.told(story.policy)
         story.change(**case.change)
         story.one(told)

@@ -75,7 +75,7 @@ class Answer(NamedTuple):
     decided: tuple[Movement, Receipt] | None = None
     """what is listed as an unknown outcome if the answer is not delivered"""
     delivery: bytes = b""
-    """the delivery that is answered; empty: `Door` sets it"""
+    """the delivery that is answered; empty: `EntryPoint` sets it"""
 
 
 DONE: Final = Answer(200, b'{"status":true}')

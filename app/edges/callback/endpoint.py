@@ -38,7 +38,7 @@ from app.edges.http import (
     BodyTooLargeError,
     BodyUnfinishedError,
     Clock,
-    Door,
+    EntryPoint,
     Envelope,
 )
 from app.ledger.errors import LedgerError
@@ -81,7 +81,7 @@ class Endpoint:
     def __init__(self, handlers: Handlers, *, deadline: timedelta, clock: Clock) -> None:
         """`clock` returns the time at which a request is received, UTC."""
         self.handlers = handlers
-        self.door = Door(
+        self.entry_point = EntryPoint(
             Requests(METHODS, answers=ANSWERS, not_admitted=("network", "signature")),
             deadline=deadline,
             clock=clock,
@@ -94,7 +94,7 @@ class Endpoint:
     @property
     def requests(self) -> Requests:
         """The counters of requests."""
-        return self.door.requests
+        return self.entry_point.requests
 
     def responding(self, method: Method, *, has_body: bool) -> Respond:
         """Return the function that answers a request by this method."""
@@ -177,13 +177,13 @@ class MoveFunds:
     ) -> Awaitable[Answer]:
         """Answer one POST."""
         endpoint = self._endpoint
-        return endpoint.door.answer(
+        return endpoint.entry_point.answer(
             "moveFunds", endpoint.move_funds, Envelope(headers, b"", peer), body
         )
 
     def unheard(self, answer: Answer | None) -> None:
         """Note that the caller has hung up."""
-        self._endpoint.door.unheard(answer)
+        self._endpoint.entry_point.unheard(answer)
 
 
 class CallbackApp:
@@ -206,7 +206,7 @@ class CallbackApp:
             and scope["path"] in MOVE_FUNDS_PATHS
         ):
             endpoint = self._endpoint
-            response = await endpoint.door.respond(
+            response = await endpoint.entry_point.respond(
                 "moveFunds", endpoint.move_funds, scope, receive, response_of
             )
             await response(scope, receive, send)
@@ -262,7 +262,7 @@ def _route(
     responding = endpoint.responding(method, has_body=has_body)
 
     async def route(request: HttpRequest) -> Response:
-        return await endpoint.door.respond(
+        return await endpoint.entry_point.respond(
             operation, responding, request.scope, request.receive, response_of
         )
 

@@ -42,6 +42,7 @@ CURSOR_LENGTH_MAX: Final = 2048
 """An event id of 250 characters, escaped and encoded, fits."""
 
 _CURSOR_DIGITS_MAX: Final = 18
+"""Any number of 18 digits fits PostgreSQL's bigint."""
 
 
 class Answer(NamedTuple):
@@ -59,7 +60,7 @@ class Answer(NamedTuple):
     holds_token: bool = False
     """whether it goes out in an envelope only, whatever the caller accepts"""
     delivery: bytes = b""
-    """the delivery that is answered; empty: `Door` sets it"""
+    """the delivery that is answered; empty: `EntryPoint` sets it"""
 
     @property
     def status(self) -> int:

@@ -24,7 +24,7 @@ from app.edges.http import (
     BodyTooLargeError,
     BodyUnfinishedError,
     Clock,
-    Door,
+    EntryPoint,
     Envelope,
     request_id_header,
 )
@@ -86,7 +86,7 @@ class Endpoint:
         self._envelopes = envelopes
         self._window = window
         self._requires_operation = requires_operation
-        self.door = Door(
+        self.entry_point = EntryPoint(
             Requests(
                 FORMS,
                 answers=[(op, "", code, HTTP_STATUSES[code]) for op in FORMS for code in Code],
@@ -105,7 +105,7 @@ class Endpoint:
     @property
     def requests(self) -> Requests:
         """What was answered."""
-        return self.door.requests
+        return self.entry_point.requests
 
     async def respond(self, http: Arrival) -> Answer:
         """Answer one request."""
@@ -142,7 +142,7 @@ class Endpoint:
         except LedgerError as error:
             log.unavailable(operation, agent, error, arrival.delivery)
             answer = said(Code.AWAY, {"reason": "the outcome is not known, ask again"})
-        except Exception as error:  # noqa: BLE001 - the outermost door: told as the contract says
+        except Exception as error:  # noqa: BLE001 - the outermost handler: told as the contract says
             log.failed(operation, agent, error, arrival.delivery)
             answer = said(Code.ERROR, {})
         log.answered(operation, agent, answer, arrival.delivery)
@@ -273,7 +273,7 @@ def transfer_router(endpoint: Endpoint) -> APIRouter:
 
 def _route(endpoint: Endpoint, operation: str) -> Callable[[HttpRequest], Awaitable[Response]]:
     async def route(request: HttpRequest) -> Response:
-        return await endpoint.door.respond(
+        return await endpoint.entry_point.respond(
             operation, endpoint.respond, request.scope, request.receive, _response
         )
 

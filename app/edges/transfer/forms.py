@@ -20,12 +20,14 @@ from app.wallet.moments import moment_from_seconds, moment_from_text
 from app.wallet.money import AMOUNT_PATTERN
 
 SOURCE_LENGTH_MAX: Final = 300
-"""How much of one field the refusal log stores of a refused request."""
+"""How much of one field the refusal log stores of a refused request: any that is valid, and then
+some (a valid one has at most 250 characters, a reason aside)."""
 
 IAT: Final = "iat"
 OP: Final = "op"
 JTI: Final = "jti"
 JTI_LENGTH_MAX: Final = 64
+"""Transfer contract, section 1; a UUID has 36 characters."""
 
 
 class Kind(Enum):

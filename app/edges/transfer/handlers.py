@@ -51,6 +51,8 @@ NAME_LENGTH_MAX: Final = 250
 REASON_LENGTH_MAX: Final = 1000
 HISTORY_COUNT: Final = 100
 HISTORY_COUNT_MAX: Final = 1000
+"""The bounds that docs/contracts/transfer.md states; it is ours."""
+
 TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
 """The same bound as that of the setting WALLET_TOKEN_LIFE_SECONDS."""
 

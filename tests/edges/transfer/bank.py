@@ -35,7 +35,7 @@ KEYS = {
     OTHER: [bytes(range(2, 34))],
     BOUND: [bytes(range(3, 35))],
 }
-STRANGER_KEY = bytes(range(4, 36))
+OTHER_KEY = bytes(range(4, 36))
 
 numbers = itertools.count(1)
 

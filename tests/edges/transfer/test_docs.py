@@ -13,7 +13,7 @@ import pytest
 
 from app.edges.transfer.codes import HTTP_STATUSES, WORDS, Code
 from app.edges.transfer.operations import FORMS
-from tests.edges.transfer.bank import AGENT, KEYS, STRANGER_KEY, Bank, b64, unique
+from tests.edges.transfer.bank import AGENT, KEYS, OTHER_KEY, Bank, b64, unique
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "contracts" / "transfer.md").read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ def try_example(
     assert json.loads(launched)["data"]["token"]
     assert ask("account/session", **launch) == launched
     assert ask("account/session", user_id=user_id) != launched
-    assert json.loads(ask("account/balance", b64(STRANGER_KEY), user_id=user_id))["code"] == 3
+    assert json.loads(ask("account/balance", b64(OTHER_KEY), user_id=user_id))["code"] == 3
 
 
 def test_the_python_example_runs(bank: Bank, tmp_path: Path) -> None:

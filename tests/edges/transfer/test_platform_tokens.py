@@ -18,7 +18,7 @@ from tests.edges.transfer.bank import Bank, b64, open_bank, unique
 ISSUER, AUDIENCE = "casino.test", "wallet"
 OLD, NEW = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
 CURVE = ec.generate_private_key(ec.SECP256R1())
-STRANGER = ed25519.Ed25519PrivateKey.generate()
+OTHER_SIGNER = ed25519.Ed25519PrivateKey.generate()
 
 
 def raw(key: ed25519.Ed25519PrivateKey) -> bytes:
@@ -146,8 +146,8 @@ def test_a_token_that_the_platform_did_not_sign_for_us(bank: Bank) -> None:
     header, payload, signature = jwt(good).split(".")
     none = b64(json.dumps({"alg": "none"}).encode())
     bad = {
-        "a stranger's key": jwt(good, STRANGER),
-        "a stranger's key under our name": jwt(good, STRANGER, kid="new"),
+        "another key": jwt(good, OTHER_SIGNER),
+        "another key under our name": jwt(good, OTHER_SIGNER, kid="new"),
         "another key's name": jwt(good, NEW, kid="old"),
         "an unknown key": jwt(good, NEW, kid="next"),
         "none": f"{none}.{payload}.",
@@ -162,7 +162,7 @@ def test_a_token_that_the_platform_did_not_sign_for_us(bank: Bank) -> None:
         "alg a list": jwt(good, NEW, alg=["EdDSA"]),
         "no alg": jwt(good, NEW, alg=None),
         "critical": jwt(good, NEW, crit=["b64"], b64=False),
-        "a key of its own": jwt(good, STRANGER, jwk=jwk(STRANGER, "new")),
+        "a key of its own": jwt(good, OTHER_SIGNER, jwk=jwk(OTHER_SIGNER, "new")),
         "another payload": f"{header}.{b64(json.dumps({**good, 'x': 1}).encode())}.{signature}",
         "a list": jwt([good]),
         "another issuer": jwt({**good, "iss": "elsewhere"}),

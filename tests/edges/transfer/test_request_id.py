@@ -5,7 +5,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from tests.edges.transfer.bank import AGENT, KEYS, STRANGER_KEY, Bank, Reply, jwe, unique, unjwe
+from tests.edges.transfer.bank import AGENT, KEYS, OTHER_KEY, Bank, Reply, jwe, unique, unjwe
 
 
 def heard(bank: Bank, operation: str, **fields: object) -> tuple[Reply, list[dict[str, Any]]]:
@@ -63,7 +63,7 @@ def test_a_refusal_is_kept_under_the_name_on_its_answer(bank: Bank) -> None:
     assert [line["delivery"] for line in lines] == [request_id(reply)]
 
 
-def test_a_sealed_answer_and_one_to_a_stranger_have_names_too(bank: Bank) -> None:
+def test_a_sealed_answer_and_one_to_an_untrusted_caller_have_names_too(bank: Bank) -> None:
     body = json.dumps(
         {"iat": bank.iat(), "op": "account/balance", "user_id": bank.player("1.00")}
     ).encode()
@@ -72,7 +72,7 @@ def test_a_sealed_answer_and_one_to_a_stranger_have_names_too(bank: Bank) -> Non
     )
     assert b'"balance":1.00' in unjwe(sealed.body)[1]
     with capture_logs() as lines:
-        stranger = bank.send("account/balance", jwe(body, AGENT, STRANGER_KEY))
+        untrusted = bank.send("account/balance", jwe(body, AGENT, OTHER_KEY))
         nowhere = bank.send("account/nowhere", b"")
-    assert [line["delivery"] for line in lines] == [request_id(stranger), request_id(nowhere)]
-    assert request_id(sealed) not in {request_id(stranger), request_id(nowhere)}
+    assert [line["delivery"] for line in lines] == [request_id(untrusted), request_id(nowhere)]
+    assert request_id(sealed) not in {request_id(untrusted), request_id(nowhere)}
