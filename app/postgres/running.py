@@ -1,7 +1,6 @@
 """What is known of a server on a data folder: its own note, `postmaster.pid`, and its answer."""
 
 import os
-import signal
 import socket
 import struct
 import sys
@@ -67,10 +66,6 @@ class Running:
         command = " ".join(Path(os.fsdecode(word)).name for word in words if word)
         shown = "".join(c if c.isprintable() else "?" for c in command[:60])
         return f"process {parent}: {shown}" if shown else f"server process {self.pid}"
-
-    def interrupt(self) -> None:
-        """Ask it for a fast shutdown."""
-        os.kill(self.pid, signal.SIGINT)
 
 
 def read_running(cluster_dir: Path) -> Running | None:

@@ -48,10 +48,13 @@ class CallerConnection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.peer: str | None = None
         self.is_gone = False
+        """whether the connection was lost"""
         self.peer_has_finished = False
+        """whether the caller has ended their side of the connection"""
         self.quiet_since: int | None = None
         self.expires_at = NEVER
         self.writable: asyncio.Event | None = None
+        """what to wait for while the caller does not read what was written before"""
 
         self._stage = Stage.HEAD
         self._data: bytes | bytearray = b""

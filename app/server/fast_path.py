@@ -5,12 +5,14 @@ costs as much as all the rest of a bet's handling in this process. Here a reques
 completely is one call of its handler, the same function that the framework's route calls.
 """
 
-import asyncio
 from binascii import hexlify
 from collections.abc import Awaitable, Collection
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from app.server.heads import STATUS_LINES, Head, Headers
+
+if TYPE_CHECKING:
+    from app.server.http_connection import HttpConnection
 
 
 class FastAnswer(Protocol):
@@ -54,30 +56,6 @@ class FastHandler(Protocol[A]):
         """Note that the caller hung up, before the answer (None) or before its delivery."""
 
 
-class Caller(Protocol):
-    """The connection of a request."""
-
-    transport: asyncio.Transport
-    peer: str | None
-    is_gone: bool
-    """whether the connection was lost"""
-    is_last: bool
-    """whether the connection is closed after the request in progress"""
-    peer_has_finished: bool
-    """whether the caller has ended their side of the connection"""
-    writable: asyncio.Event | None
-    """what to wait for while the caller does not read what was written before"""
-
-    async def is_delivered(self) -> bool:
-        """Whether a caller who has ended their side received what was written."""
-
-    def task_is_over(self) -> None:
-        """Note that the task that answers has ended."""
-
-    def answer_is_complete(self, *, is_last: bool) -> None:
-        """Note that the request was answered; `is_last`: the connection is closed."""
-
-
 class FastPath(Generic[A]):
     """The fast path of a process."""
 
@@ -100,7 +78,9 @@ class FastPath(Generic[A]):
             and head.content_length <= self.body_bytes_max
         )
 
-    async def serve(self, caller: Caller, head: Head, body: bytes, dated: Headers) -> None:
+    async def serve(
+        self, caller: "HttpConnection", head: Head, body: bytes, dated: Headers
+    ) -> None:
         """Answer one request; `dated` are the server's header lines, with the date."""
         handler = self._handler
         answer: A | None = None

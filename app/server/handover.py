@@ -8,15 +8,17 @@ protocol lacks: on pipelined bytes, on the number of requests, on their heads an
 
 import asyncio
 import contextlib
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from app.server.heads import Head
+
+if TYPE_CHECKING:
+    from app.server.http_connection import HttpConnection
 
 STATE_KEY: Final = "wallet.handover"
 """The key of the connection in the application state, which uvicorn copies for each request."""
@@ -26,45 +28,16 @@ class AnswerLostError(ConnectionResetError):
     """The caller hung up before the answer was delivered."""
 
 
-class Owner(Protocol):
-    """The connection that hands requests over."""
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """The connection's transport."""
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the connection was lost."""
-
-    @property
-    def peer_has_finished(self) -> bool:
-        """Whether the caller has ended their side of the connection."""
-
-    def pause_handover(self) -> None:
-        """Stop handing over the body for now."""
-
-    def resume_handover(self) -> None:
-        """Continue to hand over the body."""
-
-    def answer_is_complete(self, *, is_last: bool) -> None:
-        """Note that the request was answered; `is_last`: the connection is closed."""
-
-    async def is_delivered(self) -> bool:
-        """Whether a caller who has ended their side received what was written."""
-
-
 class Handover(asyncio.Transport):
     """The transport of uvicorn's protocol; it writes only while a request is handed over."""
 
     def __init__(
         self,
-        owner: Owner,
+        owner: "HttpConnection",
         config: Config,
-        server_state: ServerState,
         app_state: dict[str, Any],
     ) -> None:
-        """`owner` hands requests over; the rest is as uvicorn makes its protocols."""
+        """`owner` hands requests over; `config` and `app_state` are uvicorn's."""
         super().__init__()
         self._owner = owner
         self._is_chunked = False
@@ -77,7 +50,7 @@ class Handover(asyncio.Transport):
         self._is_last = False
         self.has_written = False
         """whether anything of the answer was written"""
-        self.inner = HttpToolsProtocol(config, server_state, {**app_state, STATE_KEY: self})
+        self.inner = HttpToolsProtocol(config, owner.server_state, {**app_state, STATE_KEY: self})
         self.inner.connection_made(self)
 
     # --- what the connection hands over ---------------------------------------------------------

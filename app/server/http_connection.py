@@ -242,9 +242,7 @@ class HttpConnection(CallerConnection):
         self._stage, self._is_answered = Stage.HANDED_BODY, False
         handover = self._handover
         if handover is None:
-            handover = self._handover = Handover(
-                self, self._config, self.server_state, self._app_state
-            )
+            handover = self._handover = Handover(self, self._config, self._app_state)
         handover.begin(head, is_paused=self.writable is not None)
         if self.is_last and self._stage is Stage.HANDED_BODY:
             handover.close_after_answer()

@@ -56,11 +56,6 @@ def decide_all(movements: Iterable[Movement], facts: Facts, policy: Policy) -> D
     return Decisions(receipts, wallets, changes.rounds_after, facts.now)
 
 
-def decide(movement: Movement, facts: Facts, policy: Policy) -> Receipt:
-    """Decide one movement."""
-    return decide_all((movement,), facts, policy).receipts[0]
-
-
 def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Policy) -> Receipt:
     wallet = changes.wallets.get(movement.user_id)
     if wallet is None:

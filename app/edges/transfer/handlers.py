@@ -17,6 +17,7 @@ from app.cashier.account_changes import LIMIT_NAMES, AccountChange, Exclusion
 from app.cashier.batching import Batcher
 from app.edges.transfer import log
 from app.edges.transfer.answers import (
+    CURSOR_LENGTH_MAX,
     Answer,
     account_shown,
     answer_to,
@@ -293,7 +294,7 @@ class Handlers:
             user_id=fields.text_or_none("user_id"),
             since=fields.moment("from") if "from" in fields else EPOCH,
             until=fields.moment("to") if "to" in fields else LATEST,
-            after=read_cursor(str(fields.text("cursor", length_max=2048)))
+            after=read_cursor(str(fields.text("cursor", length_max=CURSOR_LENGTH_MAX)))
             if "cursor" in fields
             else None,
             count_max=count_max,
