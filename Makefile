@@ -65,6 +65,10 @@ test: venv build/javascript/.installed ## all tests, on a real PostgreSQL of the
 torture: venv ## the wallet's worst day, as long as you like (ARGS="--seconds 60 --seed 1 --fault …")
 	$(BIN)/python -m tests.torture $(ARGS)
 
+.PHONY: test-ha
+test-ha: venv ## a cluster under Patroni whose nodes fail under load, some fifteen minutes (ARGS="--failovers 20")
+	$(BIN)/python -m tests.ha $(ARGS)
+
 .PHONY: fuzz-console
 fuzz-console: venv ## every command of the console, with every hostile value, on every kind of output
 	CONSOLE_FUZZ=all $(BIN)/pytest -n $(WORKERS) --timeout=900 $(ARGS) tests/console/test_fuzz.py

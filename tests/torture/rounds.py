@@ -11,18 +11,20 @@ After each round, with the world whole again and every call decided:
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Protocol
+
+import asyncpg
 
 from app.cashier.audit import audit
-from app.postgres.cluster import SUPERUSER
 from tests.history.checker import explain
 from tests.torture.caller import Caller
 from tests.torture.faults import FAULTS, Fault
 from tests.torture.player import Hand, Player, Tally, hundredths
-from tests.torture.stage import DATABASE, Stage, staged
+from tests.torture.stage import Stage, staged
 
 PLAYERS = 8
 HANDS = 3
@@ -92,11 +94,23 @@ class Report:
         return words + [f"WRONG               {complaint}" for complaint in self.complaints]
 
 
-class Torturer:
-    """The rounds on one stage."""
+class World(Protocol):
+    """What callers call, and where it is looked up afterwards what became of it."""
 
-    def __init__(self, stage: Stage, report: Report, dice: Random) -> None:
-        self.stage = stage
+    @property
+    def ports(self) -> Sequence[int]:
+        """Where the servers listen."""
+
+    @property
+    def superuser_url(self) -> str:
+        """The database for whoever may see all of it."""
+
+
+class Books:
+    """Callers with books of their own, and the comparison of these with the ledger."""
+
+    def __init__(self, world: World, report: Report, dice: Random) -> None:
+        self.world = world
         self.report = report
         self.dice = dice
         self.tally = Tally()
@@ -104,22 +118,20 @@ class Torturer:
         self.hands: list[Hand] = []
         self.rounds = 0
 
-    async def round(self, kind: type[Fault], seconds: float) -> None:
-        """Play one round; everybody is new in it."""
+    async def play(self, name: str, scene: Callable[[], Awaitable[None]]) -> None:
+        """Let new callers play while the scene lasts, then compare."""
         began = datetime.now(UTC)
         self.rounds += 1
         self.tally = Tally()
         self._seat()
         try:
             await asyncio.gather(*(hands[0].open_account(OPENING) for hands in self._tables()))
-            fault = kind(self.stage, self.players, self.tally, self.dice)
-            await fault.prepare()
-            await self._play(fault, seconds)
+            await scene()
             await self._settle(began)
         finally:
             for hand in self.hands:
                 hand.close()
-            self._count(kind)
+            self._count(name)
 
     def _seat(self) -> None:
         number = f"{self.report.seed}-{self.rounds}"
@@ -128,7 +140,7 @@ class Torturer:
             Hand(
                 player,
                 hand,
-                Caller(self.stage.ports, self._dice()),
+                Caller(self.world.ports, self._dice()),
                 self._dice(),
                 self.tally,
             )
@@ -142,25 +154,11 @@ class Torturer:
     def _tables(self) -> list[list[Hand]]:
         return [self.hands[seat * HANDS : (seat + 1) * HANDS] for seat in range(PLAYERS)]
 
-    async def _play(self, fault: Fault, seconds: float) -> None:
-        ends = time.monotonic() + seconds
-        playing = asyncio.gather(
-            *(hand.play(lambda: time.monotonic() < ends) for hand in self.hands)
-        )
-        try:
-            while time.monotonic() < ends and not playing.done():
-                await asyncio.sleep(fault.pause_seconds * (0.5 + self.dice.random()))
-                fault.strikes += 1
-                await fault.strike()
-        finally:
-            await fault.mend()
-            await playing
-            self.report.strikes += fault.strikes
-
     async def _settle(self, began: datetime) -> None:
         """Hold books, journal, balances and histories against each other."""
         await self._audit(began - timedelta(days=1))
-        boss = await self.stage.postmaster.connect()
+        url = self.world.superuser_url.replace("+asyncpg", "")
+        boss = await asyncpg.connect(url, timeout=10)
         try:
             journal = {
                 (row["user_id"], row["transaction_id"]): (row["times"], row["moved"])
@@ -178,8 +176,7 @@ class Torturer:
                 self.tally.complaints.append(f"history of {player.user_id}: {story}")
 
     async def _audit(self, since: datetime | None) -> None:
-        url = self.stage.postmaster.server.url_for(SUPERUSER, DATABASE)
-        findings = await audit(url, since=since)
+        findings = await audit(self.world.superuser_url, since=since)
         self.tally.complaints += [f"audit: {breach}" for breach in findings.breaches]
 
     def _compare(
@@ -208,7 +205,7 @@ class Torturer:
     async def _ask(self, player: Player) -> None:
         """Ask each server: they must agree with the books as well."""
         fields = {"token": player.token, "userId": player.user_id}
-        for port in self.stage.ports:
+        for port in self.world.ports:
             caller = Caller([port], self.dice)
             reply = await caller.ask("getBalance", fields)
             caller.close()
@@ -217,17 +214,50 @@ class Torturer:
                 words = f"{player.user_id} is told {reply.body!r}, not {player.expected}"
                 self.tally.complaints.append(words)
 
-    def _count(self, kind: type[Fault]) -> None:
+    def _count(self, name: str) -> None:
         report, tally = self.report, self.tally
-        if kind.name not in report.faults:
-            report.faults.append(kind.name)
+        if name not in report.faults:
+            report.faults.append(name)
         report.acknowledged += tally.acknowledged
         report.refused += tally.refused
         report.calls += tally.calls
         report.unanswered += tally.unanswered
         report.unavailable += tally.unavailable
         report.slowest_503 = max(report.slowest_503, tally.slowest_503)
-        report.complaints += [f"[{kind.name}] {complaint}" for complaint in tally.complaints]
+        report.complaints += [f"[{name}] {complaint}" for complaint in tally.complaints]
+
+
+class Torturer(Books):
+    """The rounds on one stage."""
+
+    def __init__(self, stage: Stage, report: Report, dice: Random) -> None:
+        super().__init__(stage, report, dice)
+        self.stage = stage
+
+    async def round(self, kind: type[Fault], seconds: float) -> None:
+        """Play one round of one fault."""
+
+        async def scene() -> None:
+            fault = kind(self.stage, self.players, self.tally, self.dice)
+            await fault.prepare()
+            await self._play(fault, seconds)
+
+        await self.play(kind.name, scene)
+
+    async def _play(self, fault: Fault, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        playing = asyncio.gather(
+            *(hand.play(lambda: time.monotonic() < ends) for hand in self.hands)
+        )
+        try:
+            while time.monotonic() < ends and not playing.done():
+                await asyncio.sleep(fault.pause_seconds * (0.5 + self.dice.random()))
+                fault.strikes += 1
+                await fault.strike()
+        finally:
+            await fault.mend()
+            await playing
+            self.report.strikes += fault.strikes
 
 
 async def torture(

@@ -223,6 +223,10 @@ class Stage:
     def ports(self) -> list[int]:
         return [server.port for server in self.servers]
 
+    @property
+    def superuser_url(self) -> str:
+        return self.postmaster.server.url_for(SUPERUSER, DATABASE)
+
     async def restart_servers(self, *, is_clocked: bool) -> None:
         """Start all servers anew, with the real clock or with one that can be moved."""
         for server in self.servers:
