@@ -11,9 +11,9 @@ from app.database_url import host_of
 
 logger: Final = structlog.get_logger("ledger")
 
-READ_ONLY: Final = "25006"
+READ_ONLY: Final = frozenset({"0A000", "25006"})
 WORDS: Final = {
-    READ_ONLY: "the server only reads: it is a standby",
+    **dict.fromkeys(READ_ONLY, "the server only reads: it is a standby"),
     "28P01": "the password is wrong",
     "28000": "the server does not let this role in",
     "3D000": "there is no such database",
@@ -44,7 +44,7 @@ class Outage:
         if self._since is not None:
             return
         self._since = time.monotonic_ns()
-        self._only_reads = getattr(error, "sqlstate", None) == READ_ONLY
+        self._only_reads = getattr(error, "sqlstate", None) in READ_ONLY
         logger.error("database away", host=self._host, reason=reason_of(error))
 
     def end(self, *, wrote: bool = True) -> None:

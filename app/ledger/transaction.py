@@ -69,8 +69,9 @@ AWAY_CLASSES: Final = frozenset({"08", "28", "3D", "53", "57", "58"})
 They are connection, login, no such database, resources, operator intervention and system error.
 """
 
-AWAY_STATES: Final = frozenset({"25006", "25P03", "55000"})
-"""A read-only server (a standby), an idle transaction ended, or connections not accepted."""
+AWAY_STATES: Final = frozenset({"0A000", "25006", "25P03", "55000"})
+"""A standby, which knows no SERIALIZABLE (0A000) and only reads; an idle transaction ended; or
+connections not accepted."""
 
 APPLICATION_NAME: Final = "wallet/2"
 """Differs from the previous release's, so that an upgrade can see whether that one still runs."""

@@ -75,6 +75,10 @@ class World:
     def ports(self) -> list[int]:
         return [server.port for server in self.servers]
 
+    def faults_logged(self) -> list[str]:
+        """Return what the servers logged as faults of their own."""
+        return [line for server in self.servers for line in server.faults_logged()]
+
     @property
     def superuser_url(self) -> str:
         return self.cluster.url_for(SUPERUSER)
@@ -189,6 +193,7 @@ async def fail_over(
                     sys.stderr.write(f"{seconds:6.1f} s  {kind.name}: gap {gap:.1f} s\n")
                 if report.complaints or report.failovers >= failovers:
                     break
+        report.complaints += [f"logged: {line}" for line in world.faults_logged()]
         if also_asynchronous and not report.complaints:
             report.asynchronous = await asynchronous(world, seed, dice)
     report.seconds = time.monotonic() - began

@@ -72,3 +72,20 @@ async def test_a_standby_that_is_configured_while_the_service_runs_is_waited_for
     pair.wait_for_standby(wanted=True)
     await till.one(till.bet("clara"))
     assert till.ledger.standby.is_wanted
+
+
+async def test_a_standby_that_is_reached_instead_of_the_primary_is_no_fault_of_ours(
+    pair: Pair, till: Till
+) -> None:
+    """As through a balancer that has not noticed yet: the caller is told to ask again."""
+    await till.player("dora", "100")
+    astray = Till(
+        Ledger(pair.standby.address.url_for(SERVICE, DATABASE), deadline=timedelta(seconds=1)),
+        till.superuser_url,
+        tokens=till.tokens,
+    )
+    with pytest.raises(LedgerError):
+        await astray.one(astray.bet("dora"))
+    with pytest.raises(LedgerError):
+        await astray.player("emma")
+    await astray.ledger.close()

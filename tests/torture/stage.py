@@ -173,6 +173,12 @@ class Server:
                 start_new_session=True,
             )
 
+    def faults_logged(self) -> list[str]:
+        """Return what this server logged as faults of its own."""
+        words = ('"event":"failed"', "Traceback")
+        log = self.log_file.read_text(encoding="utf-8", errors="replace")
+        return [line[:2000] for line in log.splitlines() if any(word in line for word in words)]
+
     def send(self, number: int) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
@@ -240,13 +246,7 @@ class Stage:
 
     def faults_logged(self) -> list[str]:
         """Return what the servers logged as faults of their own."""
-        words = ('"event":"failed"', "Traceback")
-        return [
-            line[:2000]
-            for server in self.servers
-            for line in server.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
-            if any(word in line for word in words)
-        ]
+        return [line for server in self.servers for line in server.faults_logged()]
 
 
 @contextlib.asynccontextmanager
