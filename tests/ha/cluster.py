@@ -147,8 +147,10 @@ class Node:
 class Cluster:
     """The nodes and all that belongs to them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, changes: dict[str, int] | None = None) -> None:
+        """`changes`: of the cluster's settings, by name."""
         self.folder = folder
+        self.changes = changes or {}
         self.is_synchronous = True
         self.identity = process.run_as()
         self.password = secrets.token_hex(16)
@@ -190,6 +192,7 @@ class Cluster:
         patroni, place = _program("patroni"), _postgres_bin()
         assert patroni is not None
         settings = yaml.safe_load((DEPLOY / "patroni.yml").read_text(encoding="utf-8"))
+        settings["bootstrap"]["dcs"] |= self.changes
         settings["bootstrap"]["dcs"]["postgresql"]["parameters"] |= SMALL
         nodes = []
         for name in ("db1", "db2"):
@@ -357,10 +360,22 @@ class Cluster:
         return None
 
     def switch_over(self) -> None:
-        """Let Patroni swap primary and standby, as an operator does."""
-        leader, standby = self.leader(), self.standby()
-        wish = json.dumps({"leader": leader.name, "candidate": standby.name}).encode()
-        self._ask(leader, "switchover", wish, seconds=60)
+        """Let Patroni swap primary and standby, as an operator does.
+
+        Patroni refuses for a moment while the standby is not yet known to be synchronous.
+        """
+        deadline = time.monotonic() + WHOLE_SECONDS_MAX
+        while True:
+            leader, standby = self.leader(), self.standby()
+            wish = json.dumps({"leader": leader.name, "candidate": standby.name}).encode()
+            try:
+                self._ask(leader, "switchover", wish, seconds=60)
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
 
     def make_asynchronous(self) -> None:
         """Change the cluster's settings, as `patronictl edit-config` does."""

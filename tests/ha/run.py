@@ -2,8 +2,8 @@
 
 1. The cluster is started from the files of `deploy/ha`, with two wallet servers on it: one names
    both nodes, the other goes through HAProxy.
-2. Events happen by turns. In each round the callers are new; when the cluster is whole again, every
-   answer they had is compared with the ledger.
+2. Events happen by turns. In each round the callers are new, and when the servers are ready again,
+   every answer is compared with the ledger.
 3. The write gap of an event is the longest time without an accepted movement, over all callers.
 4. At last replication is made asynchronous, and the same loss of a node shows what is lost then.
 """
@@ -85,10 +85,10 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def whole_world() -> AsyncIterator[World]:
+async def whole_world(changes: dict[str, int] | None = None) -> AsyncIterator[World]:
     """Stand everything up, and take it down whatever happened."""
     folder = Path(tempfile.mkdtemp(prefix="wallet-ha-"))
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, changes)
     servers: list[Server] = []
     try:
         await cluster.start()
@@ -135,6 +135,7 @@ class Failovers(Books):
             nonlocal gap
             gap = await self._play_through(kind(self.cluster))
 
+        await self.cluster.until_whole()
         await self.play(kind.name, scene)
         return gap
 
@@ -148,7 +149,6 @@ class Failovers(Books):
                 await event.strike()
             finally:
                 await event.mend()
-            await self.cluster.until_whole()
             await asyncio.gather(*(server.until_ready() for server in self.servers))
             await asyncio.sleep(AFTER_SECONDS)
         finally:
@@ -174,14 +174,18 @@ async def fail_over(
     seed: int,
     kinds: Sequence[type[Event]] = EVENTS,
     *,
+    changes: dict[str, int] | None = None,
     also_asynchronous: bool = True,
     is_talkative: bool = False,
 ) -> HaReport:
-    """Let events happen by turns until so many failovers have happened."""
+    """Let events happen by turns until so many failovers have happened.
+
+    `changes`: of the deployed settings of the cluster, by name.
+    """
     dice = Random(seed)  # noqa: S311 — a simulation
     report = HaReport(seed)
     began = time.monotonic()
-    async with whole_world() as world:
+    async with whole_world(changes) as world:
         game = Failovers(world, report, dice)
         while report.failovers < failovers and not report.complaints:
             for kind in kinds:

