@@ -1,21 +1,39 @@
-"""Run the audit: every invariant over every range of players, on one consistent snapshot.
+"""Run the audit: every law over every range of players, on one consistent snapshot.
 
-It reads while the service runs and takes no locks. Memory is bounded: the database works on one
-range of players at a time, and only a bounded number of offenders is returned. The ranges cover
-every row, whatever player it names. An audit since a moment reads what was written from then on,
-and its cost depends on that alone.
+It reads while the service runs and takes no locks. Several connections share the snapshot and the
+work. Memory is bounded: the database works on one range of players at a time on each connection,
+and only a bounded number of offenders is returned. The ranges cover every row, whatever player it
+names. An audit since a moment, or of one player, reads what it looks at by key, and its cost
+depends on that alone.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.ledger.audit import INVARIANTS, RECENT_INVARIANTS, UPPER_BOUNDS
+from app.ledger.audit import (
+    CHECKS,
+    CHECKS_OF_PLAYERS,
+    RECENT_CHECKS,
+    UPPER_BOUNDS,
+    invariants_of,
+)
 from app.ledger.audit.offenders import offenders
+from app.ledger.audit.scope import Check
 from app.ledger.snapshot import snapshot
 
-PLAYERS_AT_A_TIME: Final = 500_000
-"""Each range may read whole tables once for each law, so there should be few."""
+if TYPE_CHECKING:
+    from app.ledger.snapshot import Connection
+
+MOVEMENTS_AT_A_TIME: Final = 2_500_000
+"""What is kept of so many while they are chained fits the memory that a hash table may have."""
+
+RANGES_MAX: Final = 8
+"""Each range may read whole tables; beyond this, hash tables on disk cost less than one more."""
+
+CONNECTIONS: Final = 2
 
 PLAYER_MIN: Final = -(2**63)
 PLAYER_MAX: Final = 2**63 - 1
@@ -44,40 +62,82 @@ class Findings(NamedTuple):
         return not self.breaches
 
 
+class UnknownPlayerError(Exception):
+    """The audit was asked for a player who is not there."""
+
+
+class _Plan(NamedTuple):
+    """What is checked, over which scopes, and how much that is."""
+
+    checks: Sequence[Check]
+    scopes: Sequence[tuple[object, ...]]
+    players: int
+    movements: int
+
+
 async def audit(
     url: str,
     *,
     since: datetime | None = None,
+    user_id: str | None = None,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
-    players_at_a_time: int = PLAYERS_AT_A_TIME,
+    connections: int = CONNECTIONS,
+    players_at_a_time: int | None = None,
 ) -> Findings:
-    """Check every invariant; `since` limits the check to what was written from then on.
+    """Check every law; of what was written `since` a moment, or of one player, if that is asked.
 
-    `progress` is called with (steps done, steps in all). Raises the driver's errors if the database
-    cannot be reached.
+    `progress` is called with (steps done, steps in all). Raises UnknownPlayerError, or the driver's
+    errors if the database cannot be reached.
     """
-    breaches: list[Breach] = []
-    async with snapshot(url) as connection:
-        players = await connection.fetchval("SELECT count(*) FROM players")
-        scopes: list[tuple[object, ...]]
-        if since is None:
-            invariants = INVARIANTS
-            movements = await connection.fetchval("SELECT count(*) FROM movements")
-            bounds = [row[0] for row in await connection.fetch(UPPER_BOUNDS, players_at_a_time)]
-            firsts = [PLAYER_MIN, *(bound + 1 for bound in bounds)]
-            scopes = list(zip(firsts, [*bounds, PLAYER_MAX], strict=True))
-        else:
-            invariants = RECENT_INVARIANTS
-            movements = await connection.fetchval(
-                "SELECT count(*) FROM movements WHERE ledger_time >= $1", since
-            )
-            scopes = [(since,)]
-        steps = len(scopes) * len(invariants)
-        done = 0
-        for scope in scopes:
-            for invariant in invariants:
-                rows = await offenders(connection, invariant, *scope)
-                breaches += [Breach(invariant.name, invariant.law, row) for row in rows]
-                done += 1
-                progress(done, steps)
-    return Findings(breaches, len(invariants), players, movements)
+    is_part = since is not None or user_id is not None
+    async with snapshot(url, 1 if user_id else connections, by_key=is_part) as opened:
+        plan = await _plan(opened[0], since, user_id, players_at_a_time)
+        # By check, the longest first, so that the connections end at about the same time.
+        tasks = deque((check, scope) for check in plan.checks for scope in plan.scopes)
+        steps = len(tasks)
+        found: list[tuple[str, dict[str, Any]]] = []
+
+        async def work(connection: "Connection") -> None:
+            while tasks:
+                check, scope = tasks.popleft()
+                found.extend(await offenders(connection, check, *scope))
+                progress(steps - len(tasks), steps)
+
+        progress(0, steps)
+        async with asyncio.TaskGroup() as group:
+            for connection in opened:
+                group.create_task(work(connection))
+    laws = invariants_of(tuple(plan.checks))
+    place = {law.name: number for number, law in enumerate(laws)}
+    found.sort(key=lambda one: place[one[0]])
+    breaches = [Breach(name, laws[place[name]].law, offender) for name, offender in found]
+    return Findings(breaches, len(laws), plan.players, plan.movements)
+
+
+async def _plan(
+    connection: "Connection",
+    since: datetime | None,
+    user_id: str | None,
+    players_at_a_time: int | None,
+) -> _Plan:
+    if user_id is not None:
+        row = await connection.fetchrow(
+            "SELECT player_id, (SELECT count(*) FROM movements m WHERE m.player_id = p.player_id)"
+            " AS movements FROM players p WHERE user_id = $1",
+            user_id,
+        )
+        if row is None:
+            raise UnknownPlayerError(f"There is no player {user_id}.")
+        return _Plan(CHECKS_OF_PLAYERS, [([row["player_id"]],)], 1, row["movements"])
+    players = await connection.fetchval("SELECT count(*) FROM players")
+    if since is not None:
+        movements = await connection.fetchval(
+            "SELECT count(*) FROM movements WHERE ledger_time >= $1", since
+        )
+        return _Plan(RECENT_CHECKS, [(since,)], players, movements)
+    movements = await connection.fetchval("SELECT count(*) FROM movements")
+    ranges = min(-(-movements // MOVEMENTS_AT_A_TIME), RANGES_MAX) or 1
+    many = players_at_a_time or max(-(-players // ranges), 1)
+    bounds = [row[0] for row in await connection.fetch(UPPER_BOUNDS, many)]
+    firsts = [PLAYER_MIN, *(bound + 1 for bound in bounds)]
+    return _Plan(CHECKS, list(zip(firsts, [*bounds, PLAYER_MAX], strict=True)), players, movements)

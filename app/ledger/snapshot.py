@@ -1,7 +1,11 @@
-"""One consistent, read-only snapshot of the whole ledger, for long reads."""
+"""One consistent, read-only snapshot of the whole ledger, for long reads on several connections.
+
+The first connection exports its snapshot and the others take it over, so that all of them see the
+same rows, whatever is committed meanwhile.
+"""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from app.database_url import connect_arguments
@@ -15,23 +19,45 @@ if TYPE_CHECKING:
 SETTINGS: Final = {
     "application_name": "wallet-audit",
     "timezone": "UTC",
-    # Sorting a range of players in memory, not on disk.
+    # Hash tables of a range of players in memory, not on disk.
     "work_mem": "64MB",
     "jit": "off",
     # Each query is planned for the part of the ledger it is asked about.
     "plan_cache_mode": "force_custom_plan",
-    # Half of the default: worth it for the hashes, which hand out next to nothing though the
-    # planner expects every row, and not yet for queries that only pass rows on.
-    "parallel_tuple_cost": "0.05",
+    # The connections share the work; a query that takes workers besides would take theirs.
+    "max_parallel_workers_per_gather": "0",
+    # A look at everything reads whole tables, in order: looking rows up one by one costs several
+    # times as much even where all of them are in memory.
+    "random_page_cost": "4",
 }
+
+BY_KEY: Final = {
+    # A look at a few rows among many must not read whole tables because statistics are old.
+    "enable_seqscan": "off",
+    "random_page_cost": "1.1",
+}
+"""Settings for reading a small part of the ledger."""
 
 
 @asynccontextmanager
-async def snapshot(url: str) -> AsyncIterator["Connection"]:
-    """Connect to a database, and hold one read-only snapshot until the block ends."""
-    connection = await connect(connect_arguments(url), settings=SETTINGS)
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            yield connection
-    finally:
-        await connection.close()
+async def snapshot(
+    url: str, connections: int = 1, *, by_key: bool = False
+) -> AsyncIterator[list["Connection"]]:
+    """Open connections that hold one read-only snapshot until the block ends."""
+    settings = {**SETTINGS, **(BY_KEY if by_key else {})}
+    arguments = connect_arguments(url)
+    async with AsyncExitStack() as stack:
+        opened: list[Connection] = []
+        exported = None
+        for _ in range(connections):
+            connection = await connect(arguments, settings=settings)
+            stack.push_async_callback(connection.close)
+            await stack.enter_async_context(
+                connection.transaction(isolation="repeatable_read", readonly=True)
+            )
+            if exported is not None:
+                await connection.execute(f"SET TRANSACTION SNAPSHOT '{exported}'")
+            elif connections > 1:
+                exported = await connection.fetchval("SELECT pg_export_snapshot()")
+            opened.append(connection)
+        yield opened

@@ -1,12 +1,22 @@
 """The audit: each invariant is broken once, by SQL, and the audit must name it."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
-from app.cashier.audit import Findings, audit
-from app.ledger.audit import INVARIANTS, RECENT_INVARIANTS
+from app.cashier.audit import Findings, UnknownPlayerError, audit
+from app.ledger.audit import (
+    CHECKS,
+    CHECKS_OF_PLAYERS,
+    INVARIANTS,
+    RECENT_CHECKS,
+    invariants_of,
+)
+from app.ledger.audit.offenders import OFFENDERS_MAX
+from app.ledger.audit.scope import Check
+from app.ledger.snapshot import snapshot
 from tests.audit.conftest import PLAYERS, STORY
 from tests.cashier.till import connect
 from tests.conftest import Database
@@ -44,7 +54,7 @@ async def test_a_ledger_nobody_touched_is_clean(played: Database) -> None:
     assert findings.is_clean, findings.breaches
     assert findings.players == len(PLAYERS)
     assert findings.movements == len(PLAYERS) * len(STORY)
-    assert steps[-1][0] == steps[-1][1] == 3 * len(INVARIANTS)
+    assert steps[-1][0] == steps[-1][1] == 3 * len(CHECKS)
 
 
 BREACHES = {
@@ -175,16 +185,22 @@ async def test_what_operators_did_cannot_be_changed_unnoticed(
 
 
 NOT_OF_WHAT_IS_RECENT = {"trial_balance", "key_has_its_movement"}
+OF_NO_PLAYER = {"action_is_chained", "actions_end_at_their_head", "user_is_as_noted"}
 
 
 def test_an_incremental_audit_has_every_law_that_can_be_told_of_what_is_recent() -> None:
     names = [invariant.name for invariant in INVARIANTS]
-    assert [invariant.name for invariant in RECENT_INVARIANTS] == [
-        name for name in names if name not in NOT_OF_WHAT_IS_RECENT
-    ]
+    recent = [invariant.name for invariant in invariants_of(RECENT_CHECKS)]
+    assert recent == [name for name in names if name not in NOT_OF_WHAT_IS_RECENT]
 
 
-@pytest.mark.parametrize("name", [invariant.name for invariant in RECENT_INVARIANTS])
+def test_an_audit_of_one_player_has_every_law_that_can_be_told_of_them() -> None:
+    names = [invariant.name for invariant in INVARIANTS]
+    theirs = [invariant.name for invariant in invariants_of(CHECKS_OF_PLAYERS)]
+    assert theirs == [name for name in names if name not in NOT_OF_WHAT_IS_RECENT | OF_NO_PLAYER]
+
+
+@pytest.mark.parametrize("name", [invariant.name for invariant in invariants_of(RECENT_CHECKS)])
 async def test_a_recent_breach_is_found_by_an_incremental_audit(
     played: Database, name: str
 ) -> None:
@@ -218,3 +234,88 @@ async def test_a_clock_that_stepped_back_breaks_no_law(played: Database) -> None
         )
     broken = {breach.invariant for breach in (await examine(played)).breaches}
     assert broken == {"chain_unbroken"}, "the hash tells that the time was changed, nothing else"
+
+
+@pytest.mark.parametrize("name", [invariant.name for invariant in invariants_of(CHECKS_OF_PLAYERS)])
+async def test_a_breach_is_found_by_an_audit_of_its_player_alone(
+    played: Database, name: str
+) -> None:
+    await break_in(played, BREACHES[name])
+    findings = {
+        user_id: await audit(played.service_url, user_id=user_id)
+        for user_id in await user_ids(played)
+    }
+    assert all(each.players == 1 for each in findings.values())
+    guilty = {
+        user_id
+        for user_id, each in findings.items()
+        if name in {breach.invariant for breach in each.breaches}
+    }
+    assert len(guilty) == (2 if name == "account_is_as_opened" else 1)
+
+
+async def test_an_audit_of_a_player_who_is_not_there_says_so(played: Database) -> None:
+    with pytest.raises(UnknownPlayerError, match="There is no player nobody"):
+        await audit(played.service_url, user_id="nobody")
+
+
+async def user_ids(db: Database) -> list[str]:
+    connection = await connect(db.superuser_url)
+    rows = await connection.fetch("SELECT user_id FROM players ORDER BY player_id")
+    await connection.close()
+    return [row["user_id"] for row in rows]
+
+
+async def test_every_connection_sees_the_snapshot_of_the_first(played: Database) -> None:
+    """What is committed while an audit runs is looked at by none of its connections."""
+    async with snapshot(played.service_url, 2) as (first, second):
+        writer = await connect(played.superuser_url)
+        await writer.execute(
+            "INSERT INTO transaction_keys VALUES ('callback', 'phantom', '', 1, 99)"
+        )
+        await writer.close()
+        counts = [
+            await connection.fetchval("SELECT count(*) FROM transaction_keys")
+            for connection in (first, second)
+        ]
+    assert counts == [2 * len(STORY)] * 2
+
+
+async def test_a_player_range_of_one_law_s_offenders_hides_no_other_law_s(played: Database) -> None:
+    """Laws that share a query have a bounded list each."""
+    await break_in(
+        played,
+        "UPDATE movements SET extra_data = 'forged'",
+        """
+        INSERT INTO movements SELECT (jsonb_populate_record(m, jsonb_build_object('position', n))).*
+        FROM movements m, generate_series(100, 300) n WHERE player_id = 1 AND position = 3
+        """,
+        "UPDATE movements SET currency = 'EUR' WHERE player_id = 2 AND position = 13",
+    )
+    findings = await audit(played.service_url)
+    counted = Counter(breach.invariant for breach in findings.breaches)
+    assert counted["chain_unbroken"] == counted["no_gaps"] == OFFENDERS_MAX
+    assert counted["one_currency"] == 1
+
+
+async def plans_of(db: Database, checks: tuple[Check, ...], scope: object) -> list[str]:
+    """What PostgreSQL would do for each check, statistics being those of an empty database."""
+    async with snapshot(db.service_url, by_key=True) as (connection,):
+        return [
+            "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {check.query}", scope))
+            for check in checks
+        ]
+
+
+@pytest.mark.parametrize("table", ["movements", "rounds", "wallets", "players", "transaction_keys"])
+async def test_a_part_is_read_by_key_and_no_table_of_players_is_read_whole(
+    played: Database, table: str
+) -> None:
+    moment = datetime.now(UTC) - timedelta(hours=1)
+    plans = [
+        *await plans_of(played, RECENT_CHECKS, moment),
+        *await plans_of(played, CHECKS_OF_PLAYERS, [1]),
+    ]
+    assert plans
+    for plan in plans:
+        assert f"Seq Scan on {table} " not in plan, plan

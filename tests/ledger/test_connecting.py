@@ -101,7 +101,7 @@ async def test_migrations_and_the_audit_take_such_an_address(guarded: Guarded) -
     )
     await upgrade(url)
     assert await current_revision(url) == head_revision()
-    async with snapshot(url) as connection:
+    async with snapshot(url) as (connection,):
         assert await connection.fetchval(ENCRYPTED) is True
         assert await connection.fetchval("SHOW application_name") == "till-7"
         assert await connection.fetchval("SHOW lock_timeout") == "1234ms"

@@ -8,9 +8,10 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from app.cashier.audit import Breach, Findings, audit
-from app.console.arguments import checked_moment, read_moment
+from app.cashier.audit import CONNECTIONS, Breach, Findings, UnknownPlayerError, audit
+from app.console.arguments import checked_moment, checked_text, read_moment
 from app.console.database import reach, ready_database
+from app.console.errors import ConsoleError
 from app.console.output.layout import Rows
 from app.console.output.printer import AsJson, print_json, show, watched_errors
 from app.settings import load_database_settings
@@ -26,18 +27,35 @@ Since = Annotated[
 ]
 
 
-def audit_command(since: Since = None, as_json: AsJson = False) -> None:
+Player = Annotated[
+    str | None, typer.Option(help="Only this player, since their first day.", callback=checked_text)
+]
+Jobs = Annotated[
+    int, typer.Option(min=1, max=16, help="Connections that share the work; one a core or fewer.")
+]
+
+
+def audit_command(
+    since: Since = None, player: Player = None, jobs: Jobs = CONNECTIONS, as_json: AsJson = False
+) -> None:
     """Check every law of the ledger; exit code 1 and the offenders if one is broken."""
+    if since is not None and player is not None:
+        raise typer.BadParameter("--since and --player exclude each other")
     begin = None if since is None else read_moment(since)
     with ready_database(load_database_settings()) as database, _bar() as bar:
         task = bar.add_task("auditing", total=None)
-        findings = reach(
-            audit(
-                database.reports_url,
-                since=begin,
-                progress=lambda done, of: bar.update(task, completed=done, total=of),
+        try:
+            findings = reach(
+                audit(
+                    database.reports_url,
+                    since=begin,
+                    user_id=player,
+                    connections=jobs,
+                    progress=lambda done, of: bar.update(task, completed=done, total=of),
+                )
             )
-        )
+        except UnknownPlayerError as error:
+            raise ConsoleError(str(error)) from error
     if as_json:
         print_json(json.loads(json.dumps(_as_dict(findings), default=_plain)))
     else:

@@ -1,35 +1,45 @@
-"""The audit's laws: each is one query that returns the offenders.
+"""The audit's laws: each is found broken by a query that returns the offenders.
 
-A query looks at what its scope names: everything of a range of players, or what was touched since a
-moment. It trusts nothing that was stored where it can be computed again: the chain is hashed anew,
-rounds and the use of limits are added up anew from the journal.
+A query looks at what its scope names: everything of a range of players, all of some players, or
+what was touched since a moment. It trusts nothing that was stored where it can be computed again:
+the chain is hashed anew, rounds and the use of limits are added up anew from the journal.
 """
 
 from typing import Final
 
-from app.ledger.audit import accounts, early_aborts, journal, operators, rounds, wallets
-from app.ledger.audit.scope import EVERYTHING, RECENT, Invariant, Scope
+from app.ledger.audit import accounts, early_aborts, journal, operators, rounds, sums, wallets
+from app.ledger.audit.scope import EVERYTHING, OF_PLAYERS, RECENT, Check, Invariant, Scope
 
 
-def _laws(scope: Scope) -> tuple[Invariant, ...]:
+def _checks(scope: Scope) -> tuple[Check, ...]:
+    """Return every check, those that take the longest first."""
     return (
-        *wallets.laws(scope),
-        *journal.laws(scope),
-        *rounds.laws(scope),
-        *early_aborts.laws(scope),
-        *accounts.laws(scope),
-        *operators.laws(scope),
+        *journal.checks(scope),
+        *rounds.checks(scope),
+        *sums.checks(scope),
+        *wallets.checks(scope),
+        *early_aborts.checks(scope),
+        *accounts.checks(scope),
+        *operators.checks(scope),
     )
 
 
-INVARIANTS: Final = _laws(EVERYTHING)
-"""Every law, in the order in which a reader would want to hear of a breach.
+def invariants_of(checks: tuple[Check, ...]) -> tuple[Invariant, ...]:
+    """Return the laws that the checks look at."""
+    return tuple(law for check in checks for law in check.invariants)
 
-$1 and $2 are the first and the last player of a range.
-"""
 
-RECENT_INVARIANTS: Final = _laws(RECENT)
+CHECKS: Final = _checks(EVERYTHING)
+"""Every law; $1 and $2 are the first and the last player of a range."""
+
+CHECKS_OF_PLAYERS: Final = _checks(OF_PLAYERS)
+"""The laws of the players whose numbers are $1, without those that only a look at all can tell."""
+
+RECENT_CHECKS: Final = _checks(RECENT)
 """The laws of what was touched since $1, without those that only a look at everything can tell."""
+
+INVARIANTS: Final = invariants_of(CHECKS)
+"""Every law of the ledger."""
 
 UPPER_BOUNDS: Final = """
 SELECT player_id FROM (

@@ -1,13 +1,13 @@
 """Laws of aborts that came early: each was refused once, and is what has become of it since."""
 
-from app.ledger.audit.scope import ABORTS, BETS, IS_STREAMER, Invariant, Scope
+from app.ledger.audit.scope import ABORTS, BETS, IS_STREAMER, Check, Scope
 
 _AMOUNT_ASKED = r"CASE WHEN f.amount ~ '^\d{1,18}(\.\d{1,18})?$' THEN f.amount::numeric END"
 """Of a row `f` of refusals, which keeps amounts as they were asked."""
 
 
-def laws(scope: Scope) -> tuple[Invariant, ...]:
-    """Return the laws, for what the scope looks at."""
+def checks(scope: Scope) -> tuple[Check, ...]:
+    """Return the checks of what the scope looks at."""
     return (
         _overtaken_bet_has_its_abort(scope),
         _has_its_round(scope),
@@ -17,8 +17,8 @@ def laws(scope: Scope) -> tuple[Invariant, ...]:
     )
 
 
-def _overtaken_bet_has_its_abort(scope: Scope) -> Invariant:
-    return Invariant(
+def _overtaken_bet_has_its_abort(scope: Scope) -> Check:
+    return Check.of_one(
         "overtaken_bet_has_its_abort",
         "a bet is refused as overtaken once for each early abort that was used up",
         f"""
@@ -39,8 +39,8 @@ def _overtaken_bet_has_its_abort(scope: Scope) -> Invariant:
     )
 
 
-def _has_its_round(scope: Scope) -> Invariant:
-    return Invariant(
+def _has_its_round(scope: Scope) -> Check:
+    return Check.of_one(
         "early_abort_has_its_round",
         "a round knows that it has early aborts exactly if it has",
         f"""
@@ -55,8 +55,8 @@ def _has_its_round(scope: Scope) -> Invariant:
     )
 
 
-def _was_refused(scope: Scope) -> Invariant:
-    return Invariant(
+def _was_refused(scope: Scope) -> Check:
+    return Check.of_one(
         "early_abort_was_refused",
         "an early abort is an abort that was refused at its moment, for its amount",
         f"""
@@ -79,7 +79,7 @@ def _was_refused(scope: Scope) -> Invariant:
     )
 
 
-def _is_in_its_state(scope: Scope) -> Invariant:
+def _is_in_its_state(scope: Scope) -> Check:
     """Hold states against the journal.
 
     An abort that is settled has an outcome under its own id. Each declined bet of an amount absorbs
@@ -97,7 +97,7 @@ def _is_in_its_state(scope: Scope) -> Invariant:
         WHERE e.player_id = a.player_id AND e.event_id = a.event_id
           AND e.is_streamer = a.is_streamer AND e.amount = a.amount AND e.state = 'absorbed'
     """
-    return Invariant(
+    return Check.of_one(
         "early_abort_is_in_its_state",
         "what is said to have become of an early abort is what the journal says",
         f"""
@@ -118,8 +118,8 @@ def _is_in_its_state(scope: Scope) -> Invariant:
     )
 
 
-def _remembered_amount_was_refused(scope: Scope) -> Invariant:
-    return Invariant(
+def _remembered_amount_was_refused(scope: Scope) -> Check:
+    return Check.of_one(
         "remembered_amount_was_refused",
         "a round remembers no amount but those of aborts that were refused in it",
         f"""

@@ -6,7 +6,7 @@ looked at in the range that contains its own number.
 
 from typing import Final
 
-from app.ledger.audit.scope import Invariant, Scope
+from app.ledger.audit.scope import Check, Scope
 
 _CANONICAL: Final = """
     concat_ws('|', 'v1',
@@ -20,13 +20,15 @@ _CANONICAL: Final = """
 """The text that a row `a` of operator_actions was hashed with."""
 
 
-def laws(scope: Scope) -> tuple[Invariant, ...]:
-    """Return the laws, for what the scope looks at."""
+def checks(scope: Scope) -> tuple[Check, ...]:
+    """Return the checks of what the scope looks at."""
+    if scope.actions is None:
+        return ()
     return (_is_chained(scope), _ends_at_its_head(scope), _user_is_as_noted(scope))
 
 
-def _is_chained(scope: Scope) -> Invariant:
-    return Invariant(
+def _is_chained(scope: Scope) -> Check:
+    return Check.of_one(
         "action_is_chained",
         "every action of an operator has the hash of the one before it and of its own content",
         f"""
@@ -41,8 +43,8 @@ def _is_chained(scope: Scope) -> Invariant:
     )
 
 
-def _ends_at_its_head(scope: Scope) -> Invariant:
-    return Invariant(
+def _ends_at_its_head(scope: Scope) -> Check:
+    return Check.of_one(
         "actions_end_at_their_head",
         "the last action of an operator is the one that was noted as the last",
         f"""
@@ -58,9 +60,9 @@ def _ends_at_its_head(scope: Scope) -> Invariant:
     )
 
 
-def _user_is_as_noted(scope: Scope) -> Invariant:
+def _user_is_as_noted(scope: Scope) -> Check:
     """Hold roles, and whether somebody may sign in, against the last change that was noted."""
-    return Invariant(
+    return Check.of_one(
         "user_is_as_noted",
         "a user has the roles, and may or may not sign in, as was noted last",
         f"""
