@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from app.cashier.batching import Batcher
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.readiness import sync_warning, why_not_ready
+from app.cashier.sealing import Sealer, seal_every_day
 from app.cashier.startup_checks import check_startup
 from app.cashier.traced_batching import TracedBatcher
 from app.edges.callback.answers import DuplicateReply, not_understood
@@ -44,6 +45,7 @@ from app.edges.transfer.handlers import Choices as TransferChoices
 from app.edges.transfer.handlers import Handlers as TransferHandlers
 from app.edges.transfer.one_time import OneTime
 from app.ledger.transaction import Ledger
+from app.proof.keys import private_key
 from app.server.errors import AddressTakenError
 from app.server.port import Served
 from app.server.private_port import private_server
@@ -133,6 +135,7 @@ def build_app(
         {"callback": endpoint.requests, "transfer": transfer_endpoint.requests},
         expects_sync=expects_sync,
     )
+    sealer = _sealer(settings)
     readiness = Readiness(
         lambda: why_not_ready(ledger),
         lambda: sync_warning(ledger, is_expected=expects_sync),
@@ -150,6 +153,9 @@ def build_app(
                 if private_port:
                     probes = probes_app(readiness, numbers, _private_ports(settings))
                     await _open_private_port(beside, settings, probes)
+                if sealer is not None:
+                    sealing = asyncio.create_task(seal_every_day(database_url, sealer))
+                    beside.push_async_callback(_cancelled, sealing)
                 # Objects built so far live as long as the process, so the collector skips them.
                 gc.collect()
                 gc.freeze()
@@ -234,6 +240,18 @@ def _platform_tokens(settings: Settings, ledger: Ledger, clock: Clock) -> Platfo
         keys=settings.platform_keys,
         clock=clock,
     )
+
+
+def _sealer(settings: Settings) -> Sealer | None:
+    """Return who seals the ledger; the key was read before the server started."""
+    if settings.seal_key is None or settings.seal_to is None:
+        return None
+    return Sealer(private_key(settings.seal_key), settings.seal_to)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _transfer_endpoint(

@@ -110,6 +110,34 @@ class DatabaseSettings(BaseSettings):
     data_dir: Path = Path(".wallet")
     """Where the embedded PostgreSQL keeps its data."""
 
+    seal_key: Path | None = None
+    """The file of the private key that seals the ledger; unset: it is not sealed."""
+
+    seal_to: Path | None = None
+    """The file outside the database that every seal is appended to."""
+
+    seal_keys_known: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(settings_parsing.words)
+    ] = ()
+    """Public keys that sealed before, comma-separated, for `wallet audit`."""
+
+    @model_validator(mode="after")
+    def _sealing_is_whole(self) -> Self:
+        """Check that a seal would be kept in both places."""
+        if (self.seal_key is None) is not (self.seal_to is None):
+            raise ValueError("WALLET_SEAL_KEY and WALLET_SEAL_TO must be set together")
+        return self
+
+    @field_validator("seal_keys_known")
+    @classmethod
+    def _are_public_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Check that each is a public key."""
+        for key in value:
+            fault = settings_parsing.public_key_fault(key)
+            if fault is not None:
+                raise ValueError(fault)
+        return value
+
     @field_validator("database_url", "owner_database_url", "reports_database_url")
     @classmethod
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:

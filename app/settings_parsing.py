@@ -16,6 +16,9 @@ from joserfc.jwk import ECKey, OKPKey
 AGENT_KEY_BYTES = 32
 """A256GCM takes keys of 256 bits, no more and no less."""
 
+PUBLIC_KEY_BYTES = 32
+"""An Ed25519 key."""
+
 CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
 SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
 
@@ -28,6 +31,17 @@ PLACEHOLDER = re.compile(
 
 DISTINCT_CHARACTERS_MIN = 4
 """A random key of 16 hexadecimal digits has fewer once in some hundreds of millions of times."""
+
+
+def public_key_fault(text: str) -> str | None:
+    """Say why a text is no public key that seals, or None."""
+    try:
+        raw = base64.b64decode(text.rstrip("=") + "=", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != PUBLIC_KEY_BYTES:
+        return "must be public keys of 43 characters of base64url, as `wallet seal key` prints them"
+    return None
 
 
 def secret_fault(secret: str, length_min: int) -> str | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from app.cashier import seal_audit
 from app.ledger.audit import (
     CHECKS,
     CHECKS_OF_PLAYERS,
@@ -23,6 +24,7 @@ from app.ledger.audit import (
 from app.ledger.audit.offenders import offenders
 from app.ledger.audit.scope import Check
 from app.ledger.snapshot import snapshot
+from app.proof.seal import SignedSeal
 
 if TYPE_CHECKING:
     from app.ledger.snapshot import Connection
@@ -80,11 +82,16 @@ async def audit(
     *,
     since: datetime | None = None,
     user_id: str | None = None,
+    keys: Sequence[str] = (),
+    against: Sequence[SignedSeal] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
     connections: int = CONNECTIONS,
     players_at_a_time: int | None = None,
 ) -> Findings:
     """Check every law; of what was written `since` a moment, or of one player, if that is asked.
+
+    An audit of everything also holds the ledger against its seals, which one of the public `keys`
+    must have signed, and those `against` the ones that stand outside of it.
 
     `progress` is called with (steps done, steps in all). Raises UnknownPlayerError, or the driver's
     errors if the database cannot be reached.
@@ -94,20 +101,28 @@ async def audit(
         plan = await _plan(opened[0], since, user_id, players_at_a_time)
         # By check, the longest first, so that the connections end at about the same time.
         tasks = deque((check, scope) for check in plan.checks for scope in plan.scopes)
-        steps = len(tasks)
+        steps = len(tasks) + (not is_part)
         found: list[tuple[str, dict[str, Any]]] = []
 
+        done = 0
+
         async def work(connection: "Connection") -> None:
+            nonlocal done
             while tasks:
                 check, scope = tasks.popleft()
                 found.extend(await offenders(connection, check, *scope))
-                progress(steps - len(tasks), steps)
+                done += 1
+                progress(done, steps)
 
         progress(0, steps)
         async with asyncio.TaskGroup() as group:
             for connection in opened:
                 group.create_task(work(connection))
-    laws = invariants_of(tuple(plan.checks))
+        laws = [*invariants_of(tuple(plan.checks))]
+        if not is_part:
+            laws += seal_audit.invariants(keys, against)
+            found += await seal_audit.audit_seals(opened[0], keys, against)
+            progress(steps, steps)
     place = {law.name: number for number, law in enumerate(laws)}
     found.sort(key=lambda one: place[one[0]])
     breaches = [Breach(name, laws[place[name]].law, offender) for name, offender in found]

@@ -26,6 +26,7 @@ from app.console.commands.audit import audit_command
 from app.console.commands.funds import deposit, grant, revoke, withdraw
 from app.console.commands.movements import movements, rounds
 from app.console.commands.players import players
+from app.console.commands.seals import prove_command, seals, verify_command
 from app.console.commands.serve import serve as serve_until_stopped
 from app.console.commands.settings import scope, settings
 from app.console.commands.simulate import simulate_command
@@ -187,6 +188,9 @@ console.command("revoke")(revoke)
 console.add_typer(movements)
 console.add_typer(rounds)
 console.add_typer(agents)
+console.add_typer(seals)
+console.command("prove")(prove_command)
+console.command("verify-proof")(verify_command)
 console.command("transfer")(transfer)
 
 

@@ -619,6 +619,7 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "operators",
         "operator_sessions",
         "operator_actions",
+        "seals",
         *OWNED_BY_MIGRATIONS,
     }
     assert unled == {"transaction_keys", "maintenance_notices"} | of_the_whole_ledger | (

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from app.cashier.audit import CONNECTIONS, Breach, Findings, UnknownPlayerError, audit
 from app.console.arguments import checked_moment, checked_text, read_moment
+from app.console.commands.seals import known_keys, seals_of
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
 from app.console.output.layout import Rows
@@ -30,19 +32,37 @@ Since = Annotated[
 Player = Annotated[
     str | None, typer.Option(help="Only this player, since their first day.", callback=checked_text)
 ]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="A public key that seals, beside those of the settings."),
+]
+Against = Annotated[
+    Path | None,
+    typer.Option(help="The file outside the database that seals are appended to."),
+]
 Jobs = Annotated[
     int, typer.Option(min=1, max=16, help="Connections that share the work; one a core or fewer.")
 ]
 
 
 def audit_command(
-    since: Since = None, player: Player = None, jobs: Jobs = CONNECTIONS, as_json: AsJson = False
+    since: Since = None,
+    player: Player = None,
+    key: Keys = None,
+    against: Against = None,
+    jobs: Jobs = CONNECTIONS,
+    as_json: AsJson = False,
 ) -> None:
     """Check every law of the ledger; exit code 1 and the offenders if one is broken."""
     if since is not None and player is not None:
         raise typer.BadParameter("--since and --player exclude each other")
+    if against is not None and (since is not None or player is not None):
+        raise typer.BadParameter("--against looks at everything: leave --since and --player out")
+    settings = load_database_settings()
+    keys = known_keys(settings, key or ())
+    outside = None if against is None else seals_of(against)
     begin = None if since is None else read_moment(since)
-    with ready_database(load_database_settings()) as database, _bar() as bar:
+    with ready_database(settings) as database, _bar() as bar:
         task = bar.add_task("auditing", total=None)
         try:
             findings = reach(
@@ -50,6 +70,8 @@ def audit_command(
                     database.reports_url,
                     since=begin,
                     user_id=player,
+                    keys=keys,
+                    against=outside,
                     connections=jobs,
                     progress=lambda done, of: bar.update(task, completed=done, total=of),
                 )

@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import Callable
 
+from app.console.commands.seals import sealer_of
 from app.console.data_owner import claim
 from app.console.database import Database, ready_database
 from app.console.demo import open_demo
@@ -18,6 +19,9 @@ def serve(settings: Settings, build_app: BuildApp, say: Say) -> None:
     """Serve until Ctrl-C or SIGTERM, then stop what we started."""
     # SIGTERM stops us as Ctrl-C does, so that `with` blocks clean up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if settings.seal_key is not None:
+        # A key that cannot be used is said here, and not by every process that serves.
+        sealer_of(settings)
     try:
         check_private_ports(settings.private_host, settings.private_port, settings.workers)
         with (

@@ -7,7 +7,16 @@ the chain is hashed anew, rounds and the use of limits are added up anew from th
 
 from typing import Final
 
-from app.ledger.audit import accounts, early_aborts, journal, operators, rounds, sums, wallets
+from app.ledger.audit import (
+    accounts,
+    early_aborts,
+    journal,
+    operators,
+    rounds,
+    seals,
+    sums,
+    wallets,
+)
 from app.ledger.audit.scope import EVERYTHING, OF_PLAYERS, RECENT, Check, Invariant, Scope
 
 
@@ -18,6 +27,7 @@ def _checks(scope: Scope) -> tuple[Check, ...]:
         *rounds.checks(scope),
         *sums.checks(scope),
         *wallets.checks(scope),
+        *seals.checks(scope),
         *early_aborts.checks(scope),
         *accounts.checks(scope),
         *operators.checks(scope),

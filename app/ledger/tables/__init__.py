@@ -24,6 +24,7 @@ from app.ledger.tables.privileges import APPEND_ONLY, CHANGEABLE, CLEARED_ONLY, 
 from app.ledger.tables.refusals import refusals
 from app.ledger.tables.requests import maintenance_notices, request_ids
 from app.ledger.tables.rounds import early_aborts, rounds
+from app.ledger.tables.seals import sealed_heads, seals
 from app.ledger.tables.settings import (
     applied_views,
     decision_setting_changes,
@@ -56,6 +57,8 @@ __all__ = [
     "refusals",
     "request_ids",
     "rounds",
+    "sealed_heads",
+    "seals",
     "sessions",
     "transaction_keys",
     "unanswered",

@@ -14,6 +14,8 @@ APPEND_ONLY: Final = (
     "ledger_settings",
     "decision_setting_changes",
     "operator_actions",
+    "seals",
+    "sealed_heads",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 

@@ -1,0 +1,164 @@
+"""Seal the ledger: write where every chain stands, signed, into the database and a file outside.
+
+1. One process seals at a time, on one snapshot, while movements go on.
+2. The file must be what the ledger says: every seal in it stands in the ledger, in its order.
+   Otherwise nothing is sealed, since somebody took seals away.
+3. The seal is committed in the database, and then appended to the file and flushed to the disk. A
+   process that dies between the two leaves a seal that the next one appends.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from app.ledger.seals import (
+    GRACE,
+    LISTS,
+    database_clock,
+    every_seal,
+    guards,
+    heads,
+    keep,
+    kept_rows,
+    last_seal,
+    list_since,
+    schema_label,
+    sealing,
+)
+from app.proof.merkle import Tree
+from app.proof.seal import (
+    NONE_BEFORE,
+    Seal,
+    SealFaultError,
+    SignedSeal,
+    seals_from_lines,
+    sign,
+)
+
+logger: Final = structlog.get_logger("seals")
+
+LOOK_AGAIN: Final = timedelta(minutes=15)
+"""How often a serving process looks whether today's seal is there, also after a failure."""
+
+DAY: Final = timedelta(days=1)
+
+
+class SealingError(Exception):
+    """Nothing was sealed; the message says why, in one sentence."""
+
+
+class Sealer(NamedTuple):
+    """Who seals, and where the seals go outside the database."""
+
+    key: Ed25519PrivateKey
+    file: Path
+
+
+async def seal(url: str, sealer: Sealer, *, older_than: datetime | None = None) -> Seal | None:
+    """Seal the ledger; None: another process is sealing, or the last seal is not that old.
+
+    Raises SealingError, or the driver's errors if the database cannot be reached.
+    """
+    async with sealing(url) as connection:
+        if connection is None:
+            return None
+        last = await last_seal(connection)
+        outside = await asyncio.to_thread(read_seals, sealer.file)
+        known = await every_seal(connection)
+        if [*outside] != known[: len(outside)]:
+            raise SealingError(
+                f"The file {sealer.file} has seals that the ledger has not: seals were changed or "
+                f"taken away. Run `wallet audit --against {sealer.file}`."
+            )
+        before = None if last is None else last.seal
+        if before is not None and older_than is not None and before.sealed_at >= older_than:
+            await asyncio.to_thread(append_seals, sealer.file, known[len(outside) :])
+            return None
+        now = await database_clock(connection)
+        tree = Tree()
+        async for _, leaf in heads(connection):
+            tree.add(leaf)
+        upto = {} if before is None else {part.name: part.last_id for part in before.lists}
+        made = Seal(
+            number=1 if before is None else before.number + 1,
+            previous=NONE_BEFORE if last is None else last.hash,
+            sealed_at=now,
+            chains=tree.size,
+            root=tree.finish()[0].hex(),
+            lists=tuple(
+                [
+                    await list_since(connection, name, upto.get(name, 0), now - GRACE)
+                    for name in sorted(LISTS)
+                ]
+            ),
+            kept=await kept_rows(connection),
+            schema=await schema_label(connection),
+            guards=await guards(connection),
+        )
+        signed = sign(made, sealer.key)
+        await keep(connection, made.number, now, signed)
+    # Committed.
+    await asyncio.to_thread(append_seals, sealer.file, [*known[len(outside) :], signed])
+    return made
+
+
+async def seal_every_day(url: str, sealer: Sealer) -> None:
+    """Seal once on each UTC day, as long as the process runs; a failure is logged and tried again.
+
+    Every serving process does so: the first one seals, and the others find the seal there.
+    """
+    while True:
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        try:
+            made = await seal(url, sealer, older_than=today)
+        except Exception as error:  # noqa: BLE001 - whatever it is, movements go on, and it is said
+            logger.error("not sealed", reason=str(error) or type(error).__name__)  # noqa: TRY400
+        else:
+            if made is not None:
+                logger.info("sealed", number=made.number, chains=made.chains, root=made.root)
+        left = today + DAY - datetime.now(UTC)
+        # Not all processes at the same moment after midnight.
+        jitter = timedelta(milliseconds=secrets.randbelow(5000))
+        wait = min(max(left, timedelta(0)) + jitter, LOOK_AGAIN)
+        await asyncio.sleep(wait / timedelta(seconds=1))
+
+
+def read_seals(path: Path) -> list[SignedSeal]:
+    """Read the seals of a file; a file that is not there has none. Raises SealingError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        # A process that died while it appended leaves a piece of a line, which is not a seal.
+        whole, newline, _ = text.rpartition("\n")
+        return seals_from_lines(whole.split("\n") if newline else [])
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SealingError(f"The file {path} cannot be read: {error.strerror}.") from error
+    except (SealFaultError, UnicodeDecodeError) as error:
+        raise SealingError(f"The file {path} is not a file of seals: {error}") from error
+
+
+def append_seals(path: Path, signed: Sequence[SignedSeal]) -> None:
+    """Append seals to a file, each a line, and flush them to the disk. Raises SealingError."""
+    if not signed:
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        with os.fdopen(descriptor, "rb+") as file:
+            content = file.read()
+            file.truncate(content.rfind(b"\n") + 1)
+            for each in signed:
+                file.write(each.as_line().encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise SealingError(
+            f"The ledger is sealed, and the file {path} cannot be written: {error.strerror}."
+        ) from error

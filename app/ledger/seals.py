@@ -1,0 +1,362 @@
+"""What a seal is made of, how it is kept, and what an audit holds against it: SQL on a snapshot.
+
+1. `heads`            the leaves of the Merkle tree: the last link of every chain, by player
+2. `list_since`      what a list that is only added to has gained, as a digest
+3. `kept_rows`, `guards`, `schema_label`   what must not shrink, and what guards the tables
+4. `keep`             the seal, and where the chains that grew stand now
+5. `sealed_heads_at`  the leaves again, as they were sealed
+6. `list_by_seal`    the digests of a list again, one for each seal
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.database_url import connect_arguments
+from app.ledger.connecting import connect
+from app.ledger.money.rows import entry_of
+from app.ledger.money.statements import ENTRY_COLUMNS
+from app.ledger.snapshot import SETTINGS
+from app.ledger.tables import APPEND_ONLY, CLEARED_ONLY, metadata
+from app.proof.seal import ListPart, SignedSeal
+from app.wallet.journal import JournalEntry
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+LOCK_KEY: Final = 0x7365616C
+"""The advisory lock of who seals: `seal` in ASCII."""
+
+GRACE: Final = timedelta(minutes=10)
+"""A row this old has no transaction beside it that began before it and is still open: the service
+bounds each to its deadline. So every lower number of its list is there, or never will be."""
+
+ROWS_AT_A_TIME: Final = 20_000
+
+
+class ListTable(NamedTuple):
+    """A list that is only added to: the column that counts it, and the one that dates it."""
+
+    number: str
+    moment: str
+
+
+LISTS: Final = {
+    "account_changes": ListTable("change_id", "ledger_time"),
+    "decision_setting_changes": ListTable("change_id", "changed_at"),
+    "maintenance_notices": ListTable("notice_id", "received_at"),
+    "operator_actions": ListTable("action_id", "ledger_time"),
+    "refusals": ListTable("refusal_id", "ledger_time"),
+}
+"""Lists whose rows a seal covers one by one."""
+
+KEPT: Final = (
+    "account_openings",
+    "early_aborts",
+    "movements",
+    "operators",
+    "players",
+    "request_ids",
+    "rounds",
+    "sessions",
+    "transaction_keys",
+)
+"""Tables that never lose a row; what stands in them is for the audit's laws to say."""
+
+_LEAF: Final = """
+sha256('\\x00'::bytea || convert_to(
+    'head|' || player_id || '|' || position || '|' || encode(chain, 'hex'), 'UTF8'))
+"""
+"""`head_leaf` in SQL."""
+
+_HEADS: Final = f"""
+SELECT player_id, {_LEAF} AS leaf FROM wallets ORDER BY player_id
+"""  # noqa: S608 - composed of constants
+
+_SEALED_HEADS: Final = f"""
+SELECT player_id, {_LEAF} AS leaf
+FROM (SELECT DISTINCT ON (player_id) player_id, position, chain
+      FROM sealed_heads WHERE number <= $1 ORDER BY player_id, position DESC) h
+ORDER BY player_id
+"""  # noqa: S608 - composed of constants
+
+_KEEP: Final = """
+INSERT INTO seals (number, sealed_at, seal, key, signature) VALUES ($1, $2, $3, $4, $5)
+"""
+
+_KEEP_HEADS: Final = """
+INSERT INTO sealed_heads (player_id, position, chain, number)
+SELECT w.player_id, w.position, w.chain, $1
+FROM wallets w
+WHERE NOT EXISTS (SELECT FROM sealed_heads h
+                  WHERE h.player_id = w.player_id AND h.position = w.position)
+"""
+
+_SEALS: Final = "SELECT seal, key, signature FROM seals ORDER BY number"
+_LAST: Final = f"{_SEALS} DESC LIMIT 1"
+
+_ROW: Final = "sha256(convert_to(jsonb_strip_nulls(to_jsonb(t))::text, 'UTF8'))"
+"""A row's digest. A column that a later release adds is null in older rows, and left out."""
+
+_DIGEST: Final = (
+    "encode(sha256(coalesce(string_agg({row}, ''::bytea ORDER BY {number}), '')), 'hex')"
+)
+
+_GUARDS: Final = """
+WITH guard AS (
+    SELECT concat_ws(' ', 'constraint', c.relname, k.conname, pg_get_constraintdef(k.oid),
+                     k.convalidated) AS line
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+    WHERE c.relnamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT concat_ws(' ', 'trigger', c.relname, pg_get_triggerdef(t.oid), t.tgenabled)
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND NOT t.tgisinternal
+    UNION ALL
+    SELECT concat_ws(' ', 'foreign keys', c.relname, t.tgenabled, count(*))
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND t.tgisinternal
+    GROUP BY c.relname, t.tgenabled
+    UNION ALL
+    SELECT concat_ws(' ', 'function', p.proname, pg_get_function_identity_arguments(p.oid),
+                     p.prosecdef, p.proconfig, sha256(convert_to(p.prosrc, 'UTF8')))
+    FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT concat_ws(' ', 'unique', pg_get_indexdef(i.indexrelid))
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique
+    UNION ALL
+    SELECT concat_ws(' ', 'may', c.relname, a.privilege_type)
+    FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+    WHERE c.relnamespace = 'public'::regnamespace AND a.grantee = 'wallet_service'::regrole
+    UNION ALL
+    SELECT concat_ws(' ', 'may', c.relname, f.attname, a.privilege_type)
+    FROM pg_attribute f JOIN pg_class c ON c.oid = f.attrelid
+    CROSS JOIN LATERAL aclexplode(f.attacl) a
+    WHERE c.relnamespace = 'public'::regnamespace AND a.grantee = 'wallet_service'::regrole
+)
+SELECT encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), 'UTF8')), 'hex')
+FROM guard
+"""
+"""What keeps the service from changing what is written, and wrong rows from being written."""
+
+_LABEL: Final = """
+SELECT concat_ws('/', (SELECT version_num FROM alembic_version),
+                 (SELECT rule_version FROM decision_settings),
+                 current_setting('server_version_num')::integer / 10000)
+"""
+
+_CONSTRAINTS: Final = """
+SELECT c.relname || '.' || k.conname
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+WHERE c.relnamespace = 'public'::regnamespace AND k.convalidated
+"""
+
+_TRIGGERS: Final = """
+SELECT c.relname || '.' || t.tgname
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = 'public'::regnamespace AND t.tgenabled IN ('O', 'A')
+"""
+
+_HEAD_AFTER: Final = """
+SELECT position, number FROM sealed_heads
+WHERE player_id = $1 AND position >= $2 ORDER BY position LIMIT 1
+"""
+
+_LEAVES_BEFORE: Final = """
+SELECT count(DISTINCT player_id) FROM sealed_heads WHERE player_id < $1 AND number <= $2
+"""
+
+_OF_TRANSACTION: Final = """
+WITH RECURSIVE sources (source) AS (
+    (SELECT source FROM transaction_keys ORDER BY source LIMIT 1)
+    UNION ALL
+    SELECT (SELECT k.source FROM transaction_keys k WHERE k.source > s.source
+            ORDER BY k.source LIMIT 1)
+    FROM sources s WHERE s.source IS NOT NULL
+)
+SELECT k.player_id, k.position
+FROM sources s JOIN transaction_keys k ON k.source = s.source AND k.transaction_id = $1
+ORDER BY k.player_id, k.position
+"""
+
+_LINK_BEFORE: Final = """
+SELECT coalesce(b.chain, CASE WHEN $2 = 1 THEN o.chain_start END)
+FROM account_openings o
+LEFT JOIN movements b ON b.player_id = o.player_id AND b.position = $2 - 1
+WHERE o.player_id = $1
+"""
+
+_ENTRIES: Final = f"""
+SELECT {ENTRY_COLUMNS} FROM movements m
+WHERE m.player_id = $1 AND m.position BETWEEN $2 AND $3 ORDER BY m.position
+"""  # noqa: S608 - composed of constants
+
+
+@asynccontextmanager
+async def sealing(url: str) -> AsyncIterator["Connection | None"]:
+    """Hold one snapshot in which a seal can be written; None: another process is sealing.
+
+    It is REPEATABLE READ: what is read is every wallet, which no movement should have to wait or
+    run again for, and what is written has a number of its own that nobody else can take.
+    """
+    settings = {**SETTINGS, "application_name": "wallet-seal", "synchronous_commit": "on"}
+    connection = await connect(connect_arguments(url), settings=settings)
+    try:
+        # Before the transaction, whose snapshot is then taken with the lock held.
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
+            yield None
+            return
+        async with connection.transaction(isolation="repeatable_read"):
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def heads(connection: "Connection") -> AsyncIterator[tuple[int, bytes]]:
+    """Yield each player and the leaf of their chain's last link, by player."""
+    async for row in connection.cursor(_HEADS, prefetch=ROWS_AT_A_TIME):
+        yield row["player_id"], row["leaf"]
+
+
+async def sealed_heads_at(
+    connection: "Connection", number: int
+) -> AsyncIterator[tuple[int, bytes]]:
+    """Yield each player and the leaf of where their chain stood at a seal, by player."""
+    async for row in connection.cursor(_SEALED_HEADS, number, prefetch=ROWS_AT_A_TIME):
+        yield row["player_id"], row["leaf"]
+
+
+async def last_seal(connection: "Connection") -> SignedSeal | None:
+    """Return the last seal."""
+    row = await connection.fetchrow(_LAST)
+    return None if row is None else SignedSeal(*row)
+
+
+async def every_seal(connection: "Connection") -> list[SignedSeal]:
+    """Return all seals, the first first."""
+    return [SignedSeal(*row) for row in await connection.fetch(_SEALS)]
+
+
+async def keep(connection: "Connection", number: int, at: datetime, signed: SignedSeal) -> None:
+    """Write a seal, and where the chains that grew since the one before stand."""
+    await connection.execute(_KEEP, number, at, *signed)
+    await connection.execute(_KEEP_HEADS, number)
+
+
+async def database_clock(connection: "Connection") -> datetime:
+    """Return the ledger's clock."""
+    now: datetime = await connection.fetchval("SELECT now()")
+    return now
+
+
+async def list_since(
+    connection: "Connection", name: str, last_id: int, until: datetime
+) -> ListPart:
+    """Return what a list has gained after a number, of what was there at a moment."""
+    number, moment = LISTS[name]
+    upto = await connection.fetchval(
+        f"SELECT max({number}) FROM {name} WHERE {moment} < $1",  # noqa: S608 - names of ours
+        until,
+    )
+    upto = max(upto or 0, last_id)
+    row = await connection.fetchrow(
+        f"SELECT count(*), {_DIGEST.format(row=_ROW, number=number)}"  # noqa: S608 - names of ours
+        f" FROM {name} t WHERE {number} > $1 AND {number} <= $2",
+        last_id,
+        upto,
+    )
+    if row is None:
+        raise AssertionError("an aggregate has one row")
+    return ListPart(name, upto, *row)
+
+
+async def list_by_seal(
+    connection: "Connection", name: str, last_ids: Sequence[int]
+) -> dict[int, tuple[int, str]]:
+    """Return the rows and the digest of each part of a list; a part ends with its last number."""
+    number = LISTS[name].number
+    rows = await connection.fetch(
+        f"""
+        SELECT part, count(*) AS rows, {_DIGEST.format(row="row", number="number")} AS digest
+        FROM (SELECT width_bucket({number}, $1::bigint[]) AS part, {number} AS number,
+                     {_ROW} AS row
+              FROM {name} t WHERE {number} < $2) t
+        GROUP BY part
+        """,  # noqa: S608 - names of ours
+        [last + 1 for last in last_ids],
+        last_ids[-1] + 1,
+    )
+    return {row["part"]: (row["rows"], row["digest"]) for row in rows}
+
+
+async def kept_rows(connection: "Connection") -> dict[str, int]:
+    """Count the rows of what never loses one."""
+    counts = ", ".join(
+        f"(SELECT count(*) FROM {name}) AS {name}"  # noqa: S608 - names of ours
+        for name in KEPT
+    )
+    row = await connection.fetchrow(f"SELECT {counts}")
+    return {} if row is None else dict(row)
+
+
+async def schema_label(connection: "Connection") -> str:
+    """Return what the guards depend on: the revision, the rule version, PostgreSQL's version."""
+    label: str = await connection.fetchval(_LABEL)
+    return label
+
+
+async def guards(connection: "Connection") -> str:
+    """Return the digest of the schema's guards."""
+    digest: str = await connection.fetchval(_GUARDS)
+    return digest
+
+
+async def missing_guards(connection: "Connection") -> list[str]:
+    """Return the constraints and triggers of the newest schema that are missing or disabled."""
+    wanted = {
+        f"{table.name}.{constraint.name}"
+        for table in metadata.sorted_tables
+        for constraint in table.constraints
+    }
+    there = {row[0] for row in await connection.fetch(_CONSTRAINTS)}
+    triggers = {f"{name}.append_only" for name in (*APPEND_ONLY, *CLEARED_ONLY)}
+    enabled = {row[0] for row in await connection.fetch(_TRIGGERS)}
+    return sorted((wanted - there) | (triggers - enabled))
+
+
+async def sealed_after(
+    connection: "Connection", player_id: int, position: int
+) -> tuple[int, int] | None:
+    """Return the first sealed position from here on, and its seal; None: not sealed yet."""
+    row = await connection.fetchrow(_HEAD_AFTER, player_id, position)
+    return None if row is None else (row["position"], row["number"])
+
+
+async def places_of(connection: "Connection", transaction_id: str) -> list[tuple[int, int]]:
+    """Return the player and the position of each movement under a transaction id."""
+    rows = await connection.fetch(_OF_TRANSACTION, transaction_id)
+    return [(row["player_id"], row["position"]) for row in rows]
+
+
+async def leaves_before(connection: "Connection", player_id: int, number: int) -> int:
+    """Count the chains of a seal that stand before a player's."""
+    count: int = await connection.fetchval(_LEAVES_BEFORE, player_id, number)
+    return count
+
+
+async def link_before(connection: "Connection", player_id: int, position: int) -> bytes | None:
+    """Return the link before an entry; None: it is lost."""
+    link: bytes | None = await connection.fetchval(_LINK_BEFORE, player_id, position)
+    return link
+
+
+async def entries_between(
+    connection: "Connection", player_id: int, first: int, last: int
+) -> list[JournalEntry]:
+    """Return a player's entries from one position to another."""
+    rows = await connection.fetch(_ENTRIES, player_id, first, last)
+    return [entry_of(row) for row in rows]
