@@ -152,7 +152,13 @@ def _people(console: Console) -> None:
     console("deposit", "fuzzed", "1000", "--id", "[red]t-1")
 
 
-@pytest.mark.usefixtures("_people")
+@pytest.fixture
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some commands make the file that they are told to make, whatever it is called."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("_people", "_folder")
 @pytest.mark.parametrize("path", COMMANDS)
 def test_no_input_ends_in_a_traceback(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     rotating = itertools.cycle(STREAMS)
