@@ -69,6 +69,10 @@ torture: venv ## the wallet's worst day, as long as you like (ARGS="--seconds 60
 test-ha: venv ## a cluster under Patroni whose nodes fail under load, some fifteen minutes (ARGS="--failovers 20")
 	$(BIN)/python -m tests.ha $(ARGS)
 
+.PHONY: test-restore
+test-restore: venv ## a ledger killed under load, restored to a moment and to the end (ARGS="--seconds 5")
+	$(BIN)/python -m tests.restore $(ARGS)
+
 .PHONY: fuzz-console
 fuzz-console: venv ## every command of the console, with every hostile value, on every kind of output
 	CONSOLE_FUZZ=all $(BIN)/pytest -n $(WORKERS) --timeout=900 $(ARGS) tests/console/test_fuzz.py

@@ -7,9 +7,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote, urlencode
 
 from app.postgres import process
@@ -23,6 +24,7 @@ from tests.torture.stage import children_of
 
 WAIT_SECONDS_MAX = 30
 STANDBY = "standby"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -36,7 +38,12 @@ def until(condition: Callable[[], bool]) -> None:
 class Node:
     """One server on a folder of its own, reached by a unix socket that stays the same."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str] = NOTHING, *, fsync: bool = False
+    ) -> None:
+        """`settings`: of PostgreSQL, beside those of the embedded server."""
+        self.fsync = fsync
+        self.settings = {"max_connections": "60", **settings}
         self.identity = process.run_as()
         folder.mkdir(mode=0o700)
         process.hand_over(folder, self.identity)
@@ -62,7 +69,7 @@ class Node:
         self._address = choose_address(cluster.data_dir, cluster.password(), loopback=False)
         if self.address.by_socket:
             process.hand_over(Path(self.address.host), self.identity)
-        arguments = server_arguments(self.address, fsync=False, extra={"max_connections": "60"})
+        arguments = server_arguments(self.address, fsync=self.fsync, extra=self.settings)
         command = [cluster.binaries.program("postgres"), "-D", str(cluster.dir), *arguments]
         kept = process.keep(self.identity, command, cluster.log_file)
         until(lambda: kept.process.poll() is not None or self._lets_in())
@@ -91,6 +98,13 @@ class Node:
             text=True,
             timeout=WAIT_SECONDS_MAX,
         )
+
+    def back_up(self, folder: Path) -> None:
+        """Take a base backup while it runs."""
+        program = self.cluster.binaries.program("pg_basebackup")
+        where = ["-h", self.address.host, "-p", str(self.address.port), "-U", SUPERUSER]
+        command = [program, "-D", str(folder), *where, "--checkpoint=fast", "--no-sync"]
+        process.run(self.identity, command)
 
     def kill(self) -> None:
         """Kill the first process; the others notice by themselves."""
@@ -136,10 +150,7 @@ class Pair:
         copy = self.standby.cluster.dir
         shutil.rmtree(copy)
         address = self.primary.address
-        backup = self.primary.cluster.binaries.program("pg_basebackup")
-        where = ["-h", address.host, "-p", str(address.port), "-U", SUPERUSER]
-        command = [backup, "-D", str(copy), *where, "--checkpoint=fast", "--no-sync"]
-        process.run(self.standby.identity, command)
+        self.primary.back_up(copy)
         (copy / "standby.signal").touch()
         conninfo = f"host={address.host} port={address.port} user={SUPERUSER}"
         with (copy / "postgresql.auto.conf").open("a", encoding="utf-8") as settings:
