@@ -88,4 +88,7 @@ async def test_a_standby_that_is_reached_instead_of_the_primary_is_no_fault_of_o
         await astray.one(astray.bet("dora"))
     with pytest.raises(LedgerError):
         await astray.player("emma")
+    astray.ledger.standby.note(is_wanted=True)
+    with pytest.raises(LedgerError):
+        await astray.ledger.confirm()
     await astray.ledger.close()

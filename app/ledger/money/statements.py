@@ -166,8 +166,14 @@ NOT_SERIALIZABLE: Final = "WF003"
 SETTINGS_DIFFER: Final = "WF002"
 """The SQLSTATE of `record_movements_v1` where the caller's settings are not the ledger's."""
 
-CONFIRM: Final = "SELECT pg_logical_emit_message(true, 'wallet', '')"
-"""The smallest write there is: its commit waits for the synchronous standby, behind all others."""
+CONFIRM: Final = """
+SELECT CASE WHEN pg_current_xact_id() IS NOT NULL
+            THEN pg_logical_emit_message(true, 'wallet', '') END
+"""
+"""The smallest write there is: its commit waits for the synchronous standby, behind all others.
+
+On a standby, reached by mistake, pg_current_xact_id() says that the server only reads (25006); the
+message alone would be an internal error (XX000)."""
 
 ENTRIES_BY_KEY: Final = f"""
 SELECT {ENTRY_COLUMNS}
