@@ -16,7 +16,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 .PHONY: help
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- the environment -------------------------------------------------------------------------
 
@@ -73,6 +73,10 @@ test-ha: venv ## a cluster under Patroni whose nodes fail under load, some fifte
 test-restore: venv ## a ledger killed under load, restored to a moment and to the end (ARGS="--seconds 5")
 	$(BIN)/python -m tests.restore $(ARGS)
 
+.PHONY: reconcile-seeds
+reconcile-seeds: venv ## two hundred reports with faults of every kind: each is found, and nothing else
+	RECONCILIATION_SEEDS=$(or $(SEEDS),200) $(BIN)/pytest -n $(WORKERS) $(ARGS) tests/reconciliation/test_faults.py
+
 .PHONY: fuzz-console
 fuzz-console: venv ## every command of the console, with every hostile value, on every kind of output
 	CONSOLE_FUZZ=all $(BIN)/pytest -n $(WORKERS) --timeout=900 $(ARGS) tests/console/test_fuzz.py
@@ -112,6 +116,10 @@ bench-quick: venv ## about a minute: ratios only
 bench-beside: venv ## this checkout against another one, by turns, some five minutes (OTHER=FOLDER)
 	@test -n "$(OTHER)" || { echo "Which checkout? OTHER=FOLDER, with a .venv of its own." >&2; exit 2; }
 	$(BIN)/python -m bench --beside $(OTHER) $(ARGS)
+
+.PHONY: bench-reconcile
+bench-reconcile: venv ## a report of a million lines against as many movements, some two minutes (ARGS='--lines N')
+	$(BIN)/python -m bench.reconcile $(ARGS)
 
 # --- keep ------------------------------------------------------------------------------------
 

@@ -26,6 +26,13 @@ from app.console.commands.audit import audit_command
 from app.console.commands.funds import deposit, grant, revoke, withdraw
 from app.console.commands.movements import movements, rounds
 from app.console.commands.players import players
+from app.console.commands.reconcile import reconcile_command
+from app.console.commands.reports import (
+    balance_command,
+    export,
+    report,
+    statement_command,
+)
 from app.console.commands.seals import prove_command, seals, verify_command
 from app.console.commands.serve import serve as serve_until_stopped
 from app.console.commands.settings import scope, settings
@@ -177,6 +184,11 @@ def _finish(database: Database) -> None:
 
 console.command("simulate")(simulate_command)
 console.command("audit")(audit_command)
+console.command("reconcile")(reconcile_command)
+console.command("statement")(statement_command)
+console.command("balance")(balance_command)
+console.add_typer(export)
+console.add_typer(report)
 console.add_typer(players)
 console.add_typer(tokens)
 console.add_typer(settings)

@@ -2,12 +2,15 @@
 
 from app.simulator.play import simulate
 from app.simulator.progress import Bar, Progress, Silence
+from app.simulator.report import Account, Fault, faulty, write_report
 from app.simulator.stage import Options, Stage, StagePlayer, new_run_id
 from app.simulator.verdict import Difference, PlayerVerdict, Verdict
 
 __all__ = [
+    "Account",
     "Bar",
     "Difference",
+    "Fault",
     "Options",
     "PlayerVerdict",
     "Progress",
@@ -15,6 +18,8 @@ __all__ = [
     "Stage",
     "StagePlayer",
     "Verdict",
+    "faulty",
     "new_run_id",
     "simulate",
+    "write_report",
 ]

@@ -9,6 +9,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
 from app.simulator.answer import Answer, Number, Whom
 from app.simulator.courier import Courier, Delivered, Pace
@@ -19,6 +20,7 @@ from app.simulator.judge import Differences, Judge
 from app.simulator.moves import Move, Question, Token
 from app.simulator.player_script import Step
 from app.simulator.progress import Progress
+from app.simulator.report import Account
 from app.simulator.script import Script, write_scripts
 from app.simulator.stage import Options, Stage, StagePlayer
 from app.simulator.verdict import PlayerVerdict, Verdict
@@ -35,8 +37,11 @@ _NANOSECONDS = 1_000_000_000
 class _Run:
     """What all players of a run share."""
 
-    def __init__(self, options: Options, courier: Courier, progress: Progress) -> None:
+    def __init__(
+        self, options: Options, courier: Courier, progress: Progress, account: Account
+    ) -> None:
         self.courier = courier
+        self.account = account
         self.progress = progress
         self.pace = Pace(options.rate)
         self.places = asyncio.Semaphore(options.concurrency)
@@ -125,6 +130,7 @@ class _Player:
         """Deliver a step, judge its answers, and learn from them."""
         requests = [encode_request(delivery, self._encoding) for delivery in step.deliveries]
         await self._run.pace.turn(len(requests))
+        sent_at = datetime.now(UTC)
         deliver = self._run.courier.deliver
         delivered: list[Delivered | None]
         if len(requests) == 1:
@@ -132,6 +138,7 @@ class _Player:
         else:
             delivered = await asyncio.gather(*map(deliver, requests))
         answers = self._judge.judge(step, delivered, self._run.secrets)
+        self._note(step, delivered, answers, sent_at)
         differences = self._run.differences.of_player[self._player.user_id]
         content = step.deliveries[0].content
         lost = isinstance(content, Move) and None in delivered
@@ -141,6 +148,24 @@ class _Player:
         if isinstance(content, Question) and answers and answers[0] is not None:
             self._learn(content, answers[0])
         return answers
+
+    def _note(
+        self,
+        step: Step,
+        delivered: Iterable[Delivered | None],
+        answers: Iterable[Answer | None],
+        sent_at: datetime,
+    ) -> None:
+        """Keep what the aggregator's report will say of these deliveries."""
+        due = any(expected.moved for expected in step.expected)
+        answer = iter(answers)
+        for delivery, one in zip(step.deliveries, delivered, strict=True):
+            heard = None if one is None else next(answer)
+            if heard is not None and isinstance(delivery.content, Move):
+                # The first delivery moved the money; only its repetition was answered.
+                is_repetition = due and heard.code == "409" and one is not None and one.unanswered
+                code = "0" if is_repetition else heard.code
+                self._run.account.note(self._player, delivery.content, code, sent_at)
 
     def _count(
         self, delivered: Iterable[Delivered | None], answers: Iterable[Answer | None]
@@ -185,14 +210,20 @@ def _tokens(players: tuple[StagePlayer, ...], number: int, run_id: str) -> dict[
     }
 
 
-async def simulate(stage: Stage, options: Options, progress: Progress) -> Verdict:
-    """Play against a running server, and say whether every answer is as predicted."""
+async def simulate(
+    stage: Stage, options: Options, progress: Progress, account: Account | None = None
+) -> Verdict:
+    """Play against a running server, and say whether every answer is as predicted.
+
+    `account` takes down what the aggregator's own report would say of the run.
+    """
     scripts = write_scripts(stage, options)
     connections = options.concurrency * _TOGETHER_MAX
     client = Client(Address.of(stage.base_url), options.timeout_seconds, connections)
     started = time.monotonic_ns()
     async with client:
-        run = _Run(options, Courier(client, options.attempts_max), progress)
+        courier = Courier(client, options.attempts_max)
+        run = _Run(options, courier, progress, account or Account())
         players = [
             _Player(run, script, stage, number, options.run_id)
             for number, script in enumerate(scripts)

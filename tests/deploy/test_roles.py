@@ -72,8 +72,7 @@ async def test_the_roles_are_made_with_what_each_may_do(server: EmbeddedPostgres
     for role in (SERVICE, OPS):
         assert may(role, "has_database_privilege(role, 'composed', 'CONNECT')")
         assert not may(role, "has_database_privilege(role, 'composed', 'CREATE')")
-    assert not may(SERVICE, "has_database_privilege(role, 'composed', 'TEMPORARY')")
-    assert may(OPS, "has_database_privilege(role, 'composed', 'TEMPORARY')")
+        assert may(role, "has_database_privilege(role, 'composed', 'TEMPORARY')")
     assert may(SERVICE, "has_table_privilege(role, 'public.movements', 'INSERT')")
     assert not may(SERVICE, "has_table_privilege(role, 'public.movements', 'UPDATE')")
     assert may(OPS, "has_table_privilege(role, 'ops.statement', 'SELECT')")

@@ -93,3 +93,25 @@ async def test_a_chain_begins_with_whose_it_is(till: Till) -> None:
     )
     assert row["chain"] == row["chain_start"]
     assert row["chain"] == chain_start("anna|1:x", AGENT, ISO_CURRENCIES["KRW"])
+
+
+async def test_a_temporary_table_is_never_taken_for_one_of_the_ledgers(db: Database) -> None:
+    """The service may make temporary tables; what runs as the owner does not look into them."""
+    connection = await connect(db.service_url)
+    await connection.execute("CREATE TEMPORARY TABLE players AS SELECT * FROM players")
+    await connection.execute(
+        "CREATE TEMPORARY TABLE account_openings AS SELECT * FROM account_openings"
+    )
+    player_id = await connection.fetchval(
+        "INSERT INTO public.players (user_id, agent, currency, scale, nickname, language,"
+        " created_at) VALUES ('anna', 'house', 'USD', 2, 'nick', 'en', now()) RETURNING player_id"
+    )
+    await connection.execute(
+        "INSERT INTO public.wallets (player_id, chain, agent, currency, scale)"
+        " VALUES ($1, $2, 'house', 'USD', 2)",
+        player_id,
+        bytes(32),
+    )
+    kept = await connection.fetchval("SELECT user_id FROM public.account_openings")
+    await connection.close()
+    assert kept == "anna"

@@ -8,6 +8,8 @@
 
 import asyncio
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
 import httpx2
@@ -17,11 +19,12 @@ from app.console.arguments import Url
 from app.console.data_owner import console_settings
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
-from app.console.output.printer import AsJson, print_json_text, show, watched_errors
+from app.console.output.printer import AsJson, hint, print_json_text, show, watched_errors
 from app.console.output.verdict import verdict_shown
 from app.console.simulation_players import open_players
 from app.settings import DEMO_CALLBACK_KEY, Settings
 from app.simulator import (
+    Account,
     Bar,
     Options,
     Progress,
@@ -29,8 +32,10 @@ from app.simulator import (
     Stage,
     StagePlayer,
     Verdict,
+    faulty,
     new_run_id,
     simulate,
+    write_report,
 )
 from app.simulator.signature import sign
 
@@ -38,6 +43,9 @@ ANSWER_SECONDS: Final = 15
 
 UNREACHABLE: Final = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
 """Errors of the client if no server answers; ValueError: a name that cannot be resolved."""
+
+A_MOMENT: Final = timedelta(seconds=ANSWER_SECONDS)
+"""The first movement is decided after it is sent, and the last one within this time."""
 
 PLAYERS_MAX: Final = 10_000
 
@@ -53,6 +61,19 @@ Seconds = Annotated[int | None, typer.Option(min=1, help="Begin no new event aft
 DuplicateReply: TypeAlias = Literal["conflict", "replay"]
 StakeOrder: TypeAlias = Literal["real_first", "bonus_first"]
 KeyScope: TypeAlias = Literal["transaction", "transaction_event"]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the report that an aggregator would write of it, for `wallet reconcile`.",
+        dir_okay=False,
+        writable=True,
+    ),
+]
+Faults = Annotated[
+    int,
+    typer.Option(min=0, help="So many faults in the report; FILE.faults.json names each of them."),
+]
 AS_SET: Final = "The server's; else the setting of the same name says it."
 
 
@@ -67,12 +88,16 @@ def simulate_command(
     duplicate_reply: Annotated[DuplicateReply | None, typer.Option(help=AS_SET)] = None,
     stake_order: Annotated[StakeOrder | None, typer.Option(help=AS_SET)] = None,
     key_scope: Annotated[KeyScope | None, typer.Option(help=AS_SET)] = None,
+    report: ReportFile = None,
+    faults: Faults = 0,
     as_json: AsJson = False,
 ) -> None:
     """Play the aggregator against the running server; exit code 1 if any cent differs.
 
     The server and this command must share their settings, above all the database and the key.
     """
+    if faults and report is None:
+        raise typer.BadParameter("faults are written into a report: name it with --report")
     settings = console_settings()
     address = (url or address_of(settings)).rstrip("/")
     key = _key_for(address, settings)
@@ -96,8 +121,11 @@ def simulate_command(
         sport_game_id=settings.sport_game_id,
         players=opened,
     )
-    verdict = asyncio.run(simulate(stage, options, _progress()))
+    account = Account()
+    verdict = asyncio.run(simulate(stage, options, _progress(), account))
     _show(verdict, as_json=as_json)
+    if report is not None:
+        _write_report(report, account, seed, faults)
     if not verdict.clean:
         raise typer.Exit(1)
 
@@ -119,6 +147,25 @@ def _show(verdict: Verdict, *, as_json: bool) -> None:
         print_json_text(verdict.to_json())
     else:
         show(*verdict_shown(verdict))
+
+
+def _write_report(path: Path, account: Account, seed: int, faults: int) -> None:
+    """Write the report, and say how it is reconciled."""
+    records, injected = faulty(account.records, seed, faults)
+    try:
+        beside = write_report(path, records, injected, seed)
+    except OSError as error:
+        raise ConsoleError(f"The report cannot be written: {error}.") from error
+    if not records:
+        hint(f"{path} has no line: nothing was played.")
+        return
+    moments = [record.at for record in account.records]
+    since, until = min(moments) - A_MOMENT, max(moments) + A_MOMENT
+    named = "" if beside is None else f", and {beside} the {len(injected)} faults in it"
+    hint(
+        f"{path} has the report{named}. To reconcile this run alone: wallet reconcile {path} "
+        f"--profile fungamess --from {since.isoformat()} --to {until.isoformat()} --grace 0"
+    )
 
 
 def _key_for(address: str, settings: Settings) -> str:

@@ -86,6 +86,11 @@ def print_json_text(text: str) -> None:
     _write(sys.stdout, visible_json(text, ascii_only=not _takes_all(sys.stdout)) + "\n")
 
 
+def write_out(text: str) -> None:
+    """Write text for a program as it is: the rows of a report, whose hash is of these bytes."""
+    _write(sys.stdout, text)
+
+
 @contextmanager
 def outcome_stands() -> Iterator[None]:
     """Tell an outcome that is committed: if it cannot be shown, the exit code still tells it."""

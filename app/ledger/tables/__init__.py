@@ -21,7 +21,9 @@ from app.ledger.tables.players import (
     wallets,
 )
 from app.ledger.tables.privileges import APPEND_ONLY, CHANGEABLE, CLEARED_ONLY, OWNED_BY_MIGRATIONS
+from app.ledger.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from app.ledger.tables.refusals import refusals
+from app.ledger.tables.reports import closed_days
 from app.ledger.tables.requests import maintenance_notices, request_ids
 from app.ledger.tables.rounds import early_aborts, rounds
 from app.ledger.tables.seals import sealed_heads, seals
@@ -41,6 +43,7 @@ __all__ = [
     "account_changes",
     "account_openings",
     "applied_views",
+    "closed_days",
     "decision_setting_changes",
     "decision_settings",
     "early_aborts",
@@ -54,6 +57,8 @@ __all__ = [
     "operator_sessions",
     "operators",
     "players",
+    "reconciliation_differences",
+    "reconciliation_runs",
     "refusals",
     "request_ids",
     "rounds",

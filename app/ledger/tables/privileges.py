@@ -16,6 +16,9 @@ APPEND_ONLY: Final = (
     "operator_actions",
     "seals",
     "sealed_heads",
+    "reconciliation_runs",
+    "reconciliation_differences",
+    "closed_days",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 

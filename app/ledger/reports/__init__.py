@@ -1,0 +1,1 @@
+"""The SQL of statements and reports: each is one query over the journal up to a position."""

@@ -1,0 +1,71 @@
+"""How a report is read: one query in one read-only snapshot, row by row, every value as text.
+
+A report looks at the journal up to a position: a moment, and how many movements there were up to
+it. The same position gives the same rows, byte for byte, for ever, because the journal is only
+added to.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection: TypeAlias = object
+
+ROWS_AT_A_TIME: Final = 2000
+
+
+class Position(NamedTuple):
+    """How far the journal had come."""
+
+    moment: datetime
+    """that was asked for, else that of the latest movement"""
+    movements: int
+    """how many movements were decided until then, those of the moment itself included"""
+
+
+class LedgerReport(NamedTuple):
+    """A report: its columns, those of them that are money to sum, and its query.
+
+    The query's first parameter is the position's moment.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    sums: tuple[str, ...]
+    query: str
+
+
+def amount(expression: str, scale: str) -> str:
+    """Print an amount at its currency's scale; an amount of nothing stays null."""
+    return f"round({expression}, {scale})::text"
+
+
+def moment(expression: str) -> str:
+    """Print a moment in UTC, to the microsecond, the same for every session."""
+    return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
+
+_POSITION: Final = """
+SELECT coalesce(least($1::timestamptz, now()), max(ledger_time)), count(*)
+FROM movements WHERE $1 IS NULL OR ledger_time <= $1
+"""
+
+
+async def position_at(connection: Connection, at: datetime | None) -> Position | None:
+    """Return the position at a moment, or (None) at the journal's end; None: there is nothing."""
+    row = await connection.fetchrow(_POSITION, at)
+    return None if row is None or row[1] == 0 else Position(row[0], row[1])
+
+
+async def rows_of(
+    connection: Connection, report: LedgerReport, *arguments: object
+) -> AsyncIterator[tuple[str | None, ...]]:
+    """Yield a report's rows; inside a transaction."""
+    cursor = connection.cursor(report.query, *arguments, prefetch=ROWS_AT_A_TIME)
+    async for row in cursor:
+        yield tuple(row)

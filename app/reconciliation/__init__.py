@@ -1,0 +1,1 @@
+"""What an aggregator says, held against the journal: files, profiles, verdicts, repairs."""

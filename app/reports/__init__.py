@@ -1,0 +1,1 @@
+"""Statements and reports: rows of the journal as text, and a manifest that proves them."""
