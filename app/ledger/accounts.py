@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from app.ledger.limits import terms_of, terms_text
 from app.ledger.money.book import Book
-from app.ledger.money.rows import delivery_uuid
+from app.ledger.money.facts import counters_of
+from app.ledger.money.rows import delivery_uuid, minor
 from app.ledger.players import Player, player_of
-from app.wallet.limits import Term
-from app.wallet.moments import clamped
+from app.wallet.barring import exclusion_end
+from app.wallet.further_limits import Counter
+from app.wallet.limit_terms import Term
+from app.wallet.limits import Usage
+from app.wallet.moments import FOREVER
 
 
 class Account(NamedTuple):
@@ -21,6 +26,9 @@ class Account(NamedTuple):
     excluded_until: datetime | None
     terms: Mapping[str, Term]
     """the limits by name, in minor units of the player's currency"""
+    usage: Usage = Usage(1)
+    counters: Mapping[str, Counter] = MappingProxyType({})
+    """what is counted towards limits of deposits and products"""
 
 
 class ChangeNote(NamedTuple):
@@ -41,7 +49,14 @@ _ACCOUNT: Final = """
 SELECT p.player_id, p.user_id, w.agent, w.currency, w.scale, p.nickname, p.language, p.email,
        p.first_name, p.last_name, w.real::text, w.bonus::text,
        NULL::timestamptz AS expires_at, NULL::bigint AS life_seconds,
-       coalesce($2::timestamptz, now()) AS ledger_now, w.blocked, w.excluded_until, w.limits::text
+       coalesce($2::timestamptz, now()) AS ledger_now, w.blocked, w.excluded_until, w.limits::text,
+       w.usage_day, w.stake_day::text, w.stake_week::text, w.stake_month::text,
+       w.loss_day::text, w.loss_week::text, w.loss_month::text,
+       CASE WHEN w.limits IS NOT NULL THEN (
+           SELECT json_agg(json_build_array(
+                      c.counter, c.counted_on, c.day::text, c.week::text, c.month::text))
+           FROM limit_counters c WHERE c.player_id = p.player_id
+       ) END AS counters
 FROM players p
 JOIN wallets w ON w.player_id = p.player_id
 WHERE p.user_id = $1
@@ -60,6 +75,8 @@ WHERE player_id = $1
 """
 """It raises the revision, so movements decided on the old settings fail to record and run again."""
 
+_INFINITY: Final = datetime.max  # noqa: DTZ901 - the driver's spelling of `infinity`
+
 _NOTE: Final = """
 INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery, event_time,
                              ledger_time)
@@ -73,12 +90,15 @@ async def find_account(book: Book, user_id: str, *, for_change: bool = False) ->
     row = await book.connection.fetchrow(statement, user_id, book.now_given())
     if row is None:
         return None
+    player = player_of(row)
+    used = [minor(row[name], player.currency) for name in Usage._fields[1:]]
     return Account(
-        player=player_of(row),
+        player=player,
         is_suspended=row["blocked"],
-        # Earlier releases stored `infinity` and the year 1.
-        excluded_until=None if (until := row["excluded_until"]) is None else clamped(until),
+        excluded_until=exclusion_end(row["excluded_until"]),
         terms=terms_of(row["limits"]),
+        usage=Usage(row["usage_day"], *used),
+        counters=counters_of(row["counters"] or "[]", player.currency),
     )
 
 
@@ -88,7 +108,8 @@ async def change_account(book: Book, account: Account) -> None:
         _CHANGE,
         account.player.player_id,
         account.is_suspended,
-        account.excluded_until,
+        # The driver's text for a moment without an end would be the year 9999.
+        _INFINITY if account.excluded_until == FOREVER else account.excluded_until,
         terms_text(account.terms),
         account.player.language,
     )

@@ -8,28 +8,32 @@ outcome of its transaction id, whatever has happened to the player or the round 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import starmap
 from typing import Final, NamedTuple
 
+from app.wallet import further_limits
 from app.wallet.balance import EMPTY
 from app.wallet.early_aborts import AbortState, EarlyAbort, find, remembered, replaced
-from app.wallet.events import Part
-from app.wallet.facts import Facts, Policy, RuleVersion, SourceAndId, Wallet
-from app.wallet.journal import JournalEntry
+from app.wallet.events import HoldPart, Part
+from app.wallet.facts import Facts, PlaceInChain, Policy, RuleVersion, SourceAndId, Wallet
+from app.wallet.holds import Hold, HoldKey, HoldState
+from app.wallet.journal import JournalEntry, Reversal
 from app.wallet.judgement import Objection, Plan, judge
-from app.wallet.limits import counted, rolled
+from app.wallet.limits import LimitHit, counted, rolled
 from app.wallet.money import Minor
 from app.wallet.movement import Movement, facet_of_type
 from app.wallet.outcomes import (
     SETTLED_BY_HAND,
     Decisions,
     Declined,
+    HoldAfter,
     Posting,
     Receipt,
     Refused,
     Replay,
     RoundAfter,
 )
-from app.wallet.refusals import Refusal
+from app.wallet.refusals import UNKNOWN_TO_LAST_RELEASE, Refusal
 from app.wallet.rounds import Round, RoundKey, has_open_bet_of
 
 UNTIMED_ABORTS_MAX: Final = 64
@@ -46,14 +50,24 @@ class Changes:
     moved: set[str] = field(default_factory=set)
     """players whose wallets must be written, by user id"""
     rounds_after: dict[RoundKey, RoundAfter] = field(default_factory=dict)
+    holds: dict[HoldKey, Hold] = field(default_factory=dict)
+    holds_after: dict[HoldKey, Hold] = field(default_factory=dict)
+    limit_hits: dict[PlaceInChain, LimitHit] = field(default_factory=dict)
 
 
 def decide_all(movements: Iterable[Movement], facts: Facts, policy: Policy) -> Decisions:
     """Decide a batch: each movement sees the facts as its predecessors left them."""
-    changes = Changes(dict(facts.wallets), dict(facts.rounds), dict(facts.taken))
+    changes = Changes(
+        dict(facts.wallets),
+        dict(facts.rounds),
+        dict(facts.taken),
+        holds=dict(facts.holds),
+        limit_hits=dict(facts.limit_hits),
+    )
     receipts = [_decide_next(movement, facts, changes, policy) for movement in movements]
     wallets = {user_id: changes.wallets[user_id] for user_id in changes.moved}
-    return Decisions(receipts, wallets, changes.rounds_after, facts.now)
+    holds = tuple(starmap(HoldAfter, changes.holds_after.items()))
+    return Decisions(receipts, wallets, changes.rounds_after, facts.now, holds)
 
 
 def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Policy) -> Receipt:
@@ -71,22 +85,25 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
     if under_this_id is not None:
         taken = _taken_by(movement, under_this_id)
         if taken is not None:
-            return _decide_repeat(movement, amount, wallet, taken)
+            return _decide_repeat(movement, amount, wallet, taken, changes)
 
     key = _round_key(movement, wallet)
     round_ = changes.rounds.get(key, _NEW_ROUND) if key else _NEW_ROUND
-    verdict = judge(movement, amount, wallet, round_, facts, policy)
+    hold = changes.holds.get(movement.hold) if movement.hold else None
+    verdict = judge(movement, amount, wallet, round_, hold, facts, policy)
     if isinstance(verdict, Plan):
         entry = _entry(movement, amount, wallet, facts.now, verdict)
-        _apply_to_wallet(entry, verdict, wallet, movement.user_id, changes)
+        _apply_to_wallet(entry, verdict, wallet, movement, policy, changes)
         if key is not None:
             _apply_to_round(movement, entry, verdict, key, round_, changes)
         return Posting(entry)
     refusal, detail = verdict
     declined = None
-    if refusal.is_final:
+    if _is_outcome(refusal, policy):
         declined = _entry(movement, amount, wallet, facts.now, refusal)
         _take_key(declined, changes)
+        if isinstance(detail, LimitHit):
+            changes.limit_hits[declined.player_id, declined.position] = detail
         changes.wallets[movement.user_id] = wallet._replace(
             position=declined.position, chain=declined.chain
         )
@@ -97,6 +114,13 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
     if declined is None:
         return Refused(refusal, pockets, currency, detail=detail)
     return Declined(declined, refusal, detail)
+
+
+def _is_outcome(refusal: Refusal, policy: Policy) -> bool:
+    """Whether a refusal is stored; not one that processes of the previous release cannot read."""
+    if policy.rule_version is RuleVersion.LAST_RELEASE and refusal in UNKNOWN_TO_LAST_RELEASE:
+        return False
+    return refusal.is_final
 
 
 def _taken_by(movement: Movement, entries: tuple[JournalEntry, ...]) -> JournalEntry | None:
@@ -129,11 +153,11 @@ def _take_key(entry: JournalEntry, changes: Changes) -> None:
 
 
 def _decide_repeat(
-    movement: Movement, amount: Minor, wallet: Wallet, entry: JournalEntry
+    movement: Movement, amount: Minor, wallet: Wallet, entry: JournalEntry, changes: Changes
 ) -> Replay | Refused:
     pockets, currency = wallet.pockets, wallet.currency
     is_own = entry.delivery == movement.delivery
-    differs = _difference(movement, amount, wallet, entry)
+    differs = _difference(movement, amount, wallet, entry, changes)
     if entry.is_accepted and _is_settled_by_hand(movement, entry):
         refusal = Refusal.MOVEMENT_DIFFERS
         return Refused(refusal, pockets, currency, differs=differs, detail=SETTLED_BY_HAND)
@@ -141,7 +165,8 @@ def _decide_repeat(
         of_type = differs in {"eventType", "direction"}
         refusal = Refusal.EVENT_TYPE_DIFFERS if of_type else Refusal.MOVEMENT_DIFFERS
         return Refused(refusal, pockets, currency, differs=differs)
-    return Replay(entry, is_own, pockets, currency, differs)
+    hit = changes.limit_hits.get((entry.player_id, entry.position)) if entry.refusal else None
+    return Replay(entry, is_own, pockets, currency, differs, hit)
 
 
 def _is_settled_by_hand(movement: Movement, entry: JournalEntry) -> bool:
@@ -157,7 +182,7 @@ def _is_settled_by_hand(movement: Movement, entry: JournalEntry) -> bool:
 
 
 def _difference(
-    movement: Movement, amount: Minor, wallet: Wallet, entry: JournalEntry
+    movement: Movement, amount: Minor, wallet: Wallet, entry: JournalEntry, changes: Changes
 ) -> str | None:
     """Return the contract's name of the first field whose content differs from the entry's."""
     if movement.event_type is not entry.event_type:
@@ -168,7 +193,15 @@ def _difference(
         return "userId"
     if movement.event_id != entry.event_id:
         return "eventId"
-    return "amount" if amount != entry.amount else None
+    if amount != entry.amount:
+        return "amount"
+    return "hold_id" if movement.hold and _is_other_hold(movement.hold, entry, changes) else None
+
+
+def _is_other_hold(key: HoldKey, entry: JournalEntry, changes: Changes) -> bool:
+    """Whether an entry settled or released another hold than the one named."""
+    hold = changes.holds.get(key)
+    return hold is None or [hold.position] != [undone.position for undone in entry.reverses]
 
 
 _NEW_ROUND = Round(history=())
@@ -185,7 +218,6 @@ def _entry(
     movement: Movement, amount: Minor, wallet: Wallet, now: datetime, verdict: Plan | Refusal
 ) -> JournalEntry:
     plan, refusal = (verdict, None) if isinstance(verdict, Plan) else (None, verdict)
-    undoing = plan.undoing if plan else None
     return JournalEntry(
         wallet.player_id,
         wallet.position + 1,
@@ -204,7 +236,7 @@ def _entry(
         movement.game_id,
         movement.bonus_code,
         movement.extra_data,
-        undoing.reverses if undoing else (),
+        _reverses(plan),
         plan.flags if plan else (),
         movement.received_at,
         now,
@@ -212,17 +244,36 @@ def _entry(
     ).chained(wallet.chain)
 
 
+def _reverses(plan: Plan | None) -> tuple[Reversal, ...]:
+    """What an entry names as undone: a bet, payments, or the hold that it closes."""
+    if plan is None:
+        return ()
+    if plan.hold is not None:
+        return (Reversal(plan.hold.position, plan.hold.amount, 0),)
+    return plan.undoing.reverses if plan.undoing else ()
+
+
 def _apply_to_wallet(
-    entry: JournalEntry, plan: Plan, wallet: Wallet, user_id: str, changes: Changes
+    entry: JournalEntry,
+    plan: Plan,
+    wallet: Wallet,
+    movement: Movement,
+    policy: Policy,
+    changes: Changes,
 ) -> None:
-    usage = wallet.usage
+    usage, further = wallet.usage, wallet.further
     if plan.effects:
-        usage = rolled(usage, entry.ledger_time.toordinal())
+        usage = rolled(usage, policy.limit_days.of(entry.ledger_time))
         for effect in plan.effects:
             usage = counted(usage, effect)
+    if plan.counts and further is not None:
+        today = policy.limit_days.of(entry.ledger_time)
+        further = further_limits.counted(further, plan.counts, today)
+    if movement.rule.hold is not None:
+        _apply_to_hold(entry, plan, movement, changes)
     _take_key(entry, changes)
-    changes.moved.add(user_id)
-    changes.wallets[user_id] = Wallet(
+    changes.moved.add(movement.user_id)
+    changes.wallets[movement.user_id] = Wallet(
         wallet.player_id,
         wallet.agent,
         wallet.currency,
@@ -234,7 +285,22 @@ def _apply_to_wallet(
         wallet.is_blocked,
         wallet.limits,
         usage,
+        further,
     )
+
+
+_CLOSED_AS = {HoldPart.SETTLE: HoldState.SETTLED, HoldPart.RELEASE: HoldState.RELEASED}
+
+
+def _apply_to_hold(entry: JournalEntry, plan: Plan, movement: Movement, changes: Changes) -> None:
+    """Make the hold that a movement opens, or close the one that it settles or releases."""
+    key, part = movement.hold, movement.rule.hold
+    if plan.hold is None or key is None or part is None:
+        key = HoldKey(*entry.key[:2])
+        after = Hold(entry.player_id, entry.position, entry.amount)
+    else:
+        after = plan.hold._replace(state=_CLOSED_AS[part], closed_position=entry.position)
+    changes.holds[key] = changes.holds_after[key] = after
 
 
 def _apply_to_round(

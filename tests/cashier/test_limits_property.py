@@ -16,15 +16,8 @@ from app.wallet.decision import decide_all
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Facts, Policy, Wallet
 from app.wallet.journal import CHAIN_START, JournalEntry, microseconds
-from app.wallet.limits import (
-    NO_LIMITS,
-    Limits,
-    Term,
-    Usage,
-    changed,
-    changed_terms,
-    limits_at,
-)
+from app.wallet.limit_terms import Term, changed, changed_terms
+from app.wallet.limits import NO_LIMITS, Limits, Usage
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Declined, Posting, Refused

@@ -27,11 +27,14 @@ from app.ledger.owner_changes import SIDE_BY_SIDE, OwnerChangeError, finish_upgr
 from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy, RuleVersion
 from app.wallet.journal import Flag
+from app.wallet.limit_terms import RaiseRules
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till, connect
 from tests.conftest import RUN_FOLDER, Database
+
+AT_ONCE = RaiseRules(timedelta(), needs_confirmation=False)
 
 LAST_RELEASE = "6f79df6e0270ddf01670ad2f739c830a41b2e380"
 REPOSITORY = Path(__file__).parents[2]
@@ -471,19 +474,28 @@ class TestSideBySide:
     @pytest.mark.usefixtures("both")
     async def test_a_block_and_a_limit_here_bind_there(self, old: LastRelease, new: Till) -> None:
         change = AccountChange(is_suspended=True, language="de")
-        await update_account(new.ledger, "anna", change, cooling=timedelta())
+        await update_account(new.ledger, "anna", change, raises=AT_ONCE)
         assert (await old.bets("anna"))[1] == "PLAYER_BLOCKED"
         await update_account(
-            new.ledger, "anna", AccountChange(is_suspended=False), cooling=timedelta()
+            new.ledger,
+            "anna",
+            AccountChange(is_suspended=False),
+            raises=AT_ONCE,
         )
         assert (await old.bets("anna"))[0] == "Posting"
         until = datetime.now(UTC) + timedelta(hours=1)
         await update_account(
-            new.ledger, "anna", AccountChange(exclusion=Exclusion(until)), cooling=timedelta()
+            new.ledger,
+            "anna",
+            AccountChange(exclusion=Exclusion(until)),
+            raises=AT_ONCE,
         )
         assert (await old.bets("anna"))[1] == "PLAYER_BLOCKED"
         await update_account(
-            new.ledger, "boris", AccountChange(limits={"stake_day": "5"}), cooling=timedelta()
+            new.ledger,
+            "boris",
+            AccountChange(limits={"stake_day": "5"}),
+            raises=AT_ONCE,
         )
         assert (await old.bets("boris", "6"))[1] == "LIMIT_EXCEEDED"
         assert await new.count("wallets", "revision < 2") == 0
@@ -592,7 +604,7 @@ class TestTheSwitch:
         await old.stop()
         await finish_upgrade(empty_db.owner_url, "test")
         change = AccountChange(is_suspended=True, limits={"stake_day": "5"})
-        await update_account(new.ledger, "anna", change, cooling=timedelta())
+        await update_account(new.ledger, "anna", change, raises=AT_ONCE)
         assert await new.count("players", "blocked") == 0
         await new.ledger.close()
         await migrations.downgrade(empty_db.owner_url, "20261126_rows")

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.cashier import account_changes, lookups, players
-from app.cashier.account_changes import LIMIT_NAMES, AccountChange, Exclusion
+from app.cashier.account_changes import AccountChange, Exclusion
 from app.cashier.batching import Batcher
 from app.edges.transfer import log
 from app.edges.transfer.answers import (
@@ -23,6 +23,7 @@ from app.edges.transfer.answers import (
     answer_to,
     balance_shown,
     history_shown,
+    moment,
     opened_shown,
     read_cursor,
     said,
@@ -30,14 +31,17 @@ from app.edges.transfer.answers import (
     transaction_shown,
 )
 from app.edges.transfer.codes import Code, DecidedError, RefusedError
-from app.edges.transfer.forms import Fields, amount_text
+from app.edges.transfer.forms import Fields, amount_text, read_moment
 from app.edges.transfer.one_time import OneTime, RequestId
 from app.edges.wire import Number
 from app.ledger.accounts import ChangeNote
 from app.ledger.history import RoundState
 from app.ledger.transaction import Ledger
 from app.wallet.events import Direction, EventType
+from app.wallet.holds import HoldKey
+from app.wallet.identifiers import is_identifier
 from app.wallet.journal import EPOCH
+from app.wallet.limit_terms import DEFAULT_RAISE_RULES, LIMIT_NAMES, RaiseRules, is_limit_name
 from app.wallet.moments import LATEST
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
@@ -59,7 +63,7 @@ TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
 
 REVOKE_ALL: Final = "all"
 STATUSES: Final = {"active": False, "blocked": True}
-CHANGEABLE: Final = ("status", "excluded_until", "limits", "language")
+CHANGEABLE: Final = ("status", "excluded_until", "limits", "confirm", "language")
 
 
 class Request(NamedTuple):
@@ -91,7 +95,8 @@ class Choices:
     """the contract's currencies and those of the setting, by code"""
     token_life: timedelta = timedelta(days=1)
     token_is_sliding: bool = False
-    limit_cooling: timedelta = timedelta(days=1)
+    raises: RaiseRules = DEFAULT_RAISE_RULES
+    deposit_check_is_required: bool = False
 
 
 class Handlers:
@@ -108,6 +113,9 @@ class Handlers:
             "account/init": self.init,
             "account/deposit": self.deposit,
             "account/withdraw": self.withdraw,
+            "account/hold": self.hold,
+            "hold/settle": self.settle,
+            "hold/release": self.release,
             "account/balance": self.balance,
             "account/session": self._once(self.session),
             "account/update": self._once(self.update),
@@ -134,8 +142,17 @@ class Handlers:
     # --- money -------------------------------------------------------------------------------
 
     async def deposit(self, request: Request) -> Answer:
-        """Credit real money."""
-        return await self._move(request, EventType.DEPOSIT, Direction.CREDIT)
+        """Credit real money, unless an external check did not allow it."""
+        check = _check(request.fields)
+        is_allowed = check["allowed"] if check else not self._choices.deposit_check_is_required
+        movement = self._movement(request, EventType.DEPOSIT, Direction.CREDIT)
+        return await self._decide(
+            request,
+            movement._replace(
+                is_vetoed=not is_allowed,
+                extra_data=json.dumps({"check": check}, ensure_ascii=False) if check else None,
+            ),
+        )
 
     async def withdraw(self, request: Request) -> Answer:
         """Debit real money."""
@@ -149,13 +166,49 @@ class Handlers:
         """Debit bonus money."""
         return await self._move(request, EventType.BONUS_REVOKE, Direction.DEBIT)
 
+    async def hold(self, request: Request) -> Answer:
+        """Take real money out of the balance for a withdrawal under way."""
+        return await self._move(request, EventType.WITHDRAWAL_HOLD, Direction.DEBIT)
+
+    async def settle(self, request: Request) -> Answer:
+        """Pay a withdrawal under way out."""
+        return await self._close(request, EventType.WITHDRAWAL_SETTLE, Direction.DEBIT)
+
+    async def release(self, request: Request) -> Answer:
+        """Give the money of a withdrawal under way back."""
+        return await self._close(request, EventType.WITHDRAWAL_RELEASE, Direction.CREDIT)
+
+    async def _close(self, request: Request, kind: EventType, direction: Direction) -> Answer:
+        """Settle or release a hold, whose player and amount the ledger knows."""
+        fields = request.fields
+        transaction_id, hold_id = fields.text("transaction_id"), fields.text("hold_id")
+        user_id = fields.text_or_none("user_id")
+        hold = await lookups.find_hold(self._ledger, request.agent, hold_id)
+        if hold is None or user_id not in {None, hold.user_id}:
+            raise _refused(Refusal.HOLD_UNKNOWN)
+        movement = Movement(
+            delivery=request.delivery,
+            key=Key(request.agent, transaction_id, ""),
+            user_id=hold.user_id,
+            event_type=kind,
+            direction=direction,
+            amount=hold.entry.currency.text(hold.entry.amount),
+            received_at=request.received_at,
+            extra_data=json.dumps({"hold_id": hold_id}, ensure_ascii=False),
+            hold=HoldKey(request.agent, hold_id),
+        )
+        return await self._decide(request, movement)
+
     async def _move(self, request: Request, kind: EventType, direction: Direction) -> Answer:
+        return await self._decide(request, self._movement(request, kind, direction))
+
+    def _movement(self, request: Request, kind: EventType, direction: Direction) -> Movement:
         fields = request.fields
         extra_data = None
         if "reason" in fields:
             reason = fields.text("reason", length_max=REASON_LENGTH_MAX)
             extra_data = json.dumps({"reason": reason}, ensure_ascii=False)
-        movement = Movement(
+        return Movement(
             delivery=request.delivery,
             key=Key(request.agent, fields.text("transaction_id"), ""),
             user_id=fields.text("user_id"),
@@ -165,6 +218,8 @@ class Handlers:
             received_at=request.received_at,
             extra_data=extra_data,
         )
+
+    async def _decide(self, request: Request, movement: Movement) -> Answer:
         receipt = await self._batcher.move(movement, deadline=request.time_left)
         answer = answer_to(receipt)
         log.decided(movement, receipt, answer)
@@ -260,7 +315,7 @@ class Handlers:
             self._ledger,
             fields.text("user_id"),
             _change(fields, request.received_at),
-            cooling=self._choices.limit_cooling,
+            raises=self._choices.raises,
             agent=request.agent,
             note=request.note,
             request=request.request_id and request.request_id.once(account_shown),
@@ -322,6 +377,7 @@ def _language(fields: Fields) -> str:
 def _change(fields: Fields, now: datetime) -> AccountChange:
     is_suspended = exclusion = language = None
     limits: Mapping[str, str | None] = {}
+    confirm: tuple[str, ...] = ()
     if "status" in fields:
         is_suspended = STATUSES.get(fields.text("status"))
         if is_suspended is None:
@@ -331,9 +387,11 @@ def _change(fields: Fields, now: datetime) -> AccountChange:
         exclusion = Exclusion(None if is_lifted else fields.moment_to_come("excluded_until", now))
     if "limits" in fields:
         limits = _limits(fields)
+    if "confirm" in fields:
+        confirm = _confirm(fields, limits)
     if "language" in fields:
         language = _language(fields)
-    return AccountChange(is_suspended, exclusion, limits, language)
+    return AccountChange(is_suspended, exclusion, limits, confirm, language)
 
 
 def _limits(fields: Fields) -> dict[str, str | None]:
@@ -341,9 +399,52 @@ def _limits(fields: Fields) -> dict[str, str | None]:
     limits: dict[str, str | None] = {}
     for name, value in fields.members_of("limits").items():
         full_name = f"limits.{name}"
-        if name not in LIMIT_NAMES:
-            raise RefusedError(Code.VALUE, f"knows only {', '.join(LIMIT_NAMES)}", "limits")
+        if not is_limit_name(name):
+            raise RefusedError(Code.VALUE, _LIMITS_KNOWN, "limits")
         if value is not None and not isinstance(value, str | Number):
             raise RefusedError(Code.FORMAT, "must be a number, a text or null", full_name)
         limits[name] = None if value is None else amount_text(value, full_name)
     return limits
+
+
+_LIMITS_KNOWN: Final = (
+    f"knows only {', '.join(LIMIT_NAMES)}; those of stakes and losses may name a product, as in "
+    "stake_day:casino"
+)
+
+
+def _confirm(fields: Fields, limits: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Read the names of the limits that are confirmed, each once and none that is set as well."""
+    names = fields.texts("confirm")
+    if not names or not all(map(is_limit_name, names)):
+        raise RefusedError(Code.VALUE, "must name one limit or more", "confirm")
+    if len(set(names)) < len(names) or limits.keys() & set(names):
+        raise RefusedError(Code.VALUE, "must name a limit once, and not one of limits", "confirm")
+    return names
+
+
+def _check(fields: Fields) -> dict[str, object] | None:
+    """Read what an external check said of a deposit, as it is kept; None: there is none."""
+    if "check" not in fields:
+        return None
+    said = fields.members_of("check")
+    for name in ("provider", "reference", "allowed", "checked_at"):
+        if said.get(name) is None:
+            raise RefusedError(Code.MISSING, "is missing", f"check.{name}")
+    if not isinstance(said["allowed"], bool):
+        raise RefusedError(Code.FORMAT, "must be true or false", "check.allowed")
+    for name in ("provider", "reference"):
+        text = said[name]
+        if not isinstance(text, str) or isinstance(text, Number):
+            raise RefusedError(Code.FORMAT, "must be a text", f"check.{name}")
+        if not is_identifier(text):
+            raise RefusedError(
+                Code.VALUE, "must have 1 to 250 characters, none a control", f"check.{name}"
+            )
+    checked_at = read_moment(said["checked_at"], "check.checked_at")
+    return {
+        "provider": said["provider"],
+        "reference": said["reference"],
+        "allowed": said["allowed"],
+        "checked_at": moment(checked_at),
+    }

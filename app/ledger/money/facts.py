@@ -9,14 +9,23 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.ledger.limits import terms_of
-from app.ledger.money.rows import currency_of, early_abort_of, entry_of_json, minor
+from app.ledger.limits import limits_in_force
+from app.ledger.money.rows import (
+    currency_of,
+    early_abort_of,
+    entry_of_json,
+    limit_hit_of,
+    minor,
+    moment_of,
+)
 from app.wallet.balance import Pockets
 from app.wallet.barring import is_barred
 from app.wallet.events import RULES, Part
-from app.wallet.facts import Facts, SourceAndId, Wallet
+from app.wallet.facts import Facts, PlaceInChain, SourceAndId, Wallet
+from app.wallet.further_limits import Counter, FurtherLimits, GameName
+from app.wallet.holds import Hold, HoldKey, HoldState
 from app.wallet.journal import JournalEntry, microseconds
-from app.wallet.limits import NO_LIMITS, Usage, limits_at
+from app.wallet.limits import NO_LIMITS, LimitHit, Usage
 from app.wallet.money import Currency
 from app.wallet.movement import Movement
 from app.wallet.rounds import Round, RoundKey, Tally
@@ -35,6 +44,9 @@ ROUND: Final = slice(25, 36)
 ABORTS: Final = 36
 TAKEN: Final = 37
 HISTORY: Final = 38
+COUNTERS: Final = 39
+GAMES: Final = 40
+HOLD: Final = 41
 """The positions of columns in a row of FACTS."""
 
 NEEDS_HISTORY: Final = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
@@ -66,6 +78,9 @@ class _Reading:
         self.rounds: dict[RoundKey, Round] = {}
         self.taken: dict[SourceAndId, tuple[JournalEntry, ...]] = {}
         self.unheard: set[tuple[int, int]] = set()
+        self.limit_hits: dict[PlaceInChain, LimitHit] = {}
+        self.games: dict[int, tuple[GameName, ...]] = {}
+        self.holds: dict[HoldKey, Hold] = {}
 
     def add_session(self, player_id: int, token: bytes, columns: Sequence[Any]) -> None:
         expires_at, life_seconds = columns
@@ -86,12 +101,25 @@ class _Reading:
 
     def add_taken(self, source_and_id: SourceAndId, entries: str) -> None:
         found = []
-        for values, is_unheard in json.loads(entries):
+        for values, is_unheard, hit in json.loads(entries):
             entry = entry_of_json(values)
             found.append(entry)
+            if hit is not None:
+                place = (entry.player_id, entry.position)
+                self.limit_hits[place] = limit_hit_of(hit, entry.currency)
             if is_unheard:
                 self.unheard.add((entry.player_id, entry.position))
         self.taken[source_and_id] = tuple(found)
+
+    def add_games(self, names: str) -> None:
+        games: dict[int, list[GameName]] = {}
+        for game_id, since, product in json.loads(names):
+            games.setdefault(game_id, []).append(GameName(moment_of(since), product))
+        self.games |= {game_id: tuple(of_game) for game_id, of_game in games.items()}
+
+    def add_hold(self, key: HoldKey, currency: Currency, text: str) -> None:
+        player_id, position, amount, state = json.loads(text)
+        self.holds[key] = Hold(player_id, position, minor(amount, currency), HoldState(state))
 
 
 def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
@@ -102,7 +130,8 @@ def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
         movement = movements[row[0] - 1]
         wallet = wallets.get(movement.user_id)
         if wallet is None:
-            wallet = wallets[movement.user_id] = _wallet_of(row[WALLET], reading.now)
+            wallet = _wallet_of(row[WALLET], row[COUNTERS], reading.now)
+            wallets[movement.user_id] = wallet
         token = movement.token
         if token is not None and row[SESSION.start] is not None:
             reading.add_session(wallet.player_id, token, row[SESSION])
@@ -114,18 +143,36 @@ def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
             reading.add_round(key, wallet.currency, row, needs_history=needs_history)
         if row[TAKEN] is not None:
             reading.add_taken(movement.key[:2], row[TAKEN])
+        if row[GAMES] is not None:
+            reading.add_games(row[GAMES])
+        if movement.hold is not None and row[HOLD] is not None:
+            reading.add_hold(movement.hold, wallet.currency, row[HOLD])
     return Known(
-        Facts(reading.now, wallets, reading.sessions, reading.rounds, reading.taken),
+        Facts(
+            reading.now,
+            wallets,
+            reading.sessions,
+            reading.rounds,
+            reading.taken,
+            reading.limit_hits,
+            reading.games,
+            reading.holds,
+        ),
         reading.renewals,
         frozenset(reading.unheard),
         bool(rows) and rows[0][WAITS],
     )
 
 
-def _wallet_of(columns: Sequence[Any], now: datetime) -> Wallet:
+def _wallet_of(columns: Sequence[Any], counters: str | None, now: datetime) -> Wallet:
     player_id, agent, code, scale, terms, blocked, excluded_until, real, bonus, *more = columns
     version, position, chain, revision, usage_day, *used = more
     currency = currency_of(code, scale)
+    limits, further = NO_LIMITS, None
+    if terms is not None:
+        limits, further_in_force = limits_in_force(terms, microseconds(now))
+        if further_in_force or counters is not None:
+            further = FurtherLimits(further_in_force, counters_of(counters or "[]", currency))
     return Wallet(
         player_id,
         agent,
@@ -136,9 +183,18 @@ def _wallet_of(columns: Sequence[Any], now: datetime) -> Wallet:
         chain,
         revision,
         is_barred(is_blocked=blocked, excluded_until=excluded_until, now=now),
-        limits_at(terms_of(terms), microseconds(now)) if terms else NO_LIMITS,
+        limits,
         Usage(usage_day, *[minor(text, currency) for text in used]),
+        further,
     )
+
+
+def counters_of(text: str, currency: Currency) -> dict[str, Counter]:
+    """Convert the counters of a player out of JSON."""
+    return {
+        name: Counter(on_day, *[minor(amount, currency) for amount in sums])
+        for name, on_day, *sums in json.loads(text)
+    }
 
 
 def _round_of(

@@ -65,7 +65,12 @@ SELECT asked.n, coalesce($2::timestamptz, now()),
                       SELECT FROM unanswered u
                       WHERE u.player_id = m.player_id AND u.position = m.position
                         AND u.came_back_at IS NULL
-                      OFFSET 0)))
+                      OFFSET 0),
+                  CASE WHEN m.decision <> 'ACCEPTED' THEN (
+                      SELECT json_build_array(h.limit_name, h.limit_amount::text, h.used::text)
+                      FROM limit_hits h
+                      WHERE h.player_id = m.player_id AND h.position = m.position LIMIT 1
+                  ) END))
            FROM (
                SELECT player_id, position FROM transaction_keys
                WHERE source = asked.source AND transaction_id = asked.transaction_id
@@ -83,10 +88,37 @@ SELECT asked.n, coalesce($2::timestamptz, now()),
                SELECT * FROM movements
                WHERE player_id = p.player_id AND event_id = asked.event_id OFFSET 0
            ) m
-       ) END AS history
-FROM unnest($1::text::question_row_v1[]) WITH ORDINALITY AS asked (
+       ) END AS history,
+       CASE WHEN w.limits IS NOT NULL THEN (
+           SELECT json_agg(json_build_array(
+                      c.counter, c.counted_on, c.day::text, c.week::text, c.month::text))
+           FROM limit_counters c WHERE c.player_id = p.player_id
+       ) END AS counters,
+       CASE WHEN w.limits IS NOT NULL AND asked.game_id IS NOT NULL THEN (
+           SELECT json_agg(json_build_array(
+                      g.game_id, (extract(epoch FROM g.since) * 1000000)::bigint, g.product)
+                  ORDER BY g.since)
+           FROM game_names g
+           WHERE g.game_id = ANY (CASE WHEN asked.needs_history THEN ARRAY(
+               SELECT m.game_id FROM movements m
+               WHERE m.player_id = p.player_id AND m.event_id = asked.event_id OFFSET 0
+           ) ELSE '{{}}' END || asked.game_id)
+       ) END AS games,
+       CASE WHEN asked.hold_id IS NOT NULL THEN (
+           SELECT json_build_array(h.player_id, h.position, h.amount::text, h.state)
+           FROM (
+               SELECT player_id, position FROM transaction_keys
+               WHERE source = asked.source AND transaction_id = asked.hold_id AND facet = ''
+               LIMIT 1
+           ) named
+           CROSS JOIN LATERAL (
+               SELECT * FROM holds
+               WHERE player_id = named.player_id AND position = named.position LIMIT 1
+           ) h
+       ) END AS hold
+FROM unnest($1::text::question_row_v2[]) WITH ORDINALITY AS asked (
     user_id, token, source, transaction_id, event_id, is_streamer, needs_history,
-    may_need_history, n)
+    may_need_history, game_id, hold_id, n)
 CROSS JOIN LATERAL (
     SELECT player_id FROM players WHERE user_id = asked.user_id LIMIT 1
 ) p
@@ -151,20 +183,21 @@ Once this is committed that RECORD cannot prove its facts any more; if it was fa
 waited for it, and whoever looks afterwards sees what it wrote."""
 
 RECORD: Final = """
-SELECT record_movements_v1(
-    $1::text::decision_settings_v1, $2::text::wallet_row_v1[], $3::text::journal_row_v1[],
+SELECT record_movements_v2(
+    $1::text::decision_settings_v2, $2::text::wallet_row_v1[], $3::text::journal_row_v1[],
     $4::text::round_row_v1[], $5::text::early_abort_row_v1[], $6::text::refusal_row_v1[],
-    $7::text::session_row_v1[], $8::text::position_row_v1[], $9)
+    $7::text::session_row_v1[], $8::text::position_row_v1[], $9::text::counter_row_v1[],
+    $10::text::limit_hit_row_v1[], $11::text::hold_row_v1[], $12)
 """
 
 FACTS_STALE: Final = "WF001"
-"""The SQLSTATE of `record_movements_v1` where a fact has changed since it was read."""
+"""The SQLSTATE of `record_movements_v2` where a fact has changed since it was read."""
 
 NOT_SERIALIZABLE: Final = "WF003"
-"""The SQLSTATE of `record_movements_v1` where a pooler has dropped the connection's settings."""
+"""The SQLSTATE of `record_movements_v2` where a pooler has dropped the connection's settings."""
 
 SETTINGS_DIFFER: Final = "WF002"
-"""The SQLSTATE of `record_movements_v1` where the caller's settings are not the ledger's."""
+"""The SQLSTATE of `record_movements_v2` where the caller's settings are not the ledger's."""
 
 CONFIRM: Final = """
 SELECT CASE WHEN pg_current_xact_id() IS NOT NULL
@@ -215,4 +248,9 @@ INSERT INTO unanswered (player_id, position, told_at)
 SELECT player_id, position, coalesce($3::timestamptz, now())
 FROM unnest($1::bigint[], $2::bigint[]) AS n (player_id, position)
 ON CONFLICT DO NOTHING
+"""
+
+LIMIT_HIT: Final = """
+SELECT limit_name, limit_amount::text, used::text FROM limit_hits
+WHERE player_id = $1 AND position = $2
 """

@@ -267,13 +267,13 @@ async def test_questions_arrive_whole(module_db: Database) -> None:
     asked.append(
         question_row(streamer, is_in_round=False, needs_history=True, may_need_history=False)
     )
-    *told, last = await read(module_db, "question_row_v1", asked)
+    *told, last = await read(module_db, "question_row_v2", asked)
     assert [tuple(row) for row in told] == [
-        (text, None, text, text, text, False, False, True) for text in texts
+        (text, None, text, text, text, False, False, True, None, None) for text in texts
     ]
     assert tuple(last) == (
         *("anna", b"\x00\\" * 16, "callback", "t1"),
-        *(None, True, True, False),
+        *(None, True, True, False, None, None),
     )
 
 
@@ -321,13 +321,13 @@ async def test_sessions_positions_and_settings_arrive_whole(module_db: Database)
     )
     connection = await connect(module_db.service_url)
     row = await connection.fetchrow(
-        "SELECT (given).* FROM (SELECT $1::text::decision_settings_v1 AS given) s",
+        "SELECT (given).* FROM (SELECT $1::text::decision_settings_v2 AS given) s",
         settings_row(policy),
     )
     await connection.close()
     assert row is not None
     assert tuple(row) == (
-        *(1, KeyScope.TRANSACTION_EVENT, StakeOrder.BONUS_FIRST, OvertakenBet.FLAG, 77),
+        *(1, KeyScope.TRANSACTION_EVENT, StakeOrder.BONUS_FIRST, OvertakenBet.FLAG, 77, "UTC"),
     )
 
 

@@ -266,9 +266,9 @@ PARAMETERS = {
 
 
 async def inner_statements(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
-    """What `record_movements_v1` says to tables that grow, as PL/pgSQL plans it."""
+    """What `record_movements_v2` says to tables that grow, as PL/pgSQL plans it."""
     source = await connection.fetchval(
-        "SELECT prosrc FROM pg_proc WHERE proname = 'record_movements_v1'"
+        "SELECT prosrc FROM pg_proc WHERE proname = 'record_movements_v2'"
     )
     body = re.sub(r"--[^\n]*", "", source).replace(" INTO counted", "")
     found = []
