@@ -32,7 +32,7 @@ from app.wallet.limit_terms import (
     confirmed_terms,
     is_known_to_last_release,
 )
-from app.wallet.moments import FOREVER, FOREVER_TEXT
+from app.wallet.moments import FOREVER
 from app.wallet.money import Currency, Minor
 from app.wallet.refusals import Refusal
 
@@ -193,7 +193,8 @@ def _outcome(account: Account) -> str:
     return json.dumps(
         {
             "status": "blocked" if account.is_suspended else "active",
-            "excluded_until": FOREVER_TEXT if until == FOREVER else until and until.isoformat(),
+            # As the database writes a moment without an end, which the audit compares.
+            "excluded_until": "infinity" if until == FOREVER else until and until.isoformat(),
             "limits": {name: term._asdict() for name, term in account.terms.items()},
             "language": account.player.language,
         }

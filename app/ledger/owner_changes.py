@@ -37,6 +37,7 @@ REVOKE UPDATE (blocked, excluded_until, limits) ON players FROM wallet_service
 """Only the triggers, with the rights of the service, and the release before changed these."""
 
 _SETTLE_RAISES: Final = """
+WITH settled AS (
 UPDATE wallets w SET revision = revision + 1, limits = (
     SELECT jsonb_object_agg(term.key, CASE
         WHEN NOT term.value ? 'from' THEN term.value
@@ -47,6 +48,22 @@ UPDATE wallets w SET revision = revision + 1, limits = (
 )
 FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS now_us
 WHERE w.limits IS NOT NULL AND w.limits::text LIKE '%"from"%'
+RETURNING w.player_id, w.blocked, w.excluded_until, w.limits
+)
+INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery, event_time,
+                             ledger_time)
+SELECT s.player_id, :source, 'migrate/finish', '{}',
+       '{"status": ' || to_json(CASE WHEN s.blocked THEN 'blocked' ELSE 'active' END)
+       || ', "excluded_until": ' || coalesce(to_json(s.excluded_until)::text, 'null')
+       || ', "limits": ' || (
+           SELECT json_object_agg(term.key, json_build_object(
+               'amount', term.value -> 'amount', 'later', term.value -> 'later',
+               'starts_at', term.value -> 'from',
+               'needs_confirmation', coalesce(term.value -> 'confirm', 'false')))
+           FROM jsonb_each(s.limits) AS term (key, value)
+       ) || ', "language": ' || to_json(p.language) || '}',
+       gen_random_uuid(), now(), now()
+FROM settled s JOIN players p ON p.player_id = s.player_id
 """
 """The previous release put a raise in force when its time had come, without writing it."""
 
@@ -84,7 +101,9 @@ async def finish_upgrade(url: str, source: str, *, raises_are_confirmed: bool = 
             await connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger} ON {table}"))
             await connection.execute(text(f"DROP FUNCTION IF EXISTS {trigger}()"))
         await connection.execute(text(_CLOSE_PLAYERS))
-        await connection.execute(text(_SETTLE_RAISES), {"confirm": raises_are_confirmed})
+        await connection.execute(
+            text(_SETTLE_RAISES), {"confirm": raises_are_confirmed, "source": source}
+        )
         # The release before writes its key scope here at every start, and so starts no more.
         await connection.execute(text("REVOKE INSERT ON ledger_settings FROM wallet_service"))
         await _change(connection, source, "rule_version", before, RuleVersion.CURRENT.value)

@@ -27,13 +27,21 @@ class LimitDays:
     earlier: tuple[EarlierZone, ...] = ()
 
     def of(self, moment: datetime) -> int:
-        """The day on which a moment (UTC) counts."""
-        zone = self.zone
+        """The day on which a moment (UTC) counts.
+
+        A change to a zone further west does not go back to the day before.
+        """
+        zone, reached = self.zone, 0
         for before in self.earlier:
             if moment < before.until:
                 zone = before.zone
                 break
-        return (moment if zone is UTC else moment.astimezone(zone)).toordinal()
+            reached = _day(before.until, before.zone)
+        return max(reached, _day(moment, zone)) if self.earlier else _day(moment, zone)
+
+
+def _day(moment: datetime, zone: tzinfo) -> int:
+    return (moment if zone is UTC else moment.astimezone(zone)).toordinal()
 
 
 UTC_DAYS = LimitDays()
