@@ -104,7 +104,9 @@ async def test_what_is_read_by_place_stands_in_its_place(db: Database) -> None:
         *("settled", "bets_placed", "bets_standing", "stake_real", "stake_bonus", "staked"),
         *("paid", "taken_back", "cancels", "remainder", "refused_aborts"),
     ]
-    assert names[facts.ABORTS :] == ["early_aborts", "taken", "history"]
+    assert names[facts.ABORTS :] == [
+        *("early_aborts", "taken", "history", "counters", "games", "hold")
+    ]
 
 
 async def everything(till: Till, other: Till) -> tuple[list[Movement], list[type]]:
@@ -261,6 +263,9 @@ PARAMETERS = {
     "refused": "refusal_row_v1[]",
     "renewed": "session_row_v1[]",
     "returned": "position_row_v1[]",
+    "counters_after": "counter_row_v1[]",
+    "limit_hits_told": "limit_hit_row_v1[]",
+    "holds_after": "hold_row_v1[]",
     "decided_at": "timestamptz",
 }
 
@@ -304,7 +309,7 @@ async def test_every_statement_of_the_function_goes_by_key(
     await connection.close()
     assert tables == {
         *("wallets", "transaction_keys", "movements", "rounds", "early_aborts", "refusals"),
-        *("sessions", "unanswered"),
+        *("sessions", "unanswered", "limit_counters", "limit_hits", "holds"),
     }
     assert blind == {text: [] for text in written}
 
