@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from app.cashier.account_changes import raise_rules
 from app.cashier.batching import Batcher
 from app.cashier.games import name_games_by_setting
 from app.cashier.policy import LedgerUnfitError, PolicyInForce, limit_days
@@ -267,7 +268,9 @@ def _transfer_endpoint(
         currencies={**ISO_CURRENCIES, **by_setting},
         token_life=timedelta(seconds=settings.token_life_seconds),
         token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
-        raises=settings.raise_rules,
+        raises=raise_rules(
+            settings.limit_cooling_seconds, settings.limit_raise, settings.limit_cooling_by
+        ),
         deposit_check_is_required=settings.deposit_check == "required",
     )
     agents = {

@@ -33,7 +33,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app import settings_parsing
 from app.database_url import connect_arguments
-from app.wallet.limit_terms import RaiseRules
 
 PREFIX = "WALLET_"
 
@@ -278,23 +277,6 @@ class Settings(DatabaseSettings):
     def deadline(self) -> timedelta:
         """The deadline as a duration."""
         return timedelta(microseconds=int(self.deadline_seconds * 1_000_000))
-
-    @property
-    def raise_rules(self) -> RaiseRules:
-        """How players raise their limits."""
-        periods = {
-            name: timedelta(seconds=seconds) for name, seconds in self.limit_cooling_by.items()
-        }
-        return RaiseRules(
-            timedelta(seconds=self.limit_cooling_seconds),
-            self.limit_raise == "confirm",
-            {n.removeprefix("agent:"): t for n, t in periods.items() if n.startswith("agent:")},
-            {
-                n.removeprefix("currency:"): t
-                for n, t in periods.items()
-                if n.startswith("currency:")
-            },
-        )
 
     @property
     def demo(self) -> bool:

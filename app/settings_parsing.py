@@ -14,8 +14,6 @@ from zoneinfo import ZoneInfo
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
-from app.wallet.limit_terms import PRODUCT
-
 AGENT_KEY_BYTES = 32
 """A256GCM takes keys of 256 bits, no more and no less."""
 
@@ -24,6 +22,9 @@ PUBLIC_KEY_BYTES = 32
 
 CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
 PERIOD_OF = re.compile(r"agent:[A-Za-z0-9_.-]{1,64}|currency:[A-Z][A-Z0-9]{1,11}", re.ASCII)
+PRODUCT = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+"""The same as `PRODUCT` of the money rules, which settings do not know."""
+
 GAME_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
 

@@ -8,7 +8,8 @@ period and the player's confirmation (transfer contract, section 2).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from app.cashier.one_time import OneTimeRequest, run_once
@@ -54,6 +55,22 @@ class AccountChange:
     confirm: tuple[str, ...] = ()
     """names of limits whose raise the player confirms"""
     language: str | None = None
+
+
+def raise_rules(
+    cooling_seconds: int, how: str, periods: Mapping[str, int] = MappingProxyType({})
+) -> RaiseRules:
+    """Return the rules of raising limits, as the settings say them.
+
+    `how`: confirm or automatic; `periods`: seconds by `agent:<id>` or `currency:<code>`.
+    """
+    by: dict[str, dict[str, timedelta]] = {"agent": {}, "currency": {}}
+    for name, seconds in periods.items():
+        kind, _, which = name.partition(":")
+        by[kind][which] = timedelta(seconds=seconds)
+    return RaiseRules(
+        timedelta(seconds=cooling_seconds), how == "confirm", by["agent"], by["currency"]
+    )
 
 
 async def show_account(

@@ -180,7 +180,7 @@ def _finish(database: Database) -> None:
             finish_upgrade(
                 database.owner_url,
                 who(),
-                raises_are_confirmed=load_console_settings().raise_rules.needs_confirmation,
+                raises_are_confirmed=load_console_settings().limit_raise == "confirm",
             )
         )
     except OwnerChangeError as error:

@@ -84,7 +84,7 @@ def test_entries_of_every_movement_sum_to_nothing(psql: Psql) -> None:
 
 
 def test_sessions_are_counted_by_who_issued_them(psql: Psql) -> None:
-    rows = psql.rows("SELECT user_id, origin, issued, live FROM ops.sessions ORDER BY 1")
+    rows = psql.rows("SELECT user_id, origin, issued, live FROM ops.tokens ORDER BY 1")
     assert [row[:3] for row in rows] == [
         (user, "transfer", "1") for user in ("anna", "bora", "chen", "dina")
     ]

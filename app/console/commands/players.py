@@ -9,7 +9,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.cashier.account_changes import AccountChange, Exclusion, show_account, update_account
+from app.cashier.account_changes import (
+    AccountChange,
+    Exclusion,
+    raise_rules,
+    show_account,
+    update_account,
+)
 from app.cashier.lookups import look_up_player
 from app.cashier.players import Opened, open_account
 from app.console.accounts import account_record, account_shown, agent_for, currency_for
@@ -199,7 +205,10 @@ def _change(
     user_id: str, change: AccountChange, asked: dict[str, Any], *, as_json: bool
 ) -> Account:
     """Make a change, and show the changed account."""
-    raises = console_settings().raise_rules
+    settings = console_settings()
+    raises = raise_rules(
+        settings.limit_cooling_seconds, settings.limit_raise, settings.limit_cooling_by
+    )
     note = note_of(UPDATE, {"user_id": user_id, **asked})
     account = granted(
         ask(
