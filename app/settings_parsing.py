@@ -133,7 +133,7 @@ def time_zone(value: str) -> str:
     """Hold the name of a time zone to the IANA database."""
     try:
         ZoneInfo(value)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise ValueError("must be an IANA time zone such as UTC or Europe/London") from None
     return value
 

@@ -27,6 +27,7 @@ from app.cashier.audit import audit
 from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce, policy_in_force
 from app.ledger import migrations
+from app.ledger.accounts import ChangeNote
 from app.ledger.migrations import current_revision, head_revision, upgrade
 from app.ledger.owner_changes import SIDE_BY_SIDE, OwnerChangeError, finish_upgrade
 from app.ledger.transaction import Ledger
@@ -636,17 +637,18 @@ class TestTheSwitch:
     ) -> None:
         await old.do("player", "anna", "10", "0")
         await upgrade(empty_db.owner_url)
-        early = await update_account(new.ledger, "anna", change, raises=AT_ONCE)
+        note = ChangeNote("test", "account/update", "{}", bytes(16), datetime.now(UTC))
+        early = await update_account(new.ledger, "anna", change, raises=AT_ONCE, note=note)
         assert early is Refusal.UPGRADE_UNFINISHED
         hold = new.movement("anna", "WithdrawalHold", "debit", "1")
         (receipt,) = await new.move(hold)
-        assert receipt.refusal is Refusal.UPGRADE_UNFINISHED
+        assert refusal_of(receipt) is Refusal.UPGRADE_UNFINISHED
         vetoed = new.movement("anna", "Deposit", "credit", "1")._replace(is_vetoed=True)
         (receipt,) = await new.move(vetoed)
         assert type(receipt) is Refused, "no outcome that the release before could not read"
         await old.stop()
         assert await finish_upgrade(empty_db.owner_url, "test")
-        after = await update_account(new.ledger, "anna", change, raises=AT_ONCE)
+        after = await update_account(new.ledger, "anna", change, raises=AT_ONCE, note=note)
         assert not isinstance(after, Refusal)
         new.policy = Policy()
         (receipt,) = await new.move(hold)

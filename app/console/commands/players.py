@@ -24,6 +24,7 @@ from app.console.arguments import (
     checked_agent,
     checked_exclusion,
     checked_limit_name,
+    checked_moment_to_come,
     checked_text,
     read_exclusion,
     read_limits,
@@ -76,6 +77,14 @@ Until = Annotated[
     str,
     typer.Argument(
         metavar="UNTIL", help="Such as 2027-01-31, or forever.", callback=checked_exclusion
+    ),
+]
+BlockUntil = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        help="Exclude until then, as `exclude` does; else block for good.",
+        callback=checked_moment_to_come,
     ),
 ]
 LimitWords = Annotated[
@@ -155,8 +164,11 @@ def show_player(user_id: UserId, movements: Count = 10, as_json: AsJson = False)
 
 
 @players.command("block")
-def block(user_id: UserId, as_json: AsJson = False) -> None:
+def block(user_id: UserId, until: BlockUntil = None, as_json: AsJson = False) -> None:
     """Refuse a player's play and deposits; money that comes back is never refused."""
+    if until is not None:
+        exclude(user_id, until, as_json)
+        return
     _change(user_id, AccountChange(is_suspended=True), {"status": "blocked"}, as_json=as_json)
 
 

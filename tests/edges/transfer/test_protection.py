@@ -46,7 +46,7 @@ def test_a_deposit_beyond_its_limit_is_refused_for_ever_and_says_which(
     assert deposit(bank, user_id, "70.01", transaction_id=refused_id).body == refused.body
     known = bank.ask("transaction/check", transaction_id=refused_id)
     assert known.data["status"] == "refused"
-    assert known.data["answer"] == refused.body.decode()
+    assert known.data["answer"] == refused.said
     assert deposit(bank, user_id, "100").code == 0
     assert deposit(bank, user_id, "0.01").data["remaining"] == "0.00"
 
@@ -297,7 +297,7 @@ def test_a_settlement_is_repeated_and_its_id_means_one_hold(bank: Bank) -> None:
     assert again.body == first.body
     known = bank.ask("transaction/check", transaction_id=transaction_id)
     assert known.data["operation"] == "hold/settle"
-    assert known.data["answer"] == first.body.decode()
+    assert known.data["answer"] == first.said
     assert bank.ask("hold/settle", transaction_id=transaction_id, hold_id=other).code == 100
     assert bank.ask("hold/release", transaction_id=transaction_id, hold_id=one).code == 100
     assert bank.ask("hold/release", transaction_id=unique("r"), hold_id=other).code == 0
