@@ -26,17 +26,22 @@ def terms_of(text: str | None) -> dict[str, Term]:
     return {name: _term_of(term) for name, term in kept.items()}
 
 
-def limits_in_force(text: str, moment: int) -> tuple[Limits, dict[str, Minor]]:
-    """Read the limits in force at a moment: of all stakes and losses, and the others by name."""
+def limits_in_force(text: str, moment: int) -> tuple[Limits, dict[str, Minor] | None]:
+    """Read the limits in force at a moment: of all stakes and losses, and the others by name.
+
+    None: the player has no others, not even one that will be in force or was lifted by itself.
+    """
     ordinary: dict[str, Minor] = {}
     further: dict[str, Minor] = {}
-    for name, kept in json.loads(text).items():
+    kept_limits = json.loads(text)
+    for name, kept in kept_limits.items():
         amount = kept["amount"]
         if "from" in kept:
             amount = _term_of(kept).at(moment)
         if amount is not None:
             (ordinary if name in _ORDINARY else further)[name] = amount
-    return Limits(**ordinary) if ordinary else NO_LIMITS, further
+    limits = Limits(**ordinary) if ordinary else NO_LIMITS
+    return limits, further if kept_limits.keys() - _ORDINARY else None
 
 
 def terms_text(terms: Mapping[str, Term]) -> str | None:

@@ -31,13 +31,15 @@ class LimitDays:
 
         A change to a zone further west does not go back to the day before.
         """
+        if not self.earlier:
+            return (moment if self.zone is UTC else moment.astimezone(self.zone)).toordinal()
         zone, reached = self.zone, 0
         for before in self.earlier:
             if moment < before.until:
                 zone = before.zone
                 break
             reached = _day(before.until, before.zone)
-        return max(reached, _day(moment, zone)) if self.earlier else _day(moment, zone)
+        return max(reached, _day(moment, zone))
 
 
 def _day(moment: datetime, zone: tzinfo) -> int:

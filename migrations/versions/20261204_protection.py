@@ -24,20 +24,12 @@ ONE_ROAD = SQL / "20261128_one_road"
 CHECKS = ("event_type_and_direction", "delta_is_amount", "decision")
 """Of `movements`, as the migration before left them."""
 
-TYPES_BEFORE = (
-    """
-    CREATE TYPE question_row_v1 AS (
-        user_id text, token bytea, source text, transaction_id text, event_id text,
-        is_streamer boolean, needs_history boolean, may_need_history boolean
-    )
-    """,
-    """
-    CREATE TYPE decision_settings_v1 AS (
-        rule_version integer, key_scope text, stake_order text, overtaken_bet text,
-        overtaken_seconds integer
-    )
-    """,
+TYPE_BEFORE = """
+CREATE TYPE decision_settings_v1 AS (
+    rule_version integer, key_scope text, stake_order text, overtaken_bet text,
+    overtaken_seconds integer
 )
+"""
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -68,14 +60,10 @@ def downgrade() -> None:
     run = op.get_bind().exec_driver_sql
     run("DROP FUNCTION record_movements_v2")
     run("DROP FUNCTION remember_decision_settings_v2")
-    run(
-        "DROP TYPE question_row_v2, decision_settings_v2, counter_row_v1, limit_hit_row_v1,"
-        " hold_row_v1"
-    )
+    run("DROP TYPE decision_settings_v2, counter_row_v1, limit_hit_row_v1, hold_row_v1")
     run("DROP TABLE limit_counters, limit_hits, game_names")
     run("ALTER TABLE decision_settings DROP COLUMN limit_zone")
-    for statement in TYPES_BEFORE:
-        run(statement)
+    run(TYPE_BEFORE)
     (remember,) = (
         statement
         for statement in _statements((ONE_ROAD / "0_tables.sql").read_text(encoding="utf-8"))

@@ -180,7 +180,7 @@ class Life:
         text = terms_text(self.terms)
         if text is not None:
             limits, in_force = limits_in_force(text, microseconds(self.now))
-            further = FurtherLimits(in_force, self.counters)
+            further = None if in_force is None else FurtherLimits(in_force, self.counters)
         wallet = self.wallet._replace(limits=limits, further=further)
         facts = Facts(
             self.now, {"anna": wallet}, {}, self.rounds, {}, games=NAMES, holds=self.holds

@@ -4,6 +4,7 @@ A `Book` is the ledger inside one open transaction. A `MoneyBook` has the two st
 batch of movements uses:
 
 1. `facts_for`  FACTS          keys, wallets, sessions, rounds and their histories: everything, once
+                FURTHER_FACTS  limits that few players have, and holds, if the batch needs them
 2. `record`     RECORD         keys, journal, wallets, rounds, refusals, if all facts still hold
                 CONFIRM        instead, if nothing is written and a standby must have what is told
 
@@ -19,7 +20,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from app.ledger.money import statements
-from app.ledger.money.facts import IN_ROUNDS, NEEDS_HISTORY, Known, known_of
+from app.ledger.money.facts import (
+    IN_ROUNDS,
+    NEEDS_HISTORY,
+    Known,
+    further_question,
+    known_of,
+    with_further,
+)
 from app.ledger.money.rows import (
     as_array,
     counter_row,
@@ -156,7 +164,11 @@ class MoneyBook:
         now = self._clock() if self._clock else None
         async with self._read() as connection:
             rows = await connection.fetch(statements.FACTS, questions, now)
-        known = known_of(movements, rows)
+            known = known_of(movements, rows)
+            further = further_question(movements, known.facts)
+            if further is not None:
+                row = await connection.fetchrow(statements.FURTHER_FACTS, *further)
+                known = known if row is None else with_further(known, row)
         if rows:
             self._standby.note(is_wanted=known.waits_for_standby)
         return known

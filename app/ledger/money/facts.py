@@ -6,6 +6,7 @@ rest of the conversion.
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,13 +22,14 @@ from app.ledger.money.rows import (
 from app.wallet.balance import Pockets
 from app.wallet.barring import is_barred
 from app.wallet.events import RULES, Part
-from app.wallet.facts import Facts, PlaceInChain, SourceAndId, Wallet
+from app.wallet.facts import Facts, SourceAndId, Wallet
 from app.wallet.further_limits import Counter, FurtherLimits, GameName
 from app.wallet.holds import Hold, HoldKey, HoldState
 from app.wallet.journal import JournalEntry, microseconds
-from app.wallet.limits import NO_LIMITS, LimitHit, Usage
+from app.wallet.limits import NO_LIMITS, Usage
 from app.wallet.money import Currency
 from app.wallet.movement import Movement
+from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey, Tally
 from app.wallet.sessions import renewed
 
@@ -44,9 +46,6 @@ ROUND: Final = slice(25, 36)
 ABORTS: Final = 36
 TAKEN: Final = 37
 HISTORY: Final = 38
-COUNTERS: Final = 39
-GAMES: Final = 40
-HOLD: Final = 41
 """The positions of columns in a row of FACTS."""
 
 NEEDS_HISTORY: Final = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
@@ -78,9 +77,6 @@ class _Reading:
         self.rounds: dict[RoundKey, Round] = {}
         self.taken: dict[SourceAndId, tuple[JournalEntry, ...]] = {}
         self.unheard: set[tuple[int, int]] = set()
-        self.limit_hits: dict[PlaceInChain, LimitHit] = {}
-        self.games: dict[int, tuple[GameName, ...]] = {}
-        self.holds: dict[HoldKey, Hold] = {}
 
     def add_session(self, player_id: int, token: bytes, columns: Sequence[Any]) -> None:
         expires_at, life_seconds = columns
@@ -101,25 +97,93 @@ class _Reading:
 
     def add_taken(self, source_and_id: SourceAndId, entries: str) -> None:
         found = []
-        for values, is_unheard, hit in json.loads(entries):
+        for values, is_unheard in json.loads(entries):
             entry = entry_of_json(values)
             found.append(entry)
-            if hit is not None:
-                place = (entry.player_id, entry.position)
-                self.limit_hits[place] = limit_hit_of(hit, entry.currency)
             if is_unheard:
                 self.unheard.add((entry.player_id, entry.position))
         self.taken[source_and_id] = tuple(found)
 
-    def add_games(self, names: str) -> None:
-        games: dict[int, list[GameName]] = {}
-        for game_id, since, product in json.loads(names):
-            games.setdefault(game_id, []).append(GameName(moment_of(since), product))
-        self.games |= {game_id: tuple(of_game) for game_id, of_game in games.items()}
 
-    def add_hold(self, key: HoldKey, currency: Currency, text: str) -> None:
-        player_id, position, amount, state = json.loads(text)
-        self.holds[key] = Hold(player_id, position, minor(amount, currency), HoldState(state))
+class FurtherQuestion(NamedTuple):
+    """What FURTHER_FACTS is asked, as its arguments."""
+
+    players: list[int]
+    """who have limits of deposits or of products"""
+    games: list[int]
+    hold_sources: list[str]
+    hold_ids: list[str]
+    declined_players: list[int]
+    declined_positions: list[int]
+    """entries that a limit may have refused, and that will be told again"""
+
+
+_FOR_A_LIMIT: Final = frozenset({Refusal.LIMIT_EXCEEDED, Refusal.DEPOSIT_LIMIT})
+
+
+def further_question(movements: Sequence[Movement], facts: Facts) -> FurtherQuestion | None:
+    """Return what must be read beyond FACTS; None, which is the rule: nothing."""
+    limited = {w.player_id for w in facts.wallets.values() if w.further is not None}
+    holds = [movement.hold for movement in movements if movement.hold is not None]
+    declined = [
+        entry
+        for entries in facts.taken.values()
+        for entry in entries
+        if entry.refusal in _FOR_A_LIMIT
+    ]
+    if not (limited or holds or declined):
+        return None
+    games: set[int | None] = set()
+    if limited:
+        games = {movement.game_id for movement in movements}
+        games |= {e.game_id for round_ in facts.rounds.values() for e in round_.history or ()}
+    return FurtherQuestion(
+        sorted(limited),
+        sorted(game_id for game_id in games if game_id is not None),
+        [hold.source for hold in holds],
+        [hold.transaction_id for hold in holds],
+        [entry.player_id for entry in declined],
+        [entry.position for entry in declined],
+    )
+
+
+def with_further(known: Known, row: "Row") -> Known:
+    """Add what FURTHER_FACTS returned to the facts."""
+    counters, games, holds, hits = (json.loads(text or "[]") for text in row)
+    facts = known.facts
+    currencies = {wallet.player_id: wallet.currency for wallet in facts.wallets.values()}
+    wallets = {
+        user_id: wallet
+        if wallet.further is None
+        else wallet._replace(
+            further=FurtherLimits(
+                wallet.further.limits,
+                _counters((c[1:] for c in counters if c[0] == wallet.player_id), wallet.currency),
+            )
+        )
+        for user_id, wallet in facts.wallets.items()
+    }
+    named: dict[int, list[GameName]] = {}
+    for game_id, since, product in games:
+        named.setdefault(game_id, []).append(GameName(moment_of(since), product))
+    after = replace(
+        facts,
+        wallets=wallets,
+        games={game_id: tuple(names) for game_id, names in named.items()},
+        holds={
+            HoldKey(source, hold_id): Hold(
+                player_id, position, minor(amount, currencies[player_id]), HoldState(state)
+            )
+            for source, hold_id, player_id, position, amount, state in holds
+            if player_id in currencies
+        },
+        limit_hits={
+            (player_id, position): limit_hit_of(hit, currencies[player_id])
+            for player_id, position, *hit in hits
+            if player_id in currencies
+        },
+    )
+    return known._replace(facts=after)
 
 
 def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
@@ -130,8 +194,7 @@ def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
         movement = movements[row[0] - 1]
         wallet = wallets.get(movement.user_id)
         if wallet is None:
-            wallet = _wallet_of(row[WALLET], row[COUNTERS], reading.now)
-            wallets[movement.user_id] = wallet
+            wallet = wallets[movement.user_id] = _wallet_of(row[WALLET], reading.now)
         token = movement.token
         if token is not None and row[SESSION.start] is not None:
             reading.add_session(wallet.player_id, token, row[SESSION])
@@ -143,36 +206,24 @@ def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
             reading.add_round(key, wallet.currency, row, needs_history=needs_history)
         if row[TAKEN] is not None:
             reading.add_taken(movement.key[:2], row[TAKEN])
-        if row[GAMES] is not None:
-            reading.add_games(row[GAMES])
-        if movement.hold is not None and row[HOLD] is not None:
-            reading.add_hold(movement.hold, wallet.currency, row[HOLD])
     return Known(
-        Facts(
-            reading.now,
-            wallets,
-            reading.sessions,
-            reading.rounds,
-            reading.taken,
-            reading.limit_hits,
-            reading.games,
-            reading.holds,
-        ),
+        Facts(reading.now, wallets, reading.sessions, reading.rounds, reading.taken),
         reading.renewals,
         frozenset(reading.unheard),
         bool(rows) and rows[0][WAITS],
     )
 
 
-def _wallet_of(columns: Sequence[Any], counters: str | None, now: datetime) -> Wallet:
+def _wallet_of(columns: Sequence[Any], now: datetime) -> Wallet:
     player_id, agent, code, scale, terms, blocked, excluded_until, real, bonus, *more = columns
     version, position, chain, revision, usage_day, *used = more
     currency = currency_of(code, scale)
     limits, further = NO_LIMITS, None
     if terms is not None:
         limits, further_in_force = limits_in_force(terms, microseconds(now))
-        if further_in_force or counters is not None:
-            further = FurtherLimits(further_in_force, counters_of(counters or "[]", currency))
+        if further_in_force is not None:
+            # Its counters are read by FURTHER_FACTS.
+            further = FurtherLimits(further_in_force, {})
     return Wallet(
         player_id,
         agent,
@@ -191,9 +242,13 @@ def _wallet_of(columns: Sequence[Any], counters: str | None, now: datetime) -> W
 
 def counters_of(text: str, currency: Currency) -> dict[str, Counter]:
     """Convert the counters of a player out of JSON."""
+    return _counters(json.loads(text), currency)
+
+
+def _counters(rows: Iterable[Sequence[Any]], currency: Currency) -> dict[str, Counter]:
     return {
         name: Counter(on_day, *[minor(amount, currency) for amount in sums])
-        for name, on_day, *sums in json.loads(text)
+        for name, on_day, *sums in rows
     }
 
 

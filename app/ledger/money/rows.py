@@ -49,15 +49,14 @@ def as_array(rows: Iterable[str]) -> str:
 def question_row(
     movement: Movement, *, is_in_round: bool, needs_history: bool, may_need_history: bool
 ) -> str:
-    """Return the keys of a movement's facts, as a `question_row_v2` in an array."""
+    """Return the keys of a movement's facts, as a `question_row_v1` in an array."""
     token = "" if movement.token is None else _bytes(movement.token)
     source, transaction_id, _ = movement.key
     return (
         f'"({_quoted(movement.user_id)},{token},{_quoted(source)},{_quoted(transaction_id)}'
         f",{_quoted(movement.event_id) if is_in_round else ''},{movement.rule.is_streamer}"
         f",{needs_history}"
-        f",{may_need_history},{_known(movement.game_id)}"
-        f',{_quoted(movement.hold.transaction_id) if movement.hold else ""})"'
+        f',{may_need_history})"'
     )
 
 

@@ -1,6 +1,7 @@
 """The statements of movements in plain SQL, exactly as EXPLAIN and the server's log show them.
 
 1. FACTS          all facts that decide a batch, in one statement and so one snapshot; no locks
+   FURTHER_FACTS  after FACTS, for limits that few players have, and for holds
 2. RECORD         writes the decisions, if all of these facts still hold
    LOCK_WALLETS   before FACTS, where the batch is run again under locks
    FENCE          before that, if it is unknown whether an attempt was committed
@@ -65,12 +66,7 @@ SELECT asked.n, coalesce($2::timestamptz, now()),
                       SELECT FROM unanswered u
                       WHERE u.player_id = m.player_id AND u.position = m.position
                         AND u.came_back_at IS NULL
-                      OFFSET 0),
-                  CASE WHEN m.decision <> 'ACCEPTED' THEN (
-                      SELECT json_build_array(h.limit_name, h.limit_amount::text, h.used::text)
-                      FROM limit_hits h
-                      WHERE h.player_id = m.player_id AND h.position = m.position LIMIT 1
-                  ) END))
+                      OFFSET 0)))
            FROM (
                SELECT player_id, position FROM transaction_keys
                WHERE source = asked.source AND transaction_id = asked.transaction_id
@@ -88,37 +84,10 @@ SELECT asked.n, coalesce($2::timestamptz, now()),
                SELECT * FROM movements
                WHERE player_id = p.player_id AND event_id = asked.event_id OFFSET 0
            ) m
-       ) END AS history,
-       CASE WHEN w.limits IS NOT NULL THEN (
-           SELECT json_agg(json_build_array(
-                      c.counter, c.counted_on, c.day::text, c.week::text, c.month::text))
-           FROM limit_counters c WHERE c.player_id = p.player_id
-       ) END AS counters,
-       CASE WHEN w.limits IS NOT NULL AND asked.game_id IS NOT NULL THEN (
-           SELECT json_agg(json_build_array(
-                      g.game_id, (extract(epoch FROM g.since) * 1000000)::bigint, g.product)
-                  ORDER BY g.since)
-           FROM game_names g
-           WHERE g.game_id = ANY (CASE WHEN asked.needs_history THEN ARRAY(
-               SELECT m.game_id FROM movements m
-               WHERE m.player_id = p.player_id AND m.event_id = asked.event_id OFFSET 0
-           ) ELSE '{{}}' END || asked.game_id)
-       ) END AS games,
-       CASE WHEN asked.hold_id IS NOT NULL THEN (
-           SELECT json_build_array(h.player_id, h.position, h.amount::text, h.state)
-           FROM (
-               SELECT player_id, position FROM transaction_keys
-               WHERE source = asked.source AND transaction_id = asked.hold_id AND facet = ''
-               LIMIT 1
-           ) named
-           CROSS JOIN LATERAL (
-               SELECT * FROM holds
-               WHERE player_id = named.player_id AND position = named.position LIMIT 1
-           ) h
-       ) END AS hold
-FROM unnest($1::text::question_row_v2[]) WITH ORDINALITY AS asked (
+       ) END AS history
+FROM unnest($1::text::question_row_v1[]) WITH ORDINALITY AS asked (
     user_id, token, source, transaction_id, event_id, is_streamer, needs_history,
-    may_need_history, game_id, hold_id, n)
+    may_need_history, n)
 CROSS JOIN LATERAL (
     SELECT player_id FROM players WHERE user_id = asked.user_id LIMIT 1
 ) p
@@ -153,6 +122,45 @@ What only some movements need is in a CASE, which is evaluated for those alone.
 
 At SERIALIZABLE a missing key would leave a predicate lock on its index page, and every insert near
 it would conflict."""
+
+FURTHER_FACTS: Final = """
+SELECT
+    (SELECT json_agg(json_build_array(
+                c.player_id, c.counter, c.counted_on, c.day::text, c.week::text, c.month::text))
+     FROM unnest($1::bigint[]) AS asked (player_id)
+     CROSS JOIN LATERAL (
+         SELECT * FROM limit_counters WHERE player_id = asked.player_id OFFSET 0
+     ) c),
+    (SELECT json_agg(json_build_array(
+                g.game_id, (extract(epoch FROM g.since) * 1000000)::bigint, g.product)
+            ORDER BY g.since)
+     FROM unnest($2::bigint[]) AS asked (game_id)
+     CROSS JOIN LATERAL (
+         SELECT * FROM game_names WHERE game_id = asked.game_id OFFSET 0
+     ) g),
+    (SELECT json_agg(json_build_array(
+                asked.source, asked.hold_id, h.player_id, h.position, h.amount::text, h.state))
+     FROM unnest($3::text[], $4::text[]) AS asked (source, hold_id)
+     CROSS JOIN LATERAL (
+         SELECT player_id, position FROM transaction_keys
+         WHERE source = asked.source AND transaction_id = asked.hold_id AND facet = '' LIMIT 1
+     ) named
+     CROSS JOIN LATERAL (
+         SELECT * FROM holds
+         WHERE player_id = named.player_id AND position = named.position LIMIT 1
+     ) h),
+    (SELECT json_agg(json_build_array(
+                h.player_id, h.position, h.limit_name, h.limit_amount::text, h.used::text))
+     FROM unnest($5::bigint[], $6::bigint[]) AS asked (player_id, position)
+     CROSS JOIN LATERAL (
+         SELECT * FROM limit_hits
+         WHERE player_id = asked.player_id AND position = asked.position LIMIT 1
+     ) h)
+"""
+"""Read after FACTS, and only if a movement of the batch needs it; ordinary batches never do.
+
+Counters and holds change only together with a raise of their wallet's revision, so RECORD proves
+what is read here as well: what is newer than the wallet that FACTS read is never recorded on."""
 
 LOCK_WALLETS: Final = """
 SELECT 1 FROM (

@@ -1,10 +1,4 @@
--- No release has used the function and the types that are replaced here, so they go at once.
-
-CREATE TYPE question_row_v2 AS (
-    user_id text, token bytea, source text, transaction_id text, event_id text,
-    is_streamer boolean, needs_history boolean, may_need_history boolean,
-    game_id bigint, hold_id text
-);
+-- No release has used the function and the type that are replaced here, so they go at once.
 
 CREATE TYPE decision_settings_v2 AS (
     rule_version integer, key_scope text, stake_order text, overtaken_bet text,
@@ -26,4 +20,4 @@ CREATE TYPE hold_row_v1 AS (
 
 DROP FUNCTION record_movements_v1;
 
-DROP TYPE question_row_v1, decision_settings_v1;
+DROP TYPE decision_settings_v1;

@@ -267,13 +267,13 @@ async def test_questions_arrive_whole(module_db: Database) -> None:
     asked.append(
         question_row(streamer, is_in_round=False, needs_history=True, may_need_history=False)
     )
-    *told, last = await read(module_db, "question_row_v2", asked)
+    *told, last = await read(module_db, "question_row_v1", asked)
     assert [tuple(row) for row in told] == [
-        (text, None, text, text, text, False, False, True, None, None) for text in texts
+        (text, None, text, text, text, False, False, True) for text in texts
     ]
     assert tuple(last) == (
         *("anna", b"\x00\\" * 16, "callback", "t1"),
-        *(None, True, True, False, None, None),
+        *(None, True, True, False),
     )
 
 
