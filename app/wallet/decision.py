@@ -5,20 +5,19 @@ scale, the transaction id, and only then everything that `judge` looks at. A ret
 outcome of its transaction id, whatever has happened to the player or the round since.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import starmap
-from typing import Final, NamedTuple
 
 from app.wallet import further_limits
 from app.wallet.balance import EMPTY
-from app.wallet.early_aborts import AbortState, EarlyAbort, find, remembered, replaced
+from app.wallet.changes import Changes, write_round
+from app.wallet.early_aborts import AbortState, find, replaced
 from app.wallet.events import HoldPart, Part
-from app.wallet.facts import Facts, PlaceInChain, Policy, RuleVersion, SourceAndId, Wallet
+from app.wallet.facts import Facts, Policy, RuleVersion, Wallet
 from app.wallet.holds import Hold, HoldKey, HoldState
 from app.wallet.journal import JournalEntry, Reversal
-from app.wallet.judgement import Objection, Plan, judge
+from app.wallet.judgement import Plan, judge
 from app.wallet.limits import LimitHit, counted, rolled
 from app.wallet.money import Minor
 from app.wallet.movement import Movement, facet_of_type
@@ -31,28 +30,10 @@ from app.wallet.outcomes import (
     Receipt,
     Refused,
     Replay,
-    RoundAfter,
 )
 from app.wallet.refusals import UNKNOWN_TO_LAST_RELEASE, Refusal
-from app.wallet.rounds import Round, RoundKey, has_open_bet_of
-
-UNTIMED_ABORTS_MAX: Final = 64
-"""The most amounts of refused aborts that the previous release stored for one round."""
-
-
-@dataclass(slots=True)
-class Changes:
-    """The state while a batch is decided: a working copy of the facts, and what must be written."""
-
-    wallets: dict[str, Wallet]
-    rounds: dict[RoundKey, Round]
-    taken: dict[SourceAndId, tuple[JournalEntry, ...]]
-    moved: set[str] = field(default_factory=set)
-    """players whose wallets must be written, by user id"""
-    rounds_after: dict[RoundKey, RoundAfter] = field(default_factory=dict)
-    holds: dict[HoldKey, Hold] = field(default_factory=dict)
-    holds_after: dict[HoldKey, Hold] = field(default_factory=dict)
-    limit_hits: dict[PlaceInChain, LimitHit] = field(default_factory=dict)
+from app.wallet.refused_in_round import RefusedInRound, apply_refusal_to_round
+from app.wallet.rounds import Round, RoundKey
 
 
 def decide_all(movements: Iterable[Movement], facts: Facts, policy: Policy) -> Decisions:
@@ -110,7 +91,7 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
         changes.moved.add(movement.user_id)
     if key is not None:
         refused = RefusedInRound(movement, amount, verdict, declined, key, round_)
-        _apply_refusal_to_round(refused, facts.now, policy, changes)
+        apply_refusal_to_round(refused, facts.now, policy, changes)
     if declined is None:
         return Refused(refusal, pockets, currency, detail=detail)
     return Declined(declined, refusal, detail)
@@ -324,101 +305,8 @@ def _apply_to_round(
         round_.untimed_aborts,
         history,
     )
-    _write_round(movement, key, after, settled, changes)
+    write_round(movement, key, after, settled, changes)
 
 
 _SETTLES = {Part.BET: False, Part.CANCEL: False, Part.PAYMENT: True}
 """Whether a round is settled after a movement of this part; the others leave it as it was."""
-
-
-class RefusedInRound(NamedTuple):
-    """A refused movement that belongs to a round."""
-
-    movement: Movement
-    amount: Minor
-    objection: Objection
-    declined: JournalEntry | None
-    """its journal entry, if the refusal is final"""
-    key: RoundKey
-    round: Round
-
-    @property
-    def abort_found_no_bet(self) -> bool:
-        """Whether it is an abort told 406 or 409."""
-        return self.movement.rule.part is Part.ABORT and self.objection[0] in _FOUND_NO_BET
-
-
-def _apply_refusal_to_round(
-    refused: RefusedInRound, now: datetime, policy: Policy, changes: Changes
-) -> None:
-    """Update the round's early aborts after a refusal, and add a declined bet to its history."""
-    movement, declined, key, round_ = (
-        refused.movement,
-        refused.declined,
-        refused.key,
-        refused.round,
-    )
-    is_declined_bet = declined is not None and movement.rule.part is Part.BET
-    if declined is not None and is_declined_bet and round_.history is not None:
-        round_ = round_._replace(history=(*round_.history, declined))
-        changes.rounds[key] = round_
-    if policy.rule_version is RuleVersion.LAST_RELEASE:
-        amounts = _untimed_aborts_after(refused)
-        if amounts != round_.untimed_aborts:
-            _write_round(movement, key, round_._replace(untimed_aborts=amounts), None, changes)
-            changes.moved.add(movement.user_id)
-        return
-    changed = _early_abort_after(refused, now)
-    if changed is not None:
-        after = round_._replace(early_aborts=replaced(round_.early_aborts, changed))
-        _write_round(movement, key, after, changed, changes)
-        changes.moved.add(movement.user_id)
-
-
-def _untimed_aborts_after(refused: RefusedInRound) -> frozenset[Minor]:
-    """The amounts that the previous release would store of this round's refused aborts."""
-    known = refused.round.untimed_aborts
-    if not refused.abort_found_no_bet or len(known) >= UNTIMED_ABORTS_MAX:
-        return known
-    return known | {refused.amount}
-
-
-def _early_abort_after(refused: RefusedInRound, now: datetime) -> EarlyAbort | None:
-    """The early abort that a refusal adds or changes; None: none."""
-    movement, round_ = refused.movement, refused.round
-    refusal, detail = refused.objection
-    if refusal is Refusal.BET_OVERTAKEN and isinstance(detail, str):
-        used = find(round_.early_aborts, detail)
-        return used._replace(state=AbortState.USED) if used else None
-    if not refused.abort_found_no_bet:
-        return None
-    own = find(round_.early_aborts, movement.key.transaction_id)
-    if own is not None:
-        # Its id has an outcome now; an abort that still waits for its bet keeps waiting.
-        is_over = own.state is AbortState.USED and refused.declined is not None
-        return own._replace(state=AbortState.SETTLED) if is_over else None
-    if has_open_bet_of(round_, refused.amount):
-        return None
-    history = round_.history or ()
-    return remembered(round_.early_aborts, history, movement, refused.amount, now)
-
-
-_NONE: Mapping[str, EarlyAbort] = {}
-_FOUND_NO_BET = frozenset({Refusal.NO_MATCHING_MOVEMENT, Refusal.ALREADY_GIVEN_BACK})
-
-
-def _write_round(
-    movement: Movement,
-    key: RoundKey,
-    after: Round,
-    early_abort: EarlyAbort | None,
-    changes: Changes,
-) -> None:
-    """Store the round as it is after this movement, and the early abort that changed."""
-    changes.rounds[key] = after
-    known = changes.rounds_after.get(key)
-    early_aborts = known.early_aborts if known else _NONE
-    if early_abort is not None:
-        early_aborts = {**early_aborts, early_abort.transaction_id: early_abort}
-    game_id = known.game_id if known else movement.game_id
-    changes.rounds_after[key] = RoundAfter(game_id, after, early_aborts)

@@ -6,14 +6,12 @@ and the caller repeats the request.
 """
 
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.cashier import account_changes, lookups, players
-from app.cashier.account_changes import AccountChange, Exclusion
 from app.cashier.batching import Batcher
 from app.edges.transfer import log
 from app.edges.transfer.answers import (
@@ -23,7 +21,6 @@ from app.edges.transfer.answers import (
     answer_to,
     balance_shown,
     history_shown,
-    moment,
     opened_shown,
     read_cursor,
     said,
@@ -31,17 +28,16 @@ from app.edges.transfer.answers import (
     transaction_shown,
 )
 from app.edges.transfer.codes import Code, DecidedError, RefusedError
-from app.edges.transfer.forms import Fields, amount_text, read_moment
+from app.edges.transfer.forms import Fields
 from app.edges.transfer.one_time import OneTime, RequestId
-from app.edges.wire import Number
+from app.edges.transfer.reading import read_change, read_check, read_language
 from app.ledger.accounts import ChangeNote
 from app.ledger.history import RoundState
 from app.ledger.transaction import Ledger
 from app.wallet.events import Direction, EventType
 from app.wallet.holds import HoldKey
-from app.wallet.identifiers import is_identifier
 from app.wallet.journal import EPOCH
-from app.wallet.limit_terms import DEFAULT_RAISE_RULES, LIMIT_NAMES, RaiseRules, is_limit_name
+from app.wallet.limit_terms import DEFAULT_RAISE_RULES, RaiseRules
 from app.wallet.moments import LATEST
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
@@ -51,7 +47,6 @@ NICKNAME_LENGTH_MIN: Final = 3
 NICKNAME_LENGTH_MAX: Final = 64
 """The bounds of the callback contract, section 1."""
 
-LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 NAME_LENGTH_MAX: Final = 250
 REASON_LENGTH_MAX: Final = 1000
 HISTORY_COUNT: Final = 100
@@ -62,7 +57,6 @@ TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
 """The same bound as that of the setting WALLET_TOKEN_LIFE_SECONDS."""
 
 REVOKE_ALL: Final = "all"
-STATUSES: Final = {"active": False, "blocked": True}
 CHANGEABLE: Final = ("status", "excluded_until", "limits", "confirm", "language")
 
 
@@ -143,7 +137,7 @@ class Handlers:
 
     async def deposit(self, request: Request) -> Answer:
         """Credit real money, unless an external check did not allow it."""
-        check = _check(request.fields)
+        check = read_check(request.fields)
         is_allowed = check["allowed"] if check else not self._choices.deposit_check_is_required
         movement = self._movement(request, EventType.DEPOSIT, Direction.CREDIT)
         return await self._decide(
@@ -246,7 +240,7 @@ class Handlers:
             nickname=fields.text(
                 "nickname", length_min=NICKNAME_LENGTH_MIN, length_max=NICKNAME_LENGTH_MAX
             ),
-            language=_language(fields),
+            language=read_language(fields),
             email=fields.text_or_none("email", length_max=NAME_LENGTH_MAX),
             first_name=fields.text_or_none("first_name", length_max=NAME_LENGTH_MAX),
             last_name=fields.text_or_none("last_name", length_max=NAME_LENGTH_MAX),
@@ -314,7 +308,7 @@ class Handlers:
         account = await account_changes.update_account(
             self._ledger,
             fields.text("user_id"),
-            _change(fields, request.received_at),
+            read_change(fields, request.received_at),
             raises=self._choices.raises,
             agent=request.agent,
             note=request.note,
@@ -365,86 +359,3 @@ def _revoked_shown(count: int) -> Answer:
 
 def _refused(refusal: Refusal) -> DecidedError:
     return DecidedError(refusal)
-
-
-def _language(fields: Fields) -> str:
-    text = fields.text("language")
-    if not LANGUAGE.fullmatch(text):
-        raise RefusedError(Code.VALUE, "must be a language tag such as en or en-US", "language")
-    return text
-
-
-def _change(fields: Fields, now: datetime) -> AccountChange:
-    is_suspended = exclusion = language = None
-    limits: Mapping[str, str | None] = {}
-    confirm: tuple[str, ...] = ()
-    if "status" in fields:
-        is_suspended = STATUSES.get(fields.text("status"))
-        if is_suspended is None:
-            raise RefusedError(Code.VALUE, "must be active or blocked", "status")
-    if "excluded_until" in fields:
-        is_lifted = fields.is_null("excluded_until")
-        exclusion = Exclusion(None if is_lifted else fields.moment_to_come("excluded_until", now))
-    if "limits" in fields:
-        limits = _limits(fields)
-    if "confirm" in fields:
-        confirm = _confirm(fields, limits)
-    if "language" in fields:
-        language = _language(fields)
-    return AccountChange(is_suspended, exclusion, limits, confirm, language)
-
-
-def _limits(fields: Fields) -> dict[str, str | None]:
-    """Read the limits that are given, as amounts of 0 or more; null lifts a limit."""
-    limits: dict[str, str | None] = {}
-    for name, value in fields.members_of("limits").items():
-        full_name = f"limits.{name}"
-        if not is_limit_name(name):
-            raise RefusedError(Code.VALUE, _LIMITS_KNOWN, "limits")
-        if value is not None and not isinstance(value, str | Number):
-            raise RefusedError(Code.FORMAT, "must be a number, a text or null", full_name)
-        limits[name] = None if value is None else amount_text(value, full_name)
-    return limits
-
-
-_LIMITS_KNOWN: Final = (
-    f"knows only {', '.join(LIMIT_NAMES)}; those of stakes and losses may name a product, as in "
-    "stake_day:casino"
-)
-
-
-def _confirm(fields: Fields, limits: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Read the names of the limits that are confirmed, each once and none that is set as well."""
-    names = fields.texts("confirm")
-    if not names or not all(map(is_limit_name, names)):
-        raise RefusedError(Code.VALUE, "must name one limit or more", "confirm")
-    if len(set(names)) < len(names) or limits.keys() & set(names):
-        raise RefusedError(Code.VALUE, "must name a limit once, and not one of limits", "confirm")
-    return names
-
-
-def _check(fields: Fields) -> dict[str, object] | None:
-    """Read what an external check said of a deposit, as it is kept; None: there is none."""
-    if "check" not in fields:
-        return None
-    said = fields.members_of("check")
-    for name in ("provider", "reference", "allowed", "checked_at"):
-        if said.get(name) is None:
-            raise RefusedError(Code.MISSING, "is missing", f"check.{name}")
-    if not isinstance(said["allowed"], bool):
-        raise RefusedError(Code.FORMAT, "must be true or false", "check.allowed")
-    for name in ("provider", "reference"):
-        text = said[name]
-        if not isinstance(text, str) or isinstance(text, Number):
-            raise RefusedError(Code.FORMAT, "must be a text", f"check.{name}")
-        if not is_identifier(text):
-            raise RefusedError(
-                Code.VALUE, "must have 1 to 250 characters, none a control", f"check.{name}"
-            )
-    checked_at = read_moment(said["checked_at"], "check.checked_at")
-    return {
-        "provider": said["provider"],
-        "reference": said["reference"],
-        "allowed": said["allowed"],
-        "checked_at": moment(checked_at),
-    }

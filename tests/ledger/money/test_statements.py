@@ -6,19 +6,23 @@ import multiprocessing
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
+from app.cashier.account_changes import AccountChange, update_account
 from app.ledger import transaction
 from app.ledger.money import facts, statements
 from app.ledger.money.book import MoneyBook
 from app.ledger.transaction import Ledger, RunAgainError
 from app.wallet.decision import decide_all
+from app.wallet.limit_terms import RaiseRules
 from app.wallet.limits import Usage
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
+from app.wallet.refusals import Refusal
 from tests.cashier.locks import held_up, waiting
 from tests.cashier.till import Till, connect
 from tests.conftest import Database
@@ -148,6 +152,16 @@ class TestHowMany:
         await listener.till.move(*bets)
         again = [bet._replace(delivery=bytes(16)) for bet in bets]
         assert await listener.statements_of(*again) == [READ]
+
+    async def test_what_few_players_have_is_read_for_them_alone(self, listener: Listener) -> None:
+        change = AccountChange(limits={"deposit_day": "5000"})
+        for limits in ({"stake_day": "5000"}, change.limits):
+            change = replace(change, limits=limits)
+            after = await update_account(listener.other.ledger, "anna", change, raises=RaiseRules())
+            assert not isinstance(after, Refusal)
+            told = await listener.statements_of(listener.till.bet())
+            more = [("read", "FURTHER_FACTS")] if "deposit_day" in limits else []
+            assert told == [READ, *more, WRITE]
 
     async def test_run_again_it_locks_first_and_commits_last(self, listener: Listener) -> None:
         listener.till.is_stale_at_first = True
