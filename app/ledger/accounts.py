@@ -2,18 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from app.ledger.limits import terms_of, terms_text
 from app.ledger.money.book import Book
-from app.ledger.money.facts import counters_of
-from app.ledger.money.rows import delivery_uuid, minor
+from app.ledger.money.rows import delivery_uuid
 from app.ledger.players import Player, player_of
 from app.wallet.barring import exclusion_end
-from app.wallet.further_limits import Counter
 from app.wallet.limit_terms import Term
-from app.wallet.limits import Usage
 from app.wallet.moments import FOREVER
 
 
@@ -26,9 +22,6 @@ class Account(NamedTuple):
     excluded_until: datetime | None
     terms: Mapping[str, Term]
     """the limits by name, in minor units of the player's currency"""
-    usage: Usage = Usage(1)
-    counters: Mapping[str, Counter] = MappingProxyType({})
-    """what is counted towards limits of deposits and products"""
 
 
 class ChangeNote(NamedTuple):
@@ -49,14 +42,7 @@ _ACCOUNT: Final = """
 SELECT p.player_id, p.user_id, w.agent, w.currency, w.scale, p.nickname, p.language, p.email,
        p.first_name, p.last_name, w.real::text, w.bonus::text,
        NULL::timestamptz AS expires_at, NULL::bigint AS life_seconds,
-       coalesce($2::timestamptz, now()) AS ledger_now, w.blocked, w.excluded_until, w.limits::text,
-       w.usage_day, w.stake_day::text, w.stake_week::text, w.stake_month::text,
-       w.loss_day::text, w.loss_week::text, w.loss_month::text,
-       CASE WHEN w.limits IS NOT NULL THEN (
-           SELECT json_agg(json_build_array(
-                      c.counter, c.counted_on, c.day::text, c.week::text, c.month::text))
-           FROM limit_counters c WHERE c.player_id = p.player_id
-       ) END AS counters
+       coalesce($2::timestamptz, now()) AS ledger_now, w.blocked, w.excluded_until, w.limits::text
 FROM players p
 JOIN wallets w ON w.player_id = p.player_id
 WHERE p.user_id = $1
@@ -90,15 +76,11 @@ async def find_account(book: Book, user_id: str, *, for_change: bool = False) ->
     row = await book.connection.fetchrow(statement, user_id, book.now_given())
     if row is None:
         return None
-    player = player_of(row)
-    used = [minor(row[name], player.currency) for name in Usage._fields[1:]]
     return Account(
-        player=player,
+        player=player_of(row),
         is_suspended=row["blocked"],
         excluded_until=exclusion_end(row["excluded_until"]),
         terms=terms_of(row["limits"]),
-        usage=Usage(row["usage_day"], *used),
-        counters=counters_of(row["counters"] or "[]", player.currency),
     )
 
 

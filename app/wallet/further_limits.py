@@ -150,17 +150,6 @@ def product_hit(
     return None
 
 
-def product_used(further: FurtherLimits, today: int, name: str) -> Minor:
-    """What is used of a limit of this name, in the window that contains today."""
-    base, _, product = name.partition(":")
-    if base.startswith(f"{DEPOSITS}_"):
-        counter = _counter(further, DEPOSITS, today)
-        return counter[1 + WINDOWS.index(base.removeprefix(f"{DEPOSITS}_"))]
-    return next(
-        used for known, used, _ in _used_and_asked(further, today, product, 0, 0) if known == base
-    )
-
-
 def _used_and_asked(
     further: FurtherLimits, today: int, product: str, stake: Minor, loss: Minor
 ) -> Iterable[tuple[str, Minor, Minor]]:

@@ -240,11 +240,6 @@ def _wallet_of(columns: Sequence[Any], now: datetime) -> Wallet:
     )
 
 
-def counters_of(text: str, currency: Currency) -> dict[str, Counter]:
-    """Convert the counters of a player out of JSON."""
-    return _counters(json.loads(text), currency)
-
-
 def _counters(rows: Iterable[Sequence[Any]], currency: Currency) -> dict[str, Counter]:
     return {
         name: Counter(on_day, *[minor(amount, currency) for amount in sums])
