@@ -65,3 +65,6 @@ def test_an_account_with_a_moment_beyond_the_bounds_can_be_shown_and_changed(
     assert player("player", "limits", "timed", "stake_day=5").code == 0
     assert player("player", "block", "timed").code == 0
     assert player("player", "unblock", "timed").code == (0 if may_play else 1)
+    # Nobody lifts an exclusion, and the player is shared.
+    reset = statement.replace(f"'{stored}'", "NULL").replace("SET", "SET blocked = false,")
+    sql(module_db.server, reset, module_db.name)
