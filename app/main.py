@@ -16,8 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from app.cashier.account_changes import raise_rules
 from app.cashier.batching import Batcher
-from app.cashier.policy import LedgerUnfitError, PolicyInForce
+from app.cashier.games import name_games_by_setting
+from app.cashier.policy import LedgerUnfitError, PolicyInForce, limit_days
 from app.cashier.readiness import sync_warning, why_not_ready
 from app.cashier.sealing import Sealer, seal_every_day
 from app.cashier.startup_checks import check_startup
@@ -97,6 +99,7 @@ def build_app(
             settings.sport_game_id,
             OvertakenBet(settings.overtaken_bet),
             timedelta(seconds=settings.overtaken_seconds),
+            limit_days=limit_days(settings.limit_zone),
         )
     )
     ledger = Ledger(
@@ -149,6 +152,8 @@ def build_app(
                     logger.warning("database", warning=warning)
                 if (missing := sync_warning(ledger, is_expected=expects_sync)) is not None:
                     logger.warning("database", warning=missing)
+                for game_id in await name_games_by_setting(ledger, settings.games):
+                    logger.warning("the ledger names a game otherwise", game_id=game_id)
                 logger.info("start", version=VERSION, build=build_id())
                 if private_port:
                     probes = probes_app(readiness, numbers, _private_ports(settings))
@@ -263,7 +268,10 @@ def _transfer_endpoint(
         currencies={**ISO_CURRENCIES, **by_setting},
         token_life=timedelta(seconds=settings.token_life_seconds),
         token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
-        limit_cooling=timedelta(seconds=settings.limit_cooling_seconds),
+        raises=raise_rules(
+            settings.limit_cooling_seconds, settings.limit_raise, settings.limit_cooling_by
+        ),
+        deposit_check_is_required=settings.deposit_check == "required",
     )
     agents = {
         name: Agent(tuple(key.get_secret_value() for key in agent.keys), agent.networks)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -229,7 +230,26 @@ class Settings(DatabaseSettings):
     """Currencies beside the contract's, as code:decimals, for instance BTC:8,USDT:6."""
 
     limit_cooling_seconds: Annotated[int, Field(ge=0, le=366 * 86400)] = 86400
-    """How long a player waits until a raised limit holds; a lowered one holds at once."""
+    """How long a raised limit waits; a lowered one holds at once."""
+
+    limit_cooling_by: Annotated[
+        Mapping[str, Annotated[int, Field(ge=0, le=366 * 86400)]],
+        NoDecode,
+        BeforeValidator(settings_parsing.cooling_periods),
+    ] = {}
+    """Other periods, as JSON: {"agent:uk": 86400, "currency:INR": 604800}; the longer one rules."""
+
+    limit_raise: Literal["confirm", "automatic"] = "confirm"
+    """Whether a raised limit must be confirmed when it has waited, or then holds by itself."""
+
+    limit_zone: Annotated[str, AfterValidator(settings_parsing.time_zone)] = "UTC"
+    """The IANA time zone whose days limits count in; stored at the ledger's first start."""
+
+    deposit_check: Literal["optional", "required"] = "optional"
+    """Whether a deposit needs a check that allowed it."""
+
+    games: Annotated[Mapping[int, str], NoDecode, BeforeValidator(settings_parsing.games)] = {}
+    """What games are, as JSON: {"1037566": "sport"}; the ledger keeps a name that it has."""
 
     clock_window_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """How far an agent's clock may be from ours."""

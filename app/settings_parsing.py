@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
@@ -20,6 +21,11 @@ PUBLIC_KEY_BYTES = 32
 """An Ed25519 key."""
 
 CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
+PERIOD_OF = re.compile(r"agent:[A-Za-z0-9_.-]{1,64}|currency:[A-Z][A-Z0-9]{1,11}", re.ASCII)
+PRODUCT = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+"""The same as `PRODUCT` of the money rules, which settings do not know."""
+
+GAME_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
 
 
@@ -92,6 +98,53 @@ def currencies(value: object) -> object:
             )
         scales[match[1]] = int(match[2])
     return scales
+
+
+def cooling_periods(value: object) -> object:
+    """Read JSON: `agent:<id>` or `currency:<code>` → seconds."""
+    if not isinstance(value, str):
+        return value
+    periods = _object_of(value)
+    if periods is None or not all(
+        PERIOD_OF.fullmatch(name) and type(seconds) is int for name, seconds in periods.items()
+    ):
+        raise ValueError(
+            'must be a JSON object of seconds, such as {"agent:uk": 86400, "currency:INR": 604800}'
+        )
+    return periods
+
+
+def games(value: object) -> object:
+    """Read JSON: game id → product."""
+    if not isinstance(value, str):
+        return value
+    products = _object_of(value)
+    if products is None or not all(
+        GAME_ID.fullmatch(game_id) and isinstance(product, str) and PRODUCT.fullmatch(product)
+        for game_id, product in products.items()
+    ):
+        raise ValueError(
+            'must be a JSON object of game ids and products, such as {"1037566": "sport"}'
+        )
+    return {int(game_id): product for game_id, product in products.items()}
+
+
+def time_zone(value: str) -> str:
+    """Hold the name of a time zone to the IANA database."""
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be an IANA time zone such as UTC or Europe/London") from None
+    return value
+
+
+def _object_of(value: str) -> dict[str, object] | None:
+    """Read a JSON object that names no member twice; None: it is none."""
+    try:
+        read = json.loads(value, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None
 
 
 def seconds(value: object) -> object:

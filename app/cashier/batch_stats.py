@@ -43,7 +43,7 @@ class BatchStats:
         self.alarms: Counter[str] = Counter()
         """alarms, by kind"""
         self.limits_hit: Counter[str] = Counter()
-        """debits of play that a player's limit refused, by the limit; repeats are not counted"""
+        """movements that a limit refused, by its name without a product; repeats are not counted"""
         self.failures: Counter[str] = Counter()
         """movements that failed with an error, by the error's name"""
         self.unheard = 0
@@ -64,7 +64,7 @@ class BatchStats:
         else:
             self.decided[kind, receipt.refusal.name] += 1
             if isinstance(receipt, Declined) and isinstance(receipt.detail, LimitHit):
-                self.limits_hit[receipt.detail.limit_name] += 1
+                self.limits_hit[receipt.detail.limit_name.partition(":")[0]] += 1
         alarm = alarm_of(movement, receipt)
         if alarm is not None:
             self.alarms[alarm] += 1

@@ -26,8 +26,9 @@ from app.ledger.lookups import (
 from app.ledger.money.book import Book
 from app.ledger.players import find_player, user_id_of
 from app.ledger.transaction import Ledger
-from app.wallet.events import RULES, Part
+from app.wallet.events import RULES, HoldPart, Part
 from app.wallet.journal import JournalEntry
+from app.wallet.limits import LimitHit
 from app.wallet.movement import Key
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
@@ -41,6 +42,8 @@ class KnownMovement(NamedTuple):
 
     entry: JournalEntry
     user_id: str
+    limit_hit: LimitHit | None = None
+    """which limit refused it"""
 
 
 class HistoryPage(NamedTuple):
@@ -115,7 +118,8 @@ async def check_transaction(
         if not entries:
             return None
         (entry,) = entries
-        return KnownMovement(entry, await user_id_of(book, entry.player_id))
+        hit = None if entry.is_accepted else await book.limit_hit_of(entry)
+        return KnownMovement(entry, await user_id_of(book, entry.player_id), hit)
 
     known = await ledger.read_only(work, confirmed=False)
     if known is not None:
@@ -124,6 +128,14 @@ async def check_transaction(
         except LedgerError:
             return None
     return known
+
+
+async def find_hold(ledger: Ledger, source: str, hold_id: str) -> KnownMovement | None:
+    """Return the accepted hold under this transaction id of an agent; None: there is none."""
+    known = await check_transaction(ledger, source, hold_id)
+    if known is None or not known.entry.is_accepted:
+        return None
+    return known if RULES[known.entry.event_type].hold is HoldPart.OPEN else None
 
 
 async def history(

@@ -1,6 +1,7 @@
 """Accounts at the console: the choice of agent and currency, and how an account is shown."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from app.console.data_owner import known_agents
@@ -11,7 +12,8 @@ from app.console.output.words import moment, money, split
 from app.ledger.accounts import Account
 from app.settings import Settings
 from app.wallet.journal import EPOCH, MICROSECOND, microseconds
-from app.wallet.limits import Term
+from app.wallet.limit_terms import Term
+from app.wallet.moments import FOREVER, FOREVER_TEXT
 from app.wallet.money import ISO_CURRENCIES, Currency
 
 
@@ -54,7 +56,7 @@ def account_record(account: Account) -> dict[str, Any]:
         "first_name": player.first_name,
         "last_name": player.last_name,
         "status": "blocked" if account.is_suspended else "active",
-        "excluded_until": None if until is None else moment(until),
+        "excluded_until": None if until is None else _end(until),
         "may_play": not player.is_blocked,
         "limits": {
             name: text(limit)
@@ -65,6 +67,9 @@ def account_record(account: Account) -> dict[str, Any]:
             name: {
                 "amount": None if term.later is None else text(term.later),
                 "from": moment(EPOCH + (term.starts_at or 0) * MICROSECOND),
+                "confirm": term.needs_confirmation,
+                "asked_by": term.asked_by and term.asked_by.source,
+                "asked_at": term.asked_by and moment(EPOCH + term.asked_by.moment * MICROSECOND),
             }
             for name, term in account.terms.items()
             if term.waits_at(now)
@@ -101,7 +106,7 @@ def _status(account: Account) -> str:
     words = ["blocked by the operator"] if account.is_suspended else []
     until = account.excluded_until
     if until is not None and until > account.player.now:
-        words.append(f"excluded until {moment(until)}")
+        words.append("excluded for ever" if until == FOREVER else f"excluded until {moment(until)}")
     return "; ".join(words) or "active"
 
 
@@ -114,7 +119,14 @@ def _limits(account: Account) -> Iterator[str]:
 
 def _later(account: Account, term: Term) -> str:
     begins = moment(EPOCH + (term.starts_at or 0) * MICROSECOND)
-    return f", from {begins} {_amount(account, term.later)}"
+    later = _amount(account, term.later)
+    if term.needs_confirmation:
+        return f", {later} asked for, to be confirmed from {begins}"
+    return f", from {begins} {later}"
+
+
+def _end(until: datetime) -> str:
+    return FOREVER_TEXT if until == FOREVER else moment(until)
 
 
 def _amount(account: Account, limit: int | None) -> str:

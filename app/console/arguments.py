@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from app.cashier.account_changes import LIMIT_NAMES
 from app.console.errors import ConsoleError
 from app.settings import agent_fault
 from app.wallet.identifiers import ID_LENGTH_MAX
-from app.wallet.moments import moment_from_text
+from app.wallet.limit_terms import LIMIT_NAMES, is_limit_name
+from app.wallet.moments import FOREVER, FOREVER_TEXT, moment_from_text
 from app.wallet.money import AMOUNT_PATTERN
 
 HOST_LENGTH_MAX: Final = 253
@@ -97,6 +97,24 @@ def read_moment(value: str) -> datetime:
     return moment
 
 
+def read_exclusion(value: str) -> datetime:
+    """Read the end of an exclusion: a moment, or `forever`."""
+    return FOREVER if value == FOREVER_TEXT else read_moment(value)
+
+
+def checked_exclusion(value: str) -> str:
+    """Check that the argument is a moment in the future, or `forever`."""
+    return value if value == FOREVER_TEXT else (checked_moment_to_come(value) or value)
+
+
+def checked_limit_name(values: list[str] | None) -> list[str] | None:
+    """Check that each argument names a limit."""
+    for value in values or ():
+        if not is_limit_name(value):
+            raise typer.BadParameter(f"{value} is no limit; there are {', '.join(LIMIT_NAMES)}")
+    return values
+
+
 def checked_moment(value: str | None) -> str | None:
     """Check that `read_moment` accepts the argument."""
     if value is not None:
@@ -116,8 +134,11 @@ def read_limits(words: Iterable[str]) -> dict[str, str | None]:
     limits: dict[str, str | None] = {}
     for word in words:
         name, _, amount = word.partition("=")
-        if name not in LIMIT_NAMES:
-            raise typer.BadParameter(f"{name} is no limit; there are {', '.join(LIMIT_NAMES)}")
+        if not is_limit_name(name):
+            raise typer.BadParameter(
+                f"{name} is no limit; there are {', '.join(LIMIT_NAMES)}; those of stakes and "
+                "losses may name a product, as in stake_day:casino"
+            )
         if amount != NO_LIMIT and not AMOUNT_PATTERN.fullmatch(amount):
             raise typer.BadParameter(f"{name} must be an amount such as 100.50, or {NO_LIMIT}")
         limits[name] = None if amount == NO_LIMIT else amount

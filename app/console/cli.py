@@ -24,6 +24,8 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageErro
 from app.console.commands.agents import agents
 from app.console.commands.audit import audit_command
 from app.console.commands.funds import deposit, grant, revoke, withdraw
+from app.console.commands.games import games
+from app.console.commands.holds import holds
 from app.console.commands.movements import movements, rounds
 from app.console.commands.players import players
 from app.console.commands.reconcile import reconcile_command
@@ -35,7 +37,7 @@ from app.console.commands.reports import (
 )
 from app.console.commands.seals import prove_command, seals, verify_command
 from app.console.commands.serve import serve as serve_until_stopped
-from app.console.commands.settings import scope, settings
+from app.console.commands.settings import limits, scope, settings
 from app.console.commands.simulate import simulate_command
 from app.console.commands.tokens import tokens
 from app.console.commands.transfer import transfer
@@ -59,7 +61,12 @@ from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
 from app.postgres import PostgresError
 from app.server.errors import AddressTakenError, ServerFailedError
 from app.server.serving import BuildApp
-from app.settings import SettingsError, load_database_settings, load_settings
+from app.settings import (
+    SettingsError,
+    load_console_settings,
+    load_database_settings,
+    load_settings,
+)
 from app.version import VERSION, build_id
 
 NAME: Final = "wallet"
@@ -176,7 +183,13 @@ def migrate(
 
 def _finish(database: Database) -> None:
     try:
-        is_new = reach(finish_upgrade(database.owner_url, who()))
+        is_new = reach(
+            finish_upgrade(
+                database.owner_url,
+                who(),
+                raises_are_confirmed=load_console_settings().limit_raise == "confirm",
+            )
+        )
     except OwnerChangeError as error:
         raise ConsoleError(str(error)) from error
     say("The upgrade is finished." if is_new else "There is no upgrade to finish.")
@@ -193,10 +206,13 @@ console.add_typer(players)
 console.add_typer(tokens)
 console.add_typer(settings)
 console.add_typer(scope)
+console.add_typer(limits)
+console.add_typer(games)
 console.command("deposit")(deposit)
 console.command("withdraw")(withdraw)
 console.command("grant")(grant)
 console.command("revoke")(revoke)
+console.add_typer(holds)
 console.add_typer(movements)
 console.add_typer(rounds)
 console.add_typer(agents)

@@ -23,7 +23,7 @@ from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
 from app.version import VERSION, build_id
 from app.wallet.alarms import Alarm
 from app.wallet.events import EventType
-from app.wallet.limits import Limits
+from app.wallet.limit_terms import LIMIT_NAMES
 from app.wallet.refusals import Refusal
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -179,9 +179,9 @@ def _movements(batch_stats: BatchStats) -> Iterator[Metric]:
     )
     yield counted(
         "wallet_limits_hit",
-        "Debits of play that a limit of the player refused, by the limit; repeats are not counted",
+        "Movements that a limit of the player refused, by the limit; repeats are not counted",
         ("limit",),
-        by_one(_known(Limits._fields, batch_stats.limits_hit)),
+        by_one(_known(LIMIT_NAMES, batch_stats.limits_hit)),
     )
     yield counted(
         "wallet_movement_failures",

@@ -8,8 +8,9 @@ from app.ledger.limits import terms_of, terms_text
 from app.ledger.money.book import Book
 from app.ledger.money.rows import delivery_uuid
 from app.ledger.players import Player, player_of
-from app.wallet.limits import Term
-from app.wallet.moments import clamped
+from app.wallet.barring import exclusion_end
+from app.wallet.limit_terms import Term
+from app.wallet.moments import FOREVER
 
 
 class Account(NamedTuple):
@@ -60,6 +61,8 @@ WHERE player_id = $1
 """
 """It raises the revision, so movements decided on the old settings fail to record and run again."""
 
+_INFINITY: Final = datetime.max  # noqa: DTZ901 - the driver's spelling of `infinity`
+
 _NOTE: Final = """
 INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery, event_time,
                              ledger_time)
@@ -76,8 +79,7 @@ async def find_account(book: Book, user_id: str, *, for_change: bool = False) ->
     return Account(
         player=player_of(row),
         is_suspended=row["blocked"],
-        # Earlier releases stored `infinity` and the year 1.
-        excluded_until=None if (until := row["excluded_until"]) is None else clamped(until),
+        excluded_until=exclusion_end(row["excluded_until"]),
         terms=terms_of(row["limits"]),
     )
 
@@ -88,7 +90,8 @@ async def change_account(book: Book, account: Account) -> None:
         _CHANGE,
         account.player.player_id,
         account.is_suspended,
-        account.excluded_until,
+        # The driver's text for a moment without an end would be the year 9999.
+        _INFINITY if account.excluded_until == FOREVER else account.excluded_until,
         terms_text(account.terms),
         account.player.language,
     )

@@ -1,6 +1,6 @@
 """The settings that decide money, stored by the database in one row."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.ledger.money.book import Book
@@ -12,8 +12,12 @@ from app.wallet.movement import KeyScope
 if TYPE_CHECKING:
     import asyncpg
 
-_REMEMBER: Final = "SELECT * FROM remember_decision_settings_v1($1, $2, $3, $4)"
+_REMEMBER: Final = "SELECT * FROM remember_decision_settings_v2($1, $2, $3, $4, $5)"
 _REMEMBERED: Final = "SELECT * FROM decision_settings"
+_ZONE_CHANGES: Final = """
+SELECT changed_at, value_before FROM decision_setting_changes
+WHERE name = 'limit_zone' AND value_before IS NOT NULL ORDER BY change_id
+"""
 
 
 class DecisionSettings(NamedTuple):
@@ -24,6 +28,14 @@ class DecisionSettings(NamedTuple):
     stake_order: StakeOrder | None
     overtaken_bet: OvertakenBet | None
     overtaken_window: timedelta | None
+    limit_zone: str | None
+
+
+class ZoneChange(NamedTuple):
+    """A change of the time zone whose days limits count in."""
+
+    moment: datetime
+    before: str
 
 
 async def remember_settings(book: Book, policy: Policy) -> DecisionSettings:
@@ -34,6 +46,7 @@ async def remember_settings(book: Book, policy: Policy) -> DecisionSettings:
         policy.stake_order,
         policy.overtaken_bet,
         policy.overtaken_window // timedelta(seconds=1),
+        policy.limit_days.name,
     )
     return _settings_of(row)
 
@@ -43,14 +56,20 @@ async def remembered_settings(book: Book) -> DecisionSettings:
     return _settings_of(await book.connection.fetchrow(_REMEMBERED))
 
 
+async def zone_changes(book: Book) -> list[ZoneChange]:
+    """Every change of the limits' time zone, oldest first."""
+    return [ZoneChange(*row) for row in await book.connection.fetch(_ZONE_CHANGES)]
+
+
 def _settings_of(row: "asyncpg.Record | None") -> DecisionSettings:
     if row is None:
         raise AssertionError("the migrations leave one row of settings")
-    _, version, scope, order, overtaken, seconds = row.values()
+    _, version, scope, order, overtaken, seconds, zone = row.values()
     return DecisionSettings(
         RuleVersion(version),
         None if scope is None else KeyScope(scope),
         None if order is None else StakeOrder(order),
         None if overtaken is None else OvertakenBet(overtaken),
         None if seconds is None else timedelta(seconds=seconds),
+        zone,
     )

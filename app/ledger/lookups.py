@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.ledger.money.book import Book
 from app.ledger.money.facts import tally_of
-from app.ledger.money.rows import early_abort_of, entry_of, minor
+from app.ledger.money.rows import early_abort_of, entry_of, limit_hit_of, minor
 from app.ledger.money.statements import ENTRY_COLUMNS
 from app.wallet.journal import JournalEntry
+from app.wallet.limits import LimitHit
 from app.wallet.money import Currency
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.rounds import Round, RoundKey
@@ -37,6 +38,8 @@ class OwnedEntry(NamedTuple):
     user_id: str
     agent: str
     unanswered_since: datetime | None
+    limit_hit: LimitHit | None = None
+    """which limit refused it"""
 
 
 class Links(NamedTuple):
@@ -70,7 +73,11 @@ WITH RECURSIVE sources (source) AS (
 """
 """The few distinct sources among many keys, each found by one index descent."""
 
-_COLUMNS: Final = f"{ENTRY_COLUMNS}, p.user_id, p.agent, u.told_at"
+_COLUMNS: Final = f"""{ENTRY_COLUMNS}, p.user_id, p.agent, u.told_at,
+    CASE WHEN m.decision <> 'ACCEPTED' THEN (
+        SELECT json_build_array(h.limit_name, h.limit_amount::text, h.used::text)
+        FROM limit_hits h WHERE h.player_id = m.player_id AND h.position = m.position
+    ) END AS limit_hit"""  # noqa: S608 - composed of constants
 _OWNERS: Final = """
 JOIN players p ON p.player_id = m.player_id
 LEFT JOIN unanswered u ON u.player_id = m.player_id AND u.position = m.position
@@ -188,7 +195,14 @@ async def agent_beside(book: Book, agents: Collection[str]) -> str | None:
 
 
 def _owned(row: "asyncpg.Record") -> OwnedEntry:
-    return OwnedEntry(entry_of(row), row["user_id"], row["agent"], row["told_at"])
+    entry, hit = entry_of(row), row["limit_hit"]
+    return OwnedEntry(
+        entry,
+        row["user_id"],
+        row["agent"],
+        row["told_at"],
+        None if hit is None else limit_hit_of(json.loads(hit), entry.currency),
+    )
 
 
 def _round_of(row: "asyncpg.Record", currency: Currency) -> Round:

@@ -36,6 +36,37 @@ REVOKE UPDATE (blocked, excluded_until, limits) ON players FROM wallet_service
 """
 """Only the triggers, with the rights of the service, and the release before changed these."""
 
+_SETTLE_RAISES: Final = """
+WITH settled AS (
+UPDATE wallets w SET revision = revision + 1, limits = (
+    SELECT jsonb_object_agg(term.key, CASE
+        WHEN NOT term.value ? 'from' THEN term.value
+        WHEN (term.value ->> 'from')::bigint > now_us.now THEN
+            term.value || CASE WHEN :confirm THEN '{"confirm": true}'::jsonb ELSE '{}' END
+        ELSE jsonb_build_object('amount', term.value -> 'later') END)
+    FROM jsonb_each(w.limits) AS term (key, value)
+)
+FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS now_us
+WHERE w.limits IS NOT NULL AND w.limits::text LIKE '%"from"%'
+RETURNING w.player_id, w.blocked, w.excluded_until, w.limits
+)
+INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery, event_time,
+                             ledger_time)
+SELECT s.player_id, :source, 'migrate/finish', '{}',
+       '{"status": ' || to_json(CASE WHEN s.blocked THEN 'blocked' ELSE 'active' END)
+       || ', "excluded_until": ' || coalesce(to_json(s.excluded_until)::text, 'null')
+       || ', "limits": ' || (
+           SELECT json_object_agg(term.key, json_build_object(
+               'amount', term.value -> 'amount', 'later', term.value -> 'later',
+               'starts_at', term.value -> 'from',
+               'needs_confirmation', coalesce(term.value -> 'confirm', 'false')))
+           FROM jsonb_each(s.limits) AS term (key, value)
+       ) || ', "language": ' || to_json(p.language) || '}',
+       gen_random_uuid(), now(), now()
+FROM settled s JOIN players p ON p.player_id = s.player_id
+"""
+"""The previous release put a raise in force when its time had come, without writing it."""
+
 _NOTE: Final = """
 INSERT INTO decision_setting_changes (changed_at, source, name, value_before, value_after)
 VALUES (now(), :source, :name, :before, :after)
@@ -46,11 +77,13 @@ class OwnerChangeError(Exception):
     """The change cannot be made; the message says why, and what to do first."""
 
 
-async def finish_upgrade(url: str, source: str) -> bool:
+async def finish_upgrade(url: str, source: str, *, raises_are_confirmed: bool = True) -> bool:
     """End the upgrade: processes of the previous release may not run any more.
 
-    From here on decisions follow this release's rules. Returns False if the upgrade had ended
-    already. Raises OwnerChangeError while a process of the previous release is connected.
+    From here on decisions follow this release's rules. Raised limits whose time has come are in
+    force; later ones wait for the player's confirmation, if raises are confirmed. Returns False if
+    the upgrade had ended already. Raises OwnerChangeError while a process of the previous release
+    is connected.
     """
     async with prepared_connection(url) as connection, connection.begin():
         before = await _locked(connection, "rule_version")
@@ -68,6 +101,9 @@ async def finish_upgrade(url: str, source: str) -> bool:
             await connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger} ON {table}"))
             await connection.execute(text(f"DROP FUNCTION IF EXISTS {trigger}()"))
         await connection.execute(text(_CLOSE_PLAYERS))
+        await connection.execute(
+            text(_SETTLE_RAISES), {"confirm": raises_are_confirmed, "source": source}
+        )
         # The release before writes its key scope here at every start, and so starts no more.
         await connection.execute(text("REVOKE INSERT ON ledger_settings FROM wallet_service"))
         await _change(connection, source, "rule_version", before, RuleVersion.CURRENT.value)
@@ -89,6 +125,22 @@ async def widen_key_scope(url: str, source: str) -> bool:
             return False
         await _change(connection, source, "key_scope", before, KeyScope.TRANSACTION_EVENT.value)
         return True
+
+
+async def rezone_limits(url: str, source: str, zone: str) -> object:
+    """Count limits in the days of another time zone from now on; return the zone before.
+
+    None: no zone was stored yet. Windows that are running go on: what is used of them stays used
+    until the new zone's day, week or month ends. Servers that still run with the old zone record
+    nothing from here on. Raises OwnerChangeError before the upgrade to this release is finished.
+    """
+    async with prepared_connection(url) as connection, connection.begin():
+        before = await _locked(connection, "limit_zone")
+        if await _locked(connection, "rule_version") != RuleVersion.CURRENT:
+            raise OwnerChangeError("Finish the upgrade first: wallet migrate --finish.")
+        if before != zone:
+            await _change(connection, source, "limit_zone", before, zone)
+        return before
 
 
 async def change_decision_setting(url: str, source: str, name: str, value: str | int) -> object:

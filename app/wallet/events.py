@@ -20,7 +20,7 @@ class Direction(StrEnum):
 
 
 class EventType(StrEnum):
-    """Every event type: the callback contract's fourteen, and the transfer contract's four."""
+    """Every event type: the callback contract's fourteen, and the transfer contract's seven."""
 
     BET_PLACING = "BetPlacing"
     WIN = "Win"
@@ -40,6 +40,9 @@ class EventType(StrEnum):
     WITHDRAWAL = "Withdrawal"
     BONUS_GRANT = "BonusGrant"
     BONUS_REVOKE = "BonusRevoke"
+    WITHDRAWAL_HOLD = "WithdrawalHold"
+    WITHDRAWAL_SETTLE = "WithdrawalSettle"
+    WITHDRAWAL_RELEASE = "WithdrawalRelease"
 
 
 class Part(StrEnum):
@@ -67,6 +70,8 @@ class DebitFrom(Enum):
     BONUS = auto()
     AS_PAID = auto()
     """in the parts in which the reversed payment was credited"""
+    HOLD = auto()
+    """from a hold, which had left the pockets when it was made: no pocket changes"""
 
 
 class CreditTo(Enum):
@@ -94,6 +99,8 @@ class HouseAccount(StrEnum):
     PROMOTIONS = "house:promotions"
     CORRECTIONS = "house:corrections"
     CASHIER = "house:cashier"
+    PENDING = "house:pending"
+    """withdrawals under way: no longer the player's to play with, and not paid out yet"""
     BONUSES = "house:bonuses"
 
 
@@ -110,6 +117,8 @@ class Figure(StrEnum):
     CORRECTIONS = auto()
     DEPOSITS = auto()
     WITHDRAWALS = auto()
+    PENDING = auto()
+    """withdrawals under way: held, less settled and released"""
     STREAMER_TURNOVER = auto()
     """the stakes of streamers, which no figure of revenue contains"""
     STREAMER_PAYMENTS = auto()
@@ -127,6 +136,16 @@ class LimitEffect(Enum):
     """a payment lowers the loss, its reversal raises it"""
     STAKE_RETURN = auto()
     """subtracts from stake and loss on the day on which the bet was placed"""
+    DEPOSIT = auto()
+    """counts as deposited; nothing lowers that"""
+
+
+class HoldPart(Enum):
+    """What a movement does to a withdrawal under way."""
+
+    OPEN = auto()
+    SETTLE = auto()
+    RELEASE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +172,9 @@ class Rule:
     """sent by the operator's own platform through the transfer API"""
     refused_when_blocked: bool = False
     limit_effect: LimitEffect = LimitEffect.NONE
+    hold: HoldPart | None = None
+    moves_from: HouseAccount | None = None
+    """the house account that pays instead of the player's pockets"""
 
 
 _DEBIT: Final = frozenset({Direction.DEBIT})
@@ -304,6 +326,7 @@ RULES: Final[dict[EventType, Rule]] = {
         Figure.DEPOSITS,
         is_cashier=True,
         refused_when_blocked=True,
+        limit_effect=LimitEffect.DEPOSIT,
     ),
     EventType.WITHDRAWAL: Rule(
         "withdrawal",
@@ -333,6 +356,36 @@ RULES: Final[dict[EventType, Rule]] = {
         debit_from=DebitFrom.BONUS,
         is_cashier=True,
         refused_when_blocked=True,
+    ),
+    EventType.WITHDRAWAL_HOLD: Rule(
+        "withdrawal under way",
+        _DEBIT,
+        Part.NONE,
+        HouseAccount.PENDING,
+        Figure.PENDING,
+        debit_from=DebitFrom.REAL,
+        is_cashier=True,
+        hold=HoldPart.OPEN,
+    ),
+    EventType.WITHDRAWAL_SETTLE: Rule(
+        "withdrawal paid out",
+        _DEBIT,
+        Part.NONE,
+        HouseAccount.CASHIER,
+        Figure.WITHDRAWALS,
+        debit_from=DebitFrom.HOLD,
+        is_cashier=True,
+        hold=HoldPart.SETTLE,
+        moves_from=HouseAccount.PENDING,
+    ),
+    EventType.WITHDRAWAL_RELEASE: Rule(
+        "withdrawal given back",
+        _CREDIT,
+        Part.NONE,
+        HouseAccount.PENDING,
+        Figure.PENDING,
+        is_cashier=True,
+        hold=HoldPart.RELEASE,
     ),
 }
 

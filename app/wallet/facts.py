@@ -1,15 +1,18 @@
 """Everything that a decision may know: a rule that needs more adds a field to `Facts`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
 from app.wallet.balance import Pockets, StakeOrder
 from app.wallet.early_aborts import OvertakenBet
+from app.wallet.further_limits import FurtherLimits, Games
+from app.wallet.holds import Hold, HoldKey
 from app.wallet.journal import JournalEntry
-from app.wallet.limits import Limits, Usage
+from app.wallet.limit_days import UTC_DAYS, LimitDays
+from app.wallet.limits import LimitHit, Limits, Usage
 from app.wallet.money import Currency
 from app.wallet.movement import KeyScope
 from app.wallet.rounds import Round, RoundKey
@@ -33,10 +36,15 @@ class Wallet(NamedTuple):
     """blocked by the operator, or excluded until a time not yet reached"""
     limits: Limits
     usage: Usage
+    further: FurtherLimits | None = None
+    """limits of deposits and of products; None: the player has none"""
 
 
 SourceAndId: TypeAlias = tuple[str, str]
 """Source and transaction id: a key without its facet."""
+
+PlaceInChain: TypeAlias = tuple[int, int]
+"""Player id and position: one entry of the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,12 @@ class Facts:
     """
     taken: Mapping[SourceAndId, tuple[JournalEntry, ...]]
     """the journal's entries under the movements' transaction ids, whatever their facet"""
+    limit_hits: Mapping[PlaceInChain, LimitHit] = field(default_factory=dict)
+    """which limit refused, of those entries that were declined for one"""
+    games: Games = field(default_factory=dict)
+    """the names of the games of players who have a limit of a product"""
+    holds: Mapping[HoldKey, Hold] = field(default_factory=dict)
+    """the holds that the movements settle or release"""
 
 
 class RuleVersion(IntEnum):
@@ -81,3 +95,4 @@ class Policy:
     overtaken_window: timedelta = timedelta(seconds=600)
     """how long after its abort a bet is taken to be the voided one"""
     rule_version: RuleVersion = RuleVersion.CURRENT
+    limit_days: LimitDays = UTC_DAYS

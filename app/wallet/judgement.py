@@ -25,8 +25,27 @@ from app.wallet.early_aborts import (
     in_time,
     waiting_for,
 )
-from app.wallet.events import CreditTo, DebitFrom, Direction, LimitEffect, Part, Rule
+from app.wallet.events import (
+    CreditTo,
+    DebitFrom,
+    Direction,
+    HoldPart,
+    LimitEffect,
+    Part,
+    Rule,
+)
 from app.wallet.facts import Facts, Policy, RuleVersion, Wallet
+from app.wallet.further_limits import (
+    DEPOSITS,
+    UNNAMED,
+    Count,
+    deposit_hit,
+    loss_counter,
+    product_hit,
+    product_of,
+    stake_counter,
+)
+from app.wallet.holds import Hold, HoldState
 from app.wallet.journal import Flag
 from app.wallet.limits import Effect, LimitHit, limit_hit, rolled
 from app.wallet.money import Minor
@@ -56,6 +75,10 @@ class Plan(NamedTuple):
     effects: tuple[Effect, ...]
     undoing: Undoing | None
     flags: tuple[Flag, ...]
+    counts: tuple[Count, ...] = ()
+    """what it adds to the counters of limits that only some players have"""
+    hold: Hold | None = None
+    """the hold that it closes"""
 
 
 Objection: TypeAlias = tuple[Refusal, str | LimitHit | None]
@@ -66,10 +89,14 @@ def judge(
     amount: Minor,
     wallet: Wallet,
     round_: Round,
+    hold: Hold | None,
     facts: Facts,
     policy: Policy,
 ) -> Plan | Objection:
-    """Check steps 6 to 9 of the contract: token, block, event, limits, funds."""
+    """Check steps 6 to 9 of the contract: token, block, event, limits, funds.
+
+    `hold` is the one that the movement settles or releases, if there is such a hold.
+    """
     rule = movement.rule
     if movement.token is not None:
         refusal = token_refusal(
@@ -82,7 +109,7 @@ def judge(
     if wallet.is_blocked and rule.refused_when_blocked:
         return Refusal.PLAYER_BLOCKED, None
 
-    today = facts.now.toordinal()
+    today = policy.limit_days.of(facts.now)
     undoing = _undoing(movement, rule, amount, round_, policy, today)
     if isinstance(undoing, Refusal):
         return undoing, None
@@ -93,13 +120,31 @@ def judge(
             return Refusal.BET_OVERTAKEN, overtaken.transaction_id
         flags = overtaken
 
+    if rule.hold is not None:
+        refusal = _hold_refusal(rule.hold, amount, wallet, hold, policy)
+        if refusal is not None:
+            return refusal, None
+    if movement.is_vetoed:
+        return Refusal.DEPOSIT_CHECK, None
     effects = undoing.effects if undoing else _effects(rule, amount, today)
+    product = UNNAMED
+    counts: tuple[Count, ...] = ()
+    if wallet.further is not None:
+        product = _product(movement, undoing, facts)
+        counts = _counts(rule, amount, effects, product, today)
     if rule.is_play:
         (effect,) = effects
         usage = rolled(wallet.usage, today)
-        hit = limit_hit(wallet.limits, usage, stake=effect.stake, loss=effect.loss)
+        stake, loss = effect.stake, effect.loss
+        hit = limit_hit(wallet.limits, usage, stake=stake, loss=loss)
+        if hit is None and wallet.further is not None:
+            hit = product_hit(wallet.further, today, product, stake=stake, loss=loss)
         if hit is not None:
             return Refusal.LIMIT_EXCEEDED, hit
+    elif wallet.further is not None and rule.limit_effect is LimitEffect.DEPOSIT:
+        hit = deposit_hit(wallet.further, today, amount)
+        if hit is not None:
+            return Refusal.DEPOSIT_LIMIT, hit
 
     delta = _delta(movement, rule, amount, wallet.pockets, round_, undoing, policy)
     if delta is None:
@@ -110,7 +155,38 @@ def judge(
     change = undoing.change if undoing else _ordinary_change(rule, delta, amount)
     if undoing is not None:
         flags = _flags(movement, rule, round_, undoing, policy)
-    return Plan(delta, after, change, effects, undoing, flags)
+    return Plan(delta, after, change, effects, undoing, flags, counts, hold)
+
+
+def _hold_refusal(
+    part: HoldPart, amount: Minor, wallet: Wallet, hold: Hold | None, policy: Policy
+) -> Refusal | None:
+    """Return why a hold is not made or closed, or None."""
+    if policy.rule_version is RuleVersion.LAST_RELEASE:
+        return Refusal.UPGRADE_UNFINISHED
+    if part is HoldPart.OPEN:
+        return None
+    if hold is None or (hold.player_id, hold.amount) != (wallet.player_id, amount):
+        return Refusal.HOLD_UNKNOWN
+    return None if hold.state is HoldState.PENDING else Refusal.HOLD_CLOSED
+
+
+def _product(movement: Movement, undoing: Undoing | None, facts: Facts) -> str:
+    """The product of a movement: what its game, or the game of the bet it undoes, is named."""
+    bet = undoing.bet if undoing else None
+    if bet is not None:
+        return product_of(facts.games, bet.game_id, bet.ledger_time)
+    return product_of(facts.games, movement.game_id, facts.now)
+
+
+def _counts(
+    rule: Rule, amount: Minor, effects: tuple[Effect, ...], product: str, today: int
+) -> tuple[Count, ...]:
+    if rule.limit_effect is LimitEffect.DEPOSIT:
+        return (Count(DEPOSITS, today, amount),)
+    stakes = [Count(stake_counter(product), effect.day, effect.stake) for effect in effects]
+    losses = [Count(loss_counter(product), effect.day, effect.loss) for effect in effects]
+    return (*stakes, *losses)
 
 
 def _undoing(
@@ -128,7 +204,7 @@ def _undoing(
         case Part.PAYMENT_ABORT:
             return reverse_payment(round_, amount, today)
         case Part.CANCEL:
-            return reopen(round_, amount, today)
+            return reopen(round_, amount, today, policy.limit_days)
 
 
 def _has_match(round_: Round, policy: Policy) -> bool:
@@ -155,7 +231,7 @@ def _voiding(movement: Movement, amount: Minor, round_: Round, policy: Policy) -
     )
     if isinstance(found, Refusal):
         return found
-    return void_bet(found.bet)._replace(beside_payment=found.beside_payment)
+    return void_bet(found.bet, policy.limit_days)._replace(beside_payment=found.beside_payment)
 
 
 def _overtaken(
@@ -202,6 +278,8 @@ def _drawn(
             return bonus_only(pockets, amount)
         case DebitFrom.AS_PAID:
             return reverse_parts(pockets, amount, parts, may_overdraw=rule.may_overdraw)
+        case DebitFrom.HOLD:
+            return EMPTY
 
 
 def _given(
@@ -237,7 +315,7 @@ def _effects(rule: Rule, amount: Minor, today: int) -> tuple[Effect, ...]:
             return (Effect(today, 0, amount),)
         case LimitEffect.PAYMENT:
             return (Effect(today, 0, -amount),)
-        case LimitEffect.NONE | LimitEffect.STAKE_RETURN:
+        case LimitEffect.NONE | LimitEffect.STAKE_RETURN | LimitEffect.DEPOSIT:
             return ()
 
 

@@ -1,11 +1,9 @@
-"""A player's limits, and how much of them is used, in UTC calendar windows.
+"""A player's limits of all stakes and losses, and how much of them is used, in calendar windows.
 
-Amounts are minor units of the player's currency; days are proleptic ordinals (`date.toordinal`),
-weeks begin on Monday. A lowered limit takes effect at once; a raised or lifted one takes effect
-when its cooling-off period is over (transfer contract, section 2).
+Amounts are minor units of the player's currency; days are those of `limit_days`, weeks begin on
+Monday. How limits are changed stands in `limit_terms`, limits of other kinds in `further_limits`.
 """
 
-from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -25,66 +23,6 @@ class Limits(NamedTuple):
 
 
 NO_LIMITS = Limits()
-
-
-class Term(NamedTuple):
-    """One limit: the amount in force, and a raise that has not taken effect yet."""
-
-    amount: Minor | None = None
-    """None: no limit"""
-    later: Minor | None = None
-    """the amount in force from `starts_at` on; None: no limit then"""
-    starts_at: int | None = None
-    """in microseconds of the Unix epoch; None: no raise is pending"""
-
-    def at(self, moment: int) -> Minor | None:
-        """The limit in force at a moment (microseconds of the Unix epoch)."""
-        has_come = self.starts_at is not None and self.starts_at <= moment
-        return self.later if has_come else self.amount
-
-    def waits_at(self, moment: int) -> bool:
-        """Whether a raise is pending at this moment (microseconds of the Unix epoch)."""
-        return self.starts_at is not None and self.starts_at > moment
-
-
-NO_TERM = Term()
-
-
-def limits_at(terms: Mapping[str, Term], moment: int) -> Limits:
-    """The limits in force at a moment (microseconds of the Unix epoch)."""
-    return Limits(**{name: term.at(moment) for name, term in terms.items()})
-
-
-def changed(term: Term, wanted: Minor | None, *, now: int, cooling: int) -> Term:
-    """Return the term after a request for `wanted` (None: no limit); times in microseconds.
-
-    A limit that is not above the one in force takes effect at once, and cancels a pending raise. A
-    raise waits for the cooling-off period; the same raise or a smaller one requested again does not
-    wait longer.
-    """
-    current = term.at(now)
-    if not _is_above(wanted, current):
-        return Term(wanted)
-    if term.waits_at(now) and not _is_above(wanted, term.later):
-        return Term(current, wanted, term.starts_at)
-    return Term(current, wanted, now + cooling) if cooling else Term(wanted)
-
-
-def changed_terms(
-    terms: Mapping[str, Term], wanted: Mapping[str, Minor | None], *, now: int, cooling: int
-) -> dict[str, Term]:
-    """All of a player's terms after a request; limits it does not name stay as they are."""
-    new = dict(terms)
-    for name, amount in wanted.items():
-        new[name] = changed(terms.get(name, NO_TERM), amount, now=now, cooling=cooling)
-    return {name: term for name, term in new.items() if term != NO_TERM}
-
-
-def _is_above(one: Minor | None, other: Minor | None) -> bool:
-    """Whether one limit allows more than the other; no limit allows most."""
-    if other is None:
-        return False
-    return one is None or one > other
 
 
 class Usage(NamedTuple):
@@ -153,12 +91,12 @@ def counted(usage: Usage, effect: Effect) -> Usage:
 
 
 class LimitHit(NamedTuple):
-    """The limit that a debit of play would exceed. Amounts are in minor units."""
+    """The limit that a movement would exceed. Amounts are in minor units."""
 
     limit_name: str
     limit: Minor
     used: Minor
-    """within the limit's window before the debit; 0 for a limit of one bet"""
+    """within the limit's window before the movement; 0 for a limit of one bet"""
 
     @property
     def left(self) -> Minor:

@@ -17,6 +17,12 @@ LATEST_SECONDS: Final = (LATEST - EPOCH) // timedelta(seconds=1)
 """LATEST in Unix seconds."""
 
 
+FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+"""The end of an exclusion that has none; the database stores it as `infinity`."""
+
+FOREVER_TEXT: Final = "forever"
+
+
 def is_within_bounds(moment: datetime) -> bool:
     """Whether an aware moment is within the bounds."""
     return EARLIEST <= moment <= LATEST

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.wallet.events import RULES, Direction, EventType, Rule
+from app.wallet.holds import HoldKey
 
 
 class KeyScope(StrEnum):
@@ -61,6 +62,10 @@ class Movement(NamedTuple):
     bonus_code: str | None = None
     extra_data: str | None = None
     """as sent; it is not signed, so no rule may depend on it"""
+    hold: HoldKey | None = None
+    """the hold that this movement settles or releases"""
+    is_vetoed: bool = False
+    """whether a deposit's check did not allow it, or is missing where one is required"""
 
     @property
     def rule(self) -> Rule:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 from app.wallet.balance import Pockets
 from app.wallet.early_aborts import EarlyAbort
 from app.wallet.facts import Wallet
+from app.wallet.holds import Hold, HoldKey
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
 from app.wallet.money import Currency
@@ -44,6 +45,8 @@ class Replay(NamedTuple):
     """the currency of that player"""
     differs: str | None
     """the field whose content differs from the entry's; a refusal is repeated anyway"""
+    detail: LimitHit | None = None
+    """which limit had refused it"""
 
 
 class Refused(NamedTuple):
@@ -71,6 +74,13 @@ class RoundAfter(NamedTuple):
     """early aborts that the batch added or changed, by transaction id"""
 
 
+class HoldAfter(NamedTuple):
+    """A hold that the batch made or closed, as it must be written."""
+
+    key: HoldKey
+    hold: Hold
+
+
 class Decisions(NamedTuple):
     """The receipt of each movement, in order, and the wallets and rounds after all of them."""
 
@@ -79,3 +89,4 @@ class Decisions(NamedTuple):
     """the wallets to write, as they are after the batch, by user id"""
     rounds: dict[RoundKey, RoundAfter]
     now: datetime
+    holds: tuple[HoldAfter, ...] = ()

@@ -14,13 +14,21 @@ class Refusal(Enum):
     MOVEMENT_DIFFERS = "the transaction id was used with other content"
     TOKEN_UNKNOWN = "token not found"  # noqa: S105 - words for people, not a secret
     TOKEN_EXPIRED = "token expired"  # noqa: S105 - words for people, not a secret
+    UPGRADE_UNFINISHED = "this is possible once the upgrade of the ledger is finished"
     PLAYER_BLOCKED = "the player is blocked"
     NO_MATCHING_MOVEMENT = "no matching movement in this event"
     ALREADY_GIVEN_BACK = "every bet of this event was given back already"
     BET_OVERTAKEN = "an abort of the bet came before it"
+    HOLD_UNKNOWN = "there is no such hold"
+    HOLD_CLOSED = "the hold was settled or released already"
+    DEPOSIT_CHECK = "the deposit was not allowed by a check"
     LIMIT_EXCEEDED = "a limit of the player would be exceeded"
+    DEPOSIT_LIMIT = "a deposit limit of the player would be exceeded"
     INSUFFICIENT_FUNDS = "not enough money"
     BALANCE_TOO_LARGE = "the balance would not fit the currency's digits"
+    EXCLUSION_RUNS = "an exclusion that is running can be made longer, never shorter or lifted"
+    LIMIT_NOT_ASKED = "no raise of this limit was asked for"
+    LIMIT_TOO_EARLY = "the raise of this limit cannot be confirmed yet"
 
     @property
     def is_final(self) -> bool:
@@ -33,7 +41,12 @@ _FINAL: Final = frozenset(
         Refusal.PLAYER_BLOCKED,
         Refusal.ALREADY_GIVEN_BACK,
         Refusal.BET_OVERTAKEN,
+        Refusal.DEPOSIT_CHECK,
         Refusal.LIMIT_EXCEEDED,
+        Refusal.DEPOSIT_LIMIT,
         Refusal.INSUFFICIENT_FUNDS,
     }
 )
+
+UNKNOWN_TO_LAST_RELEASE: Final = frozenset({Refusal.DEPOSIT_CHECK, Refusal.DEPOSIT_LIMIT})
+"""Outcomes that the previous release could not read; they are none until it has gone."""

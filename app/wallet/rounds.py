@@ -15,6 +15,7 @@ from app.wallet.balance import EMPTY, Pockets, share
 from app.wallet.early_aborts import EarlyAbort
 from app.wallet.events import RULES, Part
 from app.wallet.journal import JournalEntry, Reversal
+from app.wallet.limit_days import LimitDays
 from app.wallet.limits import Effect
 from app.wallet.money import Minor
 from app.wallet.refusals import Refusal
@@ -185,6 +186,8 @@ class Undoing(NamedTuple):
     effects: tuple[Effect, ...]
     beside_payment: bool = False
     """whether another bet of the event was paid"""
+    bet: JournalEntry | None = None
+    """the bet that is voided, or stands again; None: only payments change"""
 
 
 class BetToVoid(NamedTuple):
@@ -240,14 +243,15 @@ def may_be_paid(round_: Round) -> bool:
     return tally.cancels > 0 and standing_in(round_).has_empty_cancel
 
 
-def void_bet(bet: StandingBet) -> Undoing:
+def void_bet(bet: StandingBet, days: LimitDays) -> Undoing:
     """Void a bet: its stake leaves the round, and the limits of the day on which it was placed."""
     split, amount = bet.split, bet.entry.amount
     return Undoing(
         reverses=(Reversal(bet.entry.position, split.real, split.bonus),),
         parts=split,
         change=Tally(bets_open=-1, stake_real=-split.real, stake_bonus=-split.bonus),
-        effects=(Effect(_day(bet.entry), -amount, -amount),),
+        effects=(Effect(days.of(bet.entry.ledger_time), -amount, -amount),),
+        bet=bet.entry,
     )
 
 
@@ -271,7 +275,7 @@ def reverse_payment(round_: Round, amount: Minor, today: int) -> Undoing | Refus
     )
 
 
-def reopen(round_: Round, amount: Minor, today: int) -> Undoing:
+def reopen(round_: Round, amount: Minor, today: int, days: LimitDays) -> Undoing:
     """Undo what a SportBetCancel applies to.
 
     That is the latest payment with exactly this amount left; else the latest abort of this amount;
@@ -283,7 +287,7 @@ def reopen(round_: Round, amount: Minor, today: int) -> Undoing:
     if exact is None:
         for abort in reversed(standing.aborts):
             if abort.stands and abort.entry.amount == amount:
-                return _undo_abort(abort)
+                return _undo_abort(abort, days)
     reverses: list[Reversal] = []
     parts, missing = EMPTY, amount
     for payment in payments if exact is None else [exact]:
@@ -302,14 +306,15 @@ def reopen(round_: Round, amount: Minor, today: int) -> Undoing:
     )
 
 
-def _undo_abort(abort: StandingAbort) -> Undoing:
+def _undo_abort(abort: StandingAbort, days: LimitDays) -> Undoing:
     split, amount = abort.bet.split, abort.entry.amount
     parts = abort.entry.delta
     return Undoing(
         reverses=(Reversal(abort.entry.position, parts.real, parts.bonus),),
         parts=parts,
         change=Tally(bets_open=1, stake_real=split.real, stake_bonus=split.bonus, cancels=1),
-        effects=(Effect(_day(abort.bet.entry), amount, amount),),
+        effects=(Effect(days.of(abort.bet.entry.ledger_time), amount, amount),),
+        bet=abort.bet.entry,
     )
 
 
@@ -318,7 +323,3 @@ def standing_in(round_: Round) -> Standing:
     if round_.history is None:
         raise AssertionError("a movement that needs its round's history was decided without it")
     return Standing.after(round_.history)
-
-
-def _day(entry: JournalEntry) -> int:
-    return entry.ledger_time.toordinal()

@@ -13,6 +13,7 @@ from app.cashier.players import IssuedToken, issue_token, open_account, token_ha
 from app.ledger.transaction import Ledger
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
+from app.wallet.holds import HoldKey
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
 from app.wallet.operators import Operator, Role, Via
@@ -41,7 +42,15 @@ STORY = (
     (13, EventType.PROMO_STREAMERS_DEBIT, Direction.DEBIT, "3.00", "e1"),
     (14, EventType.SPORT_BET_CANCEL, Direction.DEBIT, "500.00", "e4"),
     (15, EventType.BET_PLACING, Direction.DEBIT, "4.00", "e9"),  # its abort came before it
+    (16, EventType.DEPOSIT, Direction.CREDIT, "900.00", None),
+    (17, EventType.WITHDRAWAL_HOLD, Direction.DEBIT, "25.00", None),
+    (18, EventType.WITHDRAWAL_SETTLE, Direction.DEBIT, "25.00", None),
 )
+HOLD = 16
+"""The place in the story of the hold, which the last movement settles."""
+
+
+CLOSES = {EventType.WITHDRAWAL_SETTLE, EventType.WITHDRAWAL_RELEASE}
 
 
 def movement(user_id: str, token: bytes, number: int) -> Movement:
@@ -58,6 +67,7 @@ def movement(user_id: str, token: bytes, number: int) -> Movement:
         event_id=event_id,
         game_id=1 if event_id else None,
         extra_data='{"odds": "1,5|é"}' if event_id else None,
+        hold=HoldKey("house", f"{user_id}-{HOLD}") if event_type in CLOSES else None,
     )
 
 

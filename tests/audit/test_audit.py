@@ -37,7 +37,7 @@ async def break_in(db: Database, *statements: str) -> None:
     url = db.superuser_url.replace("postgresql+asyncpg", "postgresql")
     connection = await asyncpg.connect(url)
     await connection.execute("SET session_replication_role = replica")
-    for table in ("movements", "wallets", "rounds", "early_aborts", "operator_actions"):
+    for table in ("movements", "wallets", "rounds", "early_aborts", "operator_actions", "holds"):
         checks = await connection.fetch(
             "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::regclass",
             table,
@@ -119,6 +119,8 @@ BREACHES = {
     "sealed_head_stands": (
         "INSERT INTO sealed_heads VALUES (1, 3, decode(repeat('00', 32), 'hex'), 1)"
     ),
+    "hold_is_its_movement": "UPDATE holds SET amount = amount + 1 WHERE player_id = 1",
+    "hold_is_closed_once": "UPDATE holds SET state = 'released' WHERE player_id = 1",
     "action_is_chained": "UPDATE operator_actions SET reason = 'another' WHERE action_id = 1",
     "actions_end_at_their_head": "DELETE FROM operator_actions WHERE action_id = 2",
     "user_is_as_noted": "UPDATE operators SET roles = '{support,approver}' WHERE name = 'sam'",

@@ -17,6 +17,7 @@ from app.cashier.policy import PolicyInForce
 from app.ledger.errors import DeadlineError, LedgerError
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
+from app.wallet.limit_terms import RaiseRules
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
@@ -24,6 +25,8 @@ from tests.cashier.line import AtCommit, Line
 from tests.cashier.locks import held_up, waiting
 from tests.cashier.till import Till, connect, meanwhile
 from tests.conftest import Database
+
+AT_ONCE = RaiseRules(timedelta(), needs_confirmation=False)
 
 Meddling = Callable[[Till, Movement], Awaitable[object]]
 
@@ -118,7 +121,7 @@ async def gives(till: Till, _: Movement) -> None:
 
 
 async def change(till: Till, wanted: AccountChange) -> None:
-    await update_account(till.ledger, "anna", wanted, cooling=timedelta())
+    await update_account(till.ledger, "anna", wanted, raises=AT_ONCE)
 
 
 async def blocks(till: Till, _: Movement) -> None:

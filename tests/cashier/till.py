@@ -136,7 +136,7 @@ class Till:
 
     async def let_money_move_at_any_isolation(self) -> None:
         """Take the database's own check away, so that a test can see the other guards alone."""
-        (row,) = await self.rows("SELECT pg_get_functiondef('record_movements_v1'::regproc)")
+        (row,) = await self.rows("SELECT pg_get_functiondef('record_movements_v2'::regproc)")
         check = "<> 'serializable'"
         assert check in row[0]
         await self.rows(row[0].replace(check, "= 'nothing'"))

@@ -104,16 +104,25 @@ def test_a_block_holds_until_it_is_lifted(console: Console) -> None:
     assert console("deposit", "blocked", "1").code == 0
 
 
-def test_an_exclusion_outlives_an_unblocking_unless_it_is_lifted_by_name(console: Console) -> None:
+def test_an_exclusion_only_grows_and_outlives_an_unblocking(console: Console) -> None:
     opened(console, "excluded")
     until = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
-    done = console("player", "block", "excluded", "--until", until, "--json")
+    done = console("player", "exclude", "excluded", until, "--json")
     assert done.document["excluded_until"] == f"{until} 00:00:00.000000Z"
     still = console("player", "unblock", "excluded")
     assert still.code == 1
-    assert "`--exclusion` lifts that too" in still.err
-    assert console("player", "unblock", "excluded", "--exclusion").code == 0
-    assert console("player", "block", "excluded", "--until", "tomorrow").code == 2
+    assert "nobody lifts that" in still.err
+    sooner = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    refused = console("player", "exclude", "excluded", sooner)
+    assert refused.code == 1
+    assert "never shorter or lifted" in refused.complaint
+    for_ever = console("player", "exclude", "excluded", "forever", "--json")
+    assert for_ever.document["excluded_until"] == "forever"
+    assert console("player", "exclude", "excluded", until).code == 1
+    assert console("player", "exclude", "excluded", "tomorrow").code == 2
+    assert console("player", "exclude", "excluded", "2020-01-01").code == 2
+    assert console("deposit", "excluded", "1").code == 1
+    assert "excluded for ever" in console("player", "show", "excluded").out
 
 
 def test_a_lowered_limit_holds_at_once_and_a_raised_one_waits(console: Console) -> None:
@@ -125,7 +134,68 @@ def test_a_lowered_limit_holds_at_once_and_a_raised_one_waits(console: Console) 
     assert raised.document["limits_later"]["stake_day"]["amount"] == "200.00"
     assert raised.document["limits_later"]["loss_week"]["amount"] is None
     shown = console("player", "limits", "limited")
-    assert "stake_day 100.00 USD, from 20" in shown.out
+    assert "stake_day 100.00 USD, 200.00 USD asked for, to be confirmed from 20" in shown.out
+    early = console("player", "limits", "limited", "--confirm", "stake_day")
+    assert early.code == 1
+    assert "cannot be confirmed yet" in early.complaint
+    none = console("player", "limits", "limited", "--confirm", "deposit_day")
+    assert none.code == 1
+    assert "no raise of this limit was asked for" in none.complaint
+    assert console("player", "limits", "limited", "--confirm", "stake_year").code == 2
+
+
+def test_the_limit_that_refused_stands_beside_the_refusal(console: Console) -> None:
+    opened(console, "stopped")
+    assert console("player", "limits", "stopped", "deposit_day=50").code == 0
+    assert console("deposit", "stopped", "30").code == 0
+    refused = console("deposit", "stopped", "20.01", "--id", "beyond", "--json")
+    assert refused.code == 1
+    limit = {"name": "deposit_day", "value": "50.00", "used": "30.00", "remaining": "20.00"}
+    assert refused.document["limit"] == limit
+    words = "deposit_day is 50.00 USD, 30.00 were used, 20.00 were left"
+    assert words in console("deposit", "stopped", "20.01", "--id", "beyond").out
+    movement = console("player", "show", "stopped", "--json").document["movements"][0]
+    assert movement["limit"] == limit
+    assert words in " ".join(console("movement", "show", "beyond").out.split())
+
+
+def test_a_withdrawal_under_way_is_settled_or_given_back_by_hand(console: Console) -> None:
+    opened(console, "leaving")
+    console("deposit", "leaving", "100")
+    assert console("hold", "open", "leaving", "60", "--id", "w-1").code == 0
+    assert console("hold", "open", "leaving", "40", "--id", "w-2").code == 0
+    assert console("withdraw", "leaving", "1").code == 1
+    settled = console("hold", "settle", "leaving", "w-1", "--id", "s-1")
+    assert (settled.code, "60.00 USD paid out" in settled.out) == (0, True)
+    assert console("hold", "settle", "leaving", "w-1", "--id", "s-1").code == 0, "a repeat"
+    closed = console("hold", "release", "leaving", "w-1")
+    assert closed.code == 1
+    assert "settled or released already" in closed.complaint
+    back = console("hold", "release", "leaving", "w-2", "--json")
+    assert back.document["balance"] == "40.00"
+    unknown = console("hold", "settle", "leaving", "w-9")
+    assert unknown.code == 1
+    assert "has no hold w-9" in unknown.complaint
+
+
+def test_a_game_is_named_for_limits_of_products(console: Console) -> None:
+    assert console("game", "set", "17", "--product", "casino").code == 0
+    assert "is casino already" in console("game", "set", "17", "--product", "casino").out
+    assert "was casino and is live" in console("game", "set", "17", "--product", "live").out
+    games = console("game", "show", "--json").document["games"]
+    assert [(game["game_id"], game["product"]) for game in games] == [(17, "live")]
+    assert console("game", "set", "17", "--product", "Live").code == 2
+    assert console("game", "set", "-1", "--product", "live").code == 2
+
+
+def test_limits_count_in_another_zone_from_now_on(console: Console) -> None:
+    assert console("limits", "rezone", "Mars/Olympus").code == 2
+    moved = console("limits", "rezone", "Europe/London")
+    assert moved.code == 0
+    assert "WALLET_LIMIT_ZONE" in moved.out
+    assert "already" in console("limits", "rezone", "Europe/London").out
+    shown = console("settings", "show", "--json").document
+    assert shown["limit_zone"] == "Europe/London"
 
 
 @pytest.mark.parametrize("limit", ["stake_year=1", "stake_day=-1", "stake_day=", "stake_day"])

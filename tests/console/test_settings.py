@@ -39,6 +39,7 @@ def test_settings_are_shown_and_changed_on_record(own: Console, db: Database) ->
         "stake_order": "real_first",
         "overtaken_bet": "refuse",
         "overtaken_seconds": 600,
+        "limit_zone": "UTC",
     }
     done = own("settings", "change", "overtaken_seconds", "30")
     assert done.code == 0, done.err

@@ -21,7 +21,7 @@ from app.ledger.money.statements import FACTS_STALE
 from app.ledger.transaction import Ledger, RunAgainError
 from app.telemetry.metrics import Requests
 from app.wallet.facts import Policy
-from app.wallet.limits import Limits
+from app.wallet.limit_terms import LIMIT_NAMES
 from app.wallet.outcomes import Posting
 from tests.cashier.conftest import Till, till
 from tests.conftest import Database
@@ -189,7 +189,7 @@ async def test_a_limit_that_refused_is_counted_once_and_the_others_stand_at_0(
     hits = {name: value for name, value in numbers.items() if name.startswith("wallet_limits_hit")}
     assert hits == {
         f'wallet_limits_hit_total{{limit="{name}"}}': int(name == "stake_day")
-        for name in Limits._fields
+        for name in LIMIT_NAMES
     }
 
 

@@ -46,6 +46,7 @@ async def test_the_database_has_the_same_rows(module_db: Database) -> None:
             "is_play": rule.is_play,
             "is_streamer": rule.is_streamer,
             "is_cashier": rule.is_cashier,
+            "moves_from": rule.moves_from,
         }
         for kind, rule in RULES.items()
     ]

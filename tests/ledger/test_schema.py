@@ -413,9 +413,10 @@ def urls(module_db: Database) -> dict[str, str]:
 
 
 REPLACE_RECORD = (
-    "CREATE OR REPLACE FUNCTION record_movements_v1(decision_settings_v1, wallet_row_v1[],"
+    "CREATE OR REPLACE FUNCTION record_movements_v2(decision_settings_v2, wallet_row_v1[],"
     " journal_row_v1[], round_row_v1[], early_abort_row_v1[], refusal_row_v1[],"
-    " session_row_v1[], position_row_v1[], timestamptz) RETURNS void LANGUAGE sql AS 'SELECT'"
+    " session_row_v1[], position_row_v1[], counter_row_v1[], limit_hit_row_v1[],"
+    " hold_row_v1[], timestamptz) RETURNS void LANGUAGE sql AS 'SELECT'"
 )
 
 
@@ -623,6 +624,7 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "reconciliation_runs",
         "reconciliation_differences",
         "closed_days",
+        "game_names",
         *OWNED_BY_MIGRATIONS,
     }
     assert unled == {"transaction_keys", "maintenance_notices"} | of_the_whole_ledger | (

@@ -17,21 +17,31 @@ from typing import Any
 
 import pytest
 
-from app.cashier.account_changes import AccountChange, Exclusion, update_account
+from app.cashier.account_changes import (
+    AccountChange,
+    Exclusion,
+    show_account,
+    update_account,
+)
 from app.cashier.audit import audit
 from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce, policy_in_force
 from app.ledger import migrations
+from app.ledger.accounts import ChangeNote
 from app.ledger.migrations import current_revision, head_revision, upgrade
 from app.ledger.owner_changes import SIDE_BY_SIDE, OwnerChangeError, finish_upgrade
 from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy, RuleVersion
-from app.wallet.journal import Flag
+from app.wallet.journal import Flag, microseconds
+from app.wallet.limit_terms import RaiseRules
+from app.wallet.moments import FOREVER
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till, connect
 from tests.conftest import RUN_FOLDER, Database
+
+AT_ONCE = RaiseRules(timedelta(), needs_confirmation=False)
 
 LAST_RELEASE = "6f79df6e0270ddf01670ad2f739c830a41b2e380"
 REPOSITORY = Path(__file__).parents[2]
@@ -471,19 +481,28 @@ class TestSideBySide:
     @pytest.mark.usefixtures("both")
     async def test_a_block_and_a_limit_here_bind_there(self, old: LastRelease, new: Till) -> None:
         change = AccountChange(is_suspended=True, language="de")
-        await update_account(new.ledger, "anna", change, cooling=timedelta())
+        await update_account(new.ledger, "anna", change, raises=AT_ONCE)
         assert (await old.bets("anna"))[1] == "PLAYER_BLOCKED"
         await update_account(
-            new.ledger, "anna", AccountChange(is_suspended=False), cooling=timedelta()
+            new.ledger,
+            "anna",
+            AccountChange(is_suspended=False),
+            raises=AT_ONCE,
         )
         assert (await old.bets("anna"))[0] == "Posting"
         until = datetime.now(UTC) + timedelta(hours=1)
         await update_account(
-            new.ledger, "anna", AccountChange(exclusion=Exclusion(until)), cooling=timedelta()
+            new.ledger,
+            "anna",
+            AccountChange(exclusion=Exclusion(until)),
+            raises=AT_ONCE,
         )
         assert (await old.bets("anna"))[1] == "PLAYER_BLOCKED"
         await update_account(
-            new.ledger, "boris", AccountChange(limits={"stake_day": "5"}), cooling=timedelta()
+            new.ledger,
+            "boris",
+            AccountChange(limits={"stake_day": "5"}),
+            raises=AT_ONCE,
         )
         assert (await old.bets("boris", "6"))[1] == "LIMIT_EXCEEDED"
         assert await new.count("wallets", "revision < 2") == 0
@@ -583,6 +602,59 @@ class TestTheSwitch:
         await reader.close()
         assert await switch
 
+    async def test_raises_that_have_waited_are_in_force_and_later_ones_wait_for_the_player(
+        self, old: LastRelease, new: Till, empty_db: Database
+    ) -> None:
+        await old.do("player", "anna", "1", "0")
+        await old.do("limit", "anna", {"stake_day": "10", "loss_day": "10", "loss_week": "9"}, 0)
+        await old.do("limit", "anna", {"stake_day": "20"}, 1)
+        await old.do("limit", "anna", {"loss_day": None}, 86400)
+        await asyncio.sleep(1)
+        await upgrade(empty_db.owner_url)
+        await old.stop()
+        assert await finish_upgrade(empty_db.owner_url, "test")
+        account = await show_account(new.ledger, "anna")
+        assert not isinstance(account, Refusal)
+        now = microseconds(account.player.now)
+        in_force = {name: term.at(now) for name, term in account.terms.items()}
+        assert in_force == {"stake_day": 2000, "loss_day": 1000, "loss_week": 900}
+        waiting = {name for name, term in account.terms.items() if term.waits_at(now)}
+        assert waiting == {"loss_day"}
+        assert account.terms["loss_day"].needs_confirmation
+        assert await is_clean(empty_db), "what the switch settled is noted as a change"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            AccountChange(limits={"deposit_day": "5"}),
+            AccountChange(limits={"stake_day:casino": "5"}),
+            AccountChange(exclusion=Exclusion(FOREVER)),
+        ],
+        ids=["deposit limit", "product", "forever"],
+    )
+    async def test_what_the_release_before_does_not_know_waits_until_it_has_gone(
+        self, old: LastRelease, new: Till, empty_db: Database, change: AccountChange
+    ) -> None:
+        await old.do("player", "anna", "10", "0")
+        await upgrade(empty_db.owner_url)
+        note = ChangeNote("test", "account/update", "{}", bytes(16), datetime.now(UTC))
+        early = await update_account(new.ledger, "anna", change, raises=AT_ONCE, note=note)
+        assert early is Refusal.UPGRADE_UNFINISHED
+        hold = new.movement("anna", "WithdrawalHold", "debit", "1")
+        (receipt,) = await new.move(hold)
+        assert refusal_of(receipt) is Refusal.UPGRADE_UNFINISHED
+        vetoed = new.movement("anna", "Deposit", "credit", "1")._replace(is_vetoed=True)
+        (receipt,) = await new.move(vetoed)
+        assert type(receipt) is Refused, "no outcome that the release before could not read"
+        await old.stop()
+        assert await finish_upgrade(empty_db.owner_url, "test")
+        after = await update_account(new.ledger, "anna", change, raises=AT_ONCE, note=note)
+        assert not isinstance(after, Refusal)
+        new.policy = Policy()
+        (receipt,) = await new.move(hold)
+        assert type(receipt) is Posting
+        assert await is_clean(empty_db)
+
     async def test_whoever_goes_back_finds_everybody_blocked_who_was(
         self, old: LastRelease, new: Till, empty_db: Database
     ) -> None:
@@ -592,7 +664,7 @@ class TestTheSwitch:
         await old.stop()
         await finish_upgrade(empty_db.owner_url, "test")
         change = AccountChange(is_suspended=True, limits={"stake_day": "5"})
-        await update_account(new.ledger, "anna", change, cooling=timedelta())
+        await update_account(new.ledger, "anna", change, raises=AT_ONCE)
         assert await new.count("players", "blocked") == 0
         await new.ledger.close()
         await migrations.downgrade(empty_db.owner_url, "20261126_rows")

@@ -6,7 +6,7 @@ itself is imported. Amounts are whole numbers of the currency's smallest unit.
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 SCALES = {
@@ -20,7 +20,11 @@ AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 LIMITS = (
     *("stake_bet", "stake_day", "stake_week", "stake_month"),
     *("loss_day", "loss_week", "loss_month"),
+    *("deposit_day", "deposit_week", "deposit_month"),
 )
+COOLING = timedelta(hours=24)
+"""so long a raised limit waits, before it may be confirmed"""
+FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 def units(text: str, scale: int) -> int | None:
@@ -142,7 +146,12 @@ class Player:
     bonus: int = 0
     suspended: bool = False
     excluded_until: datetime | None = None
+    zone: tzinfo = UTC
+    """whose days limits count in"""
     limits: dict[str, int] = field(default_factory=dict)
+    raises: dict[str, tuple[int | None, datetime]] = field(default_factory=dict)
+    """what was asked for beyond a limit, and from when it may be confirmed"""
+    deposits: list[tuple[datetime, int]] = field(default_factory=list)
     rounds: dict[tuple[str, bool], Round] = field(default_factory=dict)
     """by event and whether it is a streamer's"""
     losses: list[tuple[datetime, int]] = field(default_factory=list)
@@ -164,18 +173,46 @@ class Player:
 
     # --- limits -------------------------------------------------------------------------------
 
-    def staked(self, begin: datetime, end: datetime) -> int:
+    def ask_limit(self, name: str, amount: int | None, now: datetime) -> None:
+        """Lower at once; raise only later, and the same raise again no later than before."""
+        held = self.limits.get(name)
+        is_raise = held is not None and (amount is None or amount > held)
+        if not is_raise:
+            self.raises.pop(name, None)
+            self.set_limit(name, amount)
+        elif name not in self.raises or self.raises[name][0] != amount:
+            self.raises[name] = amount, now + COOLING
+
+    def set_limit(self, name: str, amount: int | None) -> None:
+        if amount is None:
+            self.limits.pop(name, None)
+        else:
+            self.limits[name] = amount
+
+    def day(self, moment: datetime) -> date:
+        return moment.astimezone(self.zone).date()
+
+    def staked(self, begin: date, end: date) -> int:
         return sum(
             bet.amount
             for round_ in self.rounds.values()
             for bet in round_.standing
-            if begin <= bet.placed_at < end
+            if begin <= self.day(bet.placed_at) < end
         )
 
-    def lost(self, begin: datetime, end: datetime) -> int:
+    def lost(self, begin: date, end: date) -> int:
         return self.staked(begin, end) + sum(
-            amount for at, amount in self.losses if begin <= at < end
+            amount for at, amount in self.losses if begin <= self.day(at) < end
         )
+
+    def deposit_beyond(self, amount: int, now: datetime) -> tuple[str, int] | None:
+        """Return the first deposit limit that this amount breaks, and what it still allowed."""
+        for window, (begin, end) in windows(self.day(now)).items():
+            name = f"deposit_{window}"
+            used = sum(paid for at, paid in self.deposits if begin <= self.day(at) < end)
+            if name in self.limits and used + amount > self.limits[name]:
+                return name, max(0, self.limits[name] - used)
+        return None
 
     def exceeds(self, amount: int, now: datetime, *, is_stake: bool) -> bool:
         """Say whether playing for this amount breaks one of the player's limits."""
@@ -184,7 +221,7 @@ class Player:
             return False
         if is_stake and "stake_bet" in limits and amount > limits["stake_bet"]:
             return True
-        for name, (begin, end) in windows(now).items():
+        for name, (begin, end) in windows(self.day(now)).items():
             stake, loss = limits.get(f"stake_{name}"), limits.get(f"loss_{name}")
             if is_stake and stake is not None and self.staked(begin, end) + amount > stake:
                 return True
@@ -193,9 +230,8 @@ class Player:
         return False
 
 
-def windows(now: datetime) -> dict[str, tuple[datetime, datetime]]:
-    """Return the day, the week (from Monday) and the month that a moment lies in, UTC."""
-    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+def windows(day: date) -> dict[str, tuple[date, date]]:
+    """Return the day, the week (from Monday) and the month that a day lies in."""
     week = day - timedelta(days=day.weekday())
     month = day.replace(day=1)
     return {

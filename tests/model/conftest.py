@@ -8,6 +8,7 @@ import pytest
 from app.postgres import EmbeddedPostgres
 from tests.conftest import clone
 from tests.model.caller import CALLBACK_KEY, Caller
+from tests.model.contract import slides, zone_of
 from tests.model.machine import CHOICES, Houses, agents_setting
 from tests.model.served import Clock, serving
 
@@ -31,7 +32,8 @@ def houses(postgres: EmbeddedPostgres, template: str) -> Iterator[Houses]:
                     callback_keys=CALLBACK_KEY,
                     agents=agents_setting(),
                     currencies="BTC:8",
-                    limit_cooling_seconds=0,
+                    limit_zone=str(zone_of(choice.stake_order)),
+                    token_renewal="sliding" if slides(choice.duplicate_reply) else "fixed",
                     lanes=1,
                     pool_size=3,
                     # Half of the servers answer on the fast path, half without it; by this parity

@@ -7,8 +7,10 @@ wallet; `now` is always given.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.model.books import (
     AMOUNT,
@@ -89,6 +91,34 @@ class BetOvertaken(Refused):
         super().__init__(400)
 
 
+class DepositBeyondLimit(Refused):
+    """A deposit that would pass one of the player's limits: code 101, for ever."""
+
+    def __init__(self, limit: str, remaining: int, scale: int) -> None:
+        super().__init__(101)
+        left = Decimal(remaining).scaleb(-scale)
+        self.data = {"reason": "deposit_limit", "limit": limit, "remaining": left}
+
+
+@dataclass
+class Hold:
+    """A withdrawal under way."""
+
+    player: Player
+    amount: int
+    is_closed: bool = False
+
+
+def zone_of(stake_order: str) -> tzinfo:
+    """The zone of limits of a service of this choice: one of them changes its clocks."""
+    return ZoneInfo("Europe/Berlin" if stake_order == "bonus_first" else "UTC")
+
+
+def slides(duplicate_reply: str) -> bool:
+    """Whether tokens of a service of this choice live anew when they are used."""
+    return duplicate_reply == "replay"
+
+
 class Model:
     """One wallet, as both contracts describe it."""
 
@@ -100,12 +130,17 @@ class Model:
         stake_order: str = "real_first",
         token_life: timedelta = timedelta(days=1),
     ) -> None:
+        # The service under each choice has this zone, and tokens of this kind.
+        self.zone = zone_of(stake_order)
+        self.tokens_slide = slides(duplicate_reply)
         self.by_event_too = key_scope == "transaction_event"
         self.replays = duplicate_reply == "replay"
         self.bonus_first = stake_order == "bonus_first"
         self.token_life = token_life
         self.players: dict[str, Player] = {}
         self.tokens: dict[str, tuple[str, datetime]] = {}
+        self.sliding: set[str] = set()
+        self.holds: dict[tuple[str, str], Hold] = {}
         self.callback: dict[tuple[str, ...], Declined] = {}
         self.transfer: dict[tuple[str, str], Declined] = {}
 
@@ -120,6 +155,7 @@ class Model:
             self._check_token(user_id, token, now, live=True)
         except Refused as refused:
             return Expected(refused.code)
+        self._use_token(user_id, token, now)
         if method == "sessionCheck":
             return Expected(405 if player.blocked(now) else DONE)
         details = {}
@@ -136,9 +172,34 @@ class Model:
         player = self.players.get(user_id)
         return Expected(404) if player is None else Expected(DONE, player, {"userId": user_id})
 
-    def keep_token(self, user_id: str, token: str, expires_at: datetime) -> None:
+    def keep_token(
+        self, user_id: str, token: str, expires_at: datetime, *, is_fixed: bool = False
+    ) -> None:
         """Take note of a token that the wallet issued."""
         self.tokens[token] = (user_id, expires_at)
+        if self.tokens_slide and not is_fixed:
+            self.sliding.add(token)
+
+    def _use_token(self, user_id: str, token: str, now: datetime) -> None:
+        """A sliding token that is used lives anew, once a 24th of its life is used up."""
+        owner, expires_at = self.tokens.get(token, (None, now))
+        if owner != user_id or token not in self.sliding or expires_at <= now:
+            return
+        if now + self.token_life - expires_at >= self.token_life / 24:
+            self.tokens[token] = user_id, now + self.token_life
+
+    def revoke(self, agent: str, user_id: str, token: str | None, now: datetime) -> Expected:
+        """Let one token (None: every token) expire now; none of them lives on by its use."""
+        player = self.account(agent, user_id)
+        if isinstance(player, Expected):
+            return player
+        count = 0
+        for name, (owner, expires_at) in self.tokens.items():
+            if owner == user_id and token in {None, name}:
+                count += expires_at > now or name in self.sliding
+                self.tokens[name] = owner, min(expires_at, now)
+                self.sliding.discard(name)
+        return Expected(DONE, data={"revoked": count})
 
     def _check_token(self, user_id: str, token: str, now: datetime, *, live: bool) -> None:
         owner, expires_at = self.tokens.get(token, (None, now))
@@ -163,6 +224,7 @@ class Model:
             return Expected(404)
         amount = units(fields["amount"], player.scale)
         if amount is None:
+            self._use_token(player.user_id, fields["token"], now)
             return Expected(400)
         content = {
             "event_type": kind,
@@ -174,6 +236,7 @@ class Model:
         key = self._key(fields["transactionId"], kind, direction)
         known = self.callback.get(key)
         if known is not None:
+            self._use_token(player.user_id, fields["token"], now)
             return self._repeat(known, content, player)
         try:
             self._decide(fields, player, amount, now)
@@ -213,6 +276,7 @@ class Model:
     ) -> None:
         kind, event_id = fields["eventType"], fields["eventId"]
         self._check_token(player.user_id, fields["token"], now, live=kind in PLAY)
+        self._use_token(player.user_id, fields["token"], now)
         if kind in PLAY and player.blocked(now):
             raise Refused(405)
         streamer = _is_streamers(kind)
@@ -290,7 +354,7 @@ class Model:
         if player is None:
             words = (fields[name] for name in ("user_id", "currency", "nickname", "language"))
             user_id, currency, nickname, language = words
-            player = Player(user_id, agent, currency, nickname, language)
+            player = Player(user_id, agent, currency, nickname, language, zone=self.zone)
             self.players[user_id] = player
         if player.agent != agent:
             return Expected(101)
@@ -326,28 +390,36 @@ class Model:
         player = self.account(agent, user_id)
         if isinstance(player, Expected):
             return player
+        runs_until = player.excluded_until
+        runs = "excluded_until" in changes and runs_until is not None and runs_until > now
+        if runs and (until is None or (runs_until is not None and until < runs_until)):
+            return Expected(101, data={"reason": "exclusion_runs"})
         limits = {
             name: None if text is None else units(text, player.scale)
             for name, text in changes.get("limits", {}).items()
         }
         if any(limits[name] is None and text for name, text in changes.get("limits", {}).items()):
             return Expected(100)
+        for name in changes.get("confirm", ()):
+            if name not in player.raises:
+                return Expected(100, data={"reason": "limit_not_asked"})
+            if player.raises[name][1] > now:
+                return Expected(101, data={"reason": "limit_too_early"})
+        for name in changes.get("confirm", ()):
+            player.set_limit(name, player.raises.pop(name)[0])
         if "status" in changes:
             player.suspended = changes["status"] == "blocked"
         if "excluded_until" in changes:
             player.excluded_until = changes["excluded_until"]
         for name, amount in limits.items():
-            if amount is None:
-                player.limits.pop(name, None)
-            else:
-                player.limits[name] = amount
+            player.ask_limit(name, amount, now)
         player.language = changes.get("language", player.language)
         return Expected(DONE, player)
 
     def money(
         self, agent: str, operation: str, fields: Mapping[str, str], now: datetime
     ) -> Expected:
-        """Deposit, withdraw, grant or revoke: section 4."""
+        """Deposit, withdraw, hold, grant or revoke: section 4."""
         if not AMOUNT.fullmatch(fields["amount"]) or not fields["amount"].strip("0."):
             return Expected(100)
         player = self.account(agent, fields["user_id"])
@@ -368,19 +440,48 @@ class Model:
             if refused.code == 400:
                 return Expected(100)
             self.transfer[key] = first = Declined(content, refused.code)
-            return Expected(refused.code, is_first_of=first)
+            data = refused.data if isinstance(refused, DepositBeyondLimit) else None
+            return Expected(refused.code, data=data, is_first_of=first)
         self.transfer[key] = first = Declined(content, DONE)
+        if operation == "account/hold":
+            self.holds[key] = Hold(player, amount)
         return Expected(DONE, player, {"amount": fields["amount"]}, is_first_of=first)
+
+    def close(self, agent: str, operation: str, fields: Mapping[str, str]) -> Expected:
+        """Settle or release a hold, wholly and once; also of a blocked player."""
+        hold = self.holds.get((agent, fields["hold_id"]))
+        if hold is None:
+            return Expected(100)
+        content = {"operation": operation, "hold_id": fields["hold_id"]}
+        key = agent, fields["transaction_id"]
+        known = self.transfer.get(key)
+        if known is not None:
+            same = known.content == content
+            return Expected(known.code, is_repeat_of=known) if same else Expected(100)
+        if hold.is_closed:
+            return Expected(101, data={"reason": "hold_closed"})
+        if operation == "hold/release":
+            try:
+                _post(hold.player, hold.amount, 0)
+            except Refused:
+                return Expected(100)
+        hold.is_closed = True
+        self.transfer[key] = first = Declined(content, DONE)
+        return Expected(DONE, hold.player, {"hold_id": fields["hold_id"]}, is_first_of=first)
 
     @staticmethod
     def _move(player: Player, operation: str, amount: int, now: datetime) -> None:
         if operation in {"account/deposit", "bonus/grant", "bonus/revoke"} and player.blocked(now):
             raise Refused(9)
         if operation == "account/deposit":
+            beyond = player.deposit_beyond(amount, now)
+            if beyond is not None:
+                raise DepositBeyondLimit(*beyond, player.scale)
             _post(player, amount, 0)
+            player.deposits.append((now, amount))
         elif operation == "bonus/grant":
             _post(player, 0, amount)
-        elif operation == "account/withdraw":
+        elif operation in {"account/withdraw", "account/hold"}:
             if amount > max(player.real, 0):
                 raise Refused(102)
             _post(player, -amount, 0)

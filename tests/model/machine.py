@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.model.books import LIMITS, Player
+from tests.model.books import FOREVER, LIMITS, Player
 from tests.model.caller import Caller, Reply
 from tests.model.contract import TABLE, Expected, Model
 from tests.model.served import Clock
@@ -26,7 +26,8 @@ AGENTS = {"north": b"n" * 32, "south": b"s" * 32}
 SEATS = (("north", "USD"), ("north", "BTC"), ("south", "KRW"))
 """The players of each example: whose, and in which currency."""
 
-BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
+BEGIN = datetime(2026, 10, 23, 12, tzinfo=UTC)
+"""Two days before a day of 25 hours in one of the zones, eight before a month ends."""
 HUGE = "999999999999999999"
 AMOUNTS = ("5", "10.00", "3", "0", "1", "7", "0.01", "33.33", "100", "2.50", "0.00000001", HUGE)
 ODD_AMOUNTS = ("", "-1", "+1", "1e2", " 1", "1.", ".5", "1" * 19, "0." + "1" * 19, "NaN")
@@ -104,6 +105,7 @@ class WalletMachine(RuleBasedStateMachine):
         self.request_ids = itertools.count(1)
         self.sent: list[tuple[dict[str, str], int]] = []
         self.paid: list[tuple[str, str, dict[str, str]]] = []
+        self.held: list[tuple[str, str]] = []
         self.tokens: dict[str, list[str]] = {}
 
     # --- the stage ----------------------------------------------------------------------------
@@ -435,7 +437,7 @@ class WalletMachine(RuleBasedStateMachine):
     @rule(
         number=mostly_first,
         operation=st.sampled_from(
-            ("account/deposit", "account/withdraw", "bonus/grant", "bonus/revoke")
+            ("account/deposit", "account/withdraw", "account/hold", "bonus/grant", "bonus/revoke")
         ),
         amount=st.sampled_from((*AMOUNTS, *ODD_AMOUNTS[:4])),
         by=st.sampled_from(("owner", "owner", "owner", "other")),
@@ -469,6 +471,35 @@ class WalletMachine(RuleBasedStateMachine):
                 assert change == "nothing"
         self.send_money(agent, operation, fields)
 
+    @rule(
+        which=st.integers(0, 5),
+        operation=st.sampled_from(("hold/settle", "hold/release")),
+        again=st.sampled_from((False, False, True)),
+        by=st.sampled_from(("owner", "owner", "owner", "other")),
+    )
+    def close_hold(self, which: int, operation: str, by: str, *, again: bool) -> None:
+        """Settle or release a hold, one that is closed too, or repeat that."""
+        if not self.held:
+            return
+        agent, hold_id = self.held[-1 - which % len(self.held)]
+        if by == "other":
+            agent = next(name for name in AGENTS if name != agent)
+        transaction_id = f"{hold_id}-closed" if again else self.new_id()
+        fields = {"transaction_id": transaction_id, "hold_id": hold_id}
+        expected = self.model.close(agent, operation, fields)
+        reply = self.operate(operation, fields, agent)
+        self.check_transfer(reply, expected, operation, f"{fields} by {agent}")
+
+    @rule(number=players, which=st.sampled_from((None, None, "newest", "another's")))
+    def revoke(self, number: int, which: str | None) -> None:
+        user_id, agent = self.user(number), self.agent(number)
+        token = None if which is None else self.token(number, which)
+        reply = self.operate(
+            "account/session", {"user_id": user_id, "revoke": token or "all"}, agent
+        )
+        expected = self.model.revoke(agent, user_id, token, self.now)
+        self.check_transfer(reply, expected, "revoke", f"{token} of {user_id}")
+
     @rule(number=players, ttl=st.sampled_from((None, 1, 3600, 10 * 86400)))
     def open_session(self, number: int, ttl: int | None) -> None:
         user_id, agent = self.user(number), self.agent(number)
@@ -480,18 +511,25 @@ class WalletMachine(RuleBasedStateMachine):
         self.check_transfer(reply, expected, "session", user_id)
         if expected.code == 0:
             life = self.model.token_life if ttl is None else timedelta(seconds=ttl)
-            self.keep(user_id, reply.said["data"]["token"], self.now + life)
+            token = reply.said["data"]["token"]
+            self.keep(user_id, token, self.now + life, is_fixed=ttl is not None)
 
     @rule(
         number=mostly_first,
         changes=st.one_of(
             st.fixed_dictionaries({"status": st.sampled_from(("active", "active", "blocked"))}),
-            st.fixed_dictionaries({"excluded_until": st.sampled_from((None, -1, 1, 9))}),
+            st.fixed_dictionaries(
+                {"excluded_until": st.sampled_from((None, None, -1, 1, 30, "ever"))}
+            ),
+            st.fixed_dictionaries(
+                {"confirm": st.lists(st.sampled_from(LIMITS), min_size=1, max_size=2, unique=True)}
+            ),
+            st.just({"confirm": "what waits"}),
             st.fixed_dictionaries(
                 {
                     "limits": st.dictionaries(
                         st.sampled_from(LIMITS),
-                        st.sampled_from((None, "0", "5", "10.00", "20", "40", "12.345")),
+                        st.sampled_from((None, None, "0", "5", "20", "40", "90", "12.345")),
                         min_size=1,
                         max_size=3,
                     )
@@ -500,10 +538,16 @@ class WalletMachine(RuleBasedStateMachine):
         ),
     )
     def administer(self, number: int, changes: dict[str, Any]) -> None:
-        """Block, exclude (for so many days) or limit a player."""
-        days = changes.get("excluded_until")
-        if days is not None:
-            changes = {"excluded_until": self.now + timedelta(days=days)}
+        """Block, exclude (for so many hours) or limit a player; confirm a raise."""
+        hours = changes.get("excluded_until")
+        if hours == "ever":
+            changes = {"excluded_until": FOREVER}
+        elif hours is not None:
+            changes = {"excluded_until": self.now + timedelta(hours=hours)}
+        if changes.get("confirm") == "what waits":
+            changes = {"confirm": list(self.model.players[self.user(number)].raises)}
+            if not changes["confirm"]:
+                return
         self.update(number, changes)
 
     def update(self, number: int, changes: dict[str, Any]) -> None:
@@ -511,7 +555,7 @@ class WalletMachine(RuleBasedStateMachine):
         fields = {"user_id": user_id, **changes}
         until = changes.get("excluded_until")
         if until is not None:
-            fields["excluded_until"] = until.isoformat()
+            fields["excluded_until"] = "forever" if until == FOREVER else until.isoformat()
         reply = self.operate("account/update", fields, agent)
         expected = self.model.update(agent, user_id, changes, self.now)
         self.check_transfer(reply, expected, "update", f"{fields}")
@@ -566,6 +610,8 @@ class WalletMachine(RuleBasedStateMachine):
             fields["reason"] = "a story"
         agent = agent or self.agent(number)
         self.paid.append((agent, operation, fields))
+        if operation == "account/hold":
+            self.held.append((agent, fields["transaction_id"]))
         self.send_money(agent, operation, fields)
 
     def send_money(self, agent: str, operation: str, fields: dict[str, str]) -> None:
@@ -583,9 +629,11 @@ class WalletMachine(RuleBasedStateMachine):
         }
         return self.caller.operate(operation, members, agent, AGENTS[agent])
 
-    def keep(self, user_id: str, token: str, expires_at: datetime) -> None:
+    def keep(
+        self, user_id: str, token: str, expires_at: datetime, *, is_fixed: bool = False
+    ) -> None:
         self.tokens[user_id].append(token)
-        self.model.keep_token(user_id, token, expires_at)
+        self.model.keep_token(user_id, token, expires_at, is_fixed=is_fixed)
 
     # --- what is compared -------------------------------------------------------------------------
 

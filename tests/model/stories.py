@@ -18,10 +18,11 @@ STEPS = 40
 LIMITS: tuple[dict[str, str], ...] = (
     *({}, {}, {}, {"stake_day": "0.16"}, {"stake_week": "0.20"}, {"stake_month": "0.30"}),
     *({"loss_day": "0.10"}, {"loss_week": "0.15"}, {"loss_month": "0.20"}, {"stake_bet": "0.05"}),
+    *({"deposit_day": "0.30"}, {"deposit_week": "0.40"}),
 )
 PAUSES = (
     *("deposit", "grant", "withdraw", "revoke", "wait", "again", "tip", "history", "gift"),
-    *("limit", "block", "moments"),
+    *("limit", "block", "moments", "hold", "close", "confirm", "revoke"),
 )
 """what happens between the events now and then"""
 
@@ -100,6 +101,17 @@ def _take(machine: WalletMachine, step: Step) -> None:
         case "limit":
             name = ("stake_day", "loss_day", "loss_week")[which % 3]
             machine.update(PLAYER, {"limits": {name: None if which > 4 else STAKES[which]}})
+        case "hold":
+            machine.pay(PLAYER, "account/hold", STAKES[which])
+        case "close":
+            operation = "hold/release" if which % 2 else "hold/settle"
+            machine.close_hold(which, operation, "owner", again=which > 7)
+        case "confirm":
+            machine.administer(PLAYER, {"confirm": "what waits"})
+        case "revoke" if which > 7:
+            machine.revoke(PLAYER, None)
+        case "revoke":
+            pass
         case "block":
             machine.update(PLAYER, {"status": "blocked" if which > 6 else "active"})
         case "history":

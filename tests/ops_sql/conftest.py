@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +12,7 @@ from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS
 from tests.cashier.conftest import till as till_fixture
 from tests.conftest import Database, clone
+from tests.ops_sql.protection_story import Storyteller as ProtectionStoryteller
 from tests.ops_sql.story import Storyteller
 
 till = till_fixture
@@ -53,14 +54,22 @@ class Psql:
 def told(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
     """The database in which the story was played; nobody changes it."""
     for db in clone(postgres, template):
-        tell(db.service_url)
+        play(Storyteller(db.service_url).tell())
         yield db
 
 
-def tell(url: str) -> None:
-    """Play the story from outside any event loop a test may have."""
+@pytest.fixture(scope="session")
+def protected(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
+    """The database in which the story of player protection was played; nobody changes it."""
+    for db in clone(postgres, template):
+        play(ProtectionStoryteller(db.service_url).tell())
+        yield db
+
+
+def play(story: Coroutine[object, object, None]) -> None:
+    """Play a story from outside any event loop a test may have."""
     with ThreadPoolExecutor(1) as executor:
-        executor.submit(lambda: asyncio.run(Storyteller(url).tell())).result()
+        executor.submit(lambda: asyncio.run(story)).result()
 
 
 @pytest.fixture

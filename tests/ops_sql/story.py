@@ -16,6 +16,7 @@ from app.ledger.accounts import ChangeNote
 from app.ledger.transaction import Ledger
 from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType
 from app.wallet.facts import Policy
+from app.wallet.limit_terms import RaiseRules
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
@@ -149,8 +150,7 @@ class Storyteller:
         }
         for user_id, change in changes.items():
             note = ChangeNote(AGENT, "account/update", "{}", bytes(16), self.now)
-            cooling = timedelta(days=1)
-            await update_account(self.ledger, user_id, change, cooling=cooling, note=note)
+            await update_account(self.ledger, user_id, change, raises=RaiseRules(), note=note)
 
     async def _aside(self) -> None:
         """Tell what no movement tells: a request not understood, a silence, announcements."""

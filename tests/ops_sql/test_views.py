@@ -3,9 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 from app.cashier.account_changes import AccountChange, Exclusion, update_account
+from app.wallet.limit_terms import RaiseRules
 from tests.cashier.conftest import Till
 from tests.conftest import Database
 from tests.ops_sql.conftest import Psql
+
+AT_ONCE = RaiseRules(timedelta(), needs_confirmation=False)
 
 
 def test_a_statement_has_every_accepted_movement_and_no_refusal(psql: Psql) -> None:
@@ -81,7 +84,7 @@ def test_entries_of_every_movement_sum_to_nothing(psql: Psql) -> None:
 
 
 def test_sessions_are_counted_by_who_issued_them(psql: Psql) -> None:
-    rows = psql.rows("SELECT user_id, origin, issued, live FROM ops.sessions ORDER BY 1")
+    rows = psql.rows("SELECT user_id, origin, issued, live FROM ops.tokens ORDER BY 1")
     assert [row[:3] for row in rows] == [
         (user, "transfer", "1") for user in ("anna", "bora", "chen", "dina")
     ]
@@ -101,7 +104,7 @@ async def test_limits_show_what_today_used_and_the_raise_that_waits(
     day = timedelta(days=1)
     for limit in ("40", "90"):
         change = AccountChange(limits={"stake_day": limit, "stake_bet": "30"})
-        await update_account(till.ledger, "anna", change, cooling=day)
+        await update_account(till.ledger, "anna", change, raises=RaiseRules(day))
     await till.move(till.movement("anna", "BetPlacing", "debit", "12.50"))
     rows = Psql(db).rows(
         "SELECT limit_name, in_force, used, remaining, changes_to,"
@@ -118,7 +121,7 @@ async def test_who_excluded_himself_may_not_play(till: Till, db: Database) -> No
     await till.player("anna")
     until = datetime.now(UTC) + timedelta(days=7)
     change = AccountChange(exclusion=Exclusion(until))
-    await update_account(till.ledger, "anna", change, cooling=timedelta())
+    await update_account(till.ledger, "anna", change, raises=AT_ONCE)
     rows = Psql(db).rows("SELECT blocked, may_play FROM ops.players")
     assert rows == [("f", "f")]
 

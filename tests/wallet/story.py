@@ -16,8 +16,10 @@ from app.wallet.balance import EMPTY, Pockets
 from app.wallet.decision import decide_all
 from app.wallet.events import RULES, Direction, EventType, Part
 from app.wallet.facts import Facts, Policy, Wallet
+from app.wallet.further_limits import GameName
+from app.wallet.holds import Hold, HoldKey
 from app.wallet.journal import CHAIN_START, JournalEntry
-from app.wallet.limits import NO_LIMITS, Limits, Usage
+from app.wallet.limits import NO_LIMITS, LimitHit, Limits, Usage
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import Key, KeyScope, Movement, facet_of
 from app.wallet.outcomes import Decisions, Declined, Posting, Receipt, Refused, Replay
@@ -107,6 +109,9 @@ class Story:
     sessions: dict[tuple[int, bytes], datetime] = field(default_factory=dict)
     rounds: dict[RoundKey, Round] = field(default_factory=dict)
     journal: dict[Key, JournalEntry] = field(default_factory=dict)
+    limit_hits: dict[tuple[int, int], LimitHit] = field(default_factory=dict)
+    games: dict[int, tuple[GameName, ...]] = field(default_factory=dict)
+    holds: dict[HoldKey, Hold] = field(default_factory=dict)
 
     @property
     def entries(self) -> list[JournalEntry]:
@@ -182,6 +187,9 @@ class Story:
             sessions=self.sessions,
             rounds=dict(self._rounds_read(movements)),
             taken=taken,
+            limit_hits=self.limit_hits,
+            games=self.games,
+            holds=self.holds,
         )
 
     def _rounds_read(self, movements: Sequence[Movement]) -> Iterator[tuple[RoundKey, Round]]:
@@ -206,6 +214,11 @@ class Story:
         for entry in written:
             assert entry.key not in self.journal, "a key is taken once"
             self.journal[entry.key] = entry
+        for receipt in decisions.receipts:
+            if isinstance(receipt, Declined) and isinstance(receipt.detail, LimitHit):
+                place = (receipt.entry.player_id, receipt.entry.position)
+                self.limit_hits[place] = receipt.detail
+        self.holds |= dict(decisions.holds)
         for user_id, wallet in decisions.wallets.items():
             self.wallets[user_id] = wallet._replace(revision=wallet.revision + 1)
         for key, after in decisions.rounds.items():

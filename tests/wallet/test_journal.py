@@ -165,4 +165,7 @@ def test_the_story_knows_every_fact_there_is() -> None:
         "sessions",
         "rounds",
         "taken",
+        "limit_hits",
+        "games",
+        "holds",
     }

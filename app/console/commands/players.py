@@ -5,22 +5,29 @@ of changes, under the name of the system user at the console.
 """
 
 import re
-from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
 
-from app.cashier.account_changes import AccountChange, Exclusion, show_account, update_account
+from app.cashier.account_changes import (
+    AccountChange,
+    Exclusion,
+    raise_rules,
+    show_account,
+    update_account,
+)
 from app.cashier.lookups import look_up_player
 from app.cashier.players import Opened, open_account
 from app.console.accounts import account_record, account_shown, agent_for, currency_for
 from app.console.arguments import (
     UserId,
     checked_agent,
+    checked_exclusion,
+    checked_limit_name,
     checked_moment_to_come,
     checked_text,
+    read_exclusion,
     read_limits,
-    read_moment,
 )
 from app.console.data_owner import console_settings, refuse_beside_others
 from app.console.errors import ConsoleError
@@ -67,16 +74,30 @@ AgentName = Annotated[
 Optional = Annotated[str | None, typer.Option(callback=checked_text)]
 Count = Annotated[int, typer.Option(min=0, max=1000, help="How many of the last movements.")]
 Until = Annotated[
+    str,
+    typer.Argument(
+        metavar="UNTIL", help="Such as 2027-01-31, or forever.", callback=checked_exclusion
+    ),
+]
+BlockUntil = Annotated[
     str | None,
     typer.Option(
-        help="Exclude until then, such as 2027-01-31; else block for good.",
+        "--until",
+        help="Exclude until then, as `exclude` does; else block for good.",
         callback=checked_moment_to_come,
     ),
 ]
-LiftExclusion = Annotated[bool, typer.Option("--exclusion", help="Lift a self-exclusion as well.")]
 LimitWords = Annotated[
     list[str] | None,
     typer.Argument(metavar="LIMIT=AMOUNT", help="Or LIMIT=none; none named: show."),
+]
+Confirm = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LIMIT",
+        help="The player confirms the raise of this limit that was asked for; may be repeated.",
+        callback=checked_limit_name,
+    ),
 ]
 
 
@@ -143,37 +164,51 @@ def show_player(user_id: UserId, movements: Count = 10, as_json: AsJson = False)
 
 
 @players.command("block")
-def block(user_id: UserId, until: Until = None, as_json: AsJson = False) -> None:
-    """Refuse a player's play and deposits; payments and returned stakes are never refused."""
-    if until is None:
-        change = AccountChange(is_suspended=True)
-    else:
-        change = AccountChange(exclusion=Exclusion(read_moment(until)))
-    _change(user_id, change, {"status": "blocked", "until": until}, as_json=as_json)
+def block(user_id: UserId, until: BlockUntil = None, as_json: AsJson = False) -> None:
+    """Refuse a player's play and deposits; money that comes back is never refused."""
+    if until is not None:
+        exclude(user_id, until, as_json)
+        return
+    _change(user_id, AccountChange(is_suspended=True), {"status": "blocked"}, as_json=as_json)
 
 
 @players.command("unblock")
-def unblock(user_id: UserId, exclusion: LiftExclusion = False, as_json: AsJson = False) -> None:
-    """Lift a block; a player's own exclusion is lifted only with the option for it."""
-    change = AccountChange(is_suspended=False, exclusion=Exclusion(None) if exclusion else None)
-    account = _change(
-        user_id, change, {"status": "active", "exclusion_lifted": exclusion}, as_json=as_json
-    )
+def unblock(user_id: UserId, as_json: AsJson = False) -> None:
+    """Lift a block; a player's own exclusion ends by itself, and nobody lifts it."""
+    change = AccountChange(is_suspended=False)
+    account = _change(user_id, change, {"status": "active"}, as_json=as_json)
     if account.player.is_blocked:
-        raise ConsoleError(
-            f"{user_id} is still excluded, by their own wish; `--exclusion` lifts that too."
-        )
+        raise ConsoleError(f"{user_id} is still excluded, by their own wish: nobody lifts that.")
+
+
+@players.command("exclude")
+def exclude(user_id: UserId, until: Until, as_json: AsJson = False) -> None:
+    """Exclude a player from play and deposits; an exclusion can be made longer, never shorter.
+
+    Withdrawals and money that comes back are never refused.
+    """
+    change = AccountChange(exclusion=Exclusion(read_exclusion(until)))
+    _change(user_id, change, {"excluded_until": until}, as_json=as_json)
 
 
 @players.command("limits")
-def limits(user_id: UserId, wanted: LimitWords = None, as_json: AsJson = False) -> None:
-    """Show a player's limits, or set some: `stake_day=100.00 loss_week=none`.
+def limits(
+    user_id: UserId,
+    wanted: LimitWords = None,
+    confirm: Confirm = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a player's limits, or set some: `deposit_day=100.00 stake_day:casino=none`.
 
-    A limit that is lowered holds at once; one that is raised or lifted, after the cooling-off time.
+    A limit that is lowered holds at once. One that is raised or lifted waits for the cooling-off
+    time and then for the player's confirmation.
     """
-    if wanted:
-        named = read_limits(wanted)
-        _change(user_id, AccountChange(limits=named), {"limits": named}, as_json=as_json)
+    if wanted or confirm:
+        named, names = read_limits(wanted or ()), tuple(confirm or ())
+        if len(set(names)) < len(names) or named.keys() & set(names):
+            raise typer.BadParameter("names a limit twice")
+        change = AccountChange(limits=named, confirm=names)
+        _change(user_id, change, {"limits": named, "confirm": names}, as_json=as_json)
     else:
         _show(_looked_up(user_id), as_json=as_json)
 
@@ -182,11 +217,14 @@ def _change(
     user_id: str, change: AccountChange, asked: dict[str, Any], *, as_json: bool
 ) -> Account:
     """Make a change, and show the changed account."""
-    cooling = timedelta(seconds=console_settings().limit_cooling_seconds)
+    settings = console_settings()
+    raises = raise_rules(
+        settings.limit_cooling_seconds, settings.limit_raise, settings.limit_cooling_by
+    )
     note = note_of(UPDATE, {"user_id": user_id, **asked})
     account = granted(
         ask(
-            lambda ledger: update_account(ledger, user_id, change, cooling=cooling, note=note),
+            lambda ledger: update_account(ledger, user_id, change, raises=raises, note=note),
             changes=True,
         ),
         user_id,

@@ -21,19 +21,41 @@ from app.ledger.owner_changes import (
     CHANGEABLE,
     OwnerChangeError,
     change_decision_setting,
+    rezone_limits,
     widen_key_scope,
 )
 from app.settings import load_database_settings
+from app.settings_parsing import time_zone
 from app.wallet.balance import StakeOrder
 from app.wallet.early_aborts import OvertakenBet
 
 settings: Final = commands("settings", "The settings that decide money, as the ledger remembers.")
+limits: Final = commands("limits", "The days that players' limits count in.")
 scope: Final = commands("scope", "What a transaction id of the game side names.")
 
 SECONDS_MAX: Final = 86400
 
 Name = Annotated[str, typer.Argument(help=f"One of {', '.join(CHANGEABLE)}.")]
 Value = Annotated[str, typer.Argument(help="The new value.")]
+
+
+_HINTS: Final = {
+    "key_scope": "; `wallet scope widen` widens the key scope",
+    "limit_zone": "; `wallet limits rezone` changes the time zone of limits",
+}
+
+
+def _checked_zone(value: str) -> str:
+    try:
+        return time_zone(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Zone = Annotated[
+    str,
+    typer.Argument(metavar="ZONE", help="IANA, such as Europe/London.", callback=_checked_zone),
+]
 
 
 @settings.command("show")
@@ -46,6 +68,7 @@ def show(as_json: AsJson = False) -> None:
         "stake_order": policy.stake_order.value,
         "overtaken_bet": policy.overtaken_bet.value,
         "overtaken_seconds": policy.overtaken_window // timedelta(seconds=1),
+        "limit_zone": policy.limit_days.name,
     }
     if as_json:
         print_json(facts)
@@ -76,6 +99,26 @@ def widen() -> None:
         say("The key scope already was transaction_event.")
 
 
+@limits.command("rezone")
+def rezone(zone: Zone) -> None:
+    """Count limits in another time zone's days from now on.
+
+    Windows that are running go on: what is used of them stays used until they end by the new zone.
+    """
+    with open_database(load_database_settings()) as database:
+        try:
+            before = reach(rezone_limits(database.owner_url, who(), zone))
+        except OwnerChangeError as error:
+            raise ConsoleError(str(error)) from error
+    if before == zone:
+        say(f"Limits count in the days of {zone} already.")
+    else:
+        say(
+            f"Limits counted in the days of {before or 'no zone yet'} and count in those of {zone} "
+            "now: set WALLET_LIMIT_ZONE and restart the servers."
+        )
+
+
 def _read(name: str, value: str) -> str | int:
     """Read the value of a setting, or say which values there are."""
     choices: dict[str, tuple[str, ...]] = {
@@ -90,5 +133,5 @@ def _read(name: str, value: str) -> str | int:
         if re.fullmatch(r"[0-9]{1,5}", value, re.ASCII) and int(value) <= SECONDS_MAX:
             return int(value)
         raise ConsoleError(f"overtaken_seconds is a whole number from 0 to {SECONDS_MAX}.")
-    hint = "; `wallet scope widen` widens the key scope" if name == "key_scope" else ""
+    hint = _HINTS.get(name, "")
     raise ConsoleError(f"{name} is not one of {', '.join(CHANGEABLE)}{hint}.")

@@ -9,6 +9,7 @@ from app.ledger.lookups import OwnedEntry, RoundAccount
 from app.wallet.balance import Pockets
 from app.wallet.events import RULES
 from app.wallet.journal import JournalEntry
+from app.wallet.limits import LimitHit
 from app.wallet.money import Currency
 from app.wallet.refusal_record import RefusalRecord
 
@@ -22,11 +23,21 @@ def pockets_record(pockets: Pockets, currency: Currency) -> dict[str, str]:
     }
 
 
+def limit_record(hit: LimitHit, currency: Currency) -> dict[str, str]:
+    """Which limit refused a movement: its name, its value, what was used and left."""
+    return {
+        "name": hit.limit_name,
+        "value": currency.text(hit.limit),
+        "used": currency.text(hit.used),
+        "remaining": currency.text(hit.left),
+    }
+
+
 def entry_record(owned: OwnedEntry, beside: Sequence[JournalEntry] = ()) -> dict[str, Any]:
     """A movement: what was asked, what was decided and why, the pockets before and after."""
     entry = owned.entry
     currency = entry.currency
-    unheard = owned.unanswered_since
+    unheard, hit = owned.unanswered_since, owned.limit_hit
     return {
         "transaction_id": entry.key.transaction_id,
         "source": entry.key.source,
@@ -45,7 +56,8 @@ def entry_record(owned: OwnedEntry, beside: Sequence[JournalEntry] = ()) -> dict
         "accepted": entry.is_accepted,
         "refusal": None if entry.refusal is None else entry.refusal.name,
         "decision": decision(entry),
-        "reasons": reasons(entry, beside),
+        "reasons": reasons(entry, beside, owned.limit_hit),
+        "limit": None if hit is None else limit_record(hit, currency),
         "flags": [flag.value for flag in entry.flags],
         "before": pockets_record(entry.before, currency),
         "change": pockets_record(entry.delta, currency),

@@ -6,6 +6,7 @@ from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetail
 from app.console.output.layout import Facts, Rows
 from app.console.output.words import (
     decision,
+    limit_words,
     moment,
     money,
     reasons,
@@ -16,7 +17,6 @@ from app.console.output.words import (
 from app.ledger.lookups import OwnedEntry, RoundAccount
 from app.settings import CALLBACK_SOURCE
 from app.wallet.events import RULES
-from app.wallet.journal import JournalEntry
 from app.wallet.refusal_record import RefusalRecord
 
 
@@ -25,13 +25,15 @@ def entries_table(title: str, entries: list[OwnedEntry]) -> Rows:
     return Rows(
         title,
         ("position", "decided", "what", "transaction", "real", "bonus", "balance", "decision"),
-        (_row(owned.entry) for owned in entries),
+        map(_row, entries),
         amounts="position real bonus balance",
     )
 
 
-def _row(entry: JournalEntry) -> tuple[object, ...]:
+def _row(owned: OwnedEntry) -> tuple[object, ...]:
+    entry, hit = owned.entry, owned.limit_hit
     text = entry.currency.text
+    limit = None if hit is None else limit_words(hit, entry.currency)
     return (
         entry.position,
         moment(entry.ledger_time),
@@ -40,7 +42,7 @@ def _row(entry: JournalEntry) -> tuple[object, ...]:
         text(entry.delta.real),
         text(entry.delta.bonus),
         text(entry.after.balance),
-        tuple(filter(None, (decision(entry), remarks(entry)))),
+        tuple(filter(None, (decision(entry), limit, remarks(entry)))),
     )
 
 
@@ -79,7 +81,7 @@ def _asked(movement: MovementDetails) -> Facts:
             "arrived": moment(entry.event_time),
             "decided": moment(entry.ledger_time),
             "decision": decision(entry),
-            "why": tuple(reasons(entry, beside)),
+            "why": tuple(reasons(entry, beside, owned.limit_hit)),
             "remarks": _sentence(remarks(entry)),
             "unanswered": None
             if unheard is None

@@ -7,6 +7,7 @@ from typing import Final, assert_never
 from app.wallet.balance import Pockets
 from app.wallet.events import RULES, CreditTo, DebitFrom, Direction
 from app.wallet.journal import Flag, JournalEntry
+from app.wallet.limits import LimitHit
 from app.wallet.money import Currency
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round
@@ -51,10 +52,20 @@ def decision(entry: JournalEntry) -> str:
     return "accepted" if entry.refusal is None else f"refused for ever ({entry.refusal.name})"
 
 
-def reasons(entry: JournalEntry, beside: Sequence[JournalEntry]) -> list[str]:
+def limit_words(hit: LimitHit, currency: Currency) -> str:
+    """Which limit refused: `deposit_day is 100.00 USD, 80.00 were used, 20.00 were left`."""
+    return (
+        f"{hit.limit_name} is {money(hit.limit, currency)}, {currency.text(hit.used)} were used, "
+        f"{currency.text(hit.left)} were left"
+    )
+
+
+def reasons(
+    entry: JournalEntry, beside: Sequence[JournalEntry], hit: LimitHit | None = None
+) -> list[str]:
     """Why it was decided so, a sentence each; `beside`: the movements of the same event."""
     if entry.refusal is not None:
-        return list(_refused(entry, entry.refusal))
+        return list(_refused(entry, entry.refusal, hit))
     return [*_pockets(entry), *_reversals(entry, beside)]
 
 
@@ -70,12 +81,14 @@ def state_of(round_: Round) -> str:
     return "re-opened" if tally.cancels else "open"
 
 
-def _refused(entry: JournalEntry, refusal: Refusal) -> Iterator[str]:
+def _refused(entry: JournalEntry, refusal: Refusal, hit: LimitHit | None) -> Iterator[str]:
     words = refusal.value
     yield f"{words[0].upper()}{words[1:]}."
     if refusal is Refusal.INSUFFICIENT_FUNDS:
         there = split(entry.before, entry.currency)
         yield f"{money(entry.amount, entry.currency)} were asked for, and there were {there}."
+    if hit is not None:
+        yield f"{limit_words(hit, entry.currency)}."
     yield "Nothing moved; this transaction id hears the same for ever."
 
 
@@ -84,6 +97,9 @@ def _pockets(entry: JournalEntry) -> Iterator[str]:
         yield "Nothing moved: the amount is 0."
         return
     rule = RULES[entry.event_type]
+    if rule.moves_from is not None:
+        yield f"No pocket changed; {_debit_rule(rule.debit_from)}."
+        return
     parts = entry.delta if entry.direction is Direction.CREDIT else Pockets(0, 0).minus(entry.delta)
     shown = split(parts, entry.currency)
     if entry.direction is Direction.DEBIT:
@@ -108,6 +124,8 @@ def _debit_rule(debit_from: DebitFrom) -> str:
             return "only bonus money is taken"
         case DebitFrom.AS_PAID:
             return "first in the parts in which the money had come, then real, then bonus"
+        case DebitFrom.HOLD:
+            return "its money had left the pockets when the withdrawal began"
     assert_never(debit_from)
 
 

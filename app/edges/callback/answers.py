@@ -38,6 +38,15 @@ CODES: Final[dict[Refusal, int]] = {
     Refusal.LIMIT_EXCEEDED: 456,
     Refusal.INSUFFICIENT_FUNDS: 402,
     Refusal.BALANCE_TOO_LARGE: 400,
+    # These cannot happen here: they are of the transfer API alone.
+    Refusal.UPGRADE_UNFINISHED: 400,
+    Refusal.HOLD_UNKNOWN: 400,
+    Refusal.HOLD_CLOSED: 400,
+    Refusal.DEPOSIT_CHECK: 400,
+    Refusal.DEPOSIT_LIMIT: 400,
+    Refusal.EXCLUSION_RUNS: 400,
+    Refusal.LIMIT_NOT_ASKED: 400,
+    Refusal.LIMIT_TOO_EARLY: 400,
 }
 assert set(CODES) == set(Refusal), "every refusal has a code"
 

@@ -5,6 +5,7 @@ repeat gets the first answer byte for byte.
 """
 
 import base64
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, assert_never
@@ -13,15 +14,16 @@ from msgspec import Raw
 
 from app.cashier.lookups import HistoryPage, KnownMovement
 from app.cashier.players import IssuedToken, Opened
-from app.edges.transfer.codes import CODES, HTTP_STATUSES, WORDS, Code, RefusedError
+from app.edges.transfer.codes import CODES, HTTP_STATUSES, WORDS, Code, RefusedError, reason_of
 from app.edges.wire import NotUnderstoodError, Number, encode, number, read_members
 from app.ledger.accounts import Account
 from app.ledger.history import PageKey, RoundSummary
 from app.ledger.players import Player
 from app.wallet.balance import Pockets
-from app.wallet.events import EventType
+from app.wallet.events import RULES, EventType, HoldPart
 from app.wallet.journal import EPOCH, MICROSECOND, JournalEntry, microseconds
-from app.wallet.moments import is_within_bounds
+from app.wallet.limits import LimitHit
+from app.wallet.moments import FOREVER, FOREVER_TEXT, is_within_bounds
 from app.wallet.money import Currency
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
@@ -32,6 +34,9 @@ OPERATIONS_OF: Final = {
     EventType.WITHDRAWAL: "account/withdraw",
     EventType.BONUS_GRANT: "bonus/grant",
     EventType.BONUS_REVOKE: "bonus/revoke",
+    EventType.WITHDRAWAL_HOLD: "account/hold",
+    EventType.WITHDRAWAL_SETTLE: "hold/settle",
+    EventType.WITHDRAWAL_RELEASE: "hold/release",
 }
 """The operation that makes a movement of each event type."""
 
@@ -96,21 +101,24 @@ def refused(error: RefusedError, *, is_last: bool = False) -> Answer:
 
 def refused_by(refusal: Refusal) -> Answer:
     """Return the answer of a refusal that is not final."""
-    return said(CODES[refusal], {"reason": refusal.value})
+    return said(CODES[refusal], {"reason": reason_of(refusal)})
 
 
 def answer_to(receipt: Receipt) -> Answer:
     """Return the answer to a receipt; a repeat gets the first answer again."""
     match receipt:
-        case Posting(entry) | Declined(entry) | Replay(entry):
+        case Posting(entry):
             return first_answer(entry)
+        case Declined(entry) | Replay(entry):
+            hit = receipt.detail if isinstance(receipt.detail, LimitHit) else None
+            return first_answer(entry, hit)
         case Refused(refusal):
             return refused_by(refusal)
     assert_never(receipt)
 
 
-def first_answer(entry: JournalEntry) -> Answer:
-    """Return the answer that was given when this entry was written."""
+def first_answer(entry: JournalEntry, hit: LimitHit | None = None) -> Answer:
+    """Return the answer that was given when this entry was written; `hit`: which limit refused."""
     code = Code.DONE if entry.refusal is None else CODES[entry.refusal]
     data: dict[str, object] = {
         "transaction_id": entry.key.transaction_id,
@@ -119,8 +127,18 @@ def first_answer(entry: JournalEntry) -> Answer:
         **balances(entry.after, entry.currency),
         "created_at": moment(entry.ledger_time),
     }
+    if RULES[entry.event_type].hold in {HoldPart.SETTLE, HoldPart.RELEASE}:
+        data["hold_id"] = json.loads(entry.extra_data or "{}").get("hold_id")
     if entry.refusal is not None:
-        data["reason"] = entry.refusal.value
+        data["reason"] = reason_of(entry.refusal)
+    if hit is not None:
+        text = entry.currency.text
+        data |= {
+            "limit": hit.limit_name,
+            "value": number(text(hit.limit)),
+            "used": number(text(hit.used)),
+            "remaining": number(text(hit.left)),
+        }
     return said(code, data)
 
 
@@ -192,8 +210,9 @@ def account_shown(account: Account) -> Answer:
             raises[name] = {
                 "amount": None if term.later is None else number(text(term.later)),
                 "from": moment(EPOCH + term.starts_at * MICROSECOND),
+                "confirm": term.needs_confirmation,
+                "asked_at": term.asked_by and moment(EPOCH + term.asked_by.moment * MICROSECOND),
             }
-    until = account.excluded_until
     return said(
         Code.DONE,
         {
@@ -202,7 +221,7 @@ def account_shown(account: Account) -> Answer:
             "nickname": player.nickname,
             "language": player.language,
             "status": "blocked" if account.is_suspended else "active",
-            "excluded_until": None if until is None else moment(until),
+            "excluded_until": exclusion_text(account.excluded_until),
             "limits": limits,
             "limits_later": raises,
             **balances(player.pockets, player.currency),
@@ -215,7 +234,7 @@ def transaction_shown(transaction_id: str, known: KnownMovement | None) -> Answe
     if known is None:
         return said(Code.DONE, {"transaction_id": transaction_id, "status": "unknown"})
     entry = known.entry
-    answer = first_answer(entry)
+    answer = first_answer(entry, known.limit_hit)
     return said(
         Code.DONE,
         {
@@ -256,6 +275,13 @@ def _round(summary: RoundSummary) -> dict[str, object]:
         "opened_at": moment(summary.key.opened_at),
         "last_at": moment(summary.last_at),
     }
+
+
+def exclusion_text(until: datetime | None) -> str | None:
+    """The end of an exclusion: a moment, or the word for none."""
+    if until is None:
+        return None
+    return FOREVER_TEXT if until == FOREVER else moment(until)
 
 
 def moment(value: datetime) -> str:

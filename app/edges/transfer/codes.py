@@ -59,6 +59,14 @@ CODES: Final[dict[Refusal, Code]] = {
     Refusal.PLAYER_BLOCKED: Code.BLOCKED,
     Refusal.INSUFFICIENT_FUNDS: Code.BALANCE,
     Refusal.BALANCE_TOO_LARGE: Code.VALUE,
+    Refusal.UPGRADE_UNFINISHED: Code.AWAY,
+    Refusal.HOLD_UNKNOWN: Code.VALUE,
+    Refusal.HOLD_CLOSED: Code.DENIED,
+    Refusal.DEPOSIT_CHECK: Code.DENIED,
+    Refusal.DEPOSIT_LIMIT: Code.DENIED,
+    Refusal.EXCLUSION_RUNS: Code.DENIED,
+    Refusal.LIMIT_NOT_ASKED: Code.VALUE,
+    Refusal.LIMIT_TOO_EARLY: Code.DENIED,
     # These cannot happen in this contract: its movements have no token, belong to no round, and are
     # no play.
     Refusal.TOKEN_UNKNOWN: Code.ERROR,
@@ -87,9 +95,25 @@ class DecidedError(RefusedError):
     """The ledger's answer was a refusal."""
 
     def __init__(self, refusal: Refusal) -> None:
-        super().__init__(CODES[refusal], refusal.value)
+        super().__init__(CODES[refusal], reason_of(refusal))
         self.refusal = refusal
 
 
-TAKES_REQUEST_ID: Final = frozenset({Refusal.PLAYER_BLOCKED})
+REASONS: Final = {
+    Refusal.DEPOSIT_CHECK: "deposit_check",
+    Refusal.DEPOSIT_LIMIT: "deposit_limit",
+    Refusal.HOLD_CLOSED: "hold_closed",
+    Refusal.EXCLUSION_RUNS: "exclusion_runs",
+    Refusal.LIMIT_NOT_ASKED: "limit_not_asked",
+    Refusal.LIMIT_TOO_EARLY: "limit_too_early",
+}
+"""The reasons that a program must tell apart, because a code stands for several."""
+
+
+def reason_of(refusal: Refusal) -> str:
+    """What an answer's `reason` says: a word for programs, or a sentence for people."""
+    return REASONS.get(refusal, refusal.value)
+
+
+TAKES_REQUEST_ID: Final = frozenset({Refusal.PLAYER_BLOCKED, Refusal.EXCLUSION_RUNS})
 """Refusals that use up a request's id, as a success does; all others leave it free."""

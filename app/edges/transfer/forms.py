@@ -16,7 +16,7 @@ from app.edges.transfer.codes import Code, RefusedError
 from app.edges.wire import JsonValue, Member, NotUnderstoodError, Number, read_members
 from app.wallet.identifiers import ID_LENGTH_MAX, has_control_characters
 from app.wallet.journal import EPOCH
-from app.wallet.moments import moment_from_seconds, moment_from_text
+from app.wallet.moments import FOREVER, FOREVER_TEXT, moment_from_seconds, moment_from_text
 from app.wallet.money import AMOUNT_PATTERN
 
 SOURCE_LENGTH_MAX: Final = 300
@@ -38,6 +38,7 @@ class Kind(Enum):
     AMOUNT = "a number or a text"
     MOMENT = "a text or a number"
     OBJECT = "an object"
+    TEXTS = "a list of texts"
 
 
 class Field(NamedTuple):
@@ -114,24 +115,13 @@ class Fields:
 
     def moment(self, name: str) -> datetime:
         """A moment: RFC 3339 text, a date (its first moment, UTC), or whole unix seconds."""
-        value = self._members[name].value
-        moment = None
-        if isinstance(value, Number):
-            if _INTEGER.fullmatch(value):
-                moment = moment_from_seconds(int(value))
-        elif isinstance(value, str) and _MOMENT.fullmatch(value):
-            moment = moment_from_text(value)
-        if moment is None:
-            raise RefusedError(
-                Code.VALUE,
-                "must be such as 2026-11-20T12:00:00Z, 2026-11-20 or 1795176000, "
-                "from 1970 until the year 9000",
-                name,
-            )
-        return moment
+        return read_moment(self._members[name].value, name)
 
     def moment_to_come(self, name: str, now: datetime) -> datetime:
-        """A moment that has not passed."""
+        """A moment that has not passed, or FOREVER."""
+        value = self._members[name].value
+        if value == FOREVER_TEXT:
+            return FOREVER
         moment = self.moment(name)
         if moment <= now:
             raise RefusedError(Code.VALUE, "must not have passed", name)
@@ -140,6 +130,11 @@ class Fields:
     def said(self) -> dict[str, JsonValue]:
         """The fields that say something, in the form's order."""
         return {name: self._members[name].value for name in self._form if name in self}
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self._members[name].value
+        return tuple(str(text) for text in value) if isinstance(value, list) else ()
 
     def members_of(self, name: str) -> dict[str, JsonValue]:
         """The members of an object."""
@@ -155,6 +150,24 @@ _MOMENT: Final = re.compile(
     r"(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2}))?",
     re.ASCII,
 )
+
+
+def read_moment(value: JsonValue, name: str) -> datetime:
+    """Read a moment: RFC 3339 text, a date (its first moment, UTC), or whole unix seconds."""
+    moment = None
+    if isinstance(value, Number):
+        if _INTEGER.fullmatch(value):
+            moment = moment_from_seconds(int(value))
+    elif isinstance(value, str) and _MOMENT.fullmatch(value):
+        moment = moment_from_text(value)
+    if moment is None:
+        raise RefusedError(
+            Code.VALUE,
+            "must be such as 2026-11-20T12:00:00Z, 2026-11-20 or 1795176000, "
+            "from 1970 until the year 9000",
+            name,
+        )
+    return moment
 
 
 def amount_text(text: str, name: str) -> str:
@@ -270,3 +283,7 @@ def _has_kind(kind: Kind, value: JsonValue) -> bool:
             return isinstance(value, str)
         case Kind.OBJECT:
             return isinstance(value, dict)
+        case Kind.TEXTS:
+            return isinstance(value, list) and all(
+                isinstance(text, str) and not isinstance(text, Number) for text in value
+            )

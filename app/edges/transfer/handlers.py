@@ -6,14 +6,12 @@ and the caller repeats the request.
 """
 
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.cashier import account_changes, lookups, players
-from app.cashier.account_changes import LIMIT_NAMES, AccountChange, Exclusion
 from app.cashier.batching import Batcher
 from app.edges.transfer import log
 from app.edges.transfer.answers import (
@@ -30,14 +28,16 @@ from app.edges.transfer.answers import (
     transaction_shown,
 )
 from app.edges.transfer.codes import Code, DecidedError, RefusedError
-from app.edges.transfer.forms import Fields, amount_text
+from app.edges.transfer.forms import Fields
 from app.edges.transfer.one_time import OneTime, RequestId
-from app.edges.wire import Number
+from app.edges.transfer.reading import read_change, read_check, read_language
 from app.ledger.accounts import ChangeNote
 from app.ledger.history import RoundState
 from app.ledger.transaction import Ledger
 from app.wallet.events import Direction, EventType
+from app.wallet.holds import HoldKey
 from app.wallet.journal import EPOCH
+from app.wallet.limit_terms import DEFAULT_RAISE_RULES, RaiseRules
 from app.wallet.moments import LATEST
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
@@ -47,7 +47,6 @@ NICKNAME_LENGTH_MIN: Final = 3
 NICKNAME_LENGTH_MAX: Final = 64
 """The bounds of the callback contract, section 1."""
 
-LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 NAME_LENGTH_MAX: Final = 250
 REASON_LENGTH_MAX: Final = 1000
 HISTORY_COUNT: Final = 100
@@ -58,8 +57,7 @@ TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
 """The same bound as that of the setting WALLET_TOKEN_LIFE_SECONDS."""
 
 REVOKE_ALL: Final = "all"
-STATUSES: Final = {"active": False, "blocked": True}
-CHANGEABLE: Final = ("status", "excluded_until", "limits", "language")
+CHANGEABLE: Final = ("status", "excluded_until", "limits", "confirm", "language")
 
 
 class Request(NamedTuple):
@@ -91,7 +89,8 @@ class Choices:
     """the contract's currencies and those of the setting, by code"""
     token_life: timedelta = timedelta(days=1)
     token_is_sliding: bool = False
-    limit_cooling: timedelta = timedelta(days=1)
+    raises: RaiseRules = DEFAULT_RAISE_RULES
+    deposit_check_is_required: bool = False
 
 
 class Handlers:
@@ -108,6 +107,9 @@ class Handlers:
             "account/init": self.init,
             "account/deposit": self.deposit,
             "account/withdraw": self.withdraw,
+            "account/hold": self.hold,
+            "hold/settle": self.settle,
+            "hold/release": self.release,
             "account/balance": self.balance,
             "account/session": self._once(self.session),
             "account/update": self._once(self.update),
@@ -134,8 +136,17 @@ class Handlers:
     # --- money -------------------------------------------------------------------------------
 
     async def deposit(self, request: Request) -> Answer:
-        """Credit real money."""
-        return await self._move(request, EventType.DEPOSIT, Direction.CREDIT)
+        """Credit real money, unless an external check did not allow it."""
+        check = read_check(request.fields)
+        is_allowed = check["allowed"] if check else not self._choices.deposit_check_is_required
+        movement = self._movement(request, EventType.DEPOSIT, Direction.CREDIT)
+        return await self._decide(
+            request,
+            movement._replace(
+                is_vetoed=not is_allowed,
+                extra_data=json.dumps({"check": check}, ensure_ascii=False) if check else None,
+            ),
+        )
 
     async def withdraw(self, request: Request) -> Answer:
         """Debit real money."""
@@ -149,13 +160,49 @@ class Handlers:
         """Debit bonus money."""
         return await self._move(request, EventType.BONUS_REVOKE, Direction.DEBIT)
 
+    async def hold(self, request: Request) -> Answer:
+        """Take real money out of the balance for a withdrawal under way."""
+        return await self._move(request, EventType.WITHDRAWAL_HOLD, Direction.DEBIT)
+
+    async def settle(self, request: Request) -> Answer:
+        """Pay a withdrawal under way out."""
+        return await self._close(request, EventType.WITHDRAWAL_SETTLE, Direction.DEBIT)
+
+    async def release(self, request: Request) -> Answer:
+        """Give the money of a withdrawal under way back."""
+        return await self._close(request, EventType.WITHDRAWAL_RELEASE, Direction.CREDIT)
+
+    async def _close(self, request: Request, kind: EventType, direction: Direction) -> Answer:
+        """Settle or release a hold, whose player and amount the ledger knows."""
+        fields = request.fields
+        transaction_id, hold_id = fields.text("transaction_id"), fields.text("hold_id")
+        user_id = fields.text_or_none("user_id")
+        hold = await lookups.find_hold(self._ledger, request.agent, hold_id)
+        if hold is None or user_id not in {None, hold.user_id}:
+            raise _refused(Refusal.HOLD_UNKNOWN)
+        movement = Movement(
+            delivery=request.delivery,
+            key=Key(request.agent, transaction_id, ""),
+            user_id=hold.user_id,
+            event_type=kind,
+            direction=direction,
+            amount=hold.entry.currency.text(hold.entry.amount),
+            received_at=request.received_at,
+            extra_data=json.dumps({"hold_id": hold_id}, ensure_ascii=False),
+            hold=HoldKey(request.agent, hold_id),
+        )
+        return await self._decide(request, movement)
+
     async def _move(self, request: Request, kind: EventType, direction: Direction) -> Answer:
+        return await self._decide(request, self._movement(request, kind, direction))
+
+    def _movement(self, request: Request, kind: EventType, direction: Direction) -> Movement:
         fields = request.fields
         extra_data = None
         if "reason" in fields:
             reason = fields.text("reason", length_max=REASON_LENGTH_MAX)
             extra_data = json.dumps({"reason": reason}, ensure_ascii=False)
-        movement = Movement(
+        return Movement(
             delivery=request.delivery,
             key=Key(request.agent, fields.text("transaction_id"), ""),
             user_id=fields.text("user_id"),
@@ -165,6 +212,8 @@ class Handlers:
             received_at=request.received_at,
             extra_data=extra_data,
         )
+
+    async def _decide(self, request: Request, movement: Movement) -> Answer:
         receipt = await self._batcher.move(movement, deadline=request.time_left)
         answer = answer_to(receipt)
         log.decided(movement, receipt, answer)
@@ -191,7 +240,7 @@ class Handlers:
             nickname=fields.text(
                 "nickname", length_min=NICKNAME_LENGTH_MIN, length_max=NICKNAME_LENGTH_MAX
             ),
-            language=_language(fields),
+            language=read_language(fields),
             email=fields.text_or_none("email", length_max=NAME_LENGTH_MAX),
             first_name=fields.text_or_none("first_name", length_max=NAME_LENGTH_MAX),
             last_name=fields.text_or_none("last_name", length_max=NAME_LENGTH_MAX),
@@ -259,8 +308,8 @@ class Handlers:
         account = await account_changes.update_account(
             self._ledger,
             fields.text("user_id"),
-            _change(fields, request.received_at),
-            cooling=self._choices.limit_cooling,
+            read_change(fields, request.received_at),
+            raises=self._choices.raises,
             agent=request.agent,
             note=request.note,
             request=request.request_id and request.request_id.once(account_shown),
@@ -310,40 +359,3 @@ def _revoked_shown(count: int) -> Answer:
 
 def _refused(refusal: Refusal) -> DecidedError:
     return DecidedError(refusal)
-
-
-def _language(fields: Fields) -> str:
-    text = fields.text("language")
-    if not LANGUAGE.fullmatch(text):
-        raise RefusedError(Code.VALUE, "must be a language tag such as en or en-US", "language")
-    return text
-
-
-def _change(fields: Fields, now: datetime) -> AccountChange:
-    is_suspended = exclusion = language = None
-    limits: Mapping[str, str | None] = {}
-    if "status" in fields:
-        is_suspended = STATUSES.get(fields.text("status"))
-        if is_suspended is None:
-            raise RefusedError(Code.VALUE, "must be active or blocked", "status")
-    if "excluded_until" in fields:
-        is_lifted = fields.is_null("excluded_until")
-        exclusion = Exclusion(None if is_lifted else fields.moment_to_come("excluded_until", now))
-    if "limits" in fields:
-        limits = _limits(fields)
-    if "language" in fields:
-        language = _language(fields)
-    return AccountChange(is_suspended, exclusion, limits, language)
-
-
-def _limits(fields: Fields) -> dict[str, str | None]:
-    """Read the limits that are given, as amounts of 0 or more; null lifts a limit."""
-    limits: dict[str, str | None] = {}
-    for name, value in fields.members_of("limits").items():
-        full_name = f"limits.{name}"
-        if name not in LIMIT_NAMES:
-            raise RefusedError(Code.VALUE, f"knows only {', '.join(LIMIT_NAMES)}", "limits")
-        if value is not None and not isinstance(value, str | Number):
-            raise RefusedError(Code.FORMAT, "must be a number, a text or null", full_name)
-        limits[name] = None if value is None else amount_text(value, full_name)
-    return limits

@@ -11,8 +11,9 @@ import structlog
 from app.edges.transfer.answers import Answer
 from app.ledger.errors import LedgerAwayError
 from app.wallet.alarms import alarm_of
+from app.wallet.limits import LimitHit
 from app.wallet.movement import Movement
-from app.wallet.outcomes import Receipt
+from app.wallet.outcomes import Declined, Receipt
 
 logger: Final = structlog.get_logger("transfer")
 
@@ -33,11 +34,25 @@ def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
         balance=answer.balance,
         receipt=type(receipt).__name__,
         **facts,
+        **_limit_facts(receipt),
     )
     alarm = alarm_of(movement, receipt)
     if alarm is not None:
         differs = getattr(receipt, "differs", None)
         logger.error("alarm", alarm=alarm.value, differs=differs, **facts)
+
+
+def _limit_facts(receipt: Receipt) -> dict[str, str]:
+    """Which limit refused a movement, as the game side's lines have it."""
+    if not isinstance(receipt, Declined) or not isinstance(receipt.detail, LimitHit):
+        return {}
+    hit, text = receipt.detail, receipt.entry.currency.text
+    return {
+        "limit": hit.limit_name,
+        "limit_amount": text(hit.limit),
+        "limit_used": text(hit.used),
+        "limit_left": text(hit.left),
+    }
 
 
 def answered(operation: str, agent: str, answer: Answer, delivery: bytes) -> None:

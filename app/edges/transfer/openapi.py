@@ -10,6 +10,9 @@ SUMMARIES: Final = {
     "account/init": "Open an account",
     "account/deposit": "Put real money in",
     "account/withdraw": "Take real money out",
+    "account/hold": "Begin a withdrawal: the money leaves the balance",
+    "hold/settle": "A withdrawal under way was paid out",
+    "hold/release": "A withdrawal under way is given back",
     "account/balance": "What a player has",
     "account/session": "Issue a token that a game is launched with, or revoke one",
     "account/update": "Block, exclude, limit a player; change their language",
@@ -38,6 +41,7 @@ _TYPES: Final[dict[Kind, object]] = {
     Kind.AMOUNT: ["string", "number"],
     Kind.MOMENT: ["string", "integer"],
     Kind.OBJECT: "object",
+    Kind.TEXTS: "array",
 }
 
 

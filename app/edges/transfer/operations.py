@@ -23,6 +23,12 @@ _MOVEMENT: Final[Form] = {
     "amount": _AMOUNT,
 }
 
+_CLOSING: Final[Form] = {
+    "transaction_id": _TRANSACTION,
+    "hold_id": Field(Kind.TEXT, "the transaction_id of the hold"),
+    "user_id": _optional(Kind.TEXT, "the player; if it is given, the hold must be theirs"),
+}
+
 ONE_TIME: Final = frozenset({"account/session", "account/update"})
 """What would take effect each time it is asked: each request of these has an id of its own."""
 
@@ -36,8 +42,17 @@ FORMS: Final[dict[str, Form]] = {
         "first_name": _optional(Kind.TEXT, "at most 250 characters"),
         "last_name": _optional(Kind.TEXT, "at most 250 characters"),
     },
-    "account/deposit": _MOVEMENT,
+    "account/deposit": {
+        **_MOVEMENT,
+        "check": _optional(
+            Kind.OBJECT,
+            "what an external check said: provider, reference, allowed (true or false), checked_at",
+        ),
+    },
     "account/withdraw": _MOVEMENT,
+    "account/hold": _MOVEMENT,
+    "hold/settle": _CLOSING,
+    "hold/release": _CLOSING,
     "account/balance": {"user_id": _USER},
     "account/session": {
         "user_id": _USER,
@@ -55,12 +70,18 @@ FORMS: Final[dict[str, Form]] = {
         "user_id": _USER,
         "status": _optional(Kind.TEXT, "active or blocked"),
         "excluded_until": _optional(
-            Kind.MOMENT, "the end of the player's self-exclusion; null: none", may_be_null=True
+            Kind.MOMENT,
+            "the end of the player's self-exclusion, or forever; never sooner than one that runs",
+            may_be_null=True,
         ),
         "limits": _optional(
             Kind.OBJECT,
-            "stake_bet, stake_day, stake_week, stake_month, loss_day, loss_week, loss_month: "
-            "amounts, or null for no limit",
+            "stake_bet, stake_day, stake_week, stake_month, loss_day, loss_week, loss_month, "
+            "deposit_day, deposit_week, deposit_month: amounts, or null for no limit; those of "
+            "stakes and losses may name a product, as in stake_day:casino",
+        ),
+        "confirm": _optional(
+            Kind.TEXTS, "names of limits whose raise has waited and is confirmed by the player"
         ),
         "language": _optional(Kind.TEXT, _LANGUAGE),
     },

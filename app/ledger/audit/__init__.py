@@ -10,6 +10,7 @@ from typing import Final
 from app.ledger.audit import (
     accounts,
     early_aborts,
+    holds,
     journal,
     operators,
     rounds,
@@ -29,6 +30,7 @@ def _checks(scope: Scope) -> tuple[Check, ...]:
         *wallets.checks(scope),
         *seals.checks(scope),
         *early_aborts.checks(scope),
+        *holds.checks(scope),
         *accounts.checks(scope),
         *operators.checks(scope),
     )

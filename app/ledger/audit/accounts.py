@@ -47,11 +47,12 @@ def _bounded(moment: str) -> str:
     )
 
 
-def _terms(limits: str, starts_at: str) -> str:
+def _terms(limits: str, starts_at: str, confirm: str) -> str:
     """The limits of a player, whichever of the two forms they are kept in."""
     return f"""
         (SELECT coalesce(jsonb_object_agg(t.key, jsonb_build_array(
-             t.value -> 'amount', t.value -> 'later', t.value -> '{starts_at}')), '{{}}')
+             t.value -> 'amount', t.value -> 'later', t.value -> '{starts_at}',
+             coalesce(t.value -> '{confirm}', 'false'))), '{{}}')
          FROM jsonb_each({limits}) AS t)
     """
 
@@ -76,11 +77,11 @@ def _is_as_its_trail_says(scope: Scope) -> Check:
         LEFT JOIN said s ON s.player_id = w.player_id
         WHERE (s.player_id IS NOT NULL OR w.blocked OR w.excluded_until IS NOT NULL
                OR w.limits IS NOT NULL)
-          AND (w.blocked, {_bounded("w.excluded_until")}, {_terms("w.limits", "from")})
+          AND (w.blocked, {_bounded("w.excluded_until")}, {_terms("w.limits", "from", "confirm")})
               IS DISTINCT FROM
               (coalesce(s.outcome ->> 'status' = 'blocked', false),
                {_bounded("(s.outcome ->> 'excluded_until')::timestamptz")},
-               {_terms("s.outcome -> 'limits'", "starts_at")})
+               {_terms("s.outcome -> 'limits'", "starts_at", "needs_confirmation")})
         """,
     )
 

@@ -5,6 +5,7 @@ from typing import Final
 from app.ledger.audit.scope import Check, Invariant, Scope, types
 
 _MAY_OVERDRAW: Final = types(lambda rule: rule.may_overdraw)
+_MOVES_NO_POCKET: Final = types(lambda rule: rule.moves_from is not None)
 
 _UNITS: Final = " ".join(f"WHEN {scale} THEN {10**scale}::numeric" for scale in range(9))
 """Minor units in a major unit, by scale: a lookup costs a tenth of raising 10 to a power."""
@@ -114,12 +115,14 @@ def _walk(scope: Scope) -> Check:
     before = f"WHERE {scope.movements('b')}" if scope.is_everything else ""
     whose = f"WHERE {scope.players('p')}" if scope.is_everything else ""
     conditions = (
-        """
+        f"""
         m.decision = 'ACCEPTED'
         AND (m.real_after <> m.real_before + m.real_delta
              OR m.bonus_after <> m.bonus_before + m.bonus_delta
-             OR m.real_delta + m.bonus_delta
-                <> CASE m.direction WHEN 'credit' THEN m.amount ELSE -m.amount END)
+             OR (m.real_delta + m.bonus_delta
+                 <> CASE m.direction WHEN 'credit' THEN m.amount ELSE -m.amount END
+                 AND (m.event_type NOT IN ({_MOVES_NO_POCKET})
+                      OR m.real_delta <> 0 OR m.bonus_delta <> 0)))
         """,
         "(m.currency, m.scale) <> (h.currency, h.scale)",
         f"""

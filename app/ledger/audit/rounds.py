@@ -12,7 +12,9 @@ from app.ledger.audit.scope import (
     Check,
     Invariant,
     Scope,
+    types,
 )
+from app.wallet.events import HoldPart, HouseAccount
 
 HAS_ROUND: Final = Invariant(
     "movement_has_its_round", "no bet, payment, abort or cancel without its round"
@@ -34,6 +36,9 @@ HAS_TARGET: Final = Invariant(
     "reversal_has_its_target",
     "whatever undoes something names an accepted movement of its own event, before it",
 )
+
+
+_SETTLES: Final = types(lambda rule: rule.hold is HoldPart.SETTLE)
 
 
 def checks(scope: Scope) -> tuple[Check, ...]:
@@ -216,6 +221,8 @@ def _undoing() -> tuple[str, ...]:
         FROM reversal v
         LEFT JOIN movements t ON t.player_id = v.player_id AND t.position = v.target
         WHERE t.player_id IS NULL OR t.decision <> 'ACCEPTED' OR t.event_id <> v.event_id
-           OR t.contra <> v.contra OR t.position >= v.position
+           OR t.contra <> CASE WHEN v.event_type IN ({_SETTLES}) THEN '{HouseAccount.PENDING}'
+                               ELSE v.contra END
+           OR t.position >= v.position
         """,
     )

@@ -40,8 +40,27 @@ def checks(scope: Scope) -> tuple[Check, ...]:
     return (_recent_sum(scope), _recent_usage(scope))
 
 
+_ZONES: Final = """
+    SELECT changed_at AS since, value_after AS zone,
+           (changed_at AT TIME ZONE coalesce(value_before, 'UTC'))::date AS reached
+    FROM decision_setting_changes WHERE name = 'limit_zone'
+    UNION ALL
+    (SELECT '-infinity', coalesce(value_before, 'UTC'), '-infinity'::date
+     FROM decision_setting_changes WHERE name = 'limit_zone' ORDER BY change_id LIMIT 1)
+"""
+"""The time zones of limits, each with when it began and the day that was reached by then."""
+
+
 def _day(row: str) -> str:
-    return f"({row}.ledger_time AT TIME ZONE 'UTC')::date"
+    """`LimitDays.of` in SQL; on a ledger whose zone was never changed, one conversion."""
+    return f"""
+        CASE WHEN (SELECT count(*) = 0 FROM decision_setting_changes WHERE name = 'limit_zone')
+             THEN ({row}.ledger_time AT TIME ZONE
+                   (SELECT coalesce(limit_zone, 'UTC') FROM decision_settings))::date
+             ELSE (SELECT greatest(({row}.ledger_time AT TIME ZONE z.zone)::date, z.reached)
+                   FROM ({_ZONES}) z WHERE z.since <= {row}.ledger_time
+                   ORDER BY z.since DESC LIMIT 1) END
+    """
 
 
 def _windows(condition: str) -> str:

@@ -4,6 +4,7 @@ A `Book` is the ledger inside one open transaction. A `MoneyBook` has the two st
 batch of movements uses:
 
 1. `facts_for`  FACTS          keys, wallets, sessions, rounds and their histories: everything, once
+                FURTHER_FACTS  limits that few players have, and holds, if the batch needs them
 2. `record`     RECORD         keys, journal, wallets, rounds, refusals, if all facts still hold
                 CONFIRM        instead, if nothing is written and a standby must have what is told
 
@@ -19,12 +20,23 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from app.ledger.money import statements
-from app.ledger.money.facts import IN_ROUNDS, NEEDS_HISTORY, Known, known_of
+from app.ledger.money.facts import (
+    IN_ROUNDS,
+    NEEDS_HISTORY,
+    Known,
+    further_question,
+    known_of,
+    with_further,
+)
 from app.ledger.money.rows import (
     as_array,
+    counter_row,
     early_abort_row,
     entry_of,
+    hold_row,
     journal_row,
+    limit_hit_of,
+    limit_hit_row,
     position_row,
     question_row,
     refusal_row,
@@ -37,6 +49,7 @@ from app.ledger.standby import Standby
 from app.wallet.events import Part
 from app.wallet.facts import Policy, Wallet
 from app.wallet.journal import JournalEntry
+from app.wallet.limits import LimitHit
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Decisions, Declined, Posting, Refused, Replay
 from app.wallet.refusal_record import RefusalRecord
@@ -79,6 +92,11 @@ class Book:
         columns = list(zip(*keys, strict=True))
         rows = await self.connection.fetch(statements.ENTRIES_BY_KEY, *map(list, columns))
         return [entry_of(row) for row in rows]
+
+    async def limit_hit_of(self, entry: JournalEntry) -> LimitHit | None:
+        """Which limit refused a movement; None: none did, or an earlier release did not keep it."""
+        row = await self.connection.fetchrow(statements.LIMIT_HIT, entry.player_id, entry.position)
+        return None if row is None else limit_hit_of(tuple(row), entry.currency)
 
     async def fence(self, user_ids: Collection[str]) -> None:
         """Raise these players' revisions, after which nothing can be recorded on older facts."""
@@ -146,7 +164,11 @@ class MoneyBook:
         now = self._clock() if self._clock else None
         async with self._read() as connection:
             rows = await connection.fetch(statements.FACTS, questions, now)
-        known = known_of(movements, rows)
+            known = known_of(movements, rows)
+            further = further_question(movements, known.facts)
+            if further is not None:
+                row = await connection.fetchrow(statements.FURTHER_FACTS, *further)
+                known = known if row is None else with_further(known, row)
         if rows:
             self._standby.note(is_wanted=known.waits_for_standby)
         return known
@@ -251,5 +273,23 @@ def _arguments(
         as_array([refusal_row(record) for record in refusals]),
         as_array([session_row(*session, until) for session, until in known.renewals.items()]),
         as_array(returned),
+        as_array(
+            [
+                counter_row(after.player_id, after.currency, name, counter)
+                for user_id, after in moved
+                if after.further is not None and after.further is not before[user_id].further
+                for name, counter in after.further.counters.items()
+            ]
+        ),
+        as_array(
+            [
+                limit_hit_row(receipt.entry, receipt.detail)
+                for receipt in decisions.receipts
+                if isinstance(receipt, Declined) and isinstance(receipt.detail, LimitHit)
+            ]
+        ),
+        as_array(
+            [hold_row(after, by_player[after.hold.player_id].currency) for after in decisions.holds]
+        ),
         decisions.now,
     )

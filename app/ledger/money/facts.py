@@ -6,19 +6,30 @@ rest of the conversion.
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.ledger.limits import terms_of
-from app.ledger.money.rows import currency_of, early_abort_of, entry_of_json, minor
+from app.ledger.limits import limits_in_force
+from app.ledger.money.rows import (
+    currency_of,
+    early_abort_of,
+    entry_of_json,
+    limit_hit_of,
+    minor,
+    moment_of,
+)
 from app.wallet.balance import Pockets
 from app.wallet.barring import is_barred
 from app.wallet.events import RULES, Part
 from app.wallet.facts import Facts, SourceAndId, Wallet
+from app.wallet.further_limits import Counter, FurtherLimits, GameName
+from app.wallet.holds import Hold, HoldKey, HoldState
 from app.wallet.journal import JournalEntry, microseconds
-from app.wallet.limits import NO_LIMITS, Usage, limits_at
+from app.wallet.limits import NO_LIMITS, Usage
 from app.wallet.money import Currency
 from app.wallet.movement import Movement
+from app.wallet.refusals import Refusal
 from app.wallet.rounds import Round, RoundKey, Tally
 from app.wallet.sessions import renewed
 
@@ -94,6 +105,87 @@ class _Reading:
         self.taken[source_and_id] = tuple(found)
 
 
+class FurtherQuestion(NamedTuple):
+    """What FURTHER_FACTS is asked, as its arguments."""
+
+    players: list[int]
+    """who have limits of deposits or of products"""
+    games: list[int]
+    hold_sources: list[str]
+    hold_ids: list[str]
+    declined_players: list[int]
+    declined_positions: list[int]
+    """entries that a limit may have refused, and that will be told again"""
+
+
+_FOR_A_LIMIT: Final = frozenset({Refusal.LIMIT_EXCEEDED, Refusal.DEPOSIT_LIMIT})
+
+
+def further_question(movements: Sequence[Movement], facts: Facts) -> FurtherQuestion | None:
+    """Return what must be read beyond FACTS; None, which is the rule: nothing."""
+    limited = {w.player_id for w in facts.wallets.values() if w.further is not None}
+    holds = [movement.hold for movement in movements if movement.hold is not None]
+    declined = [
+        entry
+        for entries in facts.taken.values()
+        for entry in entries
+        if entry.refusal in _FOR_A_LIMIT
+    ]
+    if not (limited or holds or declined):
+        return None
+    games: set[int | None] = set()
+    if limited:
+        games = {movement.game_id for movement in movements}
+        games |= {e.game_id for round_ in facts.rounds.values() for e in round_.history or ()}
+    return FurtherQuestion(
+        sorted(limited),
+        sorted(game_id for game_id in games if game_id is not None),
+        [hold.source for hold in holds],
+        [hold.transaction_id for hold in holds],
+        [entry.player_id for entry in declined],
+        [entry.position for entry in declined],
+    )
+
+
+def with_further(known: Known, row: "Row") -> Known:
+    """Add what FURTHER_FACTS returned to the facts."""
+    counters, games, holds, hits = (json.loads(text or "[]") for text in row)
+    facts = known.facts
+    currencies = {wallet.player_id: wallet.currency for wallet in facts.wallets.values()}
+    wallets = {
+        user_id: wallet
+        if wallet.further is None
+        else wallet._replace(
+            further=FurtherLimits(
+                wallet.further.limits,
+                _counters((c[1:] for c in counters if c[0] == wallet.player_id), wallet.currency),
+            )
+        )
+        for user_id, wallet in facts.wallets.items()
+    }
+    named: dict[int, list[GameName]] = {}
+    for game_id, since, product in games:
+        named.setdefault(game_id, []).append(GameName(moment_of(since), product))
+    after = replace(
+        facts,
+        wallets=wallets,
+        games={game_id: tuple(names) for game_id, names in named.items()},
+        holds={
+            HoldKey(source, hold_id): Hold(
+                player_id, position, minor(amount, currencies[player_id]), HoldState(state)
+            )
+            for source, hold_id, player_id, position, amount, state in holds
+            if player_id in currencies
+        },
+        limit_hits={
+            (player_id, position): limit_hit_of(hit, currencies[player_id])
+            for player_id, position, *hit in hits
+            if player_id in currencies
+        },
+    )
+    return known._replace(facts=after)
+
+
 def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
     """Convert the rows that FACTS returned for these movements."""
     reading = _Reading(rows[0][NOW] if rows else movements[0].received_at)
@@ -126,6 +218,12 @@ def _wallet_of(columns: Sequence[Any], now: datetime) -> Wallet:
     player_id, agent, code, scale, terms, blocked, excluded_until, real, bonus, *more = columns
     version, position, chain, revision, usage_day, *used = more
     currency = currency_of(code, scale)
+    limits, further = NO_LIMITS, None
+    if terms is not None:
+        limits, further_in_force = limits_in_force(terms, microseconds(now))
+        if further_in_force is not None:
+            # Its counters are read by FURTHER_FACTS.
+            further = FurtherLimits(further_in_force, {})
     return Wallet(
         player_id,
         agent,
@@ -136,9 +234,17 @@ def _wallet_of(columns: Sequence[Any], now: datetime) -> Wallet:
         chain,
         revision,
         is_barred(is_blocked=blocked, excluded_until=excluded_until, now=now),
-        limits_at(terms_of(terms), microseconds(now)) if terms else NO_LIMITS,
+        limits,
         Usage(usage_day, *[minor(text, currency) for text in used]),
+        further,
     )
+
+
+def _counters(rows: Iterable[Sequence[Any]], currency: Currency) -> dict[str, Counter]:
+    return {
+        name: Counter(on_day, *[minor(amount, currency) for amount in sums])
+        for name, on_day, *sums in rows
+    }
 
 
 def _round_of(

@@ -16,10 +16,12 @@ from app.wallet.balance import Pockets
 from app.wallet.early_aborts import AbortState, EarlyAbort
 from app.wallet.events import Direction, EventType, HouseAccount
 from app.wallet.facts import Policy, Wallet
+from app.wallet.further_limits import Counter
 from app.wallet.journal import EPOCH, MICROSECOND, Flag, JournalEntry, Reversal, microseconds
+from app.wallet.limits import LimitHit
 from app.wallet.money import Currency, Minor
 from app.wallet.movement import Key, Movement
-from app.wallet.outcomes import RoundAfter
+from app.wallet.outcomes import HoldAfter, RoundAfter
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import RoundKey
@@ -59,10 +61,11 @@ def question_row(
 
 
 def settings_row(policy: Policy) -> str:
-    """The settings that decide money, as a `decision_settings_v1`."""
+    """The settings that decide money, as a `decision_settings_v2`."""
     return (
         f"({policy.rule_version.value},{policy.key_scope},{policy.stake_order}"
-        f",{policy.overtaken_bet},{policy.overtaken_window // timedelta(seconds=1)})"
+        f",{policy.overtaken_bet},{policy.overtaken_window // timedelta(seconds=1)}"
+        f",{policy.limit_days.name})"
     )
 
 
@@ -146,6 +149,34 @@ def refusal_row(record: RefusalRecord) -> str:
 def session_row(player_id: int, token_hash: bytes, expires_at: datetime) -> str:
     """A token's renewed life, as a `session_row_v1` in an array."""
     return f'"({player_id},{_bytes(token_hash)},{microseconds(expires_at)})"'
+
+
+def counter_row(player_id: int, currency: Currency, name: str, counter: Counter) -> str:
+    """A counter as it stands after a batch, as a `counter_row_v1` in an array."""
+    unit = _UNITS[currency.scale]
+    return (
+        f'"({player_id},{_quoted(name)},{counter.on_day},{counter.day}{unit},{counter.week}{unit}'
+        f',{counter.month}{unit})"'
+    )
+
+
+def limit_hit_row(entry: JournalEntry, hit: LimitHit) -> str:
+    """Which limit refused a movement, as a `limit_hit_row_v1` in an array."""
+    unit = _UNITS[entry.currency.scale]
+    return (
+        f'"({entry.player_id},{entry.position},{_quoted(hit.limit_name)},{hit.limit}{unit}'
+        f',{hit.used}{unit})"'
+    )
+
+
+def hold_row(after: HoldAfter, currency: Currency) -> str:
+    """A hold that was made or closed, as a `hold_row_v1` in an array."""
+    key, hold = after
+    return (
+        f'"({hold.player_id},{hold.position},{_quoted(key.source)},{_quoted(key.transaction_id)}'
+        f",{hold.amount}{_UNITS[currency.scale]},{hold.state}"
+        f',{_known(hold.closed_position)})"'
+    )
 
 
 def position_row(player_id: int, position: int) -> str:
@@ -271,6 +302,12 @@ def early_abort_of(values: Sequence[Any], currency: Currency) -> EarlyAbort:
     return EarlyAbort(
         transaction_id, minor(amount, currency), moment_of(first_at), AbortState(state)
     )
+
+
+def limit_hit_of(values: Sequence[Any], currency: Currency) -> LimitHit:
+    """Which limit refused a movement, out of JSON."""
+    name, limit, used = values
+    return LimitHit(name, minor(limit, currency), minor(used, currency))
 
 
 def moment_of(microseconds_of_epoch: int) -> datetime:

@@ -1,6 +1,7 @@
 """The statements of movements in plain SQL, exactly as EXPLAIN and the server's log show them.
 
 1. FACTS          all facts that decide a batch, in one statement and so one snapshot; no locks
+   FURTHER_FACTS  after FACTS, for limits that few players have, and for holds
 2. RECORD         writes the decisions, if all of these facts still hold
    LOCK_WALLETS   before FACTS, where the batch is run again under locks
    FENCE          before that, if it is unknown whether an attempt was committed
@@ -122,6 +123,45 @@ What only some movements need is in a CASE, which is evaluated for those alone.
 At SERIALIZABLE a missing key would leave a predicate lock on its index page, and every insert near
 it would conflict."""
 
+FURTHER_FACTS: Final = """
+SELECT
+    (SELECT json_agg(json_build_array(
+                c.player_id, c.counter, c.counted_on, c.day::text, c.week::text, c.month::text))
+     FROM unnest($1::bigint[]) AS asked (player_id)
+     CROSS JOIN LATERAL (
+         SELECT * FROM limit_counters WHERE player_id = asked.player_id OFFSET 0
+     ) c),
+    (SELECT json_agg(json_build_array(
+                g.game_id, (extract(epoch FROM g.since) * 1000000)::bigint, g.product)
+            ORDER BY g.since)
+     FROM unnest($2::bigint[]) AS asked (game_id)
+     CROSS JOIN LATERAL (
+         SELECT * FROM game_names WHERE game_id = asked.game_id OFFSET 0
+     ) g),
+    (SELECT json_agg(json_build_array(
+                asked.source, asked.hold_id, h.player_id, h.position, h.amount::text, h.state))
+     FROM unnest($3::text[], $4::text[]) AS asked (source, hold_id)
+     CROSS JOIN LATERAL (
+         SELECT player_id, position FROM transaction_keys
+         WHERE source = asked.source AND transaction_id = asked.hold_id AND facet = '' LIMIT 1
+     ) named
+     CROSS JOIN LATERAL (
+         SELECT * FROM holds
+         WHERE player_id = named.player_id AND position = named.position LIMIT 1
+     ) h),
+    (SELECT json_agg(json_build_array(
+                h.player_id, h.position, h.limit_name, h.limit_amount::text, h.used::text))
+     FROM unnest($5::bigint[], $6::bigint[]) AS asked (player_id, position)
+     CROSS JOIN LATERAL (
+         SELECT * FROM limit_hits
+         WHERE player_id = asked.player_id AND position = asked.position LIMIT 1
+     ) h)
+"""
+"""Read after FACTS, and only if a movement of the batch needs it; ordinary batches never do.
+
+Counters and holds change only together with a raise of their wallet's revision, so RECORD proves
+what is read here as well: what is newer than the wallet that FACTS read is never recorded on."""
+
 LOCK_WALLETS: Final = """
 SELECT 1 FROM (
     SELECT p.player_id FROM unnest($1::text[]) AS asked (user_id)
@@ -151,20 +191,21 @@ Once this is committed that RECORD cannot prove its facts any more; if it was fa
 waited for it, and whoever looks afterwards sees what it wrote."""
 
 RECORD: Final = """
-SELECT record_movements_v1(
-    $1::text::decision_settings_v1, $2::text::wallet_row_v1[], $3::text::journal_row_v1[],
+SELECT record_movements_v2(
+    $1::text::decision_settings_v2, $2::text::wallet_row_v1[], $3::text::journal_row_v1[],
     $4::text::round_row_v1[], $5::text::early_abort_row_v1[], $6::text::refusal_row_v1[],
-    $7::text::session_row_v1[], $8::text::position_row_v1[], $9)
+    $7::text::session_row_v1[], $8::text::position_row_v1[], $9::text::counter_row_v1[],
+    $10::text::limit_hit_row_v1[], $11::text::hold_row_v1[], $12)
 """
 
 FACTS_STALE: Final = "WF001"
-"""The SQLSTATE of `record_movements_v1` where a fact has changed since it was read."""
+"""The SQLSTATE of `record_movements_v2` where a fact has changed since it was read."""
 
 NOT_SERIALIZABLE: Final = "WF003"
-"""The SQLSTATE of `record_movements_v1` where a pooler has dropped the connection's settings."""
+"""The SQLSTATE of `record_movements_v2` where a pooler has dropped the connection's settings."""
 
 SETTINGS_DIFFER: Final = "WF002"
-"""The SQLSTATE of `record_movements_v1` where the caller's settings are not the ledger's."""
+"""The SQLSTATE of `record_movements_v2` where the caller's settings are not the ledger's."""
 
 CONFIRM: Final = """
 SELECT CASE WHEN pg_current_xact_id() IS NOT NULL
@@ -215,4 +256,9 @@ INSERT INTO unanswered (player_id, position, told_at)
 SELECT player_id, position, coalesce($3::timestamptz, now())
 FROM unnest($1::bigint[], $2::bigint[]) AS n (player_id, position)
 ON CONFLICT DO NOTHING
+"""
+
+LIMIT_HIT: Final = """
+SELECT limit_name, limit_amount::text, used::text FROM limit_hits
+WHERE player_id = $1 AND position = $2
 """

@@ -6,7 +6,8 @@ and its uniqueness is a table of its own.
 """
 
 from app.ledger.tables.columns import metadata
-from app.ledger.tables.journal import movements, transaction_keys, unanswered
+from app.ledger.tables.journal import holds, movements, transaction_keys, unanswered
+from app.ledger.tables.limits import game_names, limit_counters, limit_hits
 from app.ledger.tables.operators import (
     operator_actions,
     operator_actions_head,
@@ -48,7 +49,11 @@ __all__ = [
     "decision_settings",
     "early_aborts",
     "event_types",
+    "game_names",
+    "holds",
     "ledger_settings",
+    "limit_counters",
+    "limit_hits",
     "maintenance_notices",
     "metadata",
     "movements",

@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from app.ledger.tables.columns import AMOUNT, MOMENT, currency_columns, id_check, metadata, sql_list
 from app.wallet.events import RULES, Direction, Figure, Part, Rule
+from app.wallet.holds import HoldState
 from app.wallet.refusals import Refusal
 
 _DECISIONS: Final = ", ".join(
@@ -104,6 +105,8 @@ movements = Table(
     ),
     CheckConstraint(
         "CASE WHEN decision <> 'ACCEPTED' THEN real_delta = 0 AND bonus_delta = 0"
+        f" WHEN event_type IN ({_types(lambda rule: rule.moves_from is not None)})"
+        " THEN real_delta = 0 AND bonus_delta = 0"
         " WHEN direction = 'credit' THEN real_delta + bonus_delta = amount"
         " AND real_delta >= 0 AND bonus_delta >= 0"
         " ELSE real_delta + bonus_delta = -amount AND real_delta <= 0 AND bonus_delta <= 0 END",
@@ -140,6 +143,31 @@ movements = Table(
         ),
     ),
 )
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("player_id", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("amount", AMOUNT, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("opened_at", MOMENT, nullable=False),
+    Column("closed_position", BigInteger),
+    Column("closed_at", MOMENT),
+    PrimaryKeyConstraint("player_id", "position"),
+    CheckConstraint("amount > 0 AND amount <> 'NaN'", name="amount"),
+    CheckConstraint(f"state IN ({sql_list(HoldState)})", name="state"),
+    CheckConstraint(
+        "(state = 'pending') = (closed_position IS NULL)"
+        " AND (state = 'pending') = (closed_at IS NULL)",
+        name="closed",
+    ),
+    # What operations ask for: of millions of holds, few are pending.
+    Index("ix_holds_pending", "opened_at", postgresql_where=text("state = 'pending'")),
+)
+"""Withdrawals under way; a trigger lets a hold be closed once, and nothing else of it change."""
 
 unanswered = Table(
     "unanswered",

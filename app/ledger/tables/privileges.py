@@ -19,6 +19,8 @@ APPEND_ONLY: Final = (
     "reconciliation_runs",
     "reconciliation_differences",
     "closed_days",
+    "limit_hits",
+    "game_names",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 
@@ -67,5 +69,7 @@ CHANGEABLE: Final = {
         "disabled_at",
     ),
     "operator_sessions": ("used_at", "ended_at"),
+    "limit_counters": ("counted_on", "day", "week", "month"),
+    "holds": ("state", "closed_position", "closed_at"),
 }
 """The columns that the service may change of a row that is there; it may change no others."""

@@ -15,7 +15,10 @@ from sqlalchemy import (
 )
 
 from app.ledger.tables.columns import MOMENT, metadata, sql_list
-from app.wallet.events import Figure, HouseAccount, Part
+from app.wallet.events import RULES, Figure, HouseAccount, Part
+
+MOVES_FROM = {rule.moves_from for rule in RULES.values() if rule.moves_from is not None}
+"""The house accounts from which a movement pays instead of the player's pockets."""
 
 decision_settings = Table(
     "decision_settings",
@@ -26,6 +29,7 @@ decision_settings = Table(
     Column("stake_order", Text),
     Column("overtaken_bet", Text),
     Column("overtaken_seconds", Integer),
+    Column("limit_zone", Text),
     PrimaryKeyConstraint("is_the_only_row"),
     CheckConstraint("is_the_only_row", name="is_the_only_row"),
 )
@@ -56,6 +60,7 @@ event_types = Table(
     Column("is_play", Boolean, nullable=False),
     Column("is_streamer", Boolean, nullable=False),
     Column("is_cashier", Boolean, nullable=False),
+    Column("moves_from", Text),
     PrimaryKeyConstraint("event_type"),
     UniqueConstraint("words"),
     CheckConstraint(f"part IN ({sql_list(Part)})", name="part"),
@@ -65,6 +70,7 @@ event_types = Table(
         "debit IN ('any', 'zero', 'never') AND credit IN ('any', 'zero', 'never')",
         name="directions",
     ),
+    CheckConstraint(f"moves_from IN ({sql_list(MOVES_FROM)})", name="moves_from"),
     # The figures of streamers and the streamers' account are the same money.
     CheckConstraint(
         "is_streamer = (contra = 'house:streamers')"

@@ -12,7 +12,9 @@ SELECT m.ledger_time,
            WHEN 'PLAYER_BLOCKED' THEN 'the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'every bet of this event was given back already'
            WHEN 'BET_OVERTAKEN' THEN 'an abort of the bet came before it'
+           WHEN 'DEPOSIT_CHECK' THEN 'the deposit was not allowed by a check'
            WHEN 'LIMIT_EXCEEDED' THEN 'a limit of the player would be exceeded'
+           WHEN 'DEPOSIT_LIMIT' THEN 'a deposit limit of the player would be exceeded'
            WHEN 'INSUFFICIENT_FUNDS' THEN 'not enough money'
            WHEN 'ACCEPTED' THEN NULL
            ELSE m.decision
@@ -90,7 +92,9 @@ SELECT k.source,
            WHEN 'PLAYER_BLOCKED' THEN 'refused: the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'refused: every bet of this event was given back already'
            WHEN 'BET_OVERTAKEN' THEN 'refused: an abort of the bet came before it'
+           WHEN 'DEPOSIT_CHECK' THEN 'refused: the deposit was not allowed by a check'
            WHEN 'LIMIT_EXCEEDED' THEN 'refused: a limit of the player would be exceeded'
+           WHEN 'DEPOSIT_LIMIT' THEN 'refused: a deposit limit of the player would be exceeded'
            WHEN 'INSUFFICIENT_FUNDS' THEN 'refused: not enough money'
            ELSE m.decision
        END AS outcome,
@@ -128,7 +132,8 @@ SELECT p.user_id,
        (m.ledger_time AT TIME ZONE 'UTC')::date AS day,
        e.words AS what,
        round(CASE m.direction WHEN 'credit' THEN m.amount END, m.scale) AS money_in,
-       round(CASE m.direction WHEN 'debit' THEN m.amount END, m.scale) AS money_out,
+       round(CASE WHEN m.direction = 'debit' AND e.moves_from IS NULL THEN m.amount END,
+             m.scale) AS money_out,
        round(m.real_after, m.scale) AS real,
        round(m.bonus_after, m.scale) AS bonus,
        round(m.real_after + m.bonus_after, m.scale) AS balance,
@@ -151,7 +156,7 @@ COMMENT ON COLUMN ops.statement.ledger_time IS 'When it happened, by the ledger'
 COMMENT ON COLUMN ops.statement.day IS 'The UTC day of ledger_time';
 COMMENT ON COLUMN ops.statement.what IS 'What happened, in words';
 COMMENT ON COLUMN ops.statement.money_in IS 'What the player received; null: they paid';
-COMMENT ON COLUMN ops.statement.money_out IS 'What the player paid; null: they received';
+COMMENT ON COLUMN ops.statement.money_out IS 'What left the balance; null: they received, or it had left before';
 COMMENT ON COLUMN ops.statement.real IS 'The real pocket after it';
 COMMENT ON COLUMN ops.statement.bonus IS 'The bonus pocket after it';
 COMMENT ON COLUMN ops.statement.balance IS 'Both pockets after it';

@@ -52,7 +52,8 @@ SELECT t.day,
        round(v.tips, t.scale) AS tips,
        round(v.corrections, t.scale) AS corrections,
        round(v.deposits, t.scale) AS deposits,
-       round(v.withdrawals, t.scale) AS withdrawals
+       round(v.withdrawals, t.scale) AS withdrawals,
+       round(v.pending, t.scale) AS pending
 FROM (
     SELECT g.day, g.currency, g.game_id, g.event_type, max(g.scale) AS scale,
            sum(g.movements) AS movements, sum(g.amount) AS amount, sum(g.gained) AS gained,
@@ -80,7 +81,10 @@ CROSS JOIN LATERAL (
            CASE e.counts_as WHEN 'tips' THEN -t.gained ELSE 0 END AS tips,
            CASE e.counts_as WHEN 'corrections' THEN t.gained ELSE 0 END AS corrections,
            CASE e.counts_as WHEN 'deposits' THEN t.gained ELSE 0 END AS deposits,
-           CASE e.counts_as WHEN 'withdrawals' THEN -t.gained ELSE 0 END AS withdrawals
+           CASE WHEN e.counts_as <> 'withdrawals' THEN 0
+                WHEN e.moves_from IS NULL THEN -t.gained ELSE t.amount END AS withdrawals,
+           CASE WHEN e.counts_as = 'pending' THEN -t.gained
+                WHEN e.moves_from = 'house:pending' THEN -t.amount ELSE 0 END AS pending
 ) AS v;
 
 COMMENT ON VIEW ops.daily_movements IS
@@ -92,7 +96,7 @@ COMMENT ON COLUMN ops.daily_movements.game_id IS
     'The game; one and the same for all sports bets; null where no game is named';
 COMMENT ON COLUMN ops.daily_movements.event_type IS 'What moved the money, as the contracts spell it';
 COMMENT ON COLUMN ops.daily_movements.counts_as IS
-    'The figure it counts in: turnover, payments, bonuses, promotions, tips, corrections, deposits or withdrawals; streamer_turnover and streamer_payments stand in ops.daily_streamer_revenue';
+    'The figure it counts in: turnover, payments, bonuses, promotions, tips, corrections, deposits, withdrawals or pending; streamer_turnover and streamer_payments stand in ops.daily_streamer_revenue';
 COMMENT ON COLUMN ops.daily_movements.is_streamer IS
     'Whether it is streamer money, which no figure of revenue contains';
 COMMENT ON COLUMN ops.daily_movements.movements IS 'How many movements were accepted';
@@ -113,6 +117,8 @@ COMMENT ON COLUMN ops.daily_movements.corrections IS
     'technicalFix, what players gained less what they lost: not revenue, and worth a look each';
 COMMENT ON COLUMN ops.daily_movements.deposits IS 'What players paid in';
 COMMENT ON COLUMN ops.daily_movements.withdrawals IS 'What players took out';
+COMMENT ON COLUMN ops.daily_movements.pending IS
+    'Withdrawals that began, less those that were paid out or given back';
 
 CREATE VIEW ops.daily_revenue AS
 SELECT day,
@@ -129,7 +135,7 @@ SELECT day,
        sum(tips) AS tips,
        sum(corrections) AS corrections
 FROM ops.daily_movements
-WHERE NOT is_streamer AND counts_as NOT IN ('deposits', 'withdrawals')
+WHERE NOT is_streamer AND counts_as NOT IN ('deposits', 'withdrawals', 'pending')
 GROUP BY day, currency, game_id;
 
 COMMENT ON VIEW ops.daily_revenue IS
@@ -211,7 +217,9 @@ FROM (
                sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'bonuses') AS bonuses,
                sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'promotions') AS promotions,
                sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'deposits') AS deposits,
-               -sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'withdrawals') AS withdrawals
+               sum(CASE WHEN e.moves_from IS NULL THEN -(m.real_delta + m.bonus_delta)
+                        ELSE m.amount END)
+                   FILTER (WHERE e.counts_as = 'withdrawals') AS withdrawals
         FROM public.movements m
         JOIN public.event_types e ON e.event_type = m.event_type AND NOT e.is_streamer
         JOIN public.players p ON p.player_id = m.player_id

@@ -98,20 +98,25 @@ FROM (
     SELECT s.currency, e.account, max(s.scale) AS scale, sum(e.credits) AS credits,
            sum(e.debits) AS debits
     FROM (
-        SELECT m.currency, m.contra, max(m.scale) AS scale,
+        SELECT m.currency, m.contra, e.moves_from, max(m.scale) AS scale,
+               sum(m.amount) FILTER (WHERE e.moves_from IS NOT NULL) AS moved,
                sum(m.real_delta) FILTER (WHERE m.direction = 'credit') AS real_in,
                sum(m.bonus_delta) FILTER (WHERE m.direction = 'credit') AS bonus_in,
                -sum(m.real_delta) FILTER (WHERE m.direction = 'debit') AS real_out,
                -sum(m.bonus_delta) FILTER (WHERE m.direction = 'debit') AS bonus_out
         FROM public.movements m
+        JOIN public.event_types e ON e.event_type = m.event_type
         WHERE m.decision = 'ACCEPTED'
-        GROUP BY m.currency, m.contra
+        GROUP BY m.currency, m.contra, e.moves_from
     ) AS s
     CROSS JOIN LATERAL (VALUES
         ('players:real', coalesce(s.real_in, 0), coalesce(s.real_out, 0)),
         ('players:bonus', coalesce(s.bonus_in, 0), coalesce(s.bonus_out, 0)),
-        (s.contra, coalesce(s.real_out + s.bonus_out, 0), coalesce(s.real_in + s.bonus_in, 0))
+        (s.contra, coalesce(s.moved, s.real_out + s.bonus_out, 0),
+         coalesce(s.real_in + s.bonus_in, 0)),
+        (s.moves_from, 0, coalesce(s.moved, 0))
     ) AS e (account, credits, debits)
+    WHERE e.account IS NOT NULL
     GROUP BY s.currency, e.account
 ) AS a
 LEFT JOIN (

@@ -40,7 +40,9 @@ SELECT m.ledger_time,
            WHEN 'PLAYER_BLOCKED' THEN 'the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'every bet of this event was given back already'
            WHEN 'BET_OVERTAKEN' THEN 'an abort of the bet came before it'
+           WHEN 'DEPOSIT_CHECK' THEN 'the deposit was not allowed by a check'
            WHEN 'LIMIT_EXCEEDED' THEN 'a limit of the player would be exceeded'
+           WHEN 'DEPOSIT_LIMIT' THEN 'a deposit limit of the player would be exceeded'
            WHEN 'INSUFFICIENT_FUNDS' THEN 'not enough money'
            ELSE m.decision
        END,
@@ -356,7 +358,8 @@ CROSS JOIN LATERAL (VALUES
     ('key_scope', d.key_scope),
     ('stake_order', d.stake_order),
     ('overtaken_bet', d.overtaken_bet),
-    ('overtaken_seconds', d.overtaken_seconds::text)
+    ('overtaken_seconds', d.overtaken_seconds::text),
+    ('limit_zone', d.limit_zone)
 ) AS s (name, value);
 
 COMMENT ON VIEW ops.ledger_settings IS

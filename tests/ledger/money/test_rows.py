@@ -321,13 +321,13 @@ async def test_sessions_positions_and_settings_arrive_whole(module_db: Database)
     )
     connection = await connect(module_db.service_url)
     row = await connection.fetchrow(
-        "SELECT (given).* FROM (SELECT $1::text::decision_settings_v1 AS given) s",
+        "SELECT (given).* FROM (SELECT $1::text::decision_settings_v2 AS given) s",
         settings_row(policy),
     )
     await connection.close()
     assert row is not None
     assert tuple(row) == (
-        *(1, KeyScope.TRANSACTION_EVENT, StakeOrder.BONUS_FIRST, OvertakenBet.FLAG, 77),
+        *(1, KeyScope.TRANSACTION_EVENT, StakeOrder.BONUS_FIRST, OvertakenBet.FLAG, 77, "UTC"),
     )
 
 

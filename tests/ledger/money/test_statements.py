@@ -6,19 +6,23 @@ import multiprocessing
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
+from app.cashier.account_changes import AccountChange, update_account
 from app.ledger import transaction
 from app.ledger.money import facts, statements
 from app.ledger.money.book import MoneyBook
 from app.ledger.transaction import Ledger, RunAgainError
 from app.wallet.decision import decide_all
+from app.wallet.limit_terms import RaiseRules
 from app.wallet.limits import Usage
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
+from app.wallet.refusals import Refusal
 from tests.cashier.locks import held_up, waiting
 from tests.cashier.till import Till, connect
 from tests.conftest import Database
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 NAMES = {
     statements.FACTS: "FACTS",
+    statements.FURTHER_FACTS: "FURTHER_FACTS",
     statements.RECORD: "RECORD",
     statements.LOCK_WALLETS: "LOCK_WALLETS",
     statements.FENCE: "FENCE",
@@ -148,6 +153,16 @@ class TestHowMany:
         again = [bet._replace(delivery=bytes(16)) for bet in bets]
         assert await listener.statements_of(*again) == [READ]
 
+    async def test_what_few_players_have_is_read_for_them_alone(self, listener: Listener) -> None:
+        change = AccountChange(limits={"deposit_day": "5000"})
+        for limits in ({"stake_day": "5000"}, change.limits):
+            change = replace(change, limits=limits)
+            after = await update_account(listener.other.ledger, "anna", change, raises=RaiseRules())
+            assert not isinstance(after, Refusal)
+            told = await listener.statements_of(listener.till.bet())
+            more = [("read", "FURTHER_FACTS")] if "deposit_day" in limits else []
+            assert told == [READ, *more, WRITE]
+
     async def test_run_again_it_locks_first_and_commits_last(self, listener: Listener) -> None:
         listener.till.is_stale_at_first = True
         told = await listener.statements_of(listener.till.bet())
@@ -225,7 +240,14 @@ PREPARATIONS = [leave_alone, look_while_empty, fill_with_one_of_everything, crow
 
 ASKED_OF_TABLES = {
     name: getattr(statements, name)
-    for name in ("FACTS", "LOCK_WALLETS", "FENCE", "ENTRIES_BY_KEY", "RENEW_SESSION")
+    for name in (
+        "FACTS",
+        "FURTHER_FACTS",
+        "LOCK_WALLETS",
+        "FENCE",
+        "ENTRIES_BY_KEY",
+        "RENEW_SESSION",
+    )
 }
 """What is asked of tables that grow, besides what the function asks."""
 
@@ -261,14 +283,17 @@ PARAMETERS = {
     "refused": "refusal_row_v1[]",
     "renewed": "session_row_v1[]",
     "returned": "position_row_v1[]",
+    "counters_after": "counter_row_v1[]",
+    "limit_hits_told": "limit_hit_row_v1[]",
+    "holds_after": "hold_row_v1[]",
     "decided_at": "timestamptz",
 }
 
 
 async def inner_statements(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
-    """What `record_movements_v1` says to tables that grow, as PL/pgSQL plans it."""
+    """What `record_movements_v2` says to tables that grow, as PL/pgSQL plans it."""
     source = await connection.fetchval(
-        "SELECT prosrc FROM pg_proc WHERE proname = 'record_movements_v1'"
+        "SELECT prosrc FROM pg_proc WHERE proname = 'record_movements_v2'"
     )
     body = re.sub(r"--[^\n]*", "", source).replace(" INTO counted", "")
     found = []
@@ -304,7 +329,7 @@ async def test_every_statement_of_the_function_goes_by_key(
     await connection.close()
     assert tables == {
         *("wallets", "transaction_keys", "movements", "rounds", "early_aborts", "refusals"),
-        *("sessions", "unanswered"),
+        *("sessions", "unanswered", "limit_counters", "limit_hits", "holds"),
     }
     assert blind == {text: [] for text in written}
 
