@@ -1,7 +1,7 @@
 """Holds: withdrawals under way, with their three event types and the account they wait on.
 
 Revision: 20261204_holds
-Follows: 20261207_seals
+Follows: 20261206_reports
 
 The checks of `movements` bind new rows from here on; `20261204_protection` looks at the rows that
 are there. Processes of the release before write no row that the new checks refuse.
@@ -10,7 +10,7 @@ are there. Processes of the release before write no row that the new checks refu
 from alembic import op
 
 revision = "20261204_holds"
-down_revision = "20261207_seals"
+down_revision = "20261206_reports"
 branch_labels = None
 depends_on = None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "20261204_protection"
-down_revision = "20261206_reports"
+down_revision = "20261204_holds"
 branch_labels = None
 depends_on = None
 
