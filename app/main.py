@@ -24,6 +24,7 @@ from app.cashier.readiness import sync_warning, why_not_ready
 from app.cashier.sealing import Sealer, seal_every_day
 from app.cashier.startup_checks import check_startup
 from app.cashier.traced_batching import TracedBatcher
+from app.cashier.watch import Watch
 from app.edges.callback.answers import DuplicateReply, not_understood
 from app.edges.callback.auth import Authenticator
 from app.edges.callback.endpoint import (
@@ -132,10 +133,12 @@ def build_app(
 
     transfer_endpoint = _transfer_endpoint(settings, ledger, batcher, clock or _now)
     expects_sync = settings.expect_sync == "on"
+    watch = Watch(ledger)
     numbers = Metrics(
         ledger,
         batcher,
         {"callback": endpoint.requests, "transfer": transfer_endpoint.requests},
+        watch,
         expects_sync=expects_sync,
     )
     sealer = _sealer(settings)
@@ -156,6 +159,7 @@ def build_app(
                     logger.warning("the ledger names a game otherwise", game_id=game_id)
                 logger.info("start", version=VERSION, build=build_id())
                 if private_port:
+                    watch.begin()
                     probes = probes_app(readiness, numbers, _private_ports(settings))
                     await _open_private_port(beside, settings, probes)
                 if sealer is not None:
@@ -168,6 +172,7 @@ def build_app(
                 yield
             finally:
                 readiness.is_stopping = True
+                await watch.close()
                 await batcher.close()
                 await ledger.close()
                 if traces is not None:

@@ -26,6 +26,7 @@ PRODUCT = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 """The same as `PRODUCT` of the money rules, which settings do not know."""
 
 GAME_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+AMOUNT = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-9]{1,18}(?:\.[0-9]{1,18})?)", re.ASCII)
 SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
 
 
@@ -145,6 +146,19 @@ def _object_of(value: str) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return read if isinstance(read, dict) else None
+def amounts(value: object) -> object:
+    """Read `USD:5.00,JPY:500`: currencies and an amount of each, in major units."""
+    if not isinstance(value, str):
+        return value
+    by_currency: dict[str, str] = {}
+    for word in value.split(","):
+        match = AMOUNT.fullmatch(word.strip())
+        if match is None or match[1] in by_currency:
+            raise ValueError(
+                "must list each currency once, as code:amount, for instance USD:5.00,JPY:500"
+            )
+        by_currency[match[1]] = match[2]
+    return by_currency
 
 
 def seconds(value: object) -> object:

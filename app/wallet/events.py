@@ -20,7 +20,7 @@ class Direction(StrEnum):
 
 
 class EventType(StrEnum):
-    """Every event type: the callback contract's fourteen, and the transfer contract's seven."""
+    """Every event type: the callback contract's, the transfer contract's, and adjustments."""
 
     BET_PLACING = "BetPlacing"
     WIN = "Win"
@@ -43,6 +43,14 @@ class EventType(StrEnum):
     WITHDRAWAL_HOLD = "WithdrawalHold"
     WITHDRAWAL_SETTLE = "WithdrawalSettle"
     WITHDRAWAL_RELEASE = "WithdrawalRelease"
+    ADJUSTMENT = "Adjustment"
+
+
+class Pocket(StrEnum):
+    """A pocket of a wallet, named by whoever moves money in that one alone."""
+
+    REAL = "real"
+    BONUS = "bonus"
 
 
 class Part(StrEnum):
@@ -72,6 +80,8 @@ class DebitFrom(Enum):
     """in the parts in which the reversed payment was credited"""
     HOLD = auto()
     """from a hold, which had left the pockets when it was made: no pocket changes"""
+    NAMED = auto()
+    """from the pocket that the movement names"""
 
 
 class CreditTo(Enum):
@@ -88,6 +98,8 @@ class CreditTo(Enum):
     """in the proportion of the open bets' stakes"""
     AS_STAKED = auto()
     """as the stake of the voided bet was split"""
+    NAMED = auto()
+    """all to the pocket that the movement names, even to bonus while real is negative"""
 
 
 class HouseAccount(StrEnum):
@@ -102,6 +114,7 @@ class HouseAccount(StrEnum):
     PENDING = "house:pending"
     """withdrawals under way: no longer the player's to play with, and not paid out yet"""
     BONUSES = "house:bonuses"
+    ADJUSTMENTS = "house:adjustments"
 
 
 class Figure(StrEnum):
@@ -122,6 +135,8 @@ class Figure(StrEnum):
     STREAMER_TURNOVER = auto()
     """the stakes of streamers, which no figure of revenue contains"""
     STREAMER_PAYMENTS = auto()
+    ADJUSTMENTS = auto()
+    """what two people moved by hand, which no other figure contains"""
 
 
 class LimitEffect(Enum):
@@ -170,6 +185,11 @@ class Rule:
     is_streamer: bool = False
     is_cashier: bool = False
     """sent by the operator's own platform through the transfer API"""
+    is_manual: bool = False
+    """Made by the operator's own people, two of them: no contract may name it.
+
+    Its refusal is never final, because it would stand under another movement's key.
+    """
     refused_when_blocked: bool = False
     limit_effect: LimitEffect = LimitEffect.NONE
     hold: HoldPart | None = None
@@ -387,12 +407,24 @@ RULES: Final[dict[EventType, Rule]] = {
         is_cashier=True,
         hold=HoldPart.RELEASE,
     ),
+    EventType.ADJUSTMENT: Rule(
+        "adjustment",
+        _BOTH,
+        Part.NONE,
+        HouseAccount.ADJUSTMENTS,
+        Figure.ADJUSTMENTS,
+        debit_from=DebitFrom.NAMED,
+        credit_to=CreditTo.NAMED,
+        is_manual=True,
+    ),
 }
 
 if set(RULES) != set(EventType):
     raise AssertionError("the event table must have a row for every event type")
 
-GAME_EVENT_TYPES: Final = frozenset(kind for kind, rule in RULES.items() if not rule.is_cashier)
+GAME_EVENT_TYPES: Final = frozenset(
+    kind for kind, rule in RULES.items() if not rule.is_cashier and not rule.is_manual
+)
 """The event types that the callback API may name."""
 
 

@@ -32,6 +32,7 @@ from app.wallet.events import (
     HoldPart,
     LimitEffect,
     Part,
+    Pocket,
     Rule,
 )
 from app.wallet.facts import Facts, Policy, RuleVersion, Wallet
@@ -261,13 +262,18 @@ def _delta(
     """Return the change of each pocket (negative: a loss), or None if funds are insufficient."""
     parts = undoing.parts if undoing else EMPTY
     if movement.direction is Direction.DEBIT:
-        drawn = _drawn(rule, amount, pockets, parts, policy)
+        drawn = _drawn(movement, rule, amount, pockets, parts, policy)
         return None if drawn is None else EMPTY.minus(drawn)
-    return _given(rule, amount, pockets, parts, round_.tally.stakes, movement.bonus_code)
+    return _given(movement, rule, amount, pockets, parts, round_.tally.stakes)
 
 
 def _drawn(
-    rule: Rule, amount: Minor, pockets: Pockets, parts: Pockets, policy: Policy
+    movement: Movement,
+    rule: Rule,
+    amount: Minor,
+    pockets: Pockets,
+    parts: Pockets,
+    policy: Policy,
 ) -> Pockets | None:
     match rule.debit_from:
         case DebitFrom.STAKE_ORDER:
@@ -280,16 +286,20 @@ def _drawn(
             return reverse_parts(pockets, amount, parts, may_overdraw=rule.may_overdraw)
         case DebitFrom.HOLD:
             return EMPTY
+        case DebitFrom.NAMED:
+            take = bonus_only if movement.pocket is Pocket.BONUS else real_only
+            return take(pockets, amount)
 
 
 def _given(
+    movement: Movement,
     rule: Rule,
     amount: Minor,
     pockets: Pockets,
     parts: Pockets,
     stakes: Pockets,
-    bonus_code: str | None,
 ) -> Pockets:
+    bonus_code = movement.bonus_code
     has_code = bonus_code is not None and not bonus_code.isspace() and bonus_code != ""
     to_real, to_bonus = Pockets(amount, 0), Pockets(0, amount)
     match rule.credit_to:
@@ -305,6 +315,8 @@ def _given(
             return debt_first(pockets, to_bonus if has_code else share(amount, stakes))
         case CreditTo.STAKES:
             return debt_first(pockets, share(amount, stakes))
+        case CreditTo.NAMED:
+            return to_bonus if movement.pocket is Pocket.BONUS else to_real
 
 
 def _effects(rule: Rule, amount: Minor, today: int) -> tuple[Effect, ...]:

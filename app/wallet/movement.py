@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from app.wallet.events import RULES, Direction, EventType, Rule
 from app.wallet.holds import HoldKey
+from app.wallet.events import RULES, Direction, EventType, Pocket, Rule
 
 
 class KeyScope(StrEnum):
@@ -66,6 +67,8 @@ class Movement(NamedTuple):
     """the hold that this movement settles or releases"""
     is_vetoed: bool = False
     """whether a deposit's check did not allow it, or is missing where one is required"""
+    pocket: Pocket | None = None
+    """the pocket that an adjustment moves; None: the event type's rule says which"""
 
     @property
     def rule(self) -> Rule:

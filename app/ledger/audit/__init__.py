@@ -9,8 +9,10 @@ from typing import Final
 
 from app.ledger.audit import (
     accounts,
+    adjustments,
     early_aborts,
     holds,
+    exceptions,
     journal,
     operators,
     rounds,
@@ -33,6 +35,8 @@ def _checks(scope: Scope) -> tuple[Check, ...]:
         *holds.checks(scope),
         *accounts.checks(scope),
         *operators.checks(scope),
+        *adjustments.checks(scope),
+        *exceptions.checks(scope),
     )
 
 

@@ -3,6 +3,7 @@
 1. FACTS          all facts that decide a batch, in one statement and so one snapshot; no locks
    FURTHER_FACTS  after FACTS, for limits that few players have, and for holds
 2. RECORD         writes the decisions, if all of these facts still hold
+   RECORD_ADJUSTMENT  the same of an adjustment, together with its approval
    LOCK_WALLETS   before FACTS, where the batch is run again under locks
    FENCE          before that, if it is unknown whether an attempt was committed
    CONFIRM        instead of RECORD, if a batch writes nothing and a standby must have the entries
@@ -198,6 +199,14 @@ SELECT record_movements_v2(
     $10::text::limit_hit_row_v1[], $11::text::hold_row_v1[], $12)
 """
 
+RECORD_ADJUSTMENT: Final = """
+SELECT record_adjustment_v1(
+    $1::text::decision_settings_v1, $2::text::wallet_row_v1[], $3::text::journal_row_v1[],
+    $4::text::round_row_v1[], $5::text::early_abort_row_v1[], $6::text::refusal_row_v1[],
+    $7::text::session_row_v1[], $8::text::position_row_v1[], $9,
+    ROW($10, $11, $12, $13, $14, $15, $16::text::numeric)::adjustment_approval_v1)
+"""
+
 FACTS_STALE: Final = "WF001"
 """The SQLSTATE of `record_movements_v2` where a fact has changed since it was read."""
 
@@ -206,6 +215,9 @@ NOT_SERIALIZABLE: Final = "WF003"
 
 SETTINGS_DIFFER: Final = "WF002"
 """The SQLSTATE of `record_movements_v2` where the caller's settings are not the ledger's."""
+
+ADJUSTMENT_NOT_OPEN: Final = "WF004"
+"""The SQLSTATE of `record_adjustment_v1` where somebody decided meanwhile, or it expired."""
 
 CONFIRM: Final = """
 SELECT CASE WHEN pg_current_xact_id() IS NOT NULL

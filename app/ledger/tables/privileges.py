@@ -21,6 +21,11 @@ APPEND_ONLY: Final = (
     "closed_days",
     "limit_hits",
     "game_names",
+    "adjustments",
+    "adjustment_decisions",
+    "exception_steps",
+    "audit_runs",
+    "backup_notes",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 
@@ -71,5 +76,7 @@ CHANGEABLE: Final = {
     "operator_sessions": ("used_at", "ended_at"),
     "limit_counters": ("counted_on", "day", "week", "month"),
     "holds": ("state", "closed_position", "closed_at"),
+    "exceptions": ("state", "taken_by", "closed_at", "closed_by"),
+    "exception_collections": ("collected_until", "ran_at"),
 }
 """The columns that the service may change of a row that is there; it may change no others."""
