@@ -146,6 +146,8 @@ def _object_of(value: str) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return read if isinstance(read, dict) else None
+
+
 def amounts(value: object) -> object:
     """Read `USD:5.00,JPY:500`: currencies and an amount of each, in major units."""
     if not isinstance(value, str):

@@ -25,9 +25,8 @@ from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
 from app.version import VERSION, build_id
 from app.wallet.alarms import Alarm
 from app.wallet.events import EventType
-from app.wallet.limit_terms import LIMIT_NAMES
 from app.wallet.journal import EPOCH
-from app.wallet.limits import Limits
+from app.wallet.limit_terms import LIMIT_NAMES
 from app.wallet.refusals import Refusal
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -4,9 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.wallet.events import RULES, Direction, EventType, Rule
-from app.wallet.holds import HoldKey
 from app.wallet.events import RULES, Direction, EventType, Pocket, Rule
+from app.wallet.holds import HoldKey
 
 
 class KeyScope(StrEnum):

@@ -1,7 +1,7 @@
 """Adjustments by two people: an event type of their own, who asked, who decided, and one function.
 
 Revision: 20261203_adjustments
-Follows: 20261207_seals
+Follows: 20261204_protection
 
 1. The event type `Adjustment`: a row of `event_types`, and the wider checks that name its account,
    its figure and itself. No movement of it is written before `wallet migrate --finish`: processes
@@ -17,7 +17,7 @@ Follows: 20261207_seals
 from alembic import op
 
 revision = "20261203_adjustments"
-down_revision = "20261207_seals"
+down_revision = "20261204_protection"
 branch_labels = None
 depends_on = None
 
