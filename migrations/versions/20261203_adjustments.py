@@ -26,12 +26,12 @@ EVENT_TYPE_CHECKS = (
     ALTER TABLE event_types
         DROP CONSTRAINT ck_event_types_contra,
         ADD CONSTRAINT ck_event_types_contra CHECK (contra IN ('house:games', 'house:streamers',
-            'house:tips', 'house:promotions', 'house:corrections', 'house:cashier', 'house:bonuses',
-            'house:adjustments')),
+            'house:tips', 'house:promotions', 'house:corrections', 'house:cashier', 'house:pending',
+            'house:bonuses', 'house:adjustments')),
         DROP CONSTRAINT ck_event_types_counts_as,
         ADD CONSTRAINT ck_event_types_counts_as CHECK (counts_as IN ('turnover', 'payments',
             'bonuses', 'promotions', 'tips', 'corrections', 'deposits', 'withdrawals',
-            'streamer_turnover', 'streamer_payments', 'adjustments'))
+            'pending', 'streamer_turnover', 'streamer_payments', 'adjustments'))
     """,
     """
     INSERT INTO event_types (event_type, words, part, contra, counts_as, debit, credit,
@@ -49,11 +49,11 @@ OLD_EVENT_TYPE_CHECKS = (
         DROP CONSTRAINT ck_event_types_contra,
         ADD CONSTRAINT ck_event_types_contra CHECK (contra IN ('house:games', 'house:streamers',
             'house:tips', 'house:promotions', 'house:corrections', 'house:cashier',
-            'house:bonuses')),
+            'house:pending', 'house:bonuses')),
         DROP CONSTRAINT ck_event_types_counts_as,
         ADD CONSTRAINT ck_event_types_counts_as CHECK (counts_as IN ('turnover', 'payments',
             'bonuses', 'promotions', 'tips', 'corrections', 'deposits', 'withdrawals',
-            'streamer_turnover', 'streamer_payments'))
+            'pending', 'streamer_turnover', 'streamer_payments'))
     """,
 )
 
@@ -65,11 +65,12 @@ ALTER TABLE movements
     ADD CONSTRAINT ck_movements_event_type_and_direction CHECK (
         CASE direction WHEN 'debit' THEN event_type IN ('BetPlacing', 'BetPayedAbort',
             'SportBetCancel', 'Tip', 'technicalFix', 'PromoStreamersDebit',
-            'PromoStreamersBetPayedAbort', 'Withdrawal', 'BonusRevoke'{type})
+            'PromoStreamersBetPayedAbort', 'Withdrawal', 'BonusRevoke', 'WithdrawalHold',
+            'WithdrawalSettle'{type})
             OR (amount = 0 AND event_type IN ('Lose', 'PromoWin', 'DropAndWin'))
         ELSE event_type IN ('Win', 'Lose', 'BetPlacingAbort', 'PromoWin', 'technicalFix',
             'DropAndWin', 'PromoStreamersCredit', 'PromoStreamersBetPlacingAbort', 'Deposit',
-            'BonusGrant'{type}) END) NOT VALID
+            'BonusGrant', 'WithdrawalRelease'{type}) END) NOT VALID
 """
 
 VALIDATE = "ALTER TABLE movements VALIDATE CONSTRAINT ck_movements_event_type_and_direction"
@@ -153,7 +154,7 @@ TABLES = (
 # it rides on their wallet's revision, which this transaction has raised.
 FUNCTION = """
 CREATE FUNCTION record_adjustment_v1(
-    given decision_settings_v1,
+    given decision_settings_v2,
     wallets_after wallet_row_v1[],
     journal journal_row_v1[],
     rounds_after round_row_v1[],
@@ -161,6 +162,9 @@ CREATE FUNCTION record_adjustment_v1(
     refused refusal_row_v1[],
     renewed session_row_v1[],
     returned position_row_v1[],
+    counters_after counter_row_v1[],
+    hits limit_hit_row_v1[],
+    holds_after hold_row_v1[],
     decided_at timestamptz,
     approval adjustment_approval_v1
 ) RETURNS void LANGUAGE plpgsql AS $$
@@ -169,8 +173,8 @@ DECLARE
     moved journal_row_v1 := journal[1];
     signed numeric;
 BEGIN
-    PERFORM record_movements_v1(given, wallets_after, journal, rounds_after, aborts_after, refused,
-                                renewed, returned, decided_at);
+    PERFORM record_movements_v2(given, wallets_after, journal, rounds_after, aborts_after, refused,
+                                renewed, returned, counters_after, hits, holds_after, decided_at);
 
     SELECT * INTO asked FROM adjustments WHERE adjustment_id = approval.adjustment_id;
     IF asked.adjustment_id IS NULL OR asked.expires_at <= decided_at THEN

@@ -201,10 +201,11 @@ SELECT record_movements_v2(
 
 RECORD_ADJUSTMENT: Final = """
 SELECT record_adjustment_v1(
-    $1::text::decision_settings_v1, $2::text::wallet_row_v1[], $3::text::journal_row_v1[],
+    $1::text::decision_settings_v2, $2::text::wallet_row_v1[], $3::text::journal_row_v1[],
     $4::text::round_row_v1[], $5::text::early_abort_row_v1[], $6::text::refusal_row_v1[],
-    $7::text::session_row_v1[], $8::text::position_row_v1[], $9,
-    ROW($10, $11, $12, $13, $14, $15, $16::text::numeric)::adjustment_approval_v1)
+    $7::text::session_row_v1[], $8::text::position_row_v1[], $9::text::counter_row_v1[],
+    $10::text::limit_hit_row_v1[], $11::text::hold_row_v1[], $12,
+    ROW($13, $14, $15, $16, $17, $18, $19::text::numeric)::adjustment_approval_v1)
 """
 
 FACTS_STALE: Final = "WF001"
