@@ -153,8 +153,8 @@ async def test_the_database_itself_wants_two_people(
     connection = await connect(anna.superuser_url)
     body = await connection.fetchval("SELECT pg_get_functiondef('record_adjustment_v1'::regproc)")
     # Leave out what the road itself checks, which needs a whole batch.
-    alone = body.replace("PERFORM record_movements_v1", "-- ").replace(
-        "renewed, returned, decided_at);", "", 1
+    alone = body.replace("PERFORM record_movements_v2", "-- ").replace(
+        "renewed, returned, counters_after, hits, holds_after, decided_at);", "", 1
     )
     await connection.execute(alone)
     entry = (
@@ -164,6 +164,7 @@ async def test_the_database_itself_wants_two_people(
     with pytest.raises(Exception, match="by another person"):
         await connection.execute(
             f"SELECT record_adjustment_v1(NULL, NULL, ARRAY[{entry}], NULL, NULL, NULL, NULL, NULL,"
+            " NULL, NULL, NULL,"
             f" now(), ROW({number}, '{decided_by}', {is_verified}, 'page', 'x', NULL, {solo_max})"
             "::adjustment_approval_v1)"
         )
