@@ -20,7 +20,7 @@ from app.cashier.batching import Batcher
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.readiness import sync_warning, why_not_ready
 from app.cashier.sealing import Sealer, seal_every_day
-from app.cashier.startup_checks import check_startup
+from app.cashier.startup_checks import check_startup, find_currencies
 from app.cashier.traced_batching import TracedBatcher
 from app.edges.callback.answers import DuplicateReply, not_understood
 from app.edges.callback.auth import Authenticator
@@ -149,6 +149,8 @@ def build_app(
                     logger.warning("database", warning=warning)
                 if (missing := sync_warning(ledger, is_expected=expects_sync)) is not None:
                     logger.warning("database", warning=missing)
+                # A series that is born with its first value hides it from `increase()`.
+                batcher.batch_stats.scales.update(await find_currencies(ledger))
                 logger.info("start", version=VERSION, build=build_id())
                 if private_port:
                     probes = probes_app(readiness, numbers, _private_ports(settings))
