@@ -22,7 +22,7 @@ from app.cashier.games import name_games_by_setting
 from app.cashier.policy import LedgerUnfitError, PolicyInForce, limit_days
 from app.cashier.readiness import sync_warning, why_not_ready
 from app.cashier.sealing import Sealer, seal_every_day
-from app.cashier.startup_checks import check_startup
+from app.cashier.startup_checks import check_startup, find_currencies
 from app.cashier.traced_batching import TracedBatcher
 from app.cashier.watch import Watch
 from app.edges.callback.answers import DuplicateReply, not_understood
@@ -155,6 +155,8 @@ def build_app(
                     logger.warning("database", warning=warning)
                 if (missing := sync_warning(ledger, is_expected=expects_sync)) is not None:
                     logger.warning("database", warning=missing)
+                # A series that is born with its first value hides it from `increase()`.
+                batcher.batch_stats.scales.update(await find_currencies(ledger))
                 for game_id in await name_games_by_setting(ledger, settings.games):
                     logger.warning("the ledger names a game otherwise", game_id=game_id)
                 logger.info("start", version=VERSION, build=build_id())

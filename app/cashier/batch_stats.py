@@ -37,7 +37,7 @@ class BatchStats:
         self.moved: Counter[tuple[str, str]] = Counter()
         """event type, currency: the sum of accepted amounts, in minor units"""
         self.scales: dict[str, int] = {}
-        """the scale of each currency in `moved`"""
+        """the scale of each currency in `moved`, and of those that the ledger has wallets in"""
         self.mismatches = 0
         """repeats of a transaction id with other content"""
         self.alarms: Counter[str] = Counter()

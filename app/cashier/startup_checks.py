@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
-from app.ledger.inspection import Inspection, inspect
+from app.ledger.inspection import Inspection, currencies_in_use, inspect
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 
@@ -26,3 +26,8 @@ async def check_startup(
         raise LedgerUnfitError(f"Committed money could be lost: {reasons}.")
     await policy.renew(ledger, policy.policy)
     return (*inspection.unsafe, *inspection.warnings)
+
+
+async def find_currencies(ledger: Ledger) -> dict[str, int]:
+    """Return the currencies that the ledger has wallets in, each with its scale."""
+    return await ledger.read_only(currencies_in_use)

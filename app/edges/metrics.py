@@ -207,13 +207,18 @@ def _movements(batch_stats: BatchStats) -> Iterator[Metric]:
 
 
 def _money_moved(batch_stats: BatchStats) -> Metric:
-    """Return the amounts moved in major units, at each currency's scale."""
+    """Return the amounts moved in major units, at each currency's scale; 0 for what did not move.
+
+    The currencies are those of the ledger's wallets at the start, and those that moved since.
+    """
+    known = ((kind.value, currency) for currency in batch_stats.scales for kind in EventType)
+    moved = _known(known, batch_stats.moved)
     family = CounterMetricFamily(
         "wallet_money_moved",
         "Accepted amounts in major units, whichever way they went; for curves, not for books",
         labels=("event_type", "currency"),
     )
-    for (kind, currency), amount in sorted(batch_stats.moved.items()):
+    for (kind, currency), amount in sorted(moved.items()):
         family.add_metric((kind, currency), amount / 10 ** batch_stats.scales[currency])
     return family
 

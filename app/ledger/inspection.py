@@ -52,6 +52,9 @@ WHERE d.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user))
 """What new connections of ours begin with; a role may change its own."""
 
 
+_CURRENCIES: Final = "SELECT currency, max(scale) AS scale FROM wallets GROUP BY currency"
+
+
 class Inspection(NamedTuple):
     """The findings, as sentences for people."""
 
@@ -94,6 +97,12 @@ async def inspect(book: Book) -> Inspection:
             "the role wallet_service and keep the owner for `wallet migrate`"
         )
     return Inspection(tuple(unsafe), tuple(warnings))
+
+
+async def currencies_in_use(book: Book) -> dict[str, int]:
+    """Return the currencies that the ledger has wallets in, each with its scale."""
+    rows = await book.connection.fetch(_CURRENCIES)
+    return {row["currency"]: row["scale"] for row in rows}
 
 
 async def takes_writes(book: Book) -> bool:

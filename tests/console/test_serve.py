@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from app.cashier.sealing import read_seals
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE
 from tests.conftest import Database
@@ -182,3 +183,21 @@ def test_a_database_that_may_forget_is_not_served(
         assert serving.process.wait(30) == 1
         assert "fsync" in serving.said()
         assert serving.said().endswith("The server did not start; its log, above, says why.\n")
+
+
+def test_a_serving_process_seals_by_itself_once_a_day(tmp_path: Path) -> None:
+    key, file = tmp_path / "key.pem", tmp_path / "seals.jsonl"
+    assert wallet(tmp_path, "seal", "key", str(key)).returncode == 0
+    settings = {"WALLET_SEAL_KEY": str(key), "WALLET_SEAL_TO": str(file)}
+    for _ in range(2):
+        with Serving(tmp_path, ("--demo",), settings) as serving:
+            until(lambda: file.exists() and file.read_text(encoding="utf-8").endswith("\n"))
+            assert serving.stop() == 0
+    assert [each.seal.number for each in read_seals(file)] == [1]
+
+
+def test_a_key_that_cannot_seal_stops_the_start(tmp_path: Path) -> None:
+    settings = {"WALLET_SEAL_KEY": "no/such/key", "WALLET_SEAL_TO": "seals.jsonl"}
+    done = wallet(tmp_path, "serve", "--demo", **settings)
+    assert done.returncode == 1
+    assert done.stderr == "The key file no/such/key cannot be read: No such file or directory.\n"

@@ -166,6 +166,9 @@ async def test_movements_and_money_are_counted(house: Private) -> None:
     # Each currency's at its own scale.
     assert numbers['wallet_money_moved_total{currency="USD",event_type="BetPlacing"}'] == 12.5
     assert numbers['wallet_money_moved_total{currency="JPY",event_type="BetPlacing"}'] == 700
+    # What did not move in a currency is there at 0, so that its first movement is an increase.
+    assert numbers['wallet_money_moved_total{currency="USD",event_type="Win"}'] == 0
+    assert numbers['wallet_money_moved_total{currency="JPY",event_type="Tip"}'] == 0
     assert numbers["wallet_duplicates_total"] == 1
     assert numbers["wallet_content_mismatches_total"] == 1
     alarms = {name: value for name, value in numbers.items() if name.startswith("wallet_alarms")}

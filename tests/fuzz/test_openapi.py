@@ -193,6 +193,7 @@ def of_type(names: str | list[str] | None) -> st.SearchStrategy[Any]:
         "object": st.dictionaries(
             st.sampled_from(("stake_day", "loss_week", "x")), ANY, max_size=3
         ),
+        "array": st.lists(st.sampled_from(("stake_day", "loss_week", "x")), max_size=3),
         "null": st.none(),
     }
     wanted = [names] if isinstance(names, str) else names or []

@@ -48,6 +48,14 @@ CONTRACT = {
     Refusal.LIMIT_EXCEEDED: (456, False),
     Refusal.INSUFFICIENT_FUNDS: (402, True),
     Refusal.BALANCE_TOO_LARGE: (400, False),
+    Refusal.DEPOSIT_LIMIT: (400, False),
+    Refusal.DEPOSIT_CHECK: (400, False),
+    Refusal.HOLD_UNKNOWN: (400, False),
+    Refusal.HOLD_CLOSED: (400, False),
+    Refusal.LIMIT_NOT_ASKED: (400, False),
+    Refusal.LIMIT_TOO_EARLY: (400, False),
+    Refusal.EXCLUSION_RUNS: (400, False),
+    Refusal.UPGRADE_UNFINISHED: (400, False),
 }
 """Each refusal's code, and whether the code carries the balance."""
 
