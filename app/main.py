@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from app.backoffice.application import backoffice_app
 from app.cashier.batching import Batcher
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.readiness import sync_warning, why_not_ready
@@ -36,6 +37,7 @@ from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.platform_tokens import PlatformTokens
 from app.edges.http import request_id_header
 from app.edges.metrics import Metrics
+from app.edges.networks import caller_address
 from app.edges.pages.routes import pages
 from app.edges.probes import Readiness, probes_app
 from app.edges.transfer import endpoint as transfer
@@ -44,6 +46,7 @@ from app.edges.transfer.envelope import Agent, Envelopes
 from app.edges.transfer.handlers import Choices as TransferChoices
 from app.edges.transfer.handlers import Handlers as TransferHandlers
 from app.edges.transfer.one_time import OneTime
+from app.ledger.ops_views import OpsViews
 from app.ledger.transaction import Ledger
 from app.proof.keys import private_key
 from app.server.errors import AddressTakenError
@@ -62,6 +65,9 @@ from app.wallet.movement import KeyScope
 logger: Final = structlog.get_logger("main")
 
 Clock = Callable[[], datetime]
+
+BACKOFFICE_CONNECTIONS: Final = 6
+"""Of each role: a page asks for some seven things at once, and waits a little for the rest."""
 
 GARBAGE_THRESHOLD: Final = 10_000
 """The threshold of the garbage collector's youngest generation.
@@ -195,6 +201,34 @@ def build_app(
 def build_serving_app(settings: Settings, database_url: str) -> Served:
     """Compose the application of a process of `wallet serve`, with its private port."""
     return build_app(settings, database_url, private_port=True)
+
+
+def build_backoffice(settings: Settings, database_url: str, ops_url: str) -> Served:
+    """Compose the back office: pages that act through the cashier and read the views."""
+    configure_logs()
+    if settings.demo:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    proxies = settings.proxy_networks
+
+    def source_of(request: Request) -> str:
+        peer = request.client.host if request.client else None
+        forwarded = request.headers.get("x-forwarded-for", "").encode()
+        return str(caller_address(peer, forwarded, proxies) or "unknown")
+
+    return Served(
+        backoffice_app(
+            Ledger(
+                database_url,
+                pool_size=BACKOFFICE_CONNECTIONS,
+                deadline=settings.deadline,
+            ),
+            OpsViews(ops_url, pool_size=BACKOFFICE_CONNECTIONS),
+            source_of=source_of,
+            limit_cooling=timedelta(seconds=settings.limit_cooling_seconds),
+            is_demo=settings.demo,
+            version=VERSION,
+        )
+    )
 
 
 def _traces_if_wanted() -> Traces | None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final, NamedTuple
 
 from app.cashier.one_time import OneTimeRequest, run_once
@@ -38,6 +39,13 @@ class AccountChange:
     limits: Mapping[str, str | None] = field(default_factory=dict)
     """by name, in major units as text matching AMOUNT_PATTERN; None: no limit"""
     language: str | None = None
+
+
+class Looser(Enum):
+    """Why a change would protect a player less than they are protected now."""
+
+    LIMIT = "The limit in force is as low, or lower"
+    EXCLUSION = "The player is excluded for longer than that"
 
 
 async def show_account(
@@ -82,6 +90,49 @@ async def update_account(
         return after
 
     return await run_once(ledger, work, request)
+
+
+async def restrict_account(
+    ledger: Ledger, user_id: str, change: AccountChange, note: ChangeNote
+) -> Account | Refusal | Looser:
+    """Change an account where that protects the player more, and record who did it.
+
+    Refusals: PLAYER_UNKNOWN, AMOUNT_TOO_FINE. Looser: a limit would not be lower, or an exclusion
+    would be shorter; nothing changes.
+    """
+
+    async def work(book: Book) -> Account | Refusal | Looser:
+        found = _of_agent(await find_account(book, user_id, for_change=True), None)
+        if isinstance(found, Refusal):
+            return found
+        wanted = _limits_wanted(change.limits, found.player.currency)
+        if wanted is None:
+            return Refusal.AMOUNT_TOO_FINE
+        looser = _looser(found, change, wanted)
+        if looser is not None:
+            return looser
+        # What is stricter holds at once, so there is no cooling-off period.
+        after = _after(found, change, wanted, timedelta(0))
+        await change_account(book, after)
+        await note_change(book, after.player.player_id, note, _outcome(after))
+        return after
+
+    return await ledger.serializable(work)
+
+
+def _looser(
+    account: Account, change: AccountChange, wanted: Mapping[str, Minor | None]
+) -> Looser | None:
+    until, now = account.excluded_until, microseconds(account.player.now)
+    if change.exclusion is not None and until is not None and until > account.player.now:
+        wanted_until = change.exclusion.until
+        if wanted_until is None or wanted_until < until:
+            return Looser.EXCLUSION
+    for name, amount in wanted.items():
+        in_force = account.terms[name].at(now) if name in account.terms else None
+        if amount is None or (in_force is not None and amount >= in_force):
+            return Looser.LIMIT
+    return None
 
 
 def _of_agent(account: Account | None, agent: str | None) -> Account | Refusal:

@@ -20,7 +20,6 @@ from app.console.errors import ConsoleError, OutcomeUnknownError
 from app.console.ledger_access import DELIVERY_BYTES, ask, granted, who
 from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.console.output.records import pockets_record
-from app.console.output.words import moment, money, split
 from app.ledger.errors import LedgerError
 from app.ledger.players import Player
 from app.ledger.transaction import Ledger
@@ -29,6 +28,7 @@ from app.wallet.journal import JournalEntry
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
+from app.wallet.words import moment, money, split
 
 REASON_LENGTH_MAX: Final = 1000
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.cashier.lookups import MovementDetails
-from app.console.output.words import decision, moment, reasons, state_of
 from app.ledger.lookups import OwnedEntry, RoundAccount
 from app.wallet.balance import Pockets
 from app.wallet.events import RULES
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.refusal_record import RefusalRecord
+from app.wallet.words import decision, moment, reasons, state_of
 
 
 def pockets_record(pockets: Pockets, currency: Currency) -> dict[str, str]:

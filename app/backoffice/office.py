@@ -1,0 +1,30 @@
+"""What the pages need: the ledger for acts, the views for reading, and how people sign in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from starlette.requests import Request
+
+from app.backoffice.figures import Figures
+from app.backoffice.rendering import Pages
+from app.ledger.ops_views import OpsViews
+from app.ledger.reports.risk import Risk
+from app.ledger.reports.today import Today
+from app.ledger.transaction import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The parts of the back office, put together by the composition root."""
+
+    ledger: Ledger
+    views: OpsViews
+    pages: Pages
+    source_of: Callable[[Request], str]
+    """the address that a request comes from"""
+    today: Figures[Today]
+    risk: Figures[Risk]
+    limit_cooling: timedelta
+    is_demo: bool
+    """people have no second factor, and the cookie may go over plain HTTP"""
