@@ -23,6 +23,7 @@ from app.cashier.readiness import sync_warning, why_not_ready
 from app.cashier.sealing import Sealer, seal_every_day
 from app.cashier.startup_checks import check_startup
 from app.cashier.traced_batching import TracedBatcher
+from app.cashier.watch import Watch
 from app.edges.callback.answers import DuplicateReply, not_understood
 from app.edges.callback.auth import Authenticator
 from app.edges.callback.endpoint import (
@@ -135,10 +136,12 @@ def build_app(
 
     transfer_endpoint = _transfer_endpoint(settings, ledger, batcher, clock or _now)
     expects_sync = settings.expect_sync == "on"
+    watch = Watch(ledger)
     numbers = Metrics(
         ledger,
         batcher,
         {"callback": endpoint.requests, "transfer": transfer_endpoint.requests},
+        watch,
         expects_sync=expects_sync,
     )
     sealer = _sealer(settings)
@@ -157,6 +160,7 @@ def build_app(
                     logger.warning("database", warning=missing)
                 logger.info("start", version=VERSION, build=build_id())
                 if private_port:
+                    watch.begin()
                     probes = probes_app(readiness, numbers, _private_ports(settings))
                     await _open_private_port(beside, settings, probes)
                 if sealer is not None:
@@ -169,6 +173,7 @@ def build_app(
                 yield
             finally:
                 readiness.is_stopping = True
+                await watch.close()
                 await batcher.close()
                 await ledger.close()
                 if traces is not None:

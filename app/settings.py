@@ -113,6 +113,11 @@ class DatabaseSettings(BaseSettings):
     data_dir: Path = Path(".wallet")
     """Where the embedded PostgreSQL keeps its data."""
 
+    adjust_solo_max: Annotated[
+        Mapping[str, str], NoDecode, BeforeValidator(settings_parsing.amounts)
+    ] = {}
+    """What one person alone may move by an adjustment, as code:amount; unset: nothing."""
+
     seal_key: Path | None = None
     """The file of the private key that seals the ledger; unset: it is not sealed."""
 

@@ -20,6 +20,7 @@ PUBLIC_KEY_BYTES = 32
 """An Ed25519 key."""
 
 CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
+AMOUNT = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-9]{1,18}(?:\.[0-9]{1,18})?)", re.ASCII)
 SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?", re.ASCII)
 
 
@@ -92,6 +93,21 @@ def currencies(value: object) -> object:
             )
         scales[match[1]] = int(match[2])
     return scales
+
+
+def amounts(value: object) -> object:
+    """Read `USD:5.00,JPY:500`: currencies and an amount of each, in major units."""
+    if not isinstance(value, str):
+        return value
+    by_currency: dict[str, str] = {}
+    for word in value.split(","):
+        match = AMOUNT.fullmatch(word.strip())
+        if match is None or match[1] in by_currency:
+            raise ValueError(
+                "must list each currency once, as code:amount, for instance USD:5.00,JPY:500"
+            )
+        by_currency[match[1]] = match[2]
+    return by_currency
 
 
 def seconds(value: object) -> object:

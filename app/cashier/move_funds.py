@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from app.ledger.money.book import MoneyBook
+from app.ledger.money.book import Approval, MoneyBook
 from app.ledger.transaction import Ledger
 from app.wallet.decision import decide_all
 from app.wallet.facts import Policy
@@ -28,12 +28,14 @@ async def move_funds(
     *,
     deadline: timedelta | None = None,
     has_decided: Callable[[], None] = lambda: None,
+    approval: Approval | None = None,
 ) -> list[Receipt]:
     """Decide a batch and write what it leaves behind; the receipts come after the commit, in order.
 
-    `has_decided` is called between deciding and recording, each time. Raises SettingsDifferError,
-    DeadlineError, LedgerBusyError, LedgerAwayError; after the last three it is unknown
-    whether anything was committed.
+    `has_decided` is called between deciding and recording, each time. An adjustment's `approval` is
+    recorded together with it. Raises SettingsDifferError, AdjustmentNotOpenError, DeadlineError,
+    LedgerBusyError, LedgerAwayError; after the last three it is unknown whether anything was
+    committed.
     """
 
     async def batch(book: MoneyBook) -> list[Receipt]:
@@ -41,7 +43,8 @@ async def move_funds(
         decisions = decide_all(movements, known.facts, policy)
         has_decided()
         receipts = decisions.receipts
-        await book.record(known, decisions, policy, refusal_records(movements, receipts))
+        refused = refusal_records(movements, receipts)
+        await book.record(known, decisions, policy, refused, approval)
         return receipts
 
     return await ledger.optimistic(batch, deadline=deadline)
@@ -50,11 +53,16 @@ async def move_funds(
 def refusal_records(
     movements: Sequence[Movement], receipts: Sequence[Receipt]
 ) -> list[RefusalRecord]:
-    """What the refusal log keeps: refusals that are no outcome, and repeats with other content."""
+    """What the refusal log keeps: refusals that are no outcome, and repeats with other content.
+
+    Nobody outside asked for an adjustment, so a refused one is told to who approved it, and not
+    logged.
+    """
     return [
         _record_of(movement, receipt)
         for movement, receipt in zip(movements, receipts, strict=True)
-        if isinstance(receipt, Refused) or (isinstance(receipt, Replay) and receipt.differs)
+        if not movement.rule.is_manual
+        and (isinstance(receipt, Refused) or (isinstance(receipt, Replay) and receipt.differs))
     ]
 
 

@@ -21,16 +21,21 @@ from typing import Annotated, Final
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError
 
+from app.console.commands.adjust import adjustments
 from app.console.commands.agents import agents
 from app.console.commands.audit import audit_command
 from app.console.commands.backoffice import BuildBackoffice, serve_backoffice
+from app.console.commands.backup import backups
 from app.console.commands.funds import deposit, grant, revoke, withdraw
+from app.console.commands.inbox import inbox_commands
 from app.console.commands.movements import movements, rounds
 from app.console.commands.players import players
 from app.console.commands.seals import prove_command, seals, verify_command
 from app.console.commands.serve import serve as serve_until_stopped
 from app.console.commands.settings import scope, settings
 from app.console.commands.simulate import simulate_command
+from app.console.commands.status import status
+from app.console.commands.tail import tail
 from app.console.commands.tokens import tokens
 from app.console.commands.transfer import transfer
 from app.console.commands.users import login, logout, people
@@ -212,6 +217,11 @@ console.add_typer(people)
 console.command("login")(login)
 console.command("logout")(logout)
 console.command("transfer")(transfer)
+console.add_typer(inbox_commands)
+console.add_typer(adjustments)
+console.command("status")(status)
+console.command("tail")(tail)
+console.add_typer(backups)
 
 
 def _typed() -> list[str]:

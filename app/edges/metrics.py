@@ -6,6 +6,7 @@ add them up. Counters begin at 0 with the process, as Prometheus expects.
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
@@ -16,6 +17,7 @@ from typing_extensions import override
 
 from app.cashier.batch_stats import BatchStats
 from app.cashier.batching import Batcher
+from app.cashier.watch import Seen, Watch
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import CONFLICTS, Ledger
 from app.telemetry.logs import lines_dropped
@@ -23,6 +25,7 @@ from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
 from app.version import VERSION, build_id
 from app.wallet.alarms import Alarm
 from app.wallet.events import EventType
+from app.wallet.journal import EPOCH
 from app.wallet.limits import Limits
 from app.wallet.refusals import Refusal
 
@@ -65,16 +68,19 @@ class Metrics:
         ledger: Ledger,
         batcher: Batcher,
         edges: Mapping[str, Requests],
+        watch: Watch | None = None,
         *,
         expects_sync: bool = False,
     ) -> None:
-        """`edges`: the requests of each contract, by its name.
+        """`edges`: the requests of each contract, by its name; `watch`: one that has begun.
 
         `expects_sync`: whether commits are expected to wait for a synchronous standby.
         """
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(
-            _ProcessCollector(ledger, batcher, edges, expects_sync=expects_sync)
+            _ProcessCollector(
+                ledger, batcher, edges, watch or Watch(ledger), expects_sync=expects_sync
+            )
         )
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
@@ -90,6 +96,7 @@ class _ProcessCollector(Collector):
         ledger: Ledger,
         batcher: Batcher,
         edges: Mapping[str, Requests],
+        watch: Watch,
         *,
         expects_sync: bool,
     ) -> None:
@@ -97,6 +104,7 @@ class _ProcessCollector(Collector):
         self._batcher = batcher
         self._edges = edges
         self._expects_sync = expects_sync
+        self._watch = watch
 
     @override
     def collect(self) -> Iterator[Metric]:
@@ -111,6 +119,7 @@ class _ProcessCollector(Collector):
         yield from _batches(self._batcher)
         yield from _ledger(self._ledger)
         yield from _standby(self._ledger, expects_sync=self._expects_sync)
+        yield from _watched(self._watch.seen)
         yield counted(
             "wallet_log_lines_dropped",
             "Log lines that nobody will read: standard error was not read, full or gone",
@@ -243,6 +252,58 @@ def _batches(batcher: Batcher) -> Iterator[Metric]:
         {(lane,): w.oldest_nanoseconds for lane, w in enumerate(waiting)},
         per=10**9,
     )
+
+
+def _watched(seen: Seen) -> Iterator[Metric]:
+    """Show what every process sees of the one ledger: queries take the maximum, never the sum."""
+    yield gauged(
+        "wallet_ready",
+        "Whether this process could serve when it last asked the database: 1 or 0",
+        (),
+        {(): int(seen.is_ready)},
+    )
+    yield gauged(
+        "wallet_inbox_open",
+        "Exceptions of the inbox that nobody has closed, by kind",
+        ("kind",),
+        {(kind.value,): open_.number for kind, open_ in seen.inbox.items()},
+    )
+    yield gauged(
+        "wallet_inbox_oldest_seconds",
+        "How long the oldest of them has been waiting; 0: there is none",
+        ("kind",),
+        {(kind.value,): open_.oldest_seconds for kind, open_ in seen.inbox.items()},
+    )
+    yield gauged(
+        "wallet_adjustments_waiting",
+        "Adjustments that were asked for and wait for a second person",
+        (),
+        {(): seen.adjustments_waiting},
+    )
+    audits = {"everything": seen.upkeep.whole_audit, "recent": seen.upkeep.recent_audit}
+    yield gauged(
+        "wallet_audit_last_timestamp_seconds",
+        "When the last audit was run, of everything and of what was recent; 0: never",
+        ("scope",),
+        {(scope,): 0 if run is None else _seconds(run.ran_at) for scope, run in audits.items()},
+    )
+    yield gauged(
+        "wallet_audit_breaches",
+        "How many laws' offenders the last audit found",
+        ("scope",),
+        {(scope,): 0 if run is None else run.breaches for scope, run in audits.items()},
+    )
+    backup = seen.upkeep.backup
+    yield gauged(
+        "wallet_backup_last_timestamp_seconds",
+        "When the last backup ended that `wallet backup note` was told of; 0: of none",
+        (),
+        {(): 0 if backup is None else _seconds(backup.finished_at)},
+    )
+
+
+def _seconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(seconds=1)
 
 
 def _ledger(ledger: Ledger) -> Iterator[Metric]:

@@ -32,3 +32,10 @@ class DeadlineError(LedgerError):
 
 class SettingsDifferError(LedgerError):
     """This process decides by other settings than the ledger remembers; nothing was recorded."""
+
+
+class AdjustmentNotOpenError(Exception):
+    """Somebody decided about the adjustment meanwhile, or it expired; nothing was moved."""
+
+    def __init__(self) -> None:
+        super().__init__(AdjustmentNotOpenError.__doc__)

@@ -46,7 +46,11 @@ class ListTable(NamedTuple):
 
 LISTS: Final = {
     "account_changes": ListTable("change_id", "ledger_time"),
+    "adjustments": ListTable("adjustment_id", "proposed_at"),
+    "audit_runs": ListTable("run_id", "ran_at"),
+    "backup_notes": ListTable("note_id", "noted_at"),
     "decision_setting_changes": ListTable("change_id", "changed_at"),
+    "exception_steps": ListTable("step_id", "at"),
     "maintenance_notices": ListTable("notice_id", "received_at"),
     "operator_actions": ListTable("action_id", "ledger_time"),
     "refusals": ListTable("refusal_id", "ledger_time"),
@@ -55,7 +59,9 @@ LISTS: Final = {
 
 KEPT: Final = (
     "account_openings",
+    "adjustment_decisions",
     "early_aborts",
+    "exceptions",
     "movements",
     "operators",
     "players",

@@ -28,9 +28,16 @@ import asyncpg
 
 from app.database_url import connect_arguments
 from app.ledger.connections import CONNECT_MAX, Connections, Kept, PoolUse, Raw
-from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerBusyError, SettingsDifferError
+from app.ledger.errors import (
+    AdjustmentNotOpenError,
+    DeadlineError,
+    LedgerAwayError,
+    LedgerBusyError,
+    SettingsDifferError,
+)
 from app.ledger.money.book import Book, MoneyBook
 from app.ledger.money.statements import (
+    ADJUSTMENT_NOT_OPEN,
     CONFIRM,
     FACTS_STALE,
     NOT_SERIALIZABLE,
@@ -96,6 +103,7 @@ SESSION_SETTINGS: Final = {
 }
 
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
+READ_COMMITTED: Final = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
 LOST: Final = (
@@ -233,8 +241,8 @@ class Ledger:
     ) -> T:
         """Run the work without locks, and again under locks if a fact was stale; return its result.
 
-        Raises SettingsDifferError, DeadlineError, LedgerBusyError or LedgerAwayError; after the
-        last three it is unknown whether anything was committed.
+        Raises SettingsDifferError, AdjustmentNotOpenError, DeadlineError, LedgerBusyError or
+        LedgerAwayError; after the last three it is unknown whether anything was committed.
         """
         self.standby.refuse_if_silent()
         try:
@@ -266,6 +274,8 @@ class Ledger:
             except LOST as error:
                 if sqlstate(error) == SETTINGS_DIFFER:
                     raise SettingsDifferError from error
+                if sqlstate(error) == ADJUSTMENT_NOT_OPEN:
+                    raise AdjustmentNotOpenError from error
                 if retries.outcome_after(error) is CommitOutcome.UNKNOWN and book is not None:
                     in_doubt = book if book.is_writing else None
             except RunAgainError:
@@ -298,6 +308,13 @@ class Ledger:
         """
         self.standby.refuse_if_silent()
         return await self._bounded(work, SERIALIZABLE, deadline or self.deadline)
+
+    async def beside_money(self, work: Callable[[Book], Awaitable[T]]) -> T:
+        """Run work that reads money and writes none, at READ COMMITTED, and commit.
+
+        It leaves no predicate locks, so it cannot make a movement run again, however much it reads.
+        """
+        return await self._bounded(work, READ_COMMITTED, self.deadline)
 
     async def read_only(self, work: Callable[[Book], Awaitable[T]], *, confirmed: bool = True) -> T:
         """Run work that writes nothing on one consistent snapshot; no retry is ever asked of it.

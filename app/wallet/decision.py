@@ -18,7 +18,7 @@ from app.wallet.journal import JournalEntry
 from app.wallet.judgement import Objection, Plan, judge
 from app.wallet.limits import counted, rolled
 from app.wallet.money import Minor
-from app.wallet.movement import Movement, facet_of_type
+from app.wallet.movement import Key, Movement, facet_of_type
 from app.wallet.outcomes import (
     SETTLED_BY_HAND,
     Decisions,
@@ -84,7 +84,7 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
         return Posting(entry)
     refusal, detail = verdict
     declined = None
-    if refusal.is_final:
+    if refusal.is_final and not rule.is_manual:
         declined = _entry(movement, amount, wallet, facts.now, refusal)
         _take_key(declined, changes)
         changes.wallets[movement.user_id] = wallet._replace(
@@ -108,6 +108,8 @@ def _taken_by(movement: Movement, entries: tuple[JournalEntry, ...]) -> JournalE
     and direction.
     """
     key = movement.key
+    if movement.rule.is_manual:
+        return _settled_already(key, entries)
     if movement.rule.is_cashier:
         return entries[0]
     wide = key.facet or facet_of_type(movement.event_type, movement.direction)
@@ -123,6 +125,18 @@ def _taken_by(movement: Movement, entries: tuple[JournalEntry, ...]) -> JournalE
     return narrow if is_same else None
 
 
+def _settled_already(key: Key, entries: tuple[JournalEntry, ...]) -> JournalEntry | None:
+    """Return the entry that leaves nothing for an adjustment under this key, or None.
+
+    It is the adjustment itself, or the movement that it settles, if that was accepted meanwhile.
+    """
+    for entry in entries:
+        of_entry = facet_of_type(entry.event_type, entry.direction)
+        if entry.key.facet == key.facet or (entry.is_accepted and of_entry == key.facet):
+            return entry
+    return None
+
+
 def _take_key(entry: JournalEntry, changes: Changes) -> None:
     source_and_id = entry.key[:2]
     changes.taken[source_and_id] = (*changes.taken.get(source_and_id, ()), entry)
@@ -134,7 +148,7 @@ def _decide_repeat(
     pockets, currency = wallet.pockets, wallet.currency
     is_own = entry.delivery == movement.delivery
     differs = _difference(movement, amount, wallet, entry)
-    if entry.is_accepted and _is_settled_by_hand(movement, entry):
+    if entry.is_accepted and not is_own and _is_settled_by_hand(movement, entry):
         refusal = Refusal.MOVEMENT_DIFFERS
         return Refused(refusal, pockets, currency, differs=differs, detail=SETTLED_BY_HAND)
     if differs is not None and (entry.is_accepted or movement.rule.is_cashier):

@@ -20,7 +20,7 @@ class Direction(StrEnum):
 
 
 class EventType(StrEnum):
-    """Every event type: the callback contract's fourteen, and the transfer contract's four."""
+    """Every event type: the callback contract's, the transfer contract's, and adjustments."""
 
     BET_PLACING = "BetPlacing"
     WIN = "Win"
@@ -40,6 +40,14 @@ class EventType(StrEnum):
     WITHDRAWAL = "Withdrawal"
     BONUS_GRANT = "BonusGrant"
     BONUS_REVOKE = "BonusRevoke"
+    ADJUSTMENT = "Adjustment"
+
+
+class Pocket(StrEnum):
+    """A pocket of a wallet, named by whoever moves money in that one alone."""
+
+    REAL = "real"
+    BONUS = "bonus"
 
 
 class Part(StrEnum):
@@ -67,6 +75,8 @@ class DebitFrom(Enum):
     BONUS = auto()
     AS_PAID = auto()
     """in the parts in which the reversed payment was credited"""
+    NAMED = auto()
+    """from the pocket that the movement names"""
 
 
 class CreditTo(Enum):
@@ -83,6 +93,8 @@ class CreditTo(Enum):
     """in the proportion of the open bets' stakes"""
     AS_STAKED = auto()
     """as the stake of the voided bet was split"""
+    NAMED = auto()
+    """all to the pocket that the movement names, even to bonus while real is negative"""
 
 
 class HouseAccount(StrEnum):
@@ -95,6 +107,7 @@ class HouseAccount(StrEnum):
     CORRECTIONS = "house:corrections"
     CASHIER = "house:cashier"
     BONUSES = "house:bonuses"
+    ADJUSTMENTS = "house:adjustments"
 
 
 class Figure(StrEnum):
@@ -113,6 +126,8 @@ class Figure(StrEnum):
     STREAMER_TURNOVER = auto()
     """the stakes of streamers, which no figure of revenue contains"""
     STREAMER_PAYMENTS = auto()
+    ADJUSTMENTS = auto()
+    """what two people moved by hand, which no other figure contains"""
 
 
 class LimitEffect(Enum):
@@ -151,6 +166,11 @@ class Rule:
     is_streamer: bool = False
     is_cashier: bool = False
     """sent by the operator's own platform through the transfer API"""
+    is_manual: bool = False
+    """Made by the operator's own people, two of them: no contract may name it.
+
+    Its refusal is never final, because it would stand under another movement's key.
+    """
     refused_when_blocked: bool = False
     limit_effect: LimitEffect = LimitEffect.NONE
 
@@ -334,12 +354,24 @@ RULES: Final[dict[EventType, Rule]] = {
         is_cashier=True,
         refused_when_blocked=True,
     ),
+    EventType.ADJUSTMENT: Rule(
+        "adjustment",
+        _BOTH,
+        Part.NONE,
+        HouseAccount.ADJUSTMENTS,
+        Figure.ADJUSTMENTS,
+        debit_from=DebitFrom.NAMED,
+        credit_to=CreditTo.NAMED,
+        is_manual=True,
+    ),
 }
 
 if set(RULES) != set(EventType):
     raise AssertionError("the event table must have a row for every event type")
 
-GAME_EVENT_TYPES: Final = frozenset(kind for kind, rule in RULES.items() if not rule.is_cashier)
+GAME_EVENT_TYPES: Final = frozenset(
+    kind for kind, rule in RULES.items() if not rule.is_cashier and not rule.is_manual
+)
 """The event types that the callback API may name."""
 
 

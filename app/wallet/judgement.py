@@ -25,7 +25,7 @@ from app.wallet.early_aborts import (
     in_time,
     waiting_for,
 )
-from app.wallet.events import CreditTo, DebitFrom, Direction, LimitEffect, Part, Rule
+from app.wallet.events import CreditTo, DebitFrom, Direction, LimitEffect, Part, Pocket, Rule
 from app.wallet.facts import Facts, Policy, RuleVersion, Wallet
 from app.wallet.journal import Flag
 from app.wallet.limits import Effect, LimitHit, limit_hit, rolled
@@ -185,13 +185,18 @@ def _delta(
     """Return the change of each pocket (negative: a loss), or None if funds are insufficient."""
     parts = undoing.parts if undoing else EMPTY
     if movement.direction is Direction.DEBIT:
-        drawn = _drawn(rule, amount, pockets, parts, policy)
+        drawn = _drawn(movement, rule, amount, pockets, parts, policy)
         return None if drawn is None else EMPTY.minus(drawn)
-    return _given(rule, amount, pockets, parts, round_.tally.stakes, movement.bonus_code)
+    return _given(movement, rule, amount, pockets, parts, round_.tally.stakes)
 
 
 def _drawn(
-    rule: Rule, amount: Minor, pockets: Pockets, parts: Pockets, policy: Policy
+    movement: Movement,
+    rule: Rule,
+    amount: Minor,
+    pockets: Pockets,
+    parts: Pockets,
+    policy: Policy,
 ) -> Pockets | None:
     match rule.debit_from:
         case DebitFrom.STAKE_ORDER:
@@ -202,16 +207,20 @@ def _drawn(
             return bonus_only(pockets, amount)
         case DebitFrom.AS_PAID:
             return reverse_parts(pockets, amount, parts, may_overdraw=rule.may_overdraw)
+        case DebitFrom.NAMED:
+            take = bonus_only if movement.pocket is Pocket.BONUS else real_only
+            return take(pockets, amount)
 
 
 def _given(
+    movement: Movement,
     rule: Rule,
     amount: Minor,
     pockets: Pockets,
     parts: Pockets,
     stakes: Pockets,
-    bonus_code: str | None,
 ) -> Pockets:
+    bonus_code = movement.bonus_code
     has_code = bonus_code is not None and not bonus_code.isspace() and bonus_code != ""
     to_real, to_bonus = Pockets(amount, 0), Pockets(0, amount)
     match rule.credit_to:
@@ -227,6 +236,8 @@ def _given(
             return debt_first(pockets, to_bonus if has_code else share(amount, stakes))
         case CreditTo.STAKES:
             return debt_first(pockets, share(amount, stakes))
+        case CreditTo.NAMED:
+            return to_bonus if movement.pocket is Pocket.BONUS else to_real
 
 
 def _effects(rule: Rule, amount: Minor, today: int) -> tuple[Effect, ...]:

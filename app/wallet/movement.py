@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.wallet.events import RULES, Direction, EventType, Rule
+from app.wallet.events import RULES, Direction, EventType, Pocket, Rule
 
 
 class KeyScope(StrEnum):
@@ -61,6 +61,8 @@ class Movement(NamedTuple):
     bonus_code: str | None = None
     extra_data: str | None = None
     """as sent; it is not signed, so no rule may depend on it"""
+    pocket: Pocket | None = None
+    """the pocket that an adjustment moves; None: the event type's rule says which"""
 
     @property
     def rule(self) -> Rule:

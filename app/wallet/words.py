@@ -93,7 +93,7 @@ def _pockets(entry: JournalEntry) -> Iterator[str]:
         return
     has_code = bool(entry.bonus_code and entry.bonus_code.strip())
     yield f"Brought to the pockets: {shown}; {_credit_rule(rule.credit_to, has_code=has_code)}."
-    if entry.before.real < 0:
+    if entry.before.real < 0 and entry.delta.real > 0:
         owed = money(-entry.before.real, entry.currency)
         yield f"The player owed {owed}, which a credit pays first."
 
@@ -108,6 +108,8 @@ def _debit_rule(debit_from: DebitFrom) -> str:
             return "only bonus money is taken"
         case DebitFrom.AS_PAID:
             return "first in the parts in which the money had come, then real, then bonus"
+        case DebitFrom.NAMED:
+            return "only from the pocket that was named"
     assert_never(debit_from)
 
 
@@ -125,6 +127,8 @@ def _credit_rule(credit_to: CreditTo, *, has_code: bool) -> str:
             return "it has no bonusCode, so it goes to real"
         case CreditTo.STAKES | CreditTo.STAKES_OR_BONUS_BY_CODE:
             return "in the proportion of the stakes that stood"
+        case CreditTo.NAMED:
+            return "it goes to the pocket that was named"
     assert_never(credit_to)
 
 

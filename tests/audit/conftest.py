@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.cashier.adjustments import Approved, Preview, Request, approve, propose
+from app.cashier.inbox import collect
 from app.cashier.move_funds import move_funds
 from app.cashier.operators import create_user
 from app.cashier.players import IssuedToken, issue_token, open_account, token_hash
 from app.ledger.transaction import Ledger
-from app.wallet.events import Direction, EventType
+from app.wallet.adjustments import AdjustmentReason
+from app.wallet.events import Direction, EventType, Pocket
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
@@ -23,6 +26,8 @@ OPERATORS = ("sam", "tess")
 AT_THE_CONSOLE = Operator(
     "root", is_verified=False, roles=frozenset(), via=Via.CONSOLE, source="here"
 )
+ADJUSTMENTS = 1
+"""of each player, after the story"""
 
 STORY = (
     # position, event type, direction, amount, event
@@ -85,7 +90,24 @@ async def play(url: str) -> None:
         await move_funds(ledger, [early], Policy())
         for number in range(len(STORY)):
             await move_funds(ledger, [movement(user_id, token, number)], Policy())
+        await adjust(ledger, user_id)
+    await collect(ledger)
     await ledger.close()
+
+
+async def adjust(ledger: Ledger, user_id: str) -> None:
+    """Let two people give the player 2.00 to the bonus pocket."""
+    first, second = (
+        Operator(name, is_verified=True, roles=frozenset(Role), via=Via.PAGE, source="here")
+        for name in ("first", "second")
+    )
+    wanted = Request(
+        user_id, Direction.CREDIT, Pocket.BONUS, "2.00", AdjustmentReason.GOODWILL, "T-1"
+    )
+    preview = await propose(ledger, first, wanted)
+    assert isinstance(preview, Preview)
+    number = preview.adjustment.adjustment_id
+    assert isinstance(await approve(ledger, second, number, solo_max={}), Approved)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from app.ledger.audit import (
 from app.ledger.audit.offenders import OFFENDERS_MAX
 from app.ledger.audit.scope import Check
 from app.ledger.snapshot import snapshot
-from tests.audit.conftest import PLAYERS, STORY
+from tests.audit.conftest import ADJUSTMENTS, PLAYERS, STORY
 from tests.cashier.till import connect
 from tests.conftest import Database
 
@@ -37,7 +37,14 @@ async def break_in(db: Database, *statements: str) -> None:
     url = db.superuser_url.replace("postgresql+asyncpg", "postgresql")
     connection = await asyncpg.connect(url)
     await connection.execute("SET session_replication_role = replica")
-    for table in ("movements", "wallets", "rounds", "early_aborts", "operator_actions"):
+    for table in (
+        "movements",
+        "wallets",
+        "rounds",
+        "early_aborts",
+        "operator_actions",
+        "adjustments",
+    ):
         checks = await connection.fetch(
             "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::regclass",
             table,
@@ -59,7 +66,7 @@ async def test_a_ledger_nobody_touched_is_clean(played: Database) -> None:
     )
     assert findings.is_clean, findings.breaches
     assert findings.players == len(PLAYERS)
-    assert findings.movements == len(PLAYERS) * len(STORY)
+    assert findings.movements == len(PLAYERS) * (len(STORY) + ADJUSTMENTS)
     assert steps[-1][0] == steps[-1][1] == 3 * len(CHECKS) + 1
 
 
@@ -120,8 +127,21 @@ BREACHES = {
         "INSERT INTO sealed_heads VALUES (1, 3, decode(repeat('00', 32), 'hex'), 1)"
     ),
     "action_is_chained": "UPDATE operator_actions SET reason = 'another' WHERE action_id = 1",
-    "actions_end_at_their_head": "DELETE FROM operator_actions WHERE action_id = 2",
+    "actions_end_at_their_head": (
+        "DELETE FROM operator_actions"
+        " WHERE action_id = (SELECT max(action_id) FROM operator_actions)"
+    ),
     "user_is_as_noted": "UPDATE operators SET roles = '{support,approver}' WHERE name = 'sam'",
+    "adjustment_has_its_two_people": (
+        "UPDATE adjustments SET proposed_by = 'second' WHERE player_id = 1"
+    ),
+    "exception_is_as_its_steps_say": (
+        "UPDATE exceptions SET state = 'settled', closed_at = now(), closed_by = 'ledger'"
+        " WHERE player_id = 1"
+    ),
+    "approval_has_its_movement": (
+        "UPDATE adjustment_decisions SET position = 3 WHERE player_id = 1"
+    ),
 }
 
 
@@ -286,7 +306,7 @@ async def test_every_connection_sees_the_snapshot_of_the_first(played: Database)
             await connection.fetchval("SELECT count(*) FROM transaction_keys")
             for connection in (first, second)
         ]
-    assert counts == [2 * len(STORY)] * 2
+    assert counts == [len(PLAYERS) * (len(STORY) + ADJUSTMENTS)] * 2
 
 
 async def test_a_player_range_of_one_law_s_offenders_hides_no_other_law_s(played: Database) -> None:

@@ -28,6 +28,12 @@ async def service(played: Database) -> "AsyncIterator[Connected]":
 
 
 REFUSED = (
+    "UPDATE adjustments SET proposed_by = 'another'",
+    "DELETE FROM adjustment_decisions",
+    "UPDATE exceptions SET amount = '1'",
+    "DELETE FROM exceptions",
+    "UPDATE exception_steps SET note = 'another'",
+    "DELETE FROM audit_runs",
     "UPDATE players SET user_id = user_id || 'x'",
     "UPDATE players SET agent = 'another'",
     "UPDATE players SET currency = 'EUR'",
@@ -144,6 +150,18 @@ FOUND = (
     (
         "early_abort_was_refused",
         "INSERT INTO early_aborts VALUES (1, 'e9', false, 'mine', 4, now(), 'waiting')",
+    ),
+    (
+        "exception_is_as_its_steps_say",
+        "UPDATE exceptions SET state = 'resolved', closed_at = now(), closed_by = 'me'",
+    ),
+    (
+        "approval_has_its_movement",
+        """
+        INSERT INTO adjustment_decisions (adjustment_id, decision, decided_by, decided_is_verified,
+            decided_via, decided_from, decided_at, solo_max, player_id, position)
+        VALUES (99, 'approved', 'me', true, 'page', 'here', now(), 0, 1, 3)
+        """,
     ),
     (
         "account_is_as_opened",

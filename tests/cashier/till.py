@@ -15,7 +15,7 @@ from app.cashier.move_funds import move_funds
 from app.cashier.players import IssuedToken, issue_token, open_account, token_hash
 from app.ledger.transaction import Ledger
 from app.wallet.balance import Pockets
-from app.wallet.events import RULES, Direction, EventType
+from app.wallet.events import GAME_EVENT_TYPES, Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement, facet_of
@@ -79,7 +79,7 @@ class Till:
         extra_data: str = "{}",
     ) -> Movement:
         kind, way = EventType(event_type), Direction(direction)
-        is_game = not RULES[kind].is_cashier
+        is_game = kind in GAME_EVENT_TYPES
         return Movement(
             delivery=os.urandom(16),
             key=Key(

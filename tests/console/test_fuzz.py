@@ -39,6 +39,12 @@ ORDINARY: Final = {
     "transaction_id": "t-1",
     "event_id": "e-1",
     "operation": "account/balance",
+    "number": "1",
+    "direction": "credit",
+    "reason": "goodwill",
+    "ticket": "T-1",
+    "note": "done",
+    "text": "full",
 }
 """What the required arguments are when another one is hostile."""
 
@@ -71,6 +77,9 @@ def line_for(path: str, hostile: str, value: str) -> list[str]:
     names = {parameter.name for parameter in COMMANDS[path].params}
     if "url" in names and hostile != "url":
         options += ["--url", NOBODY]
+    if path == "tail" and hostile != "seconds":
+        # It would follow for ever.
+        options += ["--seconds", "0"]
     for parameter in COMMANDS[path].params:
         name = parameter.name or ""
         given = value if name == hostile else ORDINARY.get(name) if parameter.required else None

@@ -15,17 +15,28 @@ from app.cashier.policy import PolicyInForce
 from app.edges.callback.endpoint import ANSWERS
 from app.edges.callback.endpoint import METHODS as CALLBACK_METHODS
 from app.edges.metrics import ALARMS, Metrics
+from app.ledger.applied_views import FOLDER as VIEWS
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
 from app.wallet.alarms import Alarm
 from app.wallet.facts import Policy
+from app.wallet.inbox import ExceptionKind
+from tests.conftest import Database
 from tests.deploy.files import ROOT, compose, environment
+from tests.ops_sql.conftest import Psql
+from tests.ops_sql.conftest import told as told_fixture
+
+told = told_fixture
 
 DEPLOY = ROOT / "deploy"
 ALERTS = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))
 DASHBOARD = json.loads(
     (DEPLOY / "grafana" / "dashboards" / "wallet.json").read_text(encoding="utf-8")
 )
+MONEY = json.loads((DEPLOY / "grafana" / "dashboards" / "money.json").read_text(encoding="utf-8"))
+RULES = {rule["alert"]: rule for group in ALERTS["groups"] for rule in group["rules"]}
+RUNBOOK = ROOT / "docs" / "runbook.md"
+PLAYED = [Path(__file__).with_name(f"alerts_{what}.yml") for what in ("test", "days_test")]
 NAME = re.compile(r"\b(wallet_[a-z_]+)")
 
 
@@ -78,12 +89,93 @@ def test_every_number_is_on_the_page(names: set[str]) -> None:
 
 
 def test_alerts_name_views_that_exist_in_words() -> None:
-    told = " ".join(r["annotations"]["summary"] for g in ALERTS["groups"] for r in g["rules"])
-    migrations = "".join(
-        p.read_text(encoding="utf-8") for p in (ROOT / "migrations" / "sql").rglob("*.sql")
-    )
+    told = " ".join(rule["annotations"]["summary"] for rule in RULES.values())
+    told += RUNBOOK.read_text(encoding="utf-8")
+    views = "".join(p.read_text(encoding="utf-8") for p in VIEWS.glob("*.sql"))
     for view in re.findall(r"ops\.([a-z_]+)", told):
-        assert f"CREATE VIEW ops.{view} " in migrations
+        assert f"CREATE VIEW ops.{view} " in views, view
+
+
+def sections() -> dict[str, dict[str, str]]:
+    """The runbook's sections by name, below each of its two parts."""
+    parts = re.split(r"^# (.+)$", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    found = {}
+    for title, body in zip(parts[::2], parts[1::2], strict=True):
+        names = re.split(r"^## (.+)$", body, flags=re.MULTILINE)[1:]
+        found[title] = dict(zip(names[::2], names[1::2], strict=True))
+    return found
+
+
+def test_the_runbook_has_every_alert_and_every_kind_of_exception_and_no_other() -> None:
+    told = sections()
+    assert set(told["Alerts"]) == set(RULES)
+    assert set(told["Inbox"]) == {kind.value for kind in ExceptionKind}
+
+
+def test_every_section_of_the_runbook_says_what_it_means_how_to_look_and_what_to_do() -> None:
+    for part in ("Alerts", "Inbox"):
+        for name, body in sections()[part].items():
+            for word in ("**Means.**", "**Look.**", "**Do.**"):
+                assert word in body, name
+
+
+def test_every_rule_has_a_severity_and_a_link_to_its_section() -> None:
+    for name, rule in RULES.items():
+        assert rule["labels"]["severity"] in {"page", "ticket"}, name
+        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{name.lower()}"
+
+
+def test_every_rule_is_played_until_it_tells_somebody() -> None:
+    tests = [t for p in PLAYED for t in yaml.safe_load(p.read_text(encoding="utf-8"))["tests"]]
+    checks = [check for test in tests for check in test["alert_rule_test"]]
+    assert {c["alertname"] for c in checks if c.get("exp_alerts")} == set(RULES)
+
+
+def test_alertmanager_has_a_receiver_for_every_severity_and_no_secret() -> None:
+    config = yaml.safe_load(
+        (DEPLOY / "alertmanager" / "alertmanager.yml").read_text(encoding="utf-8")
+    )
+    receivers = {receiver["name"]: receiver for receiver in config["receivers"]}
+    (paged,) = config["route"]["routes"]
+    assert paged["matchers"] == ['severity="page"']
+    assert {config["route"]["receiver"], paged["receiver"]} == set(receivers)
+    secrets = compose()["secrets"]
+    for receiver in receivers.values():
+        (hook,) = receiver["webhook_configs"]
+        assert set(hook) == {"url_file", "send_resolved"}
+        assert Path(hook["url_file"]).name in secrets
+    for rule in config["inhibit_rules"]:
+        for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
+            assert set(re.findall(r"[A-Z]\w+", matcher)) <= set(RULES)
+
+
+def test_what_is_told_reaches_alertmanager() -> None:
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    (manager,) = config["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert "alertmanager" in compose()["services"]
+
+
+def test_the_money_dashboard_asks_what_operations_may_ask(told: Database) -> None:
+    """Every panel's SQL is asked as wallet_ops, whose views are all it may read."""
+    psql = Psql(told)
+    source = yaml.safe_load(
+        (DEPLOY / "grafana" / "provisioning" / "datasources" / "ledger.yml").read_text(
+            encoding="utf-8"
+        )
+    )["datasources"][0]
+    assert source["user"] == "wallet_ops"
+    assert source["secureJsonData"]["password"] == "$OPS_PASSWORD"
+    assert "OPS_PASSWORD" in compose()["services"]["grafana"]["environment"]
+    for panel in MONEY["panels"]:
+        assert panel["datasource"]["uid"] == source["uid"]
+        (target,) = panel["targets"]
+        psql.rows(target["rawSql"])
+
+
+def test_the_money_dashboard_does_not_overlap() -> None:
+    places = [tuple(panel["gridPos"].values()) for panel in MONEY["panels"]]
+    assert len(set(places)) == len(places) == len({panel["id"] for panel in MONEY["panels"]})
 
 
 def test_prometheus_asks_the_private_port_of_the_wallet() -> None:
@@ -123,7 +215,7 @@ def test_panels_do_not_overlap_and_are_told_apart() -> None:
     [
         ("check", "rules", str(DEPLOY / "prometheus" / "alerts.yml")),
         ("check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")),
-        ("test", "rules", str(Path(__file__).with_name("alerts_test.yml"))),
+        *(("test", "rules", str(path)) for path in PLAYED),
     ],
     ids=" ".join,
 )
@@ -152,6 +244,12 @@ def test_every_kind_of_event_is_on_the_page_before_it_happens() -> None:
         'wallet_movements_total{decision="INSUFFICIENT_FUNDS",event_type="BetPlacing"} 0.0',
         'contract="callback",event_type="BetPlacing",method="moveFunds",status="200"} 0.0',
         'code="400",contract="callback",event_type="",method="moveFunds",status="503"} 0.0',
+        *(f'wallet_inbox_open{{kind="{kind.value}"}} 0.0' for kind in ExceptionKind),
+        *(f'wallet_inbox_oldest_seconds{{kind="{kind.value}"}} 0.0' for kind in ExceptionKind),
+        *(f'wallet_audit_breaches{{scope="{scope}"}} 0.0' for scope in ("everything", "recent")),
+        "wallet_adjustments_waiting 0.0",
+        "wallet_backup_last_timestamp_seconds 0.0",
+        "wallet_ready 0.0",
     ):
         assert series in page, series
 

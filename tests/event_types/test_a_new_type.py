@@ -81,11 +81,11 @@ ALTER TABLE movements
     ADD CONSTRAINT ck_movements_event_type_and_direction CHECK (
         CASE direction WHEN 'debit' THEN event_type IN ('BetPlacing', 'BetPayedAbort',
             'SportBetCancel', 'Tip', 'technicalFix', 'PromoStreamersDebit',
-            'PromoStreamersBetPayedAbort', 'Withdrawal', 'BonusRevoke')
+            'PromoStreamersBetPayedAbort', 'Withdrawal', 'BonusRevoke', 'Adjustment')
             OR (amount = 0 AND event_type IN ('Lose', 'PromoWin', 'DropAndWin'))
         ELSE event_type IN ('Win', 'Lose', 'BetPlacingAbort', 'PromoWin', 'technicalFix',
             'DropAndWin', 'PromoStreamersCredit', 'PromoStreamersBetPlacingAbort', 'CashOut',
-            'Deposit', 'BonusGrant') END) NOT VALID
+            'Deposit', 'BonusGrant', 'Adjustment') END) NOT VALID
 """
 
 

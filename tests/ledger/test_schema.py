@@ -620,6 +620,13 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "operator_sessions",
         "operator_actions",
         "seals",
+        "adjustments",
+        "adjustment_decisions",
+        "exceptions",
+        "exception_steps",
+        "exception_collections",
+        "audit_runs",
+        "backup_notes",
         *OWNED_BY_MIGRATIONS,
     }
     assert unled == {"transaction_keys", "maintenance_notices"} | of_the_whole_ledger | (

@@ -7,17 +7,22 @@ change, so the answers in `docs/ops.md` never do either.
 from datetime import UTC, datetime, timedelta
 
 from app.cashier.account_changes import AccountChange, update_account
+from app.cashier.adjustments import Approved, Preview, Request, approve, propose
 from app.cashier.in_doubt import Delivery, list_unknown_outcomes
+from app.cashier.inbox import collect, inbox, take
 from app.cashier.move_funds import move_funds
 from app.cashier.notices import Notice, keep_notice
 from app.cashier.players import issue_token, open_account, token_hash
 from app.cashier.refusal_log import log_refusal
 from app.ledger.accounts import ChangeNote
 from app.ledger.transaction import Ledger
-from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType
+from app.wallet.adjustments import AdjustmentReason
+from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType, Pocket
 from app.wallet.facts import Policy
+from app.wallet.inbox import ExceptionKind
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
+from app.wallet.operators import Operator, Role, Via
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
@@ -101,6 +106,7 @@ class Storyteller:
             for line in STORY.strip().splitlines():
                 await self._line(*line.split())
             await self._aside()
+            await self._by_hand()
         finally:
             await self.ledger.close()
 
@@ -184,6 +190,27 @@ class Storyteller:
                     self.now, "{}",
                 ),
             )  # fmt: skip
+
+    async def _by_hand(self) -> None:
+        """Two people pay a win whose bet never came; the rest waits in the inbox."""
+        self.now = datetime(2026, 3, 5, 14, tzinfo=UTC)
+        mira, noah = (
+            Operator(name, is_verified=True, roles=frozenset(Role), via=Via.PAGE, source="10.0.0.7")
+            for name in ("mira", "noah")
+        )
+        request = Request(
+            "anna", Direction.CREDIT, Pocket.REAL, "25.00", AdjustmentReason.REFUSED_MOVEMENT,
+            "T-118", settles="w-10",
+        )  # fmt: skip
+        preview = await propose(self.ledger, mira, request)
+        assert isinstance(preview, Preview)
+        self.now += timedelta(minutes=20)
+        number = preview.adjustment.adjustment_id
+        assert isinstance(await approve(self.ledger, noah, number, solo_max={}), Approved)
+        await collect(self.ledger)
+        for exception in await inbox(self.ledger, kind=ExceptionKind.UNCOVERED_CANCEL):
+            if exception.transaction_id == "s-14":
+                await take(self.ledger, mira, exception.exception_id)
 
 
 def _movement(

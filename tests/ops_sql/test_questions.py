@@ -10,8 +10,8 @@ from tests.ops_sql.questions import PAGE, Question, questions
 ASKED = questions()
 
 
-def test_there_are_twenty_one_questions_in_order() -> None:
-    assert [question.number for question in ASKED] == list(range(1, 22))
+def test_there_are_twenty_three_questions_in_order() -> None:
+    assert [question.number for question in ASKED] == list(range(1, 24))
 
 
 @pytest.mark.parametrize("question", ASKED, ids=lambda q: f"{q.number:02}")

@@ -11,7 +11,8 @@ GROUP BY r.currency HAVING sum(r.ggr) <> max(h.balance)
 
 MONEY_IN_IS_SOMEWHERE = """
 SELECT d.currency
-FROM (SELECT currency, sum(deposits - withdrawals - ngr - tips + corrections) AS left_over
+FROM (SELECT currency,
+             sum(deposits - withdrawals - ngr - tips + corrections + adjustments) AS left_over
       FROM ops.daily_movements GROUP BY currency) d
 LEFT JOIN (SELECT currency, sum(result) AS result
            FROM ops.daily_streamer_revenue GROUP BY currency) s USING (currency)
@@ -34,7 +35,7 @@ def test_the_ggr_of_all_days_is_what_the_games_account_holds(psql: Psql) -> None
 
 
 def test_what_was_paid_in_is_paid_out_owed_or_earned(psql: Psql) -> None:
-    """Deposits less withdrawals = balances + NGR + tips - corrections + the streamers' result."""
+    """What was paid in, corrected and adjusted is owed to players, or was earned."""
     assert psql.rows(MONEY_IN_IS_SOMEWHERE) == []
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.wallet.balance import EMPTY, Pockets
 from app.wallet.decision import decide_all
-from app.wallet.events import RULES, Direction, EventType, Part
+from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType, Part
 from app.wallet.facts import Facts, Policy, Wallet
 from app.wallet.journal import CHAIN_START, JournalEntry
 from app.wallet.limits import NO_LIMITS, Limits, Usage
@@ -70,7 +70,7 @@ def movement(
     usual = Direction.DEBIT if kind in DEBITS else Direction.CREDIT
     way = Direction(direction) if direction else usual
     number = next(deliveries)
-    is_cashier = RULES[kind].is_cashier
+    is_cashier = kind not in GAME_EVENT_TYPES
     scope = (policy or Policy()).key_scope
     facet = "" if is_cashier else facet_of(kind, way, scope)
     return Movement(

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from app.wallet.balance import StakeOrder
 from app.wallet.early_aborts import OvertakenBet
-from app.wallet.events import RULES, Direction, EventType, is_allowed
+from app.wallet.events import GAME_EVENT_TYPES, Direction, EventType, is_allowed
 from app.wallet.facts import Policy, RuleVersion
 from app.wallet.limits import Limits
 from app.wallet.movement import KeyScope, Movement
 from tests.wallet.story import EXPIRED, LIVE, UNKNOWN, Story, movement
 
 PLAYERS = ("anna", "boris")
-GAME_TYPES = sorted(kind for kind, rule in RULES.items() if not rule.is_cashier)
+GAME_TYPES = sorted(GAME_EVENT_TYPES)
 
 # What is drawn oftener stands here oftener.
 _ROUND = [

@@ -204,9 +204,10 @@ def test_streamer_money_is_kept_out_of_the_games_account() -> None:
         assert (account is HouseAccount.STREAMERS) is is_streamer
 
 
-def test_the_cashiers_four_are_not_for_the_game_side() -> None:
-    cashiers = set(EventType) - GAME_EVENT_TYPES
-    assert {kind.value for kind in cashiers} == {
+def test_the_cashiers_four_and_adjustments_are_not_for_the_game_side() -> None:
+    others = set(EventType) - GAME_EVENT_TYPES
+    assert {kind.value for kind in others} == {
+        "Adjustment",
         "Deposit",
         "Withdrawal",
         "BonusGrant",

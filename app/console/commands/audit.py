@@ -1,6 +1,8 @@
 """`wallet audit`: checks every invariant of the ledger while the service runs."""
 
 import json
+import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,15 +12,21 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.text import Text
 
 from app.cashier.audit import CONNECTIONS, Breach, Findings, UnknownPlayerError, audit
+from app.cashier.upkeep import remember_audit
+from app.console.acting import acting_operator
 from app.console.arguments import checked_moment, checked_text, read_moment
 from app.console.commands.seals import known_keys, seals_of
 from app.console.database import reach, ready_database
-from app.console.errors import ConsoleError
+from app.console.errors import ConsoleError, DatabaseAwayError
 from app.console.output.layout import Rows
-from app.console.output.printer import AsJson, print_json, show, watched_errors
+from app.console.output.printer import AsJson, hint, print_json, show, watched_errors
+from app.ledger.transaction import Ledger
 from app.settings import load_database_settings
 
 EXIT_BROKEN = 1
+
+REMEMBERING = timedelta(seconds=3)
+"""A standby can be audited, and not be written to."""
 
 Since = Annotated[
     str | None,
@@ -62,6 +70,7 @@ def audit_command(
     keys = known_keys(settings, key or ())
     outside = None if against is None else seals_of(against)
     begin = None if since is None else read_moment(since)
+    ran_at, began = datetime.now(UTC), time.monotonic_ns()
     with ready_database(settings) as database, _bar() as bar:
         task = bar.add_task("auditing", total=None)
         try:
@@ -78,12 +87,34 @@ def audit_command(
             )
         except UnknownPlayerError as error:
             raise ConsoleError(str(error)) from error
+        took = timedelta(microseconds=(time.monotonic_ns() - began) // 1000)
+        if player is None:
+            _remember(database.service_url, findings, ran_at, begin, took)
     if as_json:
         print_json(json.loads(json.dumps(_as_dict(findings), default=_plain)))
     else:
         _show(findings)
     if not findings.is_clean:
         raise typer.Exit(EXIT_BROKEN)
+
+
+def _remember(
+    url: str, findings: Findings, ran_at: datetime, since: datetime | None, took: timedelta
+) -> None:
+    """Keep what was found, where the database lets us; what was found is told in any case."""
+
+    async def work() -> None:
+        ledger = Ledger(url, pool_size=2, deadline=REMEMBERING)
+        try:
+            by = acting_operator().noted_as
+            await remember_audit(ledger, findings, ran_at=ran_at, since=since, took=took, by=by)
+        finally:
+            await ledger.close()
+
+    try:
+        reach(work())
+    except DatabaseAwayError as error:
+        hint(f"This run is not remembered for `wallet status`: {error}")
 
 
 def _bar() -> Progress:

@@ -58,6 +58,11 @@ def say(words: str) -> None:
     _write(sys.stdout, "\n".join(map(visible, words.split("\n"))) + "\n")
 
 
+def print_line(text: str) -> None:
+    """Print one line of JSON for a program that reads line by line."""
+    _write(sys.stdout, visible_json(text, ascii_only=not _takes_all(sys.stdout)) + "\n")
+
+
 def complain(words: object) -> None:
     """Print an error as one line on standard error."""
     with suppress(OutputLostError):

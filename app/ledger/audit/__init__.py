@@ -9,7 +9,9 @@ from typing import Final
 
 from app.ledger.audit import (
     accounts,
+    adjustments,
     early_aborts,
+    exceptions,
     journal,
     operators,
     rounds,
@@ -31,6 +33,8 @@ def _checks(scope: Scope) -> tuple[Check, ...]:
         *early_aborts.checks(scope),
         *accounts.checks(scope),
         *operators.checks(scope),
+        *adjustments.checks(scope),
+        *exceptions.checks(scope),
     )
 
 

@@ -5,6 +5,7 @@ batch of movements uses:
 
 1. `facts_for`  FACTS          keys, wallets, sessions, rounds and their histories: everything, once
 2. `record`     RECORD         keys, journal, wallets, rounds, refusals, if all facts still hold
+                RECORD_ADJUSTMENT  the same of an adjustment, with its approval
                 CONFIRM        instead, if nothing is written and a standby must have what is told
 
 Run under locks, `facts_for` begins with LOCK_WALLETS. Either way the facts are read outside of the
@@ -16,7 +17,7 @@ decision.
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from app.ledger.money import statements
 from app.ledger.money.facts import IN_ROUNDS, NEEDS_HISTORY, Known, known_of
@@ -58,6 +59,19 @@ class Send(Protocol):
         self, connection: "Connection", statement: str, /, *arguments: object
     ) -> None:
         """Return when it is committed."""
+
+
+class Approval(NamedTuple):
+    """The approval of an adjustment, recorded in the transaction of its movement."""
+
+    adjustment_id: int
+    decided_by: str
+    is_verified: bool
+    via: str
+    came_from: str
+    note: str | None
+    solo_max: str
+    """what one person alone may move in the adjustment's currency, in major units"""
 
 
 class Book:
@@ -157,9 +171,11 @@ class MoneyBook:
         decisions: Decisions,
         policy: Policy,
         refusals: Sequence[RefusalRecord] = (),
+        approval: Approval | None = None,
     ) -> None:
         """Write the decisions; without locks, this is a transaction of its own.
 
+        An `approval` is written with the adjustment that it approves, if that moves anything.
         The database raises FACTS_STALE, and keeps nothing, where a fact has changed since it was
         read, and SETTINGS_DIFFER where `policy` is not what it remembers.
         """
@@ -168,7 +184,11 @@ class MoneyBook:
             arguments = _arguments(known, decisions, policy, refusals, returned)
             self.is_writing = True
             async with self._write() as connection:
-                await self._send(connection, statements.RECORD, *arguments)
+                if approval is None:
+                    await self._send(connection, statements.RECORD, *arguments)
+                else:
+                    whole = (*arguments, *approval)
+                    await self._send(connection, statements.RECORD_ADJUSTMENT, *whole)
         elif known.waits_for_standby and any(map(_tells_of_what_stands, decisions.receipts)):
             async with self._write() as connection:
                 await self._send(connection, statements.CONFIRM)

@@ -2,6 +2,7 @@
 
 1. FACTS          all facts that decide a batch, in one statement and so one snapshot; no locks
 2. RECORD         writes the decisions, if all of these facts still hold
+   RECORD_ADJUSTMENT  the same of an adjustment, together with its approval
    LOCK_WALLETS   before FACTS, where the batch is run again under locks
    FENCE          before that, if it is unknown whether an attempt was committed
    CONFIRM        instead of RECORD, if a batch writes nothing and a standby must have the entries
@@ -157,6 +158,14 @@ SELECT record_movements_v1(
     $7::text::session_row_v1[], $8::text::position_row_v1[], $9)
 """
 
+RECORD_ADJUSTMENT: Final = """
+SELECT record_adjustment_v1(
+    $1::text::decision_settings_v1, $2::text::wallet_row_v1[], $3::text::journal_row_v1[],
+    $4::text::round_row_v1[], $5::text::early_abort_row_v1[], $6::text::refusal_row_v1[],
+    $7::text::session_row_v1[], $8::text::position_row_v1[], $9,
+    ROW($10, $11, $12, $13, $14, $15, $16::text::numeric)::adjustment_approval_v1)
+"""
+
 FACTS_STALE: Final = "WF001"
 """The SQLSTATE of `record_movements_v1` where a fact has changed since it was read."""
 
@@ -165,6 +174,9 @@ NOT_SERIALIZABLE: Final = "WF003"
 
 SETTINGS_DIFFER: Final = "WF002"
 """The SQLSTATE of `record_movements_v1` where the caller's settings are not the ledger's."""
+
+ADJUSTMENT_NOT_OPEN: Final = "WF004"
+"""The SQLSTATE of `record_adjustment_v1` where somebody decided meanwhile, or it expired."""
 
 CONFIRM: Final = """
 SELECT CASE WHEN pg_current_xact_id() IS NOT NULL

@@ -5,7 +5,13 @@ of player data, so that the tables can be distributed by player; only a transact
 and its uniqueness is a table of its own.
 """
 
+from app.ledger.tables.adjustments import adjustment_decisions, adjustments
 from app.ledger.tables.columns import metadata
+from app.ledger.tables.exceptions import (
+    exception_collections,
+    exception_steps,
+    exceptions,
+)
 from app.ledger.tables.journal import movements, transaction_keys, unanswered
 from app.ledger.tables.operators import (
     operator_actions,
@@ -32,6 +38,7 @@ from app.ledger.tables.settings import (
     event_types,
     ledger_settings,
 )
+from app.ledger.tables.upkeep import audit_runs, backup_notes
 
 __all__ = [
     "APPEND_ONLY",
@@ -40,11 +47,18 @@ __all__ = [
     "OWNED_BY_MIGRATIONS",
     "account_changes",
     "account_openings",
+    "adjustment_decisions",
+    "adjustments",
     "applied_views",
+    "audit_runs",
+    "backup_notes",
     "decision_setting_changes",
     "decision_settings",
     "early_aborts",
     "event_types",
+    "exception_collections",
+    "exception_steps",
+    "exceptions",
     "ledger_settings",
     "maintenance_notices",
     "metadata",

@@ -16,6 +16,11 @@ APPEND_ONLY: Final = (
     "operator_actions",
     "seals",
     "sealed_heads",
+    "adjustments",
+    "adjustment_decisions",
+    "exception_steps",
+    "audit_runs",
+    "backup_notes",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 
@@ -64,5 +69,7 @@ CHANGEABLE: Final = {
         "disabled_at",
     ),
     "operator_sessions": ("used_at", "ended_at"),
+    "exceptions": ("state", "taken_by", "closed_at", "closed_by"),
+    "exception_collections": ("collected_until", "ran_at"),
 }
 """The columns that the service may change of a row that is there; it may change no others."""

@@ -51,6 +51,7 @@ SELECT t.day,
        round(v.turnover - v.payments - v.bonuses - v.promotions, t.scale) AS ngr,
        round(v.tips, t.scale) AS tips,
        round(v.corrections, t.scale) AS corrections,
+       round(v.adjustments, t.scale) AS adjustments,
        round(v.deposits, t.scale) AS deposits,
        round(v.withdrawals, t.scale) AS withdrawals
 FROM (
@@ -79,6 +80,7 @@ CROSS JOIN LATERAL (
            CASE e.counts_as WHEN 'promotions' THEN t.gained ELSE 0 END AS promotions,
            CASE e.counts_as WHEN 'tips' THEN -t.gained ELSE 0 END AS tips,
            CASE e.counts_as WHEN 'corrections' THEN t.gained ELSE 0 END AS corrections,
+           CASE e.counts_as WHEN 'adjustments' THEN t.gained ELSE 0 END AS adjustments,
            CASE e.counts_as WHEN 'deposits' THEN t.gained ELSE 0 END AS deposits,
            CASE e.counts_as WHEN 'withdrawals' THEN -t.gained ELSE 0 END AS withdrawals
 ) AS v;
@@ -92,7 +94,7 @@ COMMENT ON COLUMN ops.daily_movements.game_id IS
     'The game; one and the same for all sports bets; null where no game is named';
 COMMENT ON COLUMN ops.daily_movements.event_type IS 'What moved the money, as the contracts spell it';
 COMMENT ON COLUMN ops.daily_movements.counts_as IS
-    'The figure it counts in: turnover, payments, bonuses, promotions, tips, corrections, deposits or withdrawals; streamer_turnover and streamer_payments stand in ops.daily_streamer_revenue';
+    'The figure it counts in: turnover, payments, bonuses, promotions, tips, corrections, adjustments, deposits or withdrawals; streamer_turnover and streamer_payments stand in ops.daily_streamer_revenue';
 COMMENT ON COLUMN ops.daily_movements.is_streamer IS
     'Whether it is streamer money, which no figure of revenue contains';
 COMMENT ON COLUMN ops.daily_movements.movements IS 'How many movements were accepted';
@@ -111,6 +113,8 @@ COMMENT ON COLUMN ops.daily_movements.ngr IS
 COMMENT ON COLUMN ops.daily_movements.tips IS 'Tips to dealers: neither turnover nor revenue';
 COMMENT ON COLUMN ops.daily_movements.corrections IS
     'technicalFix, what players gained less what they lost: not revenue, and worth a look each';
+COMMENT ON COLUMN ops.daily_movements.adjustments IS
+    'What two people of the operator moved by hand, what players gained less what they lost: in no other figure';
 COMMENT ON COLUMN ops.daily_movements.deposits IS 'What players paid in';
 COMMENT ON COLUMN ops.daily_movements.withdrawals IS 'What players took out';
 
@@ -129,11 +133,11 @@ SELECT day,
        sum(tips) AS tips,
        sum(corrections) AS corrections
 FROM ops.daily_movements
-WHERE NOT is_streamer AND counts_as NOT IN ('deposits', 'withdrawals')
+WHERE NOT is_streamer AND counts_as NOT IN ('deposits', 'withdrawals', 'adjustments')
 GROUP BY day, currency, game_id;
 
 COMMENT ON VIEW ops.daily_revenue IS
-    'Turnover, GGR and NGR by day, currency and game; streamer money and the cashier left out. The terms and the day are those of ops.daily_movements';
+    'Turnover, GGR and NGR by day, currency and game; streamer money, the cashier and adjustments left out. The terms and the day are those of ops.daily_movements';
 COMMENT ON COLUMN ops.daily_revenue.day IS 'The UTC day on which the ledger decided';
 COMMENT ON COLUMN ops.daily_revenue.currency IS 'The currency';
 COMMENT ON COLUMN ops.daily_revenue.game_id IS 'The game; null: what belongs to no game, such as bonuses';

@@ -1,0 +1,77 @@
+"""The watch: what a serving process looks at from time to time for its metrics, beside its work.
+
+Every `EVERY` it asks whether it could serve, brings the inbox up to date unless another process has
+just done so, and reads the counts of the inbox, the adjustments that wait, and the last audit and
+backup. While the database is away, what was seen last stays.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from app.cashier.inbox import collect, open_counts
+from app.cashier.readiness import why_not_ready
+from app.ledger.adjustments import count_waiting
+from app.ledger.errors import LedgerError
+from app.ledger.money.book import Book
+from app.ledger.transaction import Ledger
+from app.ledger.upkeep import LastUpkeep, last_upkeep
+from app.wallet.inbox import ExceptionKind, OpenCount
+
+EVERY: Final = timedelta(seconds=15)
+
+NO_UPKEEP: Final = LastUpkeep(None, None, None)
+
+
+class Seen(NamedTuple):
+    """What the watch saw last."""
+
+    is_ready: bool = False
+    inbox: Mapping[ExceptionKind, OpenCount] = dict.fromkeys(ExceptionKind, OpenCount(0, 0))
+    adjustments_waiting: int = 0
+    upkeep: LastUpkeep = NO_UPKEEP
+
+
+class Watch:
+    """Looks at the ledger from time to time until it is closed."""
+
+    def __init__(self, ledger: Ledger, *, every: timedelta = EVERY) -> None:
+        """Look at nothing before `begin`."""
+        self.seen = Seen()
+        self._ledger = ledger
+        self._every = every
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Look now, and from time to time from now on."""
+        self._task = asyncio.create_task(self._keep_looking())
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def look(self) -> None:
+        """Look once."""
+        is_ready = await why_not_ready(self._ledger) is None
+        self.seen = self.seen._replace(is_ready=is_ready)
+        if not is_ready:
+            return
+        with suppress(LedgerError):
+            await collect(self._ledger, not_within=self._every)
+            inbox = await open_counts(self._ledger)
+            waiting, upkeep = await self._ledger.read_only(_waiting_and_upkeep, confirmed=False)
+            self.seen = Seen(is_ready, inbox, waiting, upkeep)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(self._every.total_seconds())
+
+
+async def _waiting_and_upkeep(book: Book) -> tuple[int, LastUpkeep]:
+    return await count_waiting(book), await last_upkeep(book)

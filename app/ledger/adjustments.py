@@ -1,0 +1,275 @@
+"""Requests for adjustments, their decisions, and the refused movements that they may settle.
+
+1. `keep_request`       appends a request, and returns its number
+2. `find_adjustment`    one request, with its decision
+3. `list_adjustments`   the latest of a state
+4. `keep_rejection`     appends the decision that nothing is to be moved; an approval is appended by
+                        `record_adjustment_v1`, in the transaction of its movement
+5. `count_waiting`      the requests that wait for a decision
+6. `refused_under`      the movements of a player that were refused under a transaction id
+"""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.ledger.money.book import Book
+from app.ledger.money.rows import minor
+from app.wallet.adjustments import (
+    Adjustment,
+    AdjustmentReason,
+    AdjustmentState,
+    RefusedMovement,
+    Signature,
+)
+from app.wallet.balance import Pockets
+from app.wallet.events import Direction, Pocket
+from app.wallet.money import Currency, Minor
+from app.wallet.movement import Key
+from app.wallet.operators import Operator
+
+if TYPE_CHECKING:
+    import asyncpg
+
+
+class Wanted(NamedTuple):
+    """What is asked for, checked against the player's currency."""
+
+    player_id: int
+    direction: Direction
+    pocket: Pocket
+    amount: Minor
+    currency: Currency
+    reason: AdjustmentReason
+    ticket: str
+    note: str | None
+    settles: RefusedMovement | None
+
+
+class RefusedUnderId(NamedTuple):
+    """A movement of a player that was refused under a transaction id."""
+
+    source: str
+    event_type: str
+    direction: str
+    amount: str
+    """in major units, as sent"""
+    event_id: str | None
+    is_final: bool
+    holder: str | None
+    """What holds its key now: None, `accepted`, `adjusted`, or `refused` for ever.
+
+    An entry of the narrow key scope holds it too, if it has the same event type and direction.
+    """
+    is_wide: bool
+    """whether the holder has the key in its wide form, so that no adjustment can take it"""
+
+
+_KEEP: Final = """
+INSERT INTO adjustments (player_id, direction, pocket, currency, scale, amount, reason, ticket,
+    note, source, transaction_id, facet, event_id, proposed_by, proposed_is_verified, proposed_via,
+    proposed_from, proposed_at, expires_at)
+SELECT $1, $2, $3, $4, $5, $6::text::numeric, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+       n.moment, n.moment + $18::interval
+FROM (SELECT coalesce($19::timestamptz, now()) AS moment) n
+RETURNING adjustment_id
+"""
+
+_ADJUSTMENT: Final = """
+SELECT a.adjustment_id, a.player_id, p.user_id, a.direction, a.pocket, a.amount::text, a.currency,
+       a.scale, a.reason, a.ticket, a.note, a.source, a.transaction_id, a.facet, a.event_id,
+       a.proposed_by, a.proposed_is_verified, a.proposed_via, a.proposed_from, a.proposed_at,
+       a.expires_at, d.decision, d.decided_by, d.decided_is_verified, d.decided_via,
+       d.decided_from, d.decided_at, d.note AS decision_note, d.position,
+       coalesce($1::timestamptz, now()) >= a.expires_at AS is_late
+FROM adjustments a
+JOIN players p ON p.player_id = a.player_id
+LEFT JOIN adjustment_decisions d ON d.adjustment_id = a.adjustment_id
+"""
+
+_FIND: Final = f"{_ADJUSTMENT} WHERE a.adjustment_id = $2"
+
+_STATE: Final = """
+coalesce(d.decision, CASE WHEN coalesce($1::timestamptz, now()) >= a.expires_at
+                          THEN 'expired' ELSE 'open' END)
+"""
+
+_LIST: Final = f"""{_ADJUSTMENT}
+WHERE ($2::text IS NULL OR {_STATE} = $2) AND ($3::text IS NULL OR p.user_id = $3)
+ORDER BY a.adjustment_id DESC LIMIT $4
+"""
+
+_REJECT: Final = """
+INSERT INTO adjustment_decisions (adjustment_id, decision, decided_by, decided_is_verified,
+    decided_via, decided_from, decided_at, note, solo_max)
+VALUES ($1, 'rejected', $2, $3, $4, $5, coalesce($7::timestamptz, now()), $6, 0)
+ON CONFLICT DO NOTHING RETURNING true
+"""
+
+_WAITING: Final = """
+SELECT count(*) FROM adjustments a
+WHERE a.expires_at > coalesce($1::timestamptz, now())
+  AND NOT EXISTS (
+      SELECT FROM adjustment_decisions d WHERE d.adjustment_id = a.adjustment_id OFFSET 0)
+"""
+
+_POCKETS: Final = "SELECT real::text, bonus::text FROM wallets WHERE player_id = $1"
+
+_REFUSED: Final = """
+SELECT DISTINCT ON (r.source, r.event_type, r.direction)
+       r.source, r.event_type, r.direction, r.amount, r.event_id, r.is_final,
+       CASE WHEN k.decision IS NULL THEN NULL
+            WHEN k.event_type = 'Adjustment' THEN 'adjusted'
+            WHEN k.decision = 'ACCEPTED' THEN 'accepted'
+            ELSE 'refused' END AS holder,
+       coalesce(k.facet <> '', false) AS is_wide
+FROM (
+    SELECT f.source, f.event_type, f.direction, f.amount, f.event_id, false AS is_final,
+           f.ledger_time
+    FROM refusals f
+    WHERE f.transaction_id = $1 AND f.user_id = $2 AND f.event_type IS NOT NULL
+      AND f.direction IN ('debit', 'credit') AND f.amount IS NOT NULL
+    UNION ALL
+    SELECT m.source, m.event_type, m.direction, round(m.amount, m.scale)::text, m.event_id, true,
+           m.ledger_time
+    FROM transaction_keys t
+    JOIN movements m ON m.player_id = t.player_id AND m.position = t.position
+    JOIN players p ON p.player_id = m.player_id AND p.user_id = $2
+    WHERE t.source = ANY($3::text[]) AND t.transaction_id = $1 AND m.decision <> 'ACCEPTED'
+) r
+LEFT JOIN LATERAL (
+    SELECT m.decision, m.event_type, t.facet
+    FROM transaction_keys t
+    JOIN movements m ON m.player_id = t.player_id AND m.position = t.position
+    WHERE t.source = r.source AND t.transaction_id = $1
+      AND (t.facet = r.event_type || ':' || r.direction
+           OR (t.facet = '' AND (m.event_type, m.direction) = (r.event_type, r.direction)))
+    ORDER BY t.facet DESC LIMIT 1
+) k ON true
+ORDER BY r.source, r.event_type, r.direction, r.ledger_time DESC
+"""
+
+
+async def keep_request(book: Book, wanted: Wanted, operator: Operator, life: timedelta) -> int:
+    """Append a request, and return its number."""
+    settles = wanted.settles
+    source, transaction_id, facet = settles.key if settles else (None, None, None)
+    number: int = await book.connection.fetchval(
+        _KEEP,
+        wanted.player_id,
+        wanted.direction.value,
+        wanted.pocket.value,
+        wanted.currency.code,
+        wanted.currency.scale,
+        wanted.currency.text(wanted.amount),
+        wanted.reason.value,
+        wanted.ticket,
+        wanted.note,
+        source,
+        transaction_id,
+        facet,
+        settles.event_id if settles else None,
+        operator.name,
+        operator.is_verified,
+        operator.via.value,
+        operator.source,
+        life,
+        book.now_given(),
+    )
+    return number
+
+
+async def find_adjustment(book: Book, adjustment_id: int) -> Adjustment | None:
+    """Return a request with its decision, or None."""
+    row = await book.connection.fetchrow(_FIND, book.now_given(), adjustment_id)
+    return None if row is None else _adjustment_of(row)
+
+
+async def list_adjustments(
+    book: Book, *, state: AdjustmentState | None, user_id: str | None, count_max: int
+) -> list[Adjustment]:
+    """Return the latest requests, of one state and one player or (None) of all."""
+    rows = await book.connection.fetch(
+        _LIST, book.now_given(), state.value if state else None, user_id, count_max
+    )
+    return [_adjustment_of(row) for row in rows]
+
+
+async def keep_rejection(
+    book: Book, adjustment_id: int, operator: Operator, note: str | None
+) -> bool:
+    """Append a rejection; False: the request was decided already."""
+    is_kept = await book.connection.fetchval(
+        _REJECT,
+        adjustment_id,
+        operator.name,
+        operator.is_verified,
+        operator.via.value,
+        operator.source,
+        note,
+        book.now_given(),
+    )
+    return is_kept is True
+
+
+async def count_waiting(book: Book) -> int:
+    """Count the requests that wait for a decision."""
+    waiting: int = await book.connection.fetchval(_WAITING, book.now_given())
+    return waiting
+
+
+async def pockets_of(book: Book, player_id: int, currency: Currency) -> Pockets:
+    """Return a player's pockets now."""
+    row = await book.connection.fetchrow(_POCKETS, player_id)
+    if row is None:
+        raise AssertionError("a player has a wallet")
+    return Pockets(minor(row["real"], currency), minor(row["bonus"], currency))
+
+
+async def refused_under(
+    book: Book, transaction_id: str, user_id: str, sources: list[str]
+) -> list[RefusedUnderId]:
+    """Return what was refused for a player under an id, the latest of each source and kind.
+
+    `sources` are those in which refusals for ever are looked up.
+    """
+    rows = await book.connection.fetch(_REFUSED, transaction_id, user_id, sources)
+    return [RefusedUnderId(*row) for row in rows]
+
+
+def _adjustment_of(row: "asyncpg.Record") -> Adjustment:
+    currency = Currency(row["currency"], row["scale"])
+    settles = None
+    if row["source"] is not None:
+        key = Key(row["source"], row["transaction_id"], row["facet"])
+        settles = RefusedMovement(key, row["event_id"])
+    decided = None
+    state = AdjustmentState.EXPIRED if row["is_late"] else AdjustmentState.OPEN
+    if row["decision"] is not None:
+        state = AdjustmentState(row["decision"])
+        decided = _signature_of(row, "decided")
+    return Adjustment(
+        row["adjustment_id"],
+        row["player_id"],
+        row["user_id"],
+        Direction(row["direction"]),
+        Pocket(row["pocket"]),
+        minor(row["amount"], currency),
+        currency,
+        AdjustmentReason(row["reason"]),
+        row["ticket"],
+        row["note"],
+        settles,
+        _signature_of(row, "proposed"),
+        row["expires_at"],
+        state,
+        decided,
+        row["decision_note"],
+        row["position"],
+    )
+
+
+def _signature_of(row: "asyncpg.Record", what: str) -> Signature:
+    at: datetime = row[f"{what}_at"]
+    return Signature(
+        row[f"{what}_by"], row[f"{what}_is_verified"], row[f"{what}_via"], row[f"{what}_from"], at
+    )
