@@ -229,6 +229,7 @@ def build_backoffice(settings: Settings, database_url: str, ops_url: str) -> Ser
             ),
             OpsViews(ops_url, pool_size=BACKOFFICE_CONNECTIONS),
             source_of=source_of,
+            adjust_solo_max=settings.adjust_solo_max,
             limit_cooling=timedelta(seconds=settings.limit_cooling_seconds),
             is_demo=settings.demo,
             version=VERSION,

@@ -4,7 +4,7 @@ No answer shows how it failed: the request's id leads to the line in the log.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -79,6 +79,7 @@ def backoffice_app(
     views: OpsViews,
     *,
     source_of: Callable[[Request], str],
+    adjust_solo_max: Mapping[str, str],
     limit_cooling: timedelta,
     is_demo: bool,
     version: str,
@@ -92,6 +93,7 @@ def backoffice_app(
         source_of,
         Figures(lambda: today_of(views), fresh_seconds=TODAY_SECONDS, shown_seconds=60),
         Figures(lambda: risk_of(views), fresh_seconds=RISK_SECONDS, shown_seconds=300),
+        adjust_solo_max,
         limit_cooling,
         is_demo,
     )

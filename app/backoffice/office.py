@@ -1,6 +1,6 @@
 """What the pages need: the ledger for acts, the views for reading, and how people sign in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,6 +25,8 @@ class Office:
     """the address that a request comes from"""
     today: Figures[Today]
     risk: Figures[Risk]
+    adjust_solo_max: Mapping[str, str]
+    """what one person alone may move by an adjustment, by currency"""
     limit_cooling: timedelta
     is_demo: bool
     """people have no second factor, and the cookie may go over plain HTTP"""

@@ -19,6 +19,8 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 NAVIGATION: Final = (
     ("/", "Search", Permission.LOOK.name),
+    ("/inbox", "Inbox", Permission.LOOK.name),
+    ("/adjustments", "Adjustments", Permission.LOOK.name),
     ("/today", "Today", Permission.REPORT.name),
     ("/risk", "Risk", Permission.RISK.name),
     ("/actions", "Who did what", Permission.ACTIONS.name),
@@ -28,6 +30,10 @@ NAVIGATION: Final = (
 SHORT_LENGTH: Final = 24
 SHORT_BEGINNING: Final = 10
 """In a table; the end of an id tells more than its beginning."""
+
+LATE_SECONDS: Final = 4 * 3600
+TOO_LATE_SECONDS: Final = 24 * 3600
+"""When an exception is shown as late: half a shift, and a day."""
 
 AGES: Final = ((86400, "d"), (3600, "h"), (60, "min"))
 
@@ -45,6 +51,7 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.filters.update(
+            heat=heat,
             milliseconds=milliseconds,
             seen=seen,
             short=short,
@@ -130,6 +137,16 @@ def milliseconds(duration: timedelta | None) -> str:
     if duration is None:
         return "–"
     return f"{max(duration // timedelta(milliseconds=1), 0):,d} ms"
+
+
+def heat(since: datetime | int) -> str:
+    """Return the colour of an age, given as a moment or in seconds: calm, late, or too late."""
+    seconds = since
+    if isinstance(since, datetime):
+        seconds = int((datetime.now(UTC) - since).total_seconds())
+    if seconds >= TOO_LATE_SECONDS:
+        return "bad"
+    return "warn" if seconds >= LATE_SECONDS else "info"
 
 
 def count(number: int | None) -> str:

@@ -17,10 +17,9 @@ from app.cashier.inbox import (
     show_case,
     take,
 )
-from app.console.acting import acting_operator
 from app.console.arguments import checked_text
 from app.console.errors import ConsoleError
-from app.console.ledger_access import ask, commands
+from app.console.ledger_access import ask, commands, operator
 from app.console.output.ages import age
 from app.console.output.layout import Facts, Rows
 from app.console.output.printer import AsJson, outcome_stands, print_json, say
@@ -94,22 +93,25 @@ def show(number: Number, as_json: AsJson = False) -> None:
 @inbox_commands.command("take")
 def take_(number: Number, note: Note = None, as_json: AsJson = False) -> None:
     """Put your name to an exception, also in the place of somebody else's."""
-    _done(ask(lambda ledger: take(ledger, acting_operator(), number, note), changes=True), as_json)
+    by = operator()
+    _done(ask(lambda ledger: take(ledger, by, number, note), changes=True), as_json)
 
 
 @inbox_commands.command("release")
 def release_(number: Number, note: Note = None, as_json: AsJson = False) -> None:
     """Leave an exception that was taken to others."""
+    by = operator()
     _done(
-        ask(lambda ledger: release(ledger, acting_operator(), number, note), changes=True), as_json
+        ask(lambda ledger: release(ledger, by, number, note), changes=True), as_json
     )
 
 
 @inbox_commands.command("resolve")
 def resolve_(number: Number, note: Resolution, as_json: AsJson = False) -> None:
     """Close an exception for ever, with a note that says what was done."""
+    by = operator()
     _done(
-        ask(lambda ledger: resolve(ledger, acting_operator(), number, note), changes=True), as_json
+        ask(lambda ledger: resolve(ledger, by, number, note), changes=True), as_json
     )
 
 
