@@ -35,9 +35,7 @@ async def show(call: Call) -> Response:
         state=None if text == "any" else AdjustmentState(text),
         user_id=call.asked("player") or None,
     )
-    return call.page(
-        "adjustments.html", rows=rows, state=text, states=("any", *AdjustmentState)
-    )
+    return call.page("adjustments.html", rows=rows, state=text, states=("any", *AdjustmentState))
 
 
 async def show_one(call: Call) -> Response:

@@ -134,9 +134,7 @@ def approve_(number: Number, note: Note = None, as_json: AsJson = False) -> None
 def reject_(number: Number, note: Note = None, as_json: AsJson = False) -> None:
     """End a request without a movement; who asked for it may do so too."""
     by = operator()
-    rejected: Adjustment = _told(
-        ask(lambda ledger: reject(ledger, by, number, note), changes=True)
-    )
+    rejected: Adjustment = _told(ask(lambda ledger: reject(ledger, by, number, note), changes=True))
     with outcome_stands():
         if as_json:
             print_json(_record(rejected))

@@ -101,18 +101,14 @@ def take_(number: Number, note: Note = None, as_json: AsJson = False) -> None:
 def release_(number: Number, note: Note = None, as_json: AsJson = False) -> None:
     """Leave an exception that was taken to others."""
     by = operator()
-    _done(
-        ask(lambda ledger: release(ledger, by, number, note), changes=True), as_json
-    )
+    _done(ask(lambda ledger: release(ledger, by, number, note), changes=True), as_json)
 
 
 @inbox_commands.command("resolve")
 def resolve_(number: Number, note: Resolution, as_json: AsJson = False) -> None:
     """Close an exception for ever, with a note that says what was done."""
     by = operator()
-    _done(
-        ask(lambda ledger: resolve(ledger, by, number, note), changes=True), as_json
-    )
+    _done(ask(lambda ledger: resolve(ledger, by, number, note), changes=True), as_json)
 
 
 def _done(told: Case | NotDone, as_json: bool) -> None:
