@@ -22,7 +22,6 @@ from app.console.output.layout import Facts, Rows
 from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.console.output.printer import show as show_parts
 from app.console.output.records import pockets_record
-from app.console.output.words import moment, money, split
 from app.settings import load_database_settings
 from app.wallet.adjustments import (
     Adjustment,
@@ -32,6 +31,7 @@ from app.wallet.adjustments import (
 )
 from app.wallet.events import Direction, Pocket
 from app.wallet.refusals import Refusal
+from app.wallet.words import moment, money, split
 
 NOTE_LENGTH_MAX: Final = 1000
 

@@ -9,7 +9,7 @@ from app.cashier.upkeep import BackupNote, remember_backup
 from app.console.arguments import checked_moment, checked_text, read_moment
 from app.console.ledger_access import ask, commands, operator
 from app.console.output.printer import outcome_stands, say
-from app.console.output.words import moment
+from app.wallet.words import moment
 
 backups: Final = commands("backup", "What is known of backups.")
 

@@ -24,9 +24,9 @@ from app.console.output.ages import age
 from app.console.output.layout import Facts, Rows
 from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.console.output.printer import show as show_parts
-from app.console.output.words import moment
 from app.ledger.transaction import Ledger
 from app.wallet.inbox import WORDS, Exceptional, ExceptionKind
+from app.wallet.words import moment
 
 NOTE_LENGTH_MAX: Final = 1000
 
