@@ -81,6 +81,10 @@ reconcile-seeds: venv ## two hundred reports with faults of every kind: each is 
 fuzz-console: venv ## every command of the console, with every hostile value, on every kind of output
 	CONSOLE_FUZZ=all $(BIN)/pytest -n $(WORKERS) --timeout=900 $(ARGS) tests/console/test_fuzz.py
 
+.PHONY: screenshots
+screenshots: venv ## every page of the back office in a browser, light and dark, on a phone and at a desk
+	SCREENSHOTS=all $(BIN)/pytest -n 0 $(ARGS) tests/backoffice/test_browser.py
+
 .PHONY: format
 format: venv ## format the code, and mend what the linter can
 	$(BIN)/ruff format $(SOURCES)
@@ -111,6 +115,10 @@ bench: venv ## speed beside four opponents, about fifteen minutes (ARGS='--only 
 .PHONY: bench-quick
 bench-quick: venv ## about a minute: ratios only
 	$(BIN)/python -m bench --quick --rounds 2 --seconds 2 $(ARGS)
+
+.PHONY: pages
+pages: venv ## the median time of each page of the back office (ARGS='--movements 5000000')
+	$(BIN)/python -m bench.pages $(ARGS)
 
 .PHONY: bench-beside
 bench-beside: venv ## this checkout against another one, by turns, some five minutes (OTHER=FOLDER)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from app.backoffice.application import backoffice_app
 from app.cashier.account_changes import raise_rules
 from app.cashier.batching import Batcher
 from app.cashier.games import name_games_by_setting
@@ -39,6 +40,7 @@ from app.edges.callback.openapi import INTRODUCTION
 from app.edges.callback.platform_tokens import PlatformTokens
 from app.edges.http import request_id_header
 from app.edges.metrics import Metrics
+from app.edges.networks import caller_address
 from app.edges.pages.routes import pages
 from app.edges.probes import Readiness, probes_app
 from app.edges.transfer import endpoint as transfer
@@ -47,6 +49,7 @@ from app.edges.transfer.envelope import Agent, Envelopes
 from app.edges.transfer.handlers import Choices as TransferChoices
 from app.edges.transfer.handlers import Handlers as TransferHandlers
 from app.edges.transfer.one_time import OneTime
+from app.ledger.ops_views import OpsViews
 from app.ledger.transaction import Ledger
 from app.proof.keys import private_key
 from app.server.errors import AddressTakenError
@@ -59,12 +62,16 @@ from app.version import VERSION, build_id
 from app.wallet.balance import StakeOrder
 from app.wallet.early_aborts import OvertakenBet
 from app.wallet.facts import Policy
+from app.wallet.limit_terms import RaiseRules
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import KeyScope
 
 logger: Final = structlog.get_logger("main")
 
 Clock = Callable[[], datetime]
+
+BACKOFFICE_CONNECTIONS: Final = 6
+"""Of each role: a page asks for some seven things at once, and waits a little for the rest."""
 
 GARBAGE_THRESHOLD: Final = 10_000
 """The threshold of the garbage collector's youngest generation.
@@ -209,6 +216,35 @@ def build_serving_app(settings: Settings, database_url: str) -> Served:
     return build_app(settings, database_url, private_port=True)
 
 
+def build_backoffice(settings: Settings, database_url: str, ops_url: str) -> Served:
+    """Compose the back office: pages that act through the cashier and read the views."""
+    configure_logs()
+    if settings.demo:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    proxies = settings.proxy_networks
+
+    def source_of(request: Request) -> str:
+        peer = request.client.host if request.client else None
+        forwarded = request.headers.get("x-forwarded-for", "").encode()
+        return str(caller_address(peer, forwarded, proxies) or "unknown")
+
+    return Served(
+        backoffice_app(
+            Ledger(
+                database_url,
+                pool_size=BACKOFFICE_CONNECTIONS,
+                deadline=settings.deadline,
+            ),
+            OpsViews(ops_url, pool_size=BACKOFFICE_CONNECTIONS),
+            source_of=source_of,
+            adjust_solo_max=settings.adjust_solo_max,
+            raises=_raise_rules(settings),
+            is_demo=settings.demo,
+            version=VERSION,
+        )
+    )
+
+
 def _traces_if_wanted() -> Traces | None:
     """Return the traces if OpenTelemetry's variables are set and its packages are installed."""
     if not traces_wanted():
@@ -266,6 +302,12 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+def _raise_rules(settings: Settings) -> RaiseRules:
+    return raise_rules(
+        settings.limit_cooling_seconds, settings.limit_raise, settings.limit_cooling_by
+    )
+
+
 def _transfer_endpoint(
     settings: Settings, ledger: Ledger, batcher: Batcher, clock: Clock
 ) -> transfer.Endpoint:
@@ -275,9 +317,7 @@ def _transfer_endpoint(
         currencies={**ISO_CURRENCIES, **by_setting},
         token_life=timedelta(seconds=settings.token_life_seconds),
         token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
-        raises=raise_rules(
-            settings.limit_cooling_seconds, settings.limit_raise, settings.limit_cooling_by
-        ),
+        raises=_raise_rules(settings),
         deposit_check_is_required=settings.deposit_check == "required",
     )
     agents = {

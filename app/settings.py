@@ -108,6 +108,9 @@ class DatabaseSettings(BaseSettings):
     """A replica of the database for long reads (reports, the audit); unset: the database itself.
     No decision about money is ever read there."""
 
+    ops_database_url: SecretStr | None = None
+    """The same database, or a replica, for the back office's reading, as the role wallet_ops."""
+
     data_dir: Path = Path(".wallet")
     """Where the embedded PostgreSQL keeps its data."""
 
@@ -144,7 +147,9 @@ class DatabaseSettings(BaseSettings):
                 raise ValueError(fault)
         return value
 
-    @field_validator("database_url", "owner_database_url", "reports_database_url")
+    @field_validator(
+        "database_url", "owner_database_url", "reports_database_url", "ops_database_url"
+    )
     @classmethod
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
         """Accept the usual URL schemes, and refuse addresses that cannot be used."""
@@ -168,10 +173,16 @@ class Settings(DatabaseSettings):
     """The port the two contracts listen on."""
 
     private_host: str = "127.0.0.1"
-    """The address that metrics, health and the back office listen on."""
+    """The address that metrics and health listen on."""
 
     private_port: Port = 8081
-    """The port that metrics, health and the back office listen on."""
+    """The port that metrics and health listen on."""
+
+    backoffice_host: str = "127.0.0.1"
+    """The address the back office listens on."""
+
+    backoffice_port: Port = 8082
+    """The port the back office listens on."""
 
     callback_keys: Annotated[
         tuple[SecretStr, ...], NoDecode, BeforeValidator(settings_parsing.words)
@@ -408,6 +419,7 @@ def _refuse_weak_secrets(settings: Settings) -> None:
     for name, url in (
         ("DATABASE_URL", settings.database_url),
         ("OWNER_DATABASE_URL", settings.owner_database_url),
+        ("OPS_DATABASE_URL", settings.ops_database_url),
     ):
         if url is not None and settings_parsing.has_placeholder_password(url.get_secret_value()):
             raise SettingsError(f"{PREFIX}{name} must not have a password that is a placeholder.")
@@ -415,7 +427,11 @@ def _refuse_weak_secrets(settings: Settings) -> None:
 
 def _hold_the_demo_to_this_machine(settings: Settings) -> None:
     """Refuse to serve with public keys beyond this machine, or on a named database."""
-    for name, host in (("HOST", settings.host), ("PRIVATE_HOST", settings.private_host)):
+    for name, host in (
+        ("HOST", settings.host),
+        ("PRIVATE_HOST", settings.private_host),
+        ("BACKOFFICE_HOST", settings.backoffice_host),
+    ):
         if not _is_loopback(host):
             raise SettingsError(
                 f"{PREFIX}{name} must be a loopback address with --demo, whose keys are known to "

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -25,6 +26,8 @@ from app.wallet.further_limits import counters_of
 from app.wallet.journal import MICROSECOND, microseconds
 from app.wallet.limit_days import UTC_DAYS
 from app.wallet.limit_terms import (
+    DEFAULT_RAISE_RULES,
+    NO_TERM,
     Author,
     NotConfirmed,
     RaiseRules,
@@ -55,6 +58,12 @@ class AccountChange:
     confirm: tuple[str, ...] = ()
     """names of limits whose raise the player confirms"""
     language: str | None = None
+
+
+class Looser(Enum):
+    """Why a change would protect a player less than they are protected now."""
+
+    LIMIT = "the limit in force is as low, or lower"
 
 
 def raise_rules(
@@ -107,22 +116,60 @@ async def update_account(
         found = _of_agent(await find_account(book, user_id, for_change=True), agent)
         if isinstance(found, Refusal):
             return found
-        settings = await remembered_settings(book)
-        author = "" if note is None else note.source
-        after = _after(found, change, raises, author, settings.rule_version)
-        if isinstance(after, Refusal):
-            return after
-        await change_account(book, after)
-        begun = counters_of(after.terms) - counters_of(found.terms)
-        if begun:
-            player = after.player
-            days = limit_days(settings.limit_zone or UTC_DAYS.name)
-            await begin_counters(book, player.player_id, player.currency, begun, days, player.now)
-        if note is not None:
-            await note_change(book, after.player.player_id, note, _outcome(after))
-        return after
+        return await _changed(book, found, change, raises, note)
 
     return await run_once(ledger, work, request)
+
+
+async def restrict_account(
+    ledger: Ledger, user_id: str, change: AccountChange, note: ChangeNote
+) -> Account | Refusal | Looser:
+    """Change an account where that protects the player more, and record who did it.
+
+    Refusals: PLAYER_UNKNOWN, AMOUNT_TOO_FINE, EXCLUSION_RUNS, UPGRADE_UNFINISHED. Looser: a limit
+    would not be lower. Then nothing changes.
+    """
+
+    async def work(book: Book) -> Account | Refusal | Looser:
+        found = await find_account(book, user_id, for_change=True)
+        if found is None:
+            return Refusal.PLAYER_UNKNOWN
+        wanted = _limits_wanted(change.limits, found.player.currency)
+        if wanted is None:
+            return Refusal.AMOUNT_TOO_FINE
+        now = microseconds(found.player.now)
+        for name, amount in wanted.items():
+            in_force = found.terms.get(name, NO_TERM).at(now)
+            if amount is None or (in_force is not None and amount >= in_force):
+                return Looser.LIMIT
+        # What is stricter holds at once, whatever the rules of raises are.
+        return await _changed(book, found, change, DEFAULT_RAISE_RULES, note)
+
+    return await ledger.serializable(work)
+
+
+async def _changed(
+    book: Book,
+    found: Account,
+    change: AccountChange,
+    raises: RaiseRules,
+    note: ChangeNote | None,
+) -> Account | Refusal:
+    """Change an account that is locked, with the counters that its limits need, and note it."""
+    settings = await remembered_settings(book)
+    author = "" if note is None else note.source
+    after = _after(found, change, raises, author, settings.rule_version)
+    if isinstance(after, Refusal):
+        return after
+    await change_account(book, after)
+    begun = counters_of(after.terms) - counters_of(found.terms)
+    if begun:
+        player = after.player
+        days = limit_days(settings.limit_zone or UTC_DAYS.name)
+        await begin_counters(book, player.player_id, player.currency, begun, days, player.now)
+    if note is not None:
+        await note_change(book, after.player.player_id, note, _outcome(after))
+    return after
 
 
 def _of_agent(account: Account | None, agent: str | None) -> Account | Refusal:

@@ -24,6 +24,7 @@ from app.ledger.lookups import (
     rounds_of_event,
 )
 from app.ledger.money.book import Book
+from app.ledger.people import user_ids_of_email
 from app.ledger.players import find_player, user_id_of
 from app.ledger.transaction import Ledger
 from app.wallet.events import RULES, HoldPart, Part
@@ -221,6 +222,15 @@ async def look_up_player(ledger: Ledger, user_id: str, count: int) -> PlayerDeta
         if account is None:
             return Refusal.PLAYER_UNKNOWN
         return PlayerDetails(account, await last_entries(book, account.player.player_id, count))
+
+    return await ledger.read_only(work)
+
+
+async def look_up_email(ledger: Ledger, email: str, count_max: int) -> list[str]:
+    """Return the user ids of the players with this e-mail address."""
+
+    async def work(book: Book) -> list[str]:
+        return await user_ids_of_email(book, email, count_max)
 
     return await ledger.read_only(work)
 

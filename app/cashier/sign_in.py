@@ -139,13 +139,16 @@ async def current_session(ledger: Ledger, token: str, source: str) -> CurrentSes
     return CurrentSession(operator, user.password_is_temporary)
 
 
-async def sign_out(ledger: Ledger, token: str, operator: Operator) -> None:
-    """End a session."""
+async def sign_out(ledger: Ledger, token: str, source: str) -> None:
+    """End a session; one that has ended already is left as it is."""
+    hashed = session_hash(token)
 
     async def work(book: Book) -> None:
-        user = await find_user(book, operator.name)
-        if user is not None:
-            await end_session(book, session_hash(token), user.now)
+        session = await find_session(book, hashed)
+        if session is not None and session.ended_at is None:
+            user = session.user
+            await end_session(book, hashed, user.now)
+            operator = _signed_in(user, session.via, source)
             await note_action(book, operator, _action("logout", user.name))
 
     await ledger.serializable(work)

@@ -8,13 +8,13 @@ from app.console.data_owner import known_agents
 from app.console.errors import ConsoleError
 from app.console.output.layout import Facts
 from app.console.output.records import pockets_record
-from app.console.output.words import moment, money, split
 from app.ledger.accounts import Account
 from app.settings import Settings
 from app.wallet.journal import EPOCH, MICROSECOND, microseconds
 from app.wallet.limit_terms import Term
 from app.wallet.moments import FOREVER, FOREVER_TEXT
 from app.wallet.money import ISO_CURRENCIES, Currency
+from app.wallet.words import moment, money, split
 
 
 def agent_for(settings: Settings, named: str | None) -> str:

@@ -28,6 +28,9 @@ SECRETS = frozenset({f"{PREFIX}CALLBACK_KEYS", f"{PREFIX}AGENTS"})
 
 PORT = f"{PREFIX}PORT"
 
+DEMO_PASSWORD = "demo-demo-demo"  # noqa: S105 - known to everybody
+"""Of the demo's operators; the demo listens on this machine only."""
+
 GAME_ID = "1037566"
 STAKE = "25.50"
 
@@ -39,7 +42,9 @@ class DemoAccount(NamedTuple):
     token: str
 
 
-def demo_banner(players: list[DemoAccount], database: Database, address: str, numbers: str) -> str:
+def demo_banner(
+    players: list[DemoAccount], database: Database, address: str, numbers: str, backoffice: str
+) -> str:
     """Return the addresses, and a signed request that can be pasted."""
     lines = [
         "",
@@ -53,6 +58,7 @@ def demo_banner(players: list[DemoAccount], database: Database, address: str, nu
         "",
         f"Callback key: {DEMO_CALLBACK_KEY}",
         f"Agent {DEMO_AGENT_ID}, key: {DEMO_AGENT_KEY}",
+        f"Back office:  {backoffice} (sign in as demo or as approver, password {DEMO_PASSWORD})",
         f"API pages:    {address}/docs",
         f"Numbers:      {numbers}",
     ]

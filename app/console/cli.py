@@ -24,6 +24,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageErro
 from app.console.commands.adjust import adjustments
 from app.console.commands.agents import agents
 from app.console.commands.audit import audit_command
+from app.console.commands.backoffice import BuildBackoffice, serve_backoffice
 from app.console.commands.backup import backups
 from app.console.commands.funds import deposit, grant, revoke, withdraw
 from app.console.commands.games import games
@@ -46,6 +47,8 @@ from app.console.commands.status import status
 from app.console.commands.tail import tail
 from app.console.commands.tokens import tokens
 from app.console.commands.transfer import transfer
+from app.console.commands.users import login, logout, people
+from app.console.data_owner import console_settings
 from app.console.database import Database, open_database, reach
 from app.console.errors import ConsoleError, OutputLostError
 from app.console.ledger_access import who
@@ -99,6 +102,8 @@ class Composition:
 
     application: Callable[[], BuildApp]
     """Returns the builder of the server's application; called only by `wallet serve`."""
+    backoffice: Callable[[], BuildBackoffice]
+    """Returns the builder of the back office; called by `wallet backoffice`, and for the demo."""
 
 
 def run_console(composition: Composition, arguments: list[str] | None = None) -> int:
@@ -158,7 +163,19 @@ def serve(
 ) -> None:
     """Serve the two contracts; with no database named, on an embedded PostgreSQL."""
     settings = load_settings(demo=demo)
-    serve_until_stopped(settings, context.ensure_object(Composition).application(), _announce)
+    composition = context.ensure_object(Composition)
+    serve_until_stopped(
+        settings,
+        composition.application(),
+        composition.backoffice() if settings.demo else None,
+        _announce,
+    )
+
+
+@console.command()
+def backoffice(context: typer.Context) -> None:
+    """Serve the back office: the pages of support, risk, finance and compliance."""
+    serve_backoffice(console_settings(), context.ensure_object(Composition).backoffice, _announce)
 
 
 @console.command()
@@ -224,6 +241,9 @@ console.add_typer(agents)
 console.add_typer(seals)
 console.command("prove")(prove_command)
 console.command("verify-proof")(verify_command)
+console.add_typer(people)
+console.command("login")(login)
+console.command("logout")(logout)
 console.command("transfer")(transfer)
 console.add_typer(inbox_commands)
 console.add_typer(adjustments)

@@ -13,7 +13,7 @@ from app.ledger.migrations import current_revision, head_revision, is_behind, up
 from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
 from app.ledger.transaction import is_away, sqlstate
 from app.postgres import EmbeddedPostgres
-from app.postgres.cluster import OWNER, SERVICE
+from app.postgres.cluster import OPS, OWNER, SERVICE
 from app.settings import DatabaseSettings
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ class Database:
     reports_url: str
     """where long reads go: a replica, or the database itself"""
     embedded: EmbeddedPostgres | None = None
+    ops_url: str | None = None
+    """as the role that reads the views; None: the settings do not name it"""
 
 
 @contextmanager
@@ -45,16 +47,18 @@ def open_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[
     if settings.database_url is not None:
         service_url = settings.database_url.get_secret_value()
         owner, reports = settings.owner_database_url, settings.reports_database_url
+        ops = settings.ops_database_url
         yield Database(
             service_url,
             owner.get_secret_value() if owner else service_url,
             reports.get_secret_value() if reports else service_url,
+            ops_url=ops.get_secret_value() if ops else None,
         )
         return
     server = EmbeddedPostgres.start_or_join(settings.data_dir, own=own, say=complain)
     try:
         service_url = server.url_for(SERVICE)
-        yield Database(service_url, server.url_for(OWNER), service_url, server)
+        yield Database(service_url, server.url_for(OWNER), service_url, server, server.url_for(OPS))
     finally:
         server.stop(wait_for_users_seconds=0 if own else WAIT_FOR_OTHERS_SECONDS)
 

@@ -7,20 +7,23 @@ current balances, and deposits nothing twice. Keys are public (see `app.settings
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.cashier.move_funds import move_funds
+from app.cashier.operators import create_user
 from app.cashier.players import find_account, issue_token, open_account
 from app.cashier.policy import policy_of_ledger
-from app.console.banner import DemoAccount, demo_banner
+from app.console.banner import DEMO_PASSWORD, DemoAccount, demo_banner
 from app.console.data_owner import refuse_beside_others
 from app.console.database import Database, reach
 from app.console.errors import ConsoleError
+from app.console.operator_here import here
 from app.ledger.transaction import Ledger
 from app.settings import DEMO_AGENT_ID, Settings
 from app.wallet.events import Direction, EventType
 from app.wallet.money import ISO_CURRENCIES, Currency
 from app.wallet.movement import Key, Movement
+from app.wallet.operators import Role
 from app.wallet.refusals import Refusal
 
 
@@ -43,10 +46,18 @@ PLAYERS = (
 """Scales of two, none and eight decimals; carol plays unless WALLET_CURRENCIES leaves BTC out."""
 
 
-def open_demo(settings: Settings, database: Database, address: str) -> str:
+OPERATORS: Final = {
+    "demo": tuple(role for role in Role if role is not Role.APPROVER),
+    "approver": (Role.APPROVER,),
+}
+"""Two people, since nobody approves their own adjustment."""
+
+
+def open_demo(settings: Settings, database: Database, address: str, backoffice: str) -> str:
     """Open the demo's players, and return what a newcomer needs to know."""
     numbers = f"http://{settings.private_host}:{settings.private_port}/metrics"
-    return demo_banner(reach(_open_players(settings, database)), database, address, numbers)
+    accounts = reach(_open_players(settings, database))
+    return demo_banner(accounts, database, address, numbers, backoffice)
 
 
 async def _open_players(settings: Settings, database: Database) -> list[DemoAccount]:
@@ -59,6 +70,8 @@ async def _open_players(settings: Settings, database: Database) -> list[DemoAcco
     ledger = Ledger(database.service_url, pool_size=1)
     try:
         await refuse_beside_others(ledger)
+        for name, roles in OPERATORS.items():
+            await create_user(ledger, here(), name, roles, password=DEMO_PASSWORD, has_code=False)
         return [
             await _open_one(ledger, player, currencies, life)
             for player in PLAYERS

@@ -4,7 +4,6 @@ The database is opened for one piece of work; the system user is recorded with e
 refusals and ledger errors become one sentence.
 """
 
-import getpass
 import json
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
@@ -13,12 +12,15 @@ from typing import Any, Final, TypeVar
 
 import typer
 
+from app.cashier.sign_in import current_session
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError, OutcomeUnknownError
+from app.console.operator_here import here, kept_token
 from app.ledger.accounts import ChangeNote
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
 from app.settings import load_database_settings
+from app.wallet.operators import Operator
 from app.wallet.refusals import Refusal
 
 T = TypeVar("T")
@@ -72,12 +74,20 @@ def granted(answer: T | Refusal, user_id: str) -> T:
     raise ConsoleError(f"Refused: {answer.value}.")
 
 
+def operator() -> Operator:
+    """Return who acts at the console: whoever signed in, else the system user, not verified."""
+    token = kept_token()
+    if token is None:
+        return here()
+    session = ask(lambda ledger: current_session(ledger, token, here().source))
+    if session is None:
+        raise ConsoleError("Your session has ended: `wallet login` again, or `wallet logout`.")
+    return session.operator
+
+
 def who() -> str:
-    """Name the system user at the console, in a form that no agent's id has."""
-    try:
-        return f"console:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "console:nobody"
+    """Name who acts at the console, in a form that no agent's id has."""
+    return operator().noted_as
 
 
 def note_of(operation: str, asked: Mapping[str, Any]) -> ChangeNote:

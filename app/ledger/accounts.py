@@ -7,10 +7,12 @@ from typing import Final, NamedTuple
 from app.ledger.limits import terms_of, terms_text
 from app.ledger.money.book import Book
 from app.ledger.money.rows import delivery_uuid
+from app.ledger.operator_actions import Action, note_action
 from app.ledger.players import Player, player_of
 from app.wallet.barring import exclusion_end
 from app.wallet.limit_terms import Term
 from app.wallet.moments import FOREVER
+from app.wallet.operators import Operator
 
 
 class Account(NamedTuple):
@@ -36,6 +38,15 @@ class ChangeNote(NamedTuple):
     delivery: bytes
     """16 random bytes that identify the request"""
     event_time: datetime
+    act: "Act | None" = None
+    """the operator's act that this change is; None: an agent asked for it"""
+
+
+class Act(NamedTuple):
+    """An operator who acts, and what they do."""
+
+    operator: Operator
+    action: Action
 
 
 _ACCOUNT: Final = """
@@ -98,7 +109,10 @@ async def change_account(book: Book, account: Account) -> None:
 
 
 async def note_change(book: Book, player_id: int, note: ChangeNote, outcome: str) -> None:
-    """Append a request and its outcome (JSON text) to the list of changes."""
+    """Append a request and its outcome (JSON text) to the list of changes.
+
+    An act of an operator is appended to the list of actions as well.
+    """
     await book.connection.execute(
         _NOTE,
         player_id,
@@ -110,3 +124,5 @@ async def note_change(book: Book, player_id: int, note: ChangeNote, outcome: str
         note.event_time,
         book.now_given(),
     )
+    if note.act is not None:
+        await note_action(book, note.act.operator, note.act.action)

@@ -35,7 +35,7 @@ INI_FILE = Path(__file__).resolve().parents[2] / "alembic.ini"
 LOCK_KEY = 0x77616C6C6574
 """The advisory lock's number: `wallet` in ASCII."""
 
-RUN_LOCK_WAIT = "60s"
+RUN_LOCK_WAIT_SECONDS = 60
 """How long a run waits for another: several replicas may start their migrations at once."""
 
 LOCK_TIMEOUT = "5s"
@@ -66,8 +66,7 @@ async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
     engine = engine_for(url)
     try:
         async with engine.connect() as connection:
-            await _set(connection, "lock_timeout", RUN_LOCK_WAIT)
-            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
+            await _take_run_lock(connection)
             await _set(connection, "lock_timeout", LOCK_TIMEOUT)
             await _set(connection, "statement_timeout", STATEMENT_TIMEOUT)
             # Session settings, since each migration begins a transaction of its own.
@@ -79,6 +78,25 @@ async def prepared_connection(url: str) -> AsyncIterator[AsyncConnection]:
         raise
     finally:
         await engine.dispose()
+
+
+async def _take_run_lock(connection: AsyncConnection) -> None:
+    """Wait for the end of another run, without a snapshot.
+
+    A statement that waited for the lock would hold one, and an index that is built CONCURRENTLY
+    waits for every snapshot: the two runs would wait for each other.
+    """
+    deadline = time.monotonic() + RUN_LOCK_WAIT_SECONDS
+    while True:
+        is_taken = await connection.scalar(
+            text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK_KEY}
+        )
+        await connection.commit()
+        if is_taken:
+            return
+        if time.monotonic() >= deadline:
+            raise MigrationBusyError(MigrationBusyError.__doc__)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def wait_for_database(

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import uvicorn
 from typing_extensions import override
@@ -108,6 +109,12 @@ def take_address(host: str, port: int) -> socket.socket:
         raise AddressTakenError(f"{host}:{port} cannot be listened on: {reason}.") from error
 
 
+def address_of(listening: socket.socket) -> str:
+    """Return the address as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def run_server(
     settings: Settings,
     database_url: str,
@@ -135,6 +142,21 @@ def run_server(
     else:
         failed = _run_one(AnnouncingServer(config, announce), listening)
     if failed:
+        raise ServerFailedError(ServerFailedError.__doc__)
+
+
+def run_alone(
+    build: Callable[[], Served],
+    listening: socket.socket,
+    announce: Callable[[], None],
+    *,
+    connections: int,
+    deadline: timedelta,
+) -> None:
+    """Serve one application in this process until a signal, which is raised again afterwards."""
+    port = Port(build, connections=connections, deadline=deadline)
+    config = port.config(loop="uvloop", lifespan="on", timeout_graceful_shutdown=GOODBYE_SECONDS)
+    if _run_one(AnnouncingServer(config, announce), listening):
         raise ServerFailedError(ServerFailedError.__doc__)
 
 

@@ -250,7 +250,7 @@ class TestASessionEnds:
         one = await office.entered("anna")
         office.clock.goes(seconds=STEP_SECONDS)
         other = await office.entered("anna")
-        await sign_out(office.ledger, one.token, one.operator)
+        await sign_out(office.ledger, one.token, ADDRESS)
         assert await current_session(office.ledger, one.token, ADDRESS) is None
         assert await current_session(office.ledger, other.token, ADDRESS) is not None
         assert (await office.actions())[-1] == ("anna", "logout", "anna", "done")

@@ -42,7 +42,7 @@ Console = Callable[..., Done]
 
 def run_in_process(*arguments: str) -> Done:
     """Carry out a command on whatever the standard streams are; nothing is captured."""
-    return Done(run_console(Composition(nobody_serves), list(arguments)), "", "")
+    return Done(run_console(Composition(nobody_serves, nobody_serves), list(arguments)), "", "")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def in_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
 
     def run(*arguments: str) -> Done:
         capsys.readouterr()
-        code = run_console(Composition(nobody_serves), list(arguments))
+        code = run_console(Composition(nobody_serves, nobody_serves), list(arguments))
         return Done(code, *capsys.readouterr())
 
     return run

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "HOME": "/nonexistent",
+    "PYTHONUNBUFFERED": "1",
+    # Demos of several workers run side by side.
+    "WALLET_BACKOFFICE_PORT": "0",
+}
 WALLET = [sys.executable, "-W", "error::ResourceWarning", "-m", "app"]
 
 

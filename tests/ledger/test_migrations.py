@@ -109,7 +109,7 @@ async def test_two_runs_at_once_migrate_once(empty_db: Database) -> None:
 async def test_a_run_gives_up_when_another_run_does_not_end(
     empty_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "RUN_LOCK_WAIT", "200ms")
+    monkeypatch.setattr(migrations, "RUN_LOCK_WAIT_SECONDS", 0)
     other = await connect(empty_db.owner_url)
     try:
         await other.execute("SELECT pg_advisory_lock($1)", migrations.LOCK_KEY)

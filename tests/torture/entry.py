@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from app.__main__ import backoffice
 from app.console.cli import Composition, run_console
 from app.main import build_app
 from app.server.port import Served
@@ -32,4 +33,4 @@ def application() -> BuildApp:
 
 
 if __name__ == "__main__":
-    sys.exit(run_console(Composition(application), ["serve"]))
+    sys.exit(run_console(Composition(application, backoffice), ["serve"]))

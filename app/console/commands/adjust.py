@@ -15,15 +15,13 @@ from app.cashier.adjustments import (
     reject,
     show_adjustment,
 )
-from app.console.acting import acting_operator
 from app.console.arguments import Amount, UserId, checked_text
 from app.console.errors import ConsoleError
-from app.console.ledger_access import ask, commands
+from app.console.ledger_access import ask, commands, operator
 from app.console.output.layout import Facts, Rows
 from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.console.output.printer import show as show_parts
 from app.console.output.records import pockets_record
-from app.console.output.words import moment, money, split
 from app.settings import load_database_settings
 from app.wallet.adjustments import (
     Adjustment,
@@ -33,6 +31,7 @@ from app.wallet.adjustments import (
 )
 from app.wallet.events import Direction, Pocket
 from app.wallet.refusals import Refusal
+from app.wallet.words import moment, money, split
 
 NOTE_LENGTH_MAX: Final = 1000
 
@@ -94,8 +93,9 @@ def propose_(
     as_json: AsJson = False,
 ) -> None:
     """Ask for an adjustment; nothing moves before another person approves it."""
+    by = operator()
     request = Request(user_id, direction, pocket, amount, reason, ticket, note, settles, event_type)
-    preview = _told(ask(lambda ledger: propose(ledger, acting_operator(), request), changes=False))
+    preview = _told(ask(lambda ledger: propose(ledger, by, request), changes=False))
     with outcome_stands():
         _show(preview, as_json)
 
@@ -103,10 +103,11 @@ def propose_(
 @adjustments.command("approve")
 def approve_(number: Number, note: Note = None, as_json: AsJson = False) -> None:
     """Approve what another person asked for; the money moves now, once."""
+    by = operator()
     solo_max = load_database_settings().adjust_solo_max
     approved: Approved = _told(
         ask(
-            lambda ledger: approve(ledger, acting_operator(), number, solo_max=solo_max, note=note),
+            lambda ledger: approve(ledger, by, number, solo_max=solo_max, note=note),
             changes=True,
         )
     )
@@ -132,9 +133,8 @@ def approve_(number: Number, note: Note = None, as_json: AsJson = False) -> None
 @adjustments.command("reject")
 def reject_(number: Number, note: Note = None, as_json: AsJson = False) -> None:
     """End a request without a movement; who asked for it may do so too."""
-    rejected: Adjustment = _told(
-        ask(lambda ledger: reject(ledger, acting_operator(), number, note), changes=True)
-    )
+    by = operator()
+    rejected: Adjustment = _told(ask(lambda ledger: reject(ledger, by, number, note), changes=True))
     with outcome_stands():
         if as_json:
             print_json(_record(rejected))

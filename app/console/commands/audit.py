@@ -13,11 +13,11 @@ from rich.text import Text
 
 from app.cashier.audit import CONNECTIONS, Breach, Findings, UnknownPlayerError, audit
 from app.cashier.upkeep import remember_audit
-from app.console.acting import acting_operator
 from app.console.arguments import checked_moment, checked_text, read_moment
 from app.console.commands.seals import known_keys, seals_of
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError, DatabaseAwayError
+from app.console.operator_here import here
 from app.console.output.layout import Rows
 from app.console.output.printer import AsJson, hint, print_json, show, watched_errors
 from app.ledger.transaction import Ledger
@@ -106,7 +106,7 @@ def _remember(
     async def work() -> None:
         ledger = Ledger(url, pool_size=2, deadline=REMEMBERING)
         try:
-            by = acting_operator().noted_as
+            by = here().noted_as
             await remember_audit(ledger, findings, ran_at=ran_at, since=since, took=took, by=by)
         finally:
             await ledger.close()

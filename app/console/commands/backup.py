@@ -6,11 +6,10 @@ from typing import Annotated, Final
 import typer
 
 from app.cashier.upkeep import BackupNote, remember_backup
-from app.console.acting import acting_operator
 from app.console.arguments import checked_moment, checked_text, read_moment
-from app.console.ledger_access import ask, commands
+from app.console.ledger_access import ask, commands, operator
 from app.console.output.printer import outcome_stands, say
-from app.console.output.words import moment
+from app.wallet.words import moment
 
 backups: Final = commands("backup", "What is known of backups.")
 
@@ -28,10 +27,11 @@ At = Annotated[
 @backups.command("note")
 def note(text: Text, at: At = None) -> None:
     """Note that a backup ended well; put it behind the last line of the script that makes it."""
+    by = operator()
     ended = datetime.now(UTC) if at is None else read_moment(at)
     if ended > datetime.now(UTC):
         raise typer.BadParameter("must be a moment that has passed", param_hint="--at")
-    told = BackupNote(ended, text, acting_operator().noted_as)
+    told = BackupNote(ended, text, by.noted_as)
     ask(lambda ledger: remember_backup(ledger, told), changes=True)
     with outcome_stands():
         say(f"Noted: a backup ended at {moment(ended)}.")

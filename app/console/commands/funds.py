@@ -22,7 +22,6 @@ from app.console.errors import ConsoleError, OutcomeUnknownError
 from app.console.ledger_access import DELIVERY_BYTES, ask, granted, who
 from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.console.output.records import limit_record, pockets_record
-from app.console.output.words import limit_words, moment, money, split
 from app.ledger.errors import LedgerError
 from app.ledger.players import Player
 from app.ledger.transaction import Ledger
@@ -33,6 +32,7 @@ from app.wallet.limits import LimitHit
 from app.wallet.movement import Key, Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
+from app.wallet.words import limit_words, moment, money, split
 
 REASON_LENGTH_MAX: Final = 1000
 

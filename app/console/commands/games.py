@@ -12,8 +12,8 @@ from app.console.ledger_access import ask, commands, who
 from app.console.output.layout import Rows
 from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.console.output.printer import show as show_parts
-from app.console.output.words import moment
 from app.wallet.limit_terms import PRODUCT
+from app.wallet.words import moment
 
 GAME_ID_MAX: Final = 10**18 - 1
 

@@ -17,17 +17,16 @@ from app.cashier.inbox import (
     show_case,
     take,
 )
-from app.console.acting import acting_operator
 from app.console.arguments import checked_text
 from app.console.errors import ConsoleError
-from app.console.ledger_access import ask, commands
+from app.console.ledger_access import ask, commands, operator
 from app.console.output.ages import age
 from app.console.output.layout import Facts, Rows
 from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.console.output.printer import show as show_parts
-from app.console.output.words import moment
 from app.ledger.transaction import Ledger
 from app.wallet.inbox import WORDS, Exceptional, ExceptionKind
+from app.wallet.words import moment
 
 NOTE_LENGTH_MAX: Final = 1000
 
@@ -94,23 +93,22 @@ def show(number: Number, as_json: AsJson = False) -> None:
 @inbox_commands.command("take")
 def take_(number: Number, note: Note = None, as_json: AsJson = False) -> None:
     """Put your name to an exception, also in the place of somebody else's."""
-    _done(ask(lambda ledger: take(ledger, acting_operator(), number, note), changes=True), as_json)
+    by = operator()
+    _done(ask(lambda ledger: take(ledger, by, number, note), changes=True), as_json)
 
 
 @inbox_commands.command("release")
 def release_(number: Number, note: Note = None, as_json: AsJson = False) -> None:
     """Leave an exception that was taken to others."""
-    _done(
-        ask(lambda ledger: release(ledger, acting_operator(), number, note), changes=True), as_json
-    )
+    by = operator()
+    _done(ask(lambda ledger: release(ledger, by, number, note), changes=True), as_json)
 
 
 @inbox_commands.command("resolve")
 def resolve_(number: Number, note: Resolution, as_json: AsJson = False) -> None:
     """Close an exception for ever, with a note that says what was done."""
-    _done(
-        ask(lambda ledger: resolve(ledger, acting_operator(), number, note), changes=True), as_json
-    )
+    by = operator()
+    _done(ask(lambda ledger: resolve(ledger, by, number, note), changes=True), as_json)
 
 
 def _done(told: Case | NotDone, as_json: bool) -> None:

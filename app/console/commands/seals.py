@@ -15,11 +15,11 @@ from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
 from app.console.output.layout import Facts
 from app.console.output.printer import AsJson, print_json, say, show
-from app.console.output.words import moment
 from app.proof.evidence import ProofFaultError, Proven, document_of, proofs_from_text, verify
 from app.proof.keys import KeyFaultError, make_key, private_key, public_key, public_text
 from app.proof.seal import SignedSeal
 from app.settings import DatabaseSettings, load_database_settings
+from app.wallet.words import moment
 
 seals: Final = typer.Typer(
     name="seal",

@@ -4,19 +4,22 @@ import signal
 import socket
 from collections.abc import Callable
 
+from app.console.commands.backoffice import BuildBackoffice, backoffice_beside
 from app.console.commands.seals import sealer_of
 from app.console.data_owner import claim
-from app.console.database import Database, ready_database
+from app.console.database import ready_database
 from app.console.demo import open_demo
 from app.server.private_port import check_private_ports
-from app.server.serving import BuildApp, run_server, take_address
+from app.server.serving import BuildApp, address_of, run_server, take_address
 from app.settings import Settings
 
 Say = Callable[[str], None]
 
 
-def serve(settings: Settings, build_app: BuildApp, say: Say) -> None:
-    """Serve until Ctrl-C or SIGTERM, then stop what we started."""
+def serve(
+    settings: Settings, build_app: BuildApp, build_backoffice: BuildBackoffice | None, say: Say
+) -> None:
+    """Serve until Ctrl-C or SIGTERM, then stop what we started; the demo has its back office."""
     # SIGTERM stops us as Ctrl-C does, so that `with` blocks clean up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if settings.seal_key is not None:
@@ -27,27 +30,21 @@ def serve(settings: Settings, build_app: BuildApp, say: Say) -> None:
         with (
             take_address(settings.host, settings.port) as listening,
             ready_database(settings, own=True) as database,
+            backoffice_beside(settings, database, build_backoffice) as backoffice,
         ):
             if database.embedded is not None:
                 claim(database.embedded.data_dir, settings)
-            words = _demo(settings, database, listening) if settings.demo else _plain(listening)
+            words = (
+                _plain(listening)
+                if backoffice is None
+                else open_demo(settings, database, address_of(listening), address_of(backoffice))
+            )
             run_server(settings, database.service_url, build_app, listening, lambda: say(words))
     except KeyboardInterrupt:
         pass
     say("Stopped.")
 
 
-def address_of(listening: socket.socket) -> str:
-    """Return the address as a URL."""
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _plain(listening: socket.socket) -> str:
     """Say where we listen."""
     return f"The wallet listens on {address_of(listening)}"
-
-
-def _demo(settings: Settings, database: Database, listening: socket.socket) -> str:
-    """Open the demo's accounts, and return its banner."""
-    return open_demo(settings, database, address_of(listening))

@@ -18,7 +18,6 @@ from app.console.output.ages import age
 from app.console.output.layout import Facts
 from app.console.output.printer import AsJson, print_json
 from app.console.output.printer import show as show_parts
-from app.console.output.words import moment
 from app.console.processes import Process, running_processes
 from app.ledger.migrations import current_revision, head_revision
 from app.ledger.transaction import Ledger
@@ -26,6 +25,7 @@ from app.ledger.upkeep import AuditRun
 from app.settings import DatabaseSettings, Settings
 from app.version import VERSION, build_id
 from app.wallet.inbox import WORDS
+from app.wallet.words import moment
 
 MASKED: Final = "…"
 EXIT_UNWELL: Final = 1

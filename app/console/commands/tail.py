@@ -14,12 +14,12 @@ from app.console.arguments import checked_text
 from app.console.database import reach, ready_database
 from app.console.output.printer import print_line, say
 from app.console.output.records import entry_record
-from app.console.output.visible import visible
-from app.console.output.words import moment
 from app.ledger.tail import LoggedRefusal, TailFilter
 from app.ledger.transaction import Ledger
 from app.settings import load_database_settings
+from app.visible import visible
 from app.wallet.events import RULES, EventType
+from app.wallet.words import moment
 
 WIDTH: Final = 80
 INDENT: Final = " " * 10

@@ -16,9 +16,9 @@ from app.console.arguments import UserId
 from app.console.data_owner import console_settings
 from app.console.ledger_access import ask, commands, granted, note_of
 from app.console.output.printer import AsJson, hint, print_json, say
-from app.console.output.words import moment
 from app.ledger.transaction import Ledger
 from app.wallet.refusals import Refusal
+from app.wallet.words import moment
 
 SLIDING: Final = "sliding"
 

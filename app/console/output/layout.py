@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from app.console.output.visible import visible
+from app.visible import visible
 
 Fact: TypeAlias = object
 """Shown as `str` shows it; a tuple of sentences, one below the other; None is left out."""

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from app.console.errors import OutputLostError
-from app.console.output.visible import visible, visible_json
+from app.visible import visible, visible_json
 
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 

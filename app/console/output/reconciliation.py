@@ -7,12 +7,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from app.console.output.layout import Facts, Rows
-from app.console.output.words import moment
 from app.ledger.reconciliation.runs import Difference
 from app.reconciliation.documents import owed
 from app.reconciliation.reconcile import Outcome
 from app.reconciliation.repairs import plain
 from app.reconciliation.verdicts import words_of
+from app.wallet.words import moment
 
 SHOWN_MAX: Final = 20
 """A person reads the first differences; all of them are in the CSV."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.cashier.lookups import MovementDetails
-from app.console.output.words import decision, moment, reasons, state_of
 from app.ledger.lookups import OwnedEntry, RoundAccount
 from app.wallet.balance import Pockets
 from app.wallet.events import RULES
@@ -12,6 +11,7 @@ from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
 from app.wallet.money import Currency
 from app.wallet.refusal_record import RefusalRecord
+from app.wallet.words import decision, moment, reasons, state_of
 
 
 def pockets_record(pockets: Pockets, currency: Currency) -> dict[str, str]:

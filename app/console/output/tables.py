@@ -4,7 +4,11 @@ from rich.console import Group, RenderableType
 
 from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetails
 from app.console.output.layout import Facts, Rows
-from app.console.output.words import (
+from app.ledger.lookups import OwnedEntry, RoundAccount
+from app.settings import CALLBACK_SOURCE
+from app.wallet.events import RULES
+from app.wallet.refusal_record import RefusalRecord
+from app.wallet.words import (
     decision,
     limit_words,
     moment,
@@ -14,10 +18,6 @@ from app.console.output.words import (
     split,
     state_of,
 )
-from app.ledger.lookups import OwnedEntry, RoundAccount
-from app.settings import CALLBACK_SOURCE
-from app.wallet.events import RULES
-from app.wallet.refusal_record import RefusalRecord
 
 
 def entries_table(title: str, entries: list[OwnedEntry]) -> Rows:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, Column, MetaData, Numeric, SmallInteger, Text, text
+from sqlalchemy import CheckConstraint, Column, Index, MetaData, Numeric, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from app.wallet.identifiers import ID_LENGTH_MAX
@@ -41,6 +41,17 @@ def id_check(column: str) -> CheckConstraint:
 def currency_columns() -> tuple[Column[str], Column[int]]:
     """Return the columns of a currency and the number of its decimal places."""
     return Column("currency", Text, nullable=False), Column("scale", SmallInteger, nullable=False)
+
+
+def bloom(name: str, column: str, kind: str) -> Index:
+    """Return an index by which one id among millions is found, and that costs an insert nothing."""
+    return Index(
+        name,
+        column,
+        postgresql_using="brin",
+        postgresql_ops={column: f"{kind}_bloom_ops (n_distinct_per_range=4000)"},
+        postgresql_with={"autosummarize": "on"},
+    )
 
 
 def money(name: str, kind: Numeric[Any] = AMOUNT, *, key: str | None = None) -> Column[Any]:

@@ -16,7 +16,15 @@ from sqlalchemy import (
     text,
 )
 
-from app.ledger.tables.columns import AMOUNT, MOMENT, currency_columns, id_check, metadata, sql_list
+from app.ledger.tables.columns import (
+    AMOUNT,
+    MOMENT,
+    bloom,
+    currency_columns,
+    id_check,
+    metadata,
+    sql_list,
+)
 from app.wallet.events import RULES, Direction, Figure, Part, Rule
 from app.wallet.holds import HoldState
 from app.wallet.refusals import Refusal
@@ -127,6 +135,8 @@ movements = Table(
     ),
     CheckConstraint("octet_length(chain) = 32", name="chain_length"),
     Index("ix_movements_player_id_event_id", "player_id", "event_id"),
+    # What a request did, for the back office's search.
+    bloom("ix_movements_delivery", "delivery", "uuid"),
     Index("ix_movements_ledger_time", "ledger_time", postgresql_using="brin"),
     # The day on which a movement counts in every report.
     Index(

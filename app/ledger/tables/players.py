@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -41,6 +42,12 @@ players = Table(
     CheckConstraint("char_length(nickname) BETWEEN 3 AND 64", name="nickname_length"),
     id_check("user_id"),
     Index("uq_players_user_id", "user_id", unique=True),
+    Index(
+        "ix_players_nickname",
+        literal_column("lower(nickname)").label("nickname_lower"),
+        postgresql_ops={"nickname_lower": "text_pattern_ops"},
+    ),
+    Index("ix_players_email", text("lower(email)"), postgresql_where=text("email IS NOT NULL")),
 )
 
 wallets = Table(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Identity, Index, PrimaryKeyConstraint, Table, Text, Uuid
 
-from app.ledger.tables.columns import MOMENT, metadata
+from app.ledger.tables.columns import MOMENT, bloom, metadata
 
 refusals = Table(
     "refusals",
@@ -26,4 +26,5 @@ refusals = Table(
     PrimaryKeyConstraint("user_id", "refusal_id"),
     Index("ix_refusals_ledger_time", "ledger_time", postgresql_using="brin"),
     Index("ix_refusals_transaction_id", "transaction_id"),
+    bloom("ix_refusals_delivery", "delivery", "uuid"),
 )

@@ -18,6 +18,7 @@ from app.ledger.tables.columns import (
     AMOUNT,
     MOMENT,
     SUM,
+    bloom,
     currency_columns,
     id_check,
     metadata,
@@ -76,6 +77,8 @@ rounds = Table(
     ),
     # The player's agent is repeated here: the history of a small agent must not have to look
     # through the rounds of a large one.
+    # An event of all players, for the back office's search.
+    bloom("ix_rounds_event_id", "event_id", "text"),
     Index("ix_rounds_agent_opened_at", "agent", "opened_at"),
     Index(
         "ix_rounds_ongoing",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.console.output.visible import visible, visible_json
+from app.visible import visible, visible_json
 
 
 @pytest.mark.parametrize(

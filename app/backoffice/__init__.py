@@ -1,0 +1,1 @@
+"""The back office: the pages of support, risk, finance and compliance."""

@@ -1,0 +1,94 @@
+"""The views of schema `ops`, read by a role that can read nothing else.
+
+The reports of `app/ledger/reports` go through here: each query is one read-only transaction of the
+role wallet_ops, with a time limit of its own, on connections that the money road does not use.
+"""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from app.database_url import connect_arguments
+from app.ledger.connections import CONNECT_MAX, Connections
+from app.ledger.errors import DeadlineError, LedgerAwayError
+from app.ledger.outage import Outage
+from app.ledger.transaction import LOST, is_away
+
+if TYPE_CHECKING:
+    Record = asyncpg.Record
+
+STATEMENT_TIMEOUT: Final = timedelta(seconds=10)
+"""A page that needs longer is not answered: it would take time from the money road."""
+
+CANCELED: Final = "57014"
+"""query_canceled: the statement reached its time limit."""
+
+SETTINGS: Final = {
+    "application_name": "wallet-backoffice",
+    "default_transaction_read_only": "on",
+    "search_path": "pg_catalog",
+    "timezone": "UTC",
+    "jit": "off",
+    # Every query is planned for its own values: players differ by orders of magnitude.
+    "plan_cache_mode": "force_custom_plan",
+    "statement_timeout": str(STATEMENT_TIMEOUT // timedelta(milliseconds=1)),
+}
+
+_REACHED: Final = """
+SELECT c.relname FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+  AND (has_table_privilege(c.oid, 'SELECT') OR has_table_privilege(c.oid, 'INSERT')
+       OR has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE'))
+ORDER BY c.relname LIMIT 1
+"""
+
+
+class OpsRoleError(Exception):
+    """The role that should read the views alone can reach a table."""
+
+
+class OpsViews:
+    """Connections that read the views."""
+
+    def __init__(self, url: str, *, pool_size: int = 4) -> None:
+        """Open nothing yet."""
+        self._connections = Connections(
+            connect_arguments(url), pool_size, CONNECT_MAX, SETTINGS, Outage(url)
+        )
+
+    async def fetch(self, query: str, *values: Any) -> "list[Record]":  # noqa: ANN401 - the driver's
+        """Return the rows of a query; LedgerAwayError, DeadlineError."""
+        try:
+            kept = await self._connections.take()
+        except LOST as error:
+            raise LedgerAwayError from error
+        try:
+            rows: list[Record] = await kept.raw.fetch(query, *values)
+        except asyncpg.PostgresError as error:
+            self._connections.put_back(kept)
+            if error.sqlstate == CANCELED:
+                raise DeadlineError from error
+            if is_away(error):
+                raise LedgerAwayError from error
+            raise
+        except BaseException as error:
+            self._connections.drop(kept)
+            if is_away(error):
+                raise LedgerAwayError from error
+            raise
+        self._connections.put_back(kept)
+        return rows
+
+    async def check_role(self) -> None:
+        """Raise OpsRoleError if the role can reach a table: then nothing here is true."""
+        rows = await self.fetch(_REACHED)
+        if rows:
+            raise OpsRoleError(
+                f"The back office must not be able to reach the table {rows[0]['relname']}: name"
+                " the role wallet_ops in WALLET_OPS_DATABASE_URL."
+            )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._connections.close()
