@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
@@ -137,9 +138,7 @@ def test_every_page_fits_asks_nobody_else_and_can_be_read_by_everybody(
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     seen = look(browser, office, state, width, scheme)
     page = seen.page
-    from urllib.parse import urlencode  # noqa: PLC0415
-
-    found: dict[str, object] = {}
+        found: dict[str, object] = {}
     for name, path in PATHS.items():
         page.goto(office.address + path.format(hostile=urlencode({"id": HOSTILE})))
         page.wait_for_load_state("load")
@@ -185,7 +184,8 @@ def test_a_player_is_found_and_blocked_by_keyboard_alone(
     page.locator(".badges").get_by_text("blocked").wait_for()
     assert page.get_by_text("chargeback").first.is_visible()
     assert office.sql(
-        "SELECT blocked FROM wallets JOIN players USING (player_id) WHERE user_id = 'keyboard'"
+        "SELECT w.blocked FROM wallets w JOIN players p USING (player_id)"
+        " WHERE p.user_id = 'keyboard'"
     ) == [{"blocked": True}]
     page.context.close()
 
@@ -197,9 +197,7 @@ def test_hostile_text_runs_nowhere(
     ran: list[str] = []
     seen.page.on("dialog", lambda dialog: ran.append(dialog.message))
     for path in ("/player", "/movement"):
-        from urllib.parse import urlencode  # noqa: PLC0415
-
-        seen.page.goto(f"{office.address}{path}?{urlencode({'id': HOSTILE})}")
+                seen.page.goto(f"{office.address}{path}?{urlencode({'id': HOSTILE})}")
         assert HOSTILE.split("&")[0].split("\x1b")[0] in seen.page.inner_text("main")
     seen.page.context.close()
     assert ran == []

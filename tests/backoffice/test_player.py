@@ -108,7 +108,8 @@ def test_a_limit_can_be_lowered_and_not_raised(office: Office) -> None:
             "/player/limit", id=user_id, limit="stake_day", amount=amount, reason="a test"
         )
         assert reply.status_code == status, amount
-    assert json.loads(wallet(office, user_id)["limits"]) == {"stake_day": {"amount": 5050}}
+    (term,) = json.loads(wallet(office, user_id)["limits"]).values()
+    assert (term["amount"], term["set"][0]) == (5050, "page:risk")
 
 
 def test_revoked_tokens_play_no_more(office: Office) -> None:

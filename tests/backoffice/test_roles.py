@@ -15,6 +15,15 @@ ARGUMENTS = {
     "/search": {"q": "anna"},
 }
 FIELDS = {"reason": "the matrix", "limit": "stake_day", "amount": "1", "until": "2999-01-01"}
+ADJUSTMENT = {
+    "player": "anna",
+    "direction": "credit",
+    "pocket": "real",
+    "amount": "1",
+    "why": "goodwill",
+    "ticket": "T-1",
+}
+ACT_FIELDS = {"/adjustments/propose": ADJUSTMENT}
 ENDS_THE_SESSION = {"/logout", "/password"}
 
 
@@ -31,7 +40,9 @@ def test_a_page_is_for_those_whose_role_allows_it(office: Office, page: Page) ->
         if page.method == "GET":
             reply = browser.get(page.path, **ARGUMENTS.get(page.path, {}))
         else:
-            reply = browser.send(page.path, id=f"nobody-{role}", **FIELDS)
+            reply = browser.send(
+                page.path, id=f"nobody-{role}", **ACT_FIELDS.get(page.path, FIELDS)
+            )
         may = page.permission is None or page.permission in MAY[role]
         # An act on nobody is allowed, and finds nobody.
         expected = {200, 303, 404} if may else {403}
