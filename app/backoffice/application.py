@@ -26,6 +26,7 @@ from app.backoffice.guard import HEADERS
 from app.backoffice.office import Office
 from app.backoffice.rendering import Pages
 from app.backoffice.routes import routes
+from app.cashier.status import standing
 from app.ledger.backoffice.risk import risk_of
 from app.ledger.backoffice.today import today_of
 from app.ledger.errors import LedgerError
@@ -48,6 +49,7 @@ TITLES: Final = {
 }
 TODAY_SECONDS: Final = 5
 RISK_SECONDS: Final = 30
+STANDING_SECONDS: Final = 15
 """How old figures are before they are computed anew, for everybody who looks."""
 
 INTERNAL_ERROR: Final = "It was written to the log, under this Request-Id."
@@ -93,6 +95,7 @@ def backoffice_app(
         source_of,
         Figures(lambda: today_of(views), fresh_seconds=TODAY_SECONDS, shown_seconds=60),
         Figures(lambda: risk_of(views), fresh_seconds=RISK_SECONDS, shown_seconds=300),
+        Figures(lambda: standing(ledger), fresh_seconds=STANDING_SECONDS, shown_seconds=300),
         adjust_solo_max,
         raises,
         is_demo,

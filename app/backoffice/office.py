@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from app.backoffice.figures import Figures
 from app.backoffice.rendering import Pages
+from app.cashier.status import Standing
 from app.ledger.backoffice.risk import Risk
 from app.ledger.backoffice.today import Today
 from app.ledger.ops_views import OpsViews
@@ -25,6 +26,8 @@ class Office:
     """the address that a request comes from"""
     today: Figures[Today]
     risk: Figures[Risk]
+    standing: Figures[Standing]
+    """the state of the ledger, and what of it is wrong"""
     adjust_solo_max: Mapping[str, str]
     """what one person alone may move by an adjustment, by currency"""
     raises: RaiseRules

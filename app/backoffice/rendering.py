@@ -24,6 +24,7 @@ NAVIGATION: Final = (
     ("/today", "Today", Permission.REPORT.name),
     ("/risk", "Risk", Permission.RISK.name),
     ("/actions", "Who did what", Permission.ACTIONS.name),
+    ("/users", "Users", Permission.USERS.name),
 )
 """The pages that are not about one id: address, label, and what one must be allowed."""
 

@@ -33,6 +33,7 @@ from app.backoffice.pages import (
     search,
     sign_in,
     today,
+    users,
 )
 from app.backoffice.rendering import address
 from app.cashier.sign_in import current_session
@@ -62,6 +63,7 @@ PAGES: Final = (
     Page("GET", "/player", Permission.LOOK, player.show),
     Page("GET", "/player/statement", Permission.LOOK, player.statement),
     Page("GET", "/player/statement.csv", Permission.LOOK, player.statement_csv),
+    Page("GET", "/player/sessions", Permission.LOOK, player.sessions),
     Page("POST", "/player/note", Permission.NOTE, player_acts.note),
     Page("POST", "/player/block", Permission.BLOCK, player_acts.block),
     Page("POST", "/player/exclude", Permission.BLOCK, player_acts.exclude),
@@ -85,6 +87,13 @@ PAGES: Final = (
     Page("GET", "/risk", Permission.RISK, risk.show),
     Page("GET", "/actions", Permission.ACTIONS, actions.show),
     Page("GET", "/actions.csv", Permission.ACTIONS, actions.as_csv),
+    Page("GET", "/users", Permission.USERS, users.show),
+    Page("GET", "/user", Permission.USERS, users.show_one),
+    Page("POST", "/users/add", Permission.USERS, users.add),
+    Page("POST", "/users/roles", Permission.USERS, users.roles),
+    Page("POST", "/users/reset", Permission.USERS, users.reset),
+    Page("POST", "/users/disable", Permission.USERS, users.disable),
+    Page("POST", "/users/enable", Permission.USERS, users.enable),
     Page("GET", "/password", None, sign_in.password_form),
     Page("POST", "/password", None, sign_in.choose),
     Page("POST", "/logout", None, sign_in.leave),

@@ -24,7 +24,7 @@ from app.ledger.operators import (
     set_secrets,
 )
 from app.ledger.transaction import Ledger
-from app.wallet.operators import Operator, Role
+from app.wallet.operators import Operator, Permission, Role
 
 DELIVERY_BYTES: Final = 16
 
@@ -35,6 +35,7 @@ class UserRefusal(Enum):
     TAKEN = "there is a user of this name"
     UNKNOWN = "there is no user of this name"
     OWN = "nobody changes their own roles, nor disables themselves"
+    NOT_ALLOWED = "none of your roles may change users"
 
 
 class NewSecrets(NamedTuple):
@@ -53,11 +54,14 @@ async def create_user(
     *,
     password: str | None = None,
     has_code: bool = True,
+    reason: str | None = None,
 ) -> NewSecrets | UserRefusal:
-    """Add a person with a temporary password, and a key for their codes; TAKEN.
+    """Add a person with a temporary password, and a key for their codes; TAKEN, NOT_ALLOWED.
 
     The demo gives a `password` that everybody knows, and no code (`has_code`).
     """
+    if not _may_change_users(by):
+        return UserRefusal.NOT_ALLOWED
     first = password or new_password()
     totp_key = new_totp_key() if has_code else None
     hashed = await hash_password(first)
@@ -68,38 +72,53 @@ async def create_user(
         )
         if not is_new:
             return UserRefusal.TAKEN
-        return NewSecrets(await _noted(book, by, "user.add", name), first, totp_key)
+        return NewSecrets(await _noted(book, by, "user.add", name, reason), first, totp_key)
 
     return await ledger.serializable(work)
 
 
 async def change_roles(
-    ledger: Ledger, by: Operator, name: str, roles: Collection[Role]
+    ledger: Ledger, by: Operator, name: str, roles: Collection[Role], *, reason: str | None = None
 ) -> User | UserRefusal:
-    """Give a person these roles, and no others; UNKNOWN, OWN."""
+    """Give a person these roles, and no others; UNKNOWN, OWN, NOT_ALLOWED."""
 
     async def change(book: Book, _user: User) -> None:
         await set_roles(book, name, roles)
 
-    return await _changed(ledger, by, name, "user.roles", change)
+    return await _changed(ledger, by, name, "user.roles", change, reason)
 
 
 async def disable_user(
-    ledger: Ledger, by: Operator, name: str, *, is_disabled: bool = True
+    ledger: Ledger,
+    by: Operator,
+    name: str,
+    *,
+    is_disabled: bool = True,
+    reason: str | None = None,
 ) -> User | UserRefusal:
-    """Let a person sign in no more, and end their sessions; or let them again; UNKNOWN, OWN."""
+    """Let a person sign in no more, and end their sessions; or let them again.
+
+    Refusals: UNKNOWN, OWN, NOT_ALLOWED.
+    """
 
     async def change(book: Book, user: User) -> None:
         await set_disabled(book, name, user.now if is_disabled else None)
         await end_sessions(book, name, user.now)
 
     action = "user.disable" if is_disabled else "user.enable"
-    return await _changed(ledger, by, name, action, change)
+    return await _changed(ledger, by, name, action, change, reason)
 
 
-async def reset_user(ledger: Ledger, by: Operator, name: str) -> NewSecrets | UserRefusal:
-    """Give a person a new temporary password and a new key, and end their sessions; UNKNOWN."""
-    password, totp_key = new_password(), new_totp_key()
+async def reset_user(
+    ledger: Ledger, by: Operator, name: str, *, has_code: bool = True, reason: str | None = None
+) -> NewSecrets | UserRefusal:
+    """Give a person a new temporary password and a new key, and end their sessions.
+
+    Refusals: UNKNOWN, NOT_ALLOWED.
+    """
+    if not _may_change_users(by):
+        return UserRefusal.NOT_ALLOWED
+    password, totp_key = new_password(), new_totp_key() if has_code else None
     hashed = await hash_password(password)
 
     async def work(book: Book) -> NewSecrets | UserRefusal:
@@ -108,7 +127,7 @@ async def reset_user(ledger: Ledger, by: Operator, name: str) -> NewSecrets | Us
             return UserRefusal.UNKNOWN
         await set_secrets(book, name, hashed, totp_key, password_is_temporary=True)
         await end_sessions(book, name, user.now)
-        return NewSecrets(await _noted(book, by, "user.reset", name), password, totp_key)
+        return NewSecrets(await _noted(book, by, "user.reset", name, reason), password, totp_key)
 
     return await ledger.serializable(work)
 
@@ -137,7 +156,10 @@ async def _changed(
     name: str,
     action: str,
     change: Callable[[Book, User], Awaitable[None]],
+    reason: str | None,
 ) -> User | UserRefusal:
+    if not _may_change_users(by):
+        return UserRefusal.NOT_ALLOWED
     if by.is_verified and by.name == name:
         return UserRefusal.OWN
 
@@ -146,17 +168,23 @@ async def _changed(
         if user is None:
             return UserRefusal.UNKNOWN
         await change(book, user)
-        return await _noted(book, by, action, name)
+        return await _noted(book, by, action, name, reason)
 
     return await ledger.serializable(work)
 
 
-async def _noted(book: Book, by: Operator, action: str, name: str) -> User:
+def _may_change_users(by: Operator) -> bool:
+    """Whether a person's roles allow it; whom the operating system alone named has none to ask."""
+    return not by.is_verified or by.may(Permission.USERS)
+
+
+async def _noted(book: Book, by: Operator, action: str, name: str, reason: str | None) -> User:
     """Note a change of a person as they are now, and return them."""
     user = await find_user(book, name)
     if user is None:
         raise AssertionError("a person who was just changed is there")
     details = json.dumps({"roles": sorted(user.roles), "is_disabled": user.disabled_at is not None})
     delivery = secrets.token_bytes(DELIVERY_BYTES)
-    await note_action(book, by, Action(action, "user", name, delivery, details=details))
+    done = Action(action, "user", name, delivery, reason=reason, details=details)
+    await note_action(book, by, done)
     return user

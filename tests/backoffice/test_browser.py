@@ -138,7 +138,7 @@ def test_every_page_fits_asks_nobody_else_and_can_be_read_by_everybody(
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     seen = look(browser, office, state, width, scheme)
     page = seen.page
-        found: dict[str, object] = {}
+    found: dict[str, object] = {}
     for name, path in PATHS.items():
         page.goto(office.address + path.format(hostile=urlencode({"id": HOSTILE})))
         page.wait_for_load_state("load")
@@ -197,7 +197,7 @@ def test_hostile_text_runs_nowhere(
     ran: list[str] = []
     seen.page.on("dialog", lambda dialog: ran.append(dialog.message))
     for path in ("/player", "/movement"):
-                seen.page.goto(f"{office.address}{path}?{urlencode({'id': HOSTILE})}")
+        seen.page.goto(f"{office.address}{path}?{urlencode({'id': HOSTILE})}")
         assert HOSTILE.split("&")[0].split("\x1b")[0] in seen.page.inner_text("main")
     seen.page.context.close()
     assert ran == []

@@ -13,6 +13,7 @@ ARGUMENTS = {
     "/movement": {"id": "bet-e1"},
     "/round": {"event": "e1"},
     "/search": {"q": "anna"},
+    "/user": {"name": "support"},
 }
 FIELDS = {"reason": "the matrix", "limit": "stake_day", "amount": "1", "until": "2999-01-01"}
 ADJUSTMENT = {
@@ -23,7 +24,14 @@ ADJUSTMENT = {
     "why": "goodwill",
     "ticket": "T-1",
 }
-ACT_FIELDS = {"/adjustments/propose": ADJUSTMENT}
+ACT_FIELDS = {
+    "/adjustments/propose": ADJUSTMENT,
+    "/users/add": {"name": "added-by-{role}", "role": "auditor", "reason": "the matrix"},
+    **dict.fromkeys(
+        ("/users/roles", "/users/reset", "/users/disable", "/users/enable"),
+        {"name": "nobody-here", "reason": "the matrix"},
+    ),
+}
 ENDS_THE_SESSION = {"/logout", "/password"}
 
 
@@ -40,8 +48,9 @@ def test_a_page_is_for_those_whose_role_allows_it(office: Office, page: Page) ->
         if page.method == "GET":
             reply = browser.get(page.path, **ARGUMENTS.get(page.path, {}))
         else:
+            fields = {"id": f"nobody-{role}", **ACT_FIELDS.get(page.path, FIELDS)}
             reply = browser.send(
-                page.path, id=f"nobody-{role}", **ACT_FIELDS.get(page.path, FIELDS)
+                page.path, **{name: text.format(role=role) for name, text in fields.items()}
             )
         may = page.permission is None or page.permission in MAY[role]
         # An act on nobody is allowed, and finds nobody.

@@ -11,12 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.backoffice.call import Call, MistakeError
+from app.backoffice.rendering import day
 from app.cashier.lookups import PlayerDetails, look_up_player
+from app.ledger.accounts import Account
 from app.ledger.backoffice import players as reports
 from app.ledger.backoffice.players import STATEMENT_ROWS_MAX
 from app.ledger.lookups import OwnedEntry
 from app.wallet.events import RULES
-from app.wallet.moments import moment_from_text
+from app.wallet.limit_terms import LIMIT_NAMES
+from app.wallet.moments import FOREVER, moment_from_text
 from app.wallet.refusals import Refusal
 from app.wallet.words import remarks
 
@@ -46,11 +49,23 @@ async def show(call: Call) -> Response:
     await call.note("player.look", "player", player.user_id)
     views = call.office.views
     last = details.entries[0].entry.position if details.entries else 0
-    balances, limits, rounds, sessions, refusals, changes, notes = await asyncio.gather(
+    (
+        balances,
+        limits,
+        limits_hit,
+        holds,
+        rounds,
+        tokens,
+        refusals,
+        changes,
+        notes,
+    ) = await asyncio.gather(
         reports.balances(views, player.player_id, last),
         reports.limits(views, player.user_id),
+        reports.limits_hit(views, player.player_id),
+        reports.holds(views, player.player_id),
         reports.open_rounds(views, player.user_id),
-        reports.sessions(views, player.user_id),
+        reports.tokens(views, player.user_id),
         reports.refusals(views, player.user_id),
         reports.changes(views, player.user_id),
         reports.notes(views, player.user_id),
@@ -59,16 +74,40 @@ async def show(call: Call) -> Response:
         "player.html",
         account=details.account,
         player=player,
+        excluded=_excluded(details.account),
         entries=[_line(owned) for owned in details.entries],
         chart=_chart(balances),
         limits=limits,
+        limit_names=LIMIT_NAMES,
+        limits_hit=limits_hit,
+        holds=holds,
         rounds=rounds,
-        sessions=sessions,
+        tokens=tokens,
         refusals=refusals,
         changes=changes,
         notes=notes,
         tomorrow=(player.now + timedelta(days=1)).strftime("%Y-%m-%d"),
     )
+
+
+async def sessions(call: Call) -> Response:
+    """Show when they played: it reads all that they ever played, so it is asked for apart."""
+    user_id = call.asked("id")
+    await call.note("player.sessions", "player", user_id)
+    is_part = call.request.headers.get("hx-request") is not None
+    return call.page(
+        "player_sessions.html" if is_part else "player_played.html",
+        user_id=user_id,
+        sessions=await reports.sessions(call.office.views, user_id),
+    )
+
+
+def _excluded(account: Account) -> str | None:
+    """Say until when the player is excluded; None: they are not."""
+    until = account.excluded_until
+    if until is None or until <= account.player.now:
+        return None
+    return "for ever" if until == FOREVER else f"until {day(until)}"
 
 
 async def statement(call: Call) -> Response:

@@ -21,7 +21,7 @@ from app.cashier.account_changes import (
 )
 from app.cashier.players import find_account, revoke_tokens
 from app.wallet.limit_terms import is_limit_name
-from app.wallet.moments import moment_from_text
+from app.wallet.moments import FOREVER, FOREVER_TEXT, moment_from_text
 from app.wallet.money import AMOUNT_PATTERN
 from app.wallet.refusals import Refusal
 
@@ -45,21 +45,27 @@ async def block(call: Call) -> Response:
 
 
 async def exclude(call: Call) -> Response:
-    """Exclude the player until a day, and never for a shorter time than they are already."""
-    until = moment_from_text(call.sent("until"))
+    """Exclude the player until a day or for ever, and never for a shorter time than they are."""
+    is_forever = call.sent("forever") == "yes"
+    until = FOREVER if is_forever else moment_from_text(call.sent("until"))
     if until is None or until <= datetime.now(UTC):
-        raise MistakeError("An exclusion ends on a day to come, such as 2027-01-31.")
+        raise MistakeError("An exclusion ends on a day to come, such as 2027-01-31, or never.")
     change = AccountChange(exclusion=Exclusion(until))
-    return await _restrict(call, "player.exclude", change, until=until)
+    told = FOREVER_TEXT if is_forever else until
+    return await _restrict(call, "player.exclude", change, excluded_until=told)
 
 
 async def lower_limit(call: Call) -> Response:
     """Lower a limit, which holds at once; to raise one is the player's own wish."""
-    name, amount = call.sent("limit"), call.sent("amount")
+    product, amount = call.sent("product"), call.sent("amount")
+    name = call.sent("limit") + (f":{product}" if product else "")
     if not is_limit_name(name) or not AMOUNT_PATTERN.fullmatch(amount):
-        raise MistakeError("Choose a limit, and an amount such as 100.50.")
+        raise MistakeError(
+            "Choose a limit, of stakes or losses if you name a product, and an amount such as"
+            " 100.50."
+        )
     change = AccountChange(limits={name: amount})
-    return await _restrict(call, "player.limit", change, **{name: amount})
+    return await _restrict(call, "player.limit", change, limits={name: amount})
 
 
 async def unblock(call: Call) -> Response:

@@ -1,5 +1,6 @@
-"""Today: figures against yesterday and the same weekday, live pace, refusals; refreshes itself."""
+"""Today: alarms, figures against yesterday and the same weekday, live pace, refusals."""
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from app.backoffice.call import Call
 from app.ledger.backoffice.today import DAYS_BACK, PACE_MINUTES, Today
+from app.wallet.inbox import WORDS
 
 BY: Final = ("currency", "game", "agent")
 SUMS: Final = ("turnover", "payments", "bonuses", "promotions", "deposits", "withdrawals")
@@ -21,7 +23,7 @@ GAMES_MAX: Final = 15
 
 async def show(call: Call) -> Response:
     """Show the page, or only its changing part if it refreshes itself."""
-    today = await call.office.today.get()
+    today, standing = await asyncio.gather(call.office.today.get(), call.office.standing.get())
     by = call.asked("by") if call.asked("by") in BY else BY[0]
     template = "today_figures.html" if call.request.headers.get("hx-request") else "today.html"
     return call.page(
@@ -35,6 +37,10 @@ async def show(call: Call) -> Response:
         rate=_rate(today),
         p99=today.pace[-1]["p99"] if today.pace else None,
         refused=today.refused,
+        alarms=list(standing.problems()),
+        inbox={kind: count for kind, count in standing.inbox.items() if count.number},
+        words=WORDS,
+        adjustments_waiting=standing.adjustments_waiting,
     )
 
 

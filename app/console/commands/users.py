@@ -39,6 +39,8 @@ from app.wallet.words import moment
 
 T = TypeVar("T")
 
+REASON_LENGTH_MAX: Final = 1000
+
 people: Final = commands("user", "The operator's people: who may sign in, and as what.")
 
 
@@ -50,52 +52,63 @@ def _checked_name(value: str) -> str:
     return value
 
 
+def _checked_reason(value: str | None) -> str | None:
+    if value is not None and (not value.isprintable() or len(value) > REASON_LENGTH_MAX):
+        raise typer.BadParameter(f"must be text of at most {REASON_LENGTH_MAX} characters")
+    return value
+
+
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="What they sign in as.", callback=_checked_name)
 ]
+Reason = Annotated[str | None, typer.Option(help="Why; it is kept.", callback=_checked_reason)]
 Roles = Annotated[
     list[Role] | None, typer.Option("--role", help="A job of theirs; may be given several times.")
 ]
 
 
 @people.command("add")
-def add(name: Name, roles: Roles = None, as_json: AsJson = False) -> None:
+def add(name: Name, roles: Roles = None, reason: Reason = None, as_json: AsJson = False) -> None:
     """Add a person, with a temporary password and a key for their authenticator app."""
     if not roles:
         raise typer.BadParameter(f"name at least one: {', '.join(Role)}", param_hint="'--role'")
     by = operator()
-    made = ask(lambda ledger: create_user(ledger, by, name, set(roles)), changes=True)
+    made = ask(
+        lambda ledger: create_user(ledger, by, name, set(roles), reason=reason), changes=True
+    )
     _show_secrets(_granted(made, name), as_json=as_json)
 
 
 @people.command("reset")
-def reset(name: Name, as_json: AsJson = False) -> None:
+def reset(name: Name, reason: Reason = None, as_json: AsJson = False) -> None:
     """Give a person a new temporary password and a new key; their sessions end."""
     by = operator()
-    made = ask(lambda ledger: reset_user(ledger, by, name), changes=True)
+    made = ask(lambda ledger: reset_user(ledger, by, name, reason=reason), changes=True)
     _show_secrets(_granted(made, name), as_json=as_json)
 
 
 @people.command("roles")
-def roles_of(name: Name, roles: Roles = None) -> None:
+def roles_of(name: Name, roles: Roles = None, reason: Reason = None) -> None:
     """Give a person these roles and no others; without `--role`, none at all."""
     by = operator()
-    done = ask(lambda ledger: change_roles(ledger, by, name, set(roles or ())), changes=True)
+    done = ask(
+        lambda ledger: change_roles(ledger, by, name, set(roles or ()), reason=reason), changes=True
+    )
     user = _granted(done, name)
     with outcome_stands():
         say(f"{name} has {', '.join(sorted(user.roles)) or 'no roles'}.")
 
 
 @people.command("disable")
-def disable(name: Name) -> None:
+def disable(name: Name, reason: Reason = None) -> None:
     """Let a person sign in no more; their sessions end now."""
-    _set_disabled(name, is_disabled=True)
+    _set_disabled(name, reason, is_disabled=True)
 
 
 @people.command("enable")
-def enable(name: Name) -> None:
+def enable(name: Name, reason: Reason = None) -> None:
     """Let a disabled person sign in again."""
-    _set_disabled(name, is_disabled=False)
+    _set_disabled(name, reason, is_disabled=False)
 
 
 @people.command("list")
@@ -161,9 +174,12 @@ def _own_password(by: Operator, old: str) -> SignedIn:
     return done
 
 
-def _set_disabled(name: str, *, is_disabled: bool) -> None:
+def _set_disabled(name: str, reason: str | None, *, is_disabled: bool) -> None:
     by = operator()
-    done = ask(lambda ledger: disable_user(ledger, by, name, is_disabled=is_disabled), changes=True)
+    done = ask(
+        lambda ledger: disable_user(ledger, by, name, is_disabled=is_disabled, reason=reason),
+        changes=True,
+    )
     _granted(done, name)
     with outcome_stands():
         say(f"{name} may {'not sign in any more' if is_disabled else 'sign in again'}.")

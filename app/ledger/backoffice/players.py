@@ -1,9 +1,10 @@
-"""One player: balance over time, limits, open rounds, sessions, refusals, changes, notes."""
+"""One player: balance over time, limits, holds, rounds, sessions, refusals, changes, notes."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from app.ledger.ops_views import OpsViews
+from app.wallet.limit_terms import LIMIT_NAMES
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -12,6 +13,7 @@ POINTS_MAX: Final = 400
 """Of the chart: about one a pixel of a phone."""
 
 ROWS_MAX: Final = 20
+SESSIONS_MAX: Final = 10
 
 STATEMENT_ROWS_MAX: Final = 100_000
 """A statement of more is for the database's own tools."""
@@ -31,10 +33,21 @@ ORDER BY position
 MOVEMENTS_OF_CHART: Final = 4000
 
 _LIMITS: Final = """
-SELECT limit_name, currency, in_force, used, remaining, changes_to, changes_at
+SELECT limit_name, currency, in_force, used, remaining, changes_to, changes_at, needs_confirmation,
+       set_at, set_by, asked_by
 FROM ops.limits WHERE user_id = $1
-ORDER BY array_position(ARRAY['stake_bet', 'stake_day', 'stake_week', 'stake_month', 'loss_day',
-                              'loss_week', 'loss_month'], limit_name)
+ORDER BY split_part(limit_name, ':', 2), array_position($2::text[], split_part(limit_name, ':', 1))
+"""
+
+_LIMITS_HIT: Final = """
+SELECT ledger_time, limit_name, limit_amount, used, remaining, asked, event_type, transaction_id
+FROM ops.limits_hit WHERE player_id = $1 ORDER BY ledger_time DESC LIMIT $2
+"""
+
+_HOLDS: Final = """
+SELECT hold_id, amount, currency, state, opened_at, closed_at, closed_by,
+       sum(amount) FILTER (WHERE state = 'pending') OVER () AS pending
+FROM ops.holds WHERE player_id = $1 ORDER BY (state = 'pending') DESC, opened_at DESC LIMIT $2
 """
 
 _OPEN_ROUNDS: Final = """
@@ -43,9 +56,14 @@ SELECT event_id, is_streamer, game_id, currency, status, stake_open, bets_open, 
 FROM ops.open_rounds WHERE user_id = $1 ORDER BY last_at DESC LIMIT $2
 """
 
-_SESSIONS: Final = """
+_TOKENS: Final = """
 SELECT origin, issued, live, last_issued_at, last_expires_at
 FROM ops.tokens WHERE user_id = $1 ORDER BY origin
+"""
+
+_SESSIONS: Final = """
+SELECT number, began_at, last_used_at, ended_at, ended_by, time_played, bets, wagered, won, result
+FROM ops.sessions WHERE user_id = $1 ORDER BY number DESC LIMIT $2
 """
 
 _REFUSALS: Final = """
@@ -80,8 +98,18 @@ async def balances(views: OpsViews, player_id: int, last_position: int) -> "list
 
 
 async def limits(views: OpsViews, user_id: str) -> "list[Record]":
-    """Return the player's limits with what is used and left."""
-    return await views.fetch(_LIMITS, user_id)
+    """Return the player's limits with what is used and left, those of all products first."""
+    return await views.fetch(_LIMITS, user_id, LIMIT_NAMES)
+
+
+async def limits_hit(views: OpsViews, player_id: int) -> "list[Record]":
+    """Return what a limit refused, with the limit as it was then, the latest first."""
+    return await views.fetch(_LIMITS_HIT, player_id, ROWS_MAX)
+
+
+async def holds(views: OpsViews, player_id: int) -> "list[Record]":
+    """Return withdrawals, those under way first; each row has the sum of those."""
+    return await views.fetch(_HOLDS, player_id, ROWS_MAX)
 
 
 async def open_rounds(views: OpsViews, user_id: str) -> "list[Record]":
@@ -89,9 +117,14 @@ async def open_rounds(views: OpsViews, user_id: str) -> "list[Record]":
     return await views.fetch(_OPEN_ROUNDS, user_id, ROWS_MAX)
 
 
-async def sessions(views: OpsViews, user_id: str) -> "list[Record]":
+async def tokens(views: OpsViews, user_id: str) -> "list[Record]":
     """Return the player's tokens, counted by who issued them."""
-    return await views.fetch(_SESSIONS, user_id)
+    return await views.fetch(_TOKENS, user_id)
+
+
+async def sessions(views: OpsViews, user_id: str) -> "list[Record]":
+    """Return the player's sessions of play, the latest first."""
+    return await views.fetch(_SESSIONS, user_id, SESSIONS_MAX)
 
 
 async def refusals(views: OpsViews, user_id: str) -> "list[Record]":
