@@ -73,8 +73,9 @@ class Standing(NamedTuple):
         for kind, open_ in self.inbox.items():
             if open_.oldest_seconds > INBOX_AGE_MAX // timedelta(seconds=1):
                 days = open_.oldest_seconds // (24 * 3600)
+                period = "a day" if days == 1 else f"{days} days"
                 yield (
-                    f"The inbox has waited {days} days: {WORDS[kind]} ({open_.number} open, "
+                    f"The inbox has waited {period}: {WORDS[kind]} ({open_.number} open, "
                     f"`wallet inbox list --kind {kind}`)."
                 )
 

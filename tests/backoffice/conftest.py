@@ -1,12 +1,27 @@
 """One back office a file, with a person for each role, and a player with a past."""
 
+import json
+import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.cashier.account_changes import AccountChange, update_account
+from app.cashier.adjustments import Request as AdjustmentRequest
+from app.cashier.adjustments import propose
+from app.cashier.inbox import collect
+from app.ledger.accounts import ChangeNote
+from app.ledger.exceptions import open_exception
+from app.ledger.money.book import Book
 from app.settings import DEMO_CALLBACK_KEY
+from app.wallet.adjustments import AdjustmentReason
+from app.wallet.events import Direction, Pocket
+from app.wallet.facts import RuleVersion
+from app.wallet.inbox import ExceptionKind
+from app.wallet.limit_terms import DEFAULT_RAISE_RULES
 from app.wallet.operators import Role
-from tests.backoffice.office import Office, open_office
+from tests.backoffice.office import CONSOLE, Office, open_office
 from tests.conftest import Database
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[2J\u202egnp{{7*7}}"
@@ -36,6 +51,58 @@ async def past(office: Office) -> None:
     await till.move(till.bet(LONG, "1", transaction_id=LONG, event_id=LONG))
 
 
+async def protected(office: Office) -> None:
+    """Vera, who has limits, one of which refused, money on its way out, and cases in the inbox."""
+    till, ledger = office.till, office.ledger
+    await till.rows("UPDATE decision_settings SET rule_version = $1", RuleVersion.CURRENT.value)
+    await till.player("vera", "100", "20")
+    limits = {"stake_day": "40", "loss_week:casino": "30", "deposit_month": "200"}
+    await update_account(
+        ledger, "vera", AccountChange(limits=limits), raises=DEFAULT_RAISE_RULES, note=asked(limits)
+    )
+    raised = {"stake_day": "90"}
+    await update_account(
+        ledger, "vera", AccountChange(limits=raised), raises=DEFAULT_RAISE_RULES, note=asked(raised)
+    )
+    for number, amount in enumerate(("25", "10", "15")):
+        await till.move(
+            till.bet("vera", amount, transaction_id=f"v-bet-{number}", event_id=f"v-{number}")
+        )
+    await till.move(till.movement("vera", "WithdrawalHold", "debit", "30", transaction_id="v-hold"))
+    lost = till.movement("vera", "Win", "credit", "25", transaction_id="v-win", event_id="v-none")
+    await till.move(lost)
+    await collect(ledger)
+    await propose(
+        ledger,
+        CONSOLE,
+        AdjustmentRequest(
+            "vera", Direction.CREDIT, Pocket.REAL, "25", AdjustmentReason.GOODWILL, "T-9"
+        ),
+    )
+
+    async def differs(book: Book) -> None:
+        await open_exception(
+            book,
+            kind=ExceptionKind.RECONCILIATION_DIFFERENCE,
+            key="run-1/1",
+            user_id="vera",
+            source="callback",
+            transaction_id="v-bet-1",
+            amount="10.00",
+            currency="USD",
+            summary="their report says 11.00 and the journal 10.00",
+            happened_at=datetime.now(UTC) - timedelta(hours=30),
+        )
+
+    await ledger.serializable(differs)
+
+
+def asked(limits: dict[str, str]) -> ChangeNote:
+    return ChangeNote(
+        "house", "account/update", json.dumps({"limits": limits}), os.urandom(16), datetime.now(UTC)
+    )
+
+
 @pytest.fixture(scope="module")
 def office(module_db: Database) -> Iterator[Office]:
     """A back office where nobody has a second factor, as in the demo."""
@@ -45,4 +112,5 @@ def office(module_db: Database) -> Iterator[Office]:
         office.add("everything", *Role)
         office.add("nothing")
         office.run(past(office))
+        office.run(protected(office))
         yield office

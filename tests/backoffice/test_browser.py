@@ -4,6 +4,7 @@ Screenshots of every page are kept in build/screenshots.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from app.wallet.operators import Role
-from tests.backoffice.conftest import HOSTILE, past
+from tests.backoffice.conftest import HOSTILE, past, protected
 from tests.backoffice.office import PASSWORD, Office, open_office
 from tests.conftest import Database
 
@@ -36,17 +37,24 @@ PATHS = {
     "search": "/",
     "found": "/search?q=nick",
     "player": "/player?id=anna",
+    "protected": "/player?id=vera",
+    "sessions": "/player/sessions?id=vera",
     "hostile": "/player?{hostile}",
     "statement": "/player/statement?id=anna",
     "movement": "/movement?id=win-e1",
     "refused": "/movement?id=too-much",
     "round": "/round?event=e1",
     "inbox": "/inbox",
+    "difference": "/inbox?kind=reconciliation_difference",
+    "case": "/inbox/case?id=1",
     "adjustments": "/adjustments",
+    "adjustment": "/adjustment?id=1",
     "adjust": "/adjustments/new",
     "today": "/today?by=game",
     "risk": "/risk",
     "actions": "/actions",
+    "users": "/users",
+    "user": "/user?name=anna",
     "password": "/password",
     "missing": "/movement?id=nothing",
 }
@@ -58,6 +66,7 @@ def office(module_db: Database) -> Iterator[Office]:
     with open_office(module_db) as office:
         office.add("anna", *Role, has_code=True)
         office.run(past(office))
+        office.run(protected(office))
         yield office
 
 
@@ -188,6 +197,55 @@ def test_a_player_is_found_and_blocked_by_keyboard_alone(
         " WHERE p.user_id = 'keyboard'"
     ) == [{"blocked": True}]
     page.context.close()
+
+
+def enter(browser: Browser, office: Office, name: str) -> Page:
+    """A page of somebody who has just signed in by the form."""
+    page = browser.new_context().new_page()
+    page.set_default_timeout(15_000)
+    page.goto(f"{office.address}/login")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Code of your authenticator app").fill(office.code(name))
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{office.address}/")
+    return page
+
+
+def test_two_people_settle_a_refused_win_from_the_inbox_to_resolved(
+    browser: Browser, office: Office
+) -> None:
+    for name, role in (("asker", Role.FINANCE), ("second", Role.APPROVER)):
+        office.add(name, role, has_code=True)
+    asker, second = enter(browser, office, "asker"), enter(browser, office, "second")
+
+    asker.get_by_role("link", name="Inbox").click()
+    asker.get_by_role("row").filter(has_text="v-win").get_by_role("link").first.click()
+    asker.get_by_role("button", name="Take it").click()
+    asker.get_by_text("taken").first.wait_for()
+    case = asker.url
+    asker.get_by_role("link", name="Ask for an adjustment").click()
+    assert asker.get_by_label("Player", exact=True).input_value() == "vera"
+    assert asker.get_by_label("Amount, in the player's currency").input_value() == "25"
+    asker.get_by_label("Reason").select_option("refused_movement")
+    asker.get_by_label("Ticket").fill("T-4711")
+    asker.get_by_role("button", name="Ask for approval").click()
+    asker.get_by_text("What it would do now").wait_for()
+    assert asker.get_by_role("button", name="Approve").count() == 0
+
+    second.goto(asker.url)
+    second.get_by_role("button", name="Approve, and move 25.00 USD").click()
+    second.locator(".badges").get_by_text("approved").wait_for()
+
+    asker.goto(case)
+    if asker.get_by_role("button", name="Resolve").count():
+        asker.get_by_label("What was done").fill("paid by the adjustment")
+        asker.get_by_role("button", name="Resolve").click()
+    asker.locator(".badges").get_by_text(re.compile("resolved|settled")).wait_for()
+    paid = "SELECT count(*) AS n FROM ops.movements WHERE user_id = 'vera' AND amount = 25"
+    assert office.sql(f"{paid} AND event_type = 'Adjustment'") == [{"n": 1}]
+    for page in (asker, second):
+        page.context.close()
 
 
 def test_hostile_text_runs_nowhere(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -110,6 +111,60 @@ def test_a_limit_can_be_lowered_and_not_raised(office: Office) -> None:
         assert reply.status_code == status, amount
     (term,) = json.loads(wallet(office, user_id)["limits"]).values()
     assert (term["amount"], term["set"][0]) == (5050, "page:risk")
+
+
+def test_a_limit_of_one_product_and_of_deposits_is_set_here_too(office: Office) -> None:
+    user_id = fresh(office, "to-limit-more")
+    browser = office.entered("support")
+    for limit, product, status in (
+        ("loss_week", "casino", 303),
+        ("deposit_day", "", 303),
+        ("deposit_day", "casino", 400),
+        ("stake_day", "Casino!", 400),
+        ("stake_year", "", 400),
+    ):
+        reply = browser.send(
+            "/player/limit", id=user_id, limit=limit, product=product, amount="20", reason="a test"
+        )
+        assert reply.status_code == status, (limit, product)
+    terms = json.loads(wallet(office, user_id)["limits"])
+    assert {name: term["amount"] for name, term in terms.items()} == {
+        "loss_week:casino": 2000,
+        "deposit_day": 2000,
+    }
+
+
+def test_an_exclusion_for_ever_stays(office: Office) -> None:
+    user_id = fresh(office, "to-exclude-for-ever")
+    browser = office.entered("support")
+    done = browser.send("/player/exclude", id=user_id, forever="yes", reason="they asked for it")
+    assert done.status_code == 303
+    assert "excluded for ever" in browser.get("/player", id=user_id).text
+    shorter = browser.send("/player/exclude", id=user_id, until="2999-01-01", reason="regret")
+    assert shorter.status_code == 400
+    assert "never shorter or lifted" in shorter.text
+
+
+def test_what_protects_a_player_stands_on_their_page(office: Office) -> None:
+    browser = office.entered("support")
+    page = browser.get("/player", id="vera").text
+    for words in (
+        "90.00 asked for; may be confirmed from",
+        "by house",
+        "Limits hit",
+        "v-bet-2",
+        "Withdrawals under way",
+        "v-hold",
+        "pending",
+        "a limit of the player would be exceeded",
+    ):
+        assert words in page, words
+    used = re.search(r"stake day.*?</td><td[^>]*>(.*?)<meter", page, re.DOTALL)
+    assert used
+    assert used[1] == "25.00"
+    played = browser.get("/player/sessions", id="vera").text
+    assert "25.00" in played
+    assert last_action(office)["action"] == "player.sessions"
 
 
 def test_revoked_tokens_play_no_more(office: Office) -> None:

@@ -27,10 +27,10 @@ ADJUSTMENT = {
 ACT_FIELDS = {
     "/adjustments/propose": ADJUSTMENT,
     "/users/add": {"name": "added-by-{role}", "role": "auditor", "reason": "the matrix"},
-    **dict.fromkeys(
-        ("/users/roles", "/users/reset", "/users/disable", "/users/enable"),
-        {"name": "nobody-here", "reason": "the matrix"},
-    ),
+    **{
+        f"/users/{act}": {"name": "nobody-here", "reason": "the matrix"}
+        for act in ("roles", "reset", "disable", "enable")
+    },
 }
 ENDS_THE_SESSION = {"/logout", "/password"}
 

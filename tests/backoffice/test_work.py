@@ -6,7 +6,6 @@ import pytest
 
 from app.cashier.audit import audit
 from app.cashier.inbox import collect
-from app.wallet.facts import RuleVersion
 from app.wallet.refusals import Refusal
 from tests.backoffice.office import Browser, Office
 
@@ -19,7 +18,6 @@ def refused(office: Office) -> str:
     win = till.movement("owed", "Win", "credit", "25", transaction_id="late-win", event_id="e9")
     (receipt,) = office.run(till.move(win))
     assert getattr(receipt, "refusal", None) is Refusal.NO_MATCHING_MOVEMENT
-    office.sql("UPDATE decision_settings SET rule_version = $1", RuleVersion.CURRENT.value)
     office.run(collect(office.ledger))
     return "late-win"
 
@@ -72,6 +70,18 @@ def test_an_exception_goes_from_open_to_taken_to_resolved(office: Office) -> Non
     again = browser.send("/inbox/resolve", id=number, reason="once more")
     assert again.status_code == 400
     assert "was resolved by support" in again.text
+
+
+def test_a_difference_of_the_books_waits_in_the_inbox_with_its_age(office: Office) -> None:
+    browser = office.entered("finance")
+    page = browser.get("/inbox", kind="reconciliation_difference").text
+    for words in ("the books do not agree", "their report says 11.00", "v-bet-1", "1 d"):
+        assert words in page, words
+    number = re.search(r"/inbox/case\?id=(\d+)", page)
+    assert number
+    case = browser.get("/inbox/case", id=number[1])
+    assert "the journal 10.00" in case.text
+    assert "Resolve" in case.text
 
 
 def test_an_adjustment_takes_two_people_and_moves_once(office: Office) -> None:

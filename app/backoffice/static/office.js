@@ -28,6 +28,26 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+const SHORTEST = 300;
+
+// The span of the horizontal axis; movements of one moment get some minutes around them.
+function span(plot, from, to) {
+  const missing = SHORTEST - (to - from);
+  return missing > 0 ? [from - missing / 2, to + missing / 2] : [from, to];
+}
+
+// Moments as everywhere on the pages: UTC, 24 hours, the day first.
+function moment(seconds, begin, end) {
+  const text = new Date(seconds * 1e3).toISOString().slice(0, 19).replace("T", " ");
+  return begin === undefined ? text : text.slice(begin, end);
+}
+
+function ticks(plot, places) {
+  const apart = plot.scales.x.max - plot.scales.x.min;
+  if (apart <= 86400) return places.map((seconds) => moment(seconds, 11, apart < 900 ? 19 : 16));
+  return places.map((seconds) => (apart < 4 * 86400 ? moment(seconds, 5, 16) : moment(seconds, 0, 10)));
+}
+
 function draw(place) {
   const [times, amounts] = JSON.parse(place.dataset.series);
   const height = Number(place.dataset.height || 180);
@@ -37,13 +57,14 @@ function draw(place) {
     height,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
     legend: { live: true },
+    scales: { x: { range: span } },
     axes: [
-      { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } },
+      { values: ticks, space: 90, stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } },
       { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, size: 70 },
     ],
     series: [
-      { label: "UTC" },
-      { label: place.dataset.label, stroke: colour("--accent"), width: 1.5, fill: colour("--tint"), points: { show: times.length < 60 } },
+      { label: "UTC", value: (plot, seconds) => (seconds === null ? "–" : moment(seconds)) },
+      { label: place.dataset.label, stroke: colour("--accent"), width: 1.5, fill: colour("--tint"), points: { show: times.length < 60 }, paths: uPlot.paths.stepped({ align: 1 }) },
     ],
   }, [times, amounts.map(Number)], place);
   new ResizeObserver(() => {
