@@ -48,12 +48,14 @@ ENV PATH=/opt/wallet/bin:$PATH \
     WALLET_HOST=0.0.0.0 \
     WALLET_PORT=8080 \
     WALLET_PRIVATE_HOST=0.0.0.0 \
-    WALLET_PRIVATE_PORT=8081
+    WALLET_PRIVATE_PORT=8081 \
+    WALLET_BACKOFFICE_HOST=0.0.0.0 \
+    WALLET_BACKOFFICE_PORT=8082
 
 USER 10001:10001
 
-# The contracts; and, for our own network only, probes and numbers.
-EXPOSE 8080 8081
+# The contracts; and, for our own network only, probes and numbers, and the back office.
+EXPOSE 8080 8081 8082
 
 # Can it serve? Asked of the private port, which asks the database.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \

@@ -53,6 +53,7 @@ LISTS: Final = {
     "exception_steps": ListTable("step_id", "at"),
     "maintenance_notices": ListTable("notice_id", "received_at"),
     "operator_actions": ListTable("action_id", "ledger_time"),
+    "reconciliation_runs": ListTable("run_id", "ran_at"),
     "refusals": ListTable("refusal_id", "ledger_time"),
 }
 """Lists whose rows a seal covers one by one."""
@@ -60,11 +61,16 @@ LISTS: Final = {
 KEPT: Final = (
     "account_openings",
     "adjustment_decisions",
+    "closed_days",
     "early_aborts",
     "exceptions",
+    "game_names",
+    "holds",
+    "limit_hits",
     "movements",
     "operators",
     "players",
+    "reconciliation_differences",
     "request_ids",
     "rounds",
     "sessions",

@@ -60,21 +60,25 @@ HOLDS = (
     "GRANT SELECT, INSERT, UPDATE (state, closed_position, closed_at) ON holds TO wallet_service",
 )
 
+# The scan that squawk warns of: `event_types` has a row for each type, some thirty.
 EVENT_TYPES = (
     "ALTER TABLE event_types ADD COLUMN moves_from text",
     "ALTER TABLE event_types DROP CONSTRAINT ck_event_types_contra",
     """
+    -- squawk-ignore constraint-missing-not-valid
     ALTER TABLE event_types ADD CONSTRAINT ck_event_types_contra CHECK (
         contra IN ('house:games', 'house:streamers', 'house:tips', 'house:promotions',
         'house:corrections', 'house:cashier', 'house:pending', 'house:bonuses'))
     """,
     "ALTER TABLE event_types DROP CONSTRAINT ck_event_types_counts_as",
     """
+    -- squawk-ignore constraint-missing-not-valid
     ALTER TABLE event_types ADD CONSTRAINT ck_event_types_counts_as CHECK (
         counts_as IN ('turnover', 'payments', 'bonuses', 'promotions', 'tips', 'corrections',
         'deposits', 'withdrawals', 'pending', 'streamer_turnover', 'streamer_payments'))
     """,
     """
+    -- squawk-ignore constraint-missing-not-valid
     ALTER TABLE event_types ADD CONSTRAINT ck_event_types_moves_from CHECK (
         moves_from IN ('house:pending'))
     """,

@@ -172,11 +172,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_input_ends_in_a_traceback(
     path: str,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
-    # A hostile value may be the name of a file that is written.
-    monkeypatch.chdir(tmp_path)
     rotating = itertools.cycle(STREAMS)
     begin = list(COMMANDS).index(path)
     for number, parameter in enumerate(COMMANDS[path].params, begin):

@@ -44,6 +44,7 @@ def test_the_services_and_their_profiles() -> None:
         "postgres": [],
         "migrate": [],
         "wallet": [],
+        "backoffice": [],
         "caddy": ["tls"],
         "prometheus": ["monitoring"],
         "alertmanager": ["monitoring"],
@@ -62,7 +63,7 @@ def test_every_file_that_is_mounted_exists() -> None:
 
 
 def test_every_variable_of_the_wallet_is_a_setting() -> None:
-    for name in ("migrate", "wallet"):
+    for name in ("migrate", "wallet", "backoffice"):
         for variable in SERVICES[name]["environment"]:
             known = variable in setting_names() or variable == "OTEL_EXPORTER_OTLP_ENDPOINT"
             assert known, variable
@@ -91,7 +92,7 @@ def test_the_example_has_no_secret_so_that_compose_does_not_start_with_it() -> N
 
 
 def test_the_wallet_runs_without_anything_to_write_to() -> None:
-    for name in ("migrate", "wallet"):
+    for name in ("migrate", "wallet", "backoffice"):
         service = SERVICES[name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -119,9 +120,25 @@ def test_ports_are_the_images_and_stay_on_this_machine() -> None:
     assert "ports" not in SERVICES["postgres"]
 
 
+def test_the_back_office_reads_as_one_role_acts_as_another_and_knows_no_key() -> None:
+    office = SERVICES["backoffice"]
+    assert office["command"] == ["backoffice"]
+    assert "//wallet_service:" in office["environment"]["WALLET_DATABASE_URL"]
+    assert "//wallet_ops:" in office["environment"]["WALLET_OPS_DATABASE_URL"]
+    assert not {"WALLET_CALLBACK_KEYS", "WALLET_AGENTS"} & office["environment"].keys()
+    assert "OWNER" not in str(office)
+    port = environment()["WALLET_BACKOFFICE_PORT"]
+    assert office["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f"127.0.0.1:{port}/login" in str(office["healthcheck"]["test"])
+
+
 def test_the_front_alone_is_believed() -> None:
     (network,) = COMPOSE["networks"]["inside"]["ipam"]["config"]
-    (believed,) = SERVICES["wallet"]["environment"]["WALLET_PROXY_NETWORKS"].split(",")
+    (believed,) = {
+        network
+        for name in ("wallet", "backoffice")
+        for network in SERVICES[name]["environment"]["WALLET_PROXY_NETWORKS"].split(",")
+    }
     front = ip_address(SERVICES["caddy"]["networks"]["inside"]["ipv4_address"])
     assert ip_network(believed) == ip_network(front)
     assert front in ip_network(network["subnet"])

@@ -73,9 +73,11 @@ def test_the_final_stage_installs_nothing_and_is_nobody() -> None:
 def test_it_listens_on_the_ports_that_are_exposed() -> None:
     set_here = environment()
     (exposed,) = of("EXPOSE")
-    assert exposed.split() == [set_here["WALLET_PORT"], set_here["WALLET_PRIVATE_PORT"]]
+    ports = ("WALLET_PORT", "WALLET_PRIVATE_PORT", "WALLET_BACKOFFICE_PORT")
+    assert exposed.split() == [set_here[name] for name in ports]
     fields = Settings.model_fields
-    assert exposed.split() == [str(fields["port"].default), str(fields["private_port"].default)]
+    defaults = (fields[name.removeprefix("WALLET_").lower()].default for name in ports)
+    assert exposed.split() == [str(port) for port in defaults]
     for name in set_here:
         if name.startswith("WALLET_"):
             assert name.removeprefix("WALLET_").lower() in fields, name

@@ -47,6 +47,20 @@ def test_each_contract_has_its_own_list_of_callers() -> None:
         assert variable in caddy
 
 
+def test_the_back_office_has_a_name_and_a_list_of_networks_of_its_own() -> None:
+    caddy = compose()["services"]["caddy"]["environment"]
+    (site,) = re.findall(
+        r"^\{\$BACKOFFICE_DOMAIN:[^}]+\} \{(.*?)^\}", TEXT, re.DOTALL | re.MULTILINE
+    )
+    assert "@people remote_ip {$BACKOFFICE_NETWORKS:" in site
+    assert f"reverse_proxy backoffice:{environment()['WALLET_BACKOFFICE_PORT']}" in site
+    assert "header_up X-Forwarded-For {remote_host}" in site
+    assert "request>uri delete" in site
+    assert {"BACKOFFICE_DOMAIN", "BACKOFFICE_NETWORKS"} <= caddy.keys()
+    contracts = TEXT[TEXT.index("{$WALLET_DOMAIN") : TEXT.index("{$BACKOFFICE_DOMAIN")]
+    assert "backoffice" not in contracts
+
+
 def test_nothing_private_passes_and_nothing_is_redirected() -> None:
     rules = "\n".join(line for line in TEXT.splitlines() if not line.strip().startswith("#"))
     assert "redir" not in rules

@@ -1,6 +1,7 @@
 """What README and docs name is there: links, paths, the map of the house, the walk of a request."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,20 @@ def test_every_page_can_be_found_from_the_readme() -> None:
         pages = {target / "README.md" if target.is_dir() else target for target in pages}
         waiting += [target for target in pages - found if target.suffix == ".md"]
     assert found >= set(PAGES)
+
+
+TOP = {
+    *(".ci", ".dockerignore", ".gitignore", "Dockerfile", "Makefile", "README.md", "alembic.ini"),
+    *("app", "bench", "deploy", "docker-compose.yml", "docs", "migrations", "pyproject.toml"),
+    *("requirements", "tests"),
+}
+
+
+def test_nothing_lies_about_at_the_top() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this copy has no git history to ask what belongs to it")
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--cached", "--exclude-standard", "-z"],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=30,
+    ).stdout  # fmt: skip
+    assert {path.partition("/")[0] for path in listed.split("\0") if path} == TOP

@@ -22,7 +22,7 @@ MORE = """
 6 09:05 bora Win                30.00 w-20  round-20 4711
 6 10:00 dina PromoStreamersBetPayedAbort   250.00 p-3  stream-1 4711   accepted
 6 10:05 dina PromoStreamersBetPlacingAbort 100.00 p-4  stream-1 4711   accepted
-6 11:00 anna +technicalFix       1.00 fix-2 round-1  4711
+6 11:00 bora +technicalFix       1.00 fix-2 round-20 4711
 7 09:00 bora Win                50.00 w-21  bet-7    1037566
 """
 """What the first five days of the story lack, and payments into a round of another day."""

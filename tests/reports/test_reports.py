@@ -75,7 +75,7 @@ def test_the_same_position_gives_the_same_bytes_however_the_journal_went_on(
     for command, before in first.items():
         manifest = json.loads(before.err)
         again = beside(*command, form, "--position", manifest["position"])
-        assert again.out == before.out, command
+        assert again.out == before.out, (command, again)
         assert json.loads(again.err) == manifest
         assert hashlib.sha256(before.out.encode()).hexdigest() == manifest["sha256"]
     changed = [command for command in REPORTS if beside(*command, form).out != first[command].out]

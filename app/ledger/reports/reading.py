@@ -50,8 +50,9 @@ def moment(expression: str) -> str:
     return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 
+# least() passes over a null, so it alone would say now() where no moment was given.
 _POSITION: Final = """
-SELECT coalesce(least($1::timestamptz, now()), max(ledger_time)), count(*)
+SELECT CASE WHEN $1::timestamptz IS NULL THEN max(ledger_time) ELSE least($1, now()) END, count(*)
 FROM movements WHERE $1 IS NULL OR ledger_time <= $1
 """
 

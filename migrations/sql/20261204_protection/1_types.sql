@@ -20,4 +20,5 @@ CREATE TYPE hold_row_v1 AS (
 
 DROP FUNCTION record_movements_v1;
 
+-- squawk-ignore ban-drop-type
 DROP TYPE decision_settings_v1;

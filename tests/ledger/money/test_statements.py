@@ -159,6 +159,8 @@ class TestHowMany:
             change = replace(change, limits=limits)
             after = await update_account(listener.other.ledger, "anna", change, raises=RaiseRules())
             assert not isinstance(after, Refusal)
+            # A connection asks PostgreSQL once for the types of a statement that is new to it.
+            await listener.till.move(listener.till.bet())
             told = await listener.statements_of(listener.till.bet())
             more = [("read", "FURTHER_FACTS")] if "deposit_day" in limits else []
             assert told == [READ, *more, WRITE]
