@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -32,6 +32,7 @@ from app.settings import DEMO_CALLBACK_KEY, Settings
 from app.wallet.operators import Operator, Role, Via
 
 GOAL_MS = 150
+SEARCH_GOAL_MS = 100
 LOADS = 15
 DAYS = 10
 MOVEMENTS_A_PLAYER = 100
@@ -49,7 +50,10 @@ SELECT player_id, 1000, {each}, {each}, decode(repeat('00', 32), 'hex'), agent, 
 FROM players;
 INSERT INTO account_openings
 SELECT player_id, user_id, agent, currency, scale, decode(repeat('00', 32), 'hex') FROM players;
-INSERT INTO movements
+INSERT INTO movements (player_id, position, version, source, transaction_id, facet, delivery,
+    event_type, direction, decision, currency, scale, amount, real_before, bonus_before, real_delta,
+    bonus_delta, real_after, bonus_after, contra, event_id, game_id, bonus_code, extra_data,
+    reverses, flags, event_time, ledger_time, chain)
 SELECT 1 + n % {players}, 1 + n / {players}, 1 + n / {players}, 'callback', 't-' || n, '',
        gen_random_uuid(), kind.name, kind.way, 'ACCEPTED', 'USD', 2, 10, 1000, 0, kind.delta, 0,
        1000 + kind.delta, 0, 'house:games', 'event-' || n % {players} || '-' || n / {players} / 2,
@@ -79,12 +83,16 @@ PAGES = {
     "search a Request-Id": "/search?q={delivery}",
     "search nothing": "/search?q=nothing-has-this",
     "player": "/player?id=player-77",
+    "sessions of play": "/player/sessions?id=player-77",
     "movement": "/movement?id=t-{some}",
     "round": "/round?event=event-77-3&player=player-77",
     "statement": "/player/statement?id=player-77",
+    "inbox": "/inbox",
+    "adjustments": "/adjustments",
     "today": "/today?by=game",
     "risk": "/risk",
     "who did what": "/actions",
+    "users": "/users",
 }
 
 
@@ -92,13 +100,18 @@ def main() -> int:
     """Generate, measure, print; 1 if a page misses the goal."""
     parser = argparse.ArgumentParser(prog="make pages")
     parser.add_argument("--movements", type=int, default=5_000_000)
+    parser.add_argument("--keep", type=Path, help="a folder where the ledger is made, or is already")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="wallet-pages-") as folder:
-        server = EmbeddedPostgres.start_or_join(Path(folder), own=True, fsync=False)
-        try:
-            return measure(server, arguments.movements)
-        finally:
-            server.stop()
+    with ExitStack() as stack:
+        folder = arguments.keep or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="wallet-pages-"))
+        )
+        settings = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
+        server = EmbeddedPostgres.start_or_join(
+            folder.resolve(), own=True, fsync=False, settings=settings
+        )
+        stack.callback(server.stop)
+        return measure(server, arguments.movements)
 
 
 def measure(server: EmbeddedPostgres, movements: int) -> int:
@@ -112,7 +125,7 @@ def measure(server: EmbeddedPostgres, movements: int) -> int:
         for name, path in PAGES.items():
             times = [load(client, path.format(**said)) for _ in range(LOADS + 1)]
             median = statistics.median(times[1:])
-            slow += median > GOAL_MS
+            slow += median > (SEARCH_GOAL_MS if name.startswith("search") else GOAL_MS)
             print(f"{name:22} {median:6.0f} ms   first {times[0]:6.0f} ms")
     return int(slow > 0)
 
@@ -134,11 +147,12 @@ async def fill(server: EmbeddedPostgres, movements: int) -> str:
     each = movements // players
     connection = await asyncpg.connect(server.url_for(SUPERUSER, "wallet").replace("+asyncpg", ""))
     try:
-        await connection.execute(
-            GENERATE.format(players=players, movements=players * each, each=each, days=DAYS),
-            timeout=1800,
-        )
-        await connection.execute("VACUUM ANALYZE", timeout=1800)
+        if not await connection.fetchval("SELECT EXISTS (SELECT FROM players)"):
+            await connection.execute(
+                GENERATE.format(players=players, movements=players * each, each=each, days=DAYS),
+                timeout=1800,
+            )
+            await connection.execute("VACUUM ANALYZE", timeout=1800)
         delivery = await connection.fetchval(
             "SELECT delivery FROM movements WHERE player_id = 77 ORDER BY position LIMIT 1"
         )

@@ -198,7 +198,14 @@ def test_a_statement_is_the_journal_line_by_line(office: Office) -> None:
         "payment taken back",
     ] or len(rows) == 6
     assert rows[-1]["balance"] == "118.00"
-    assert "118.00" in browser.get("/player/statement", id="anna").text
+    page = browser.get("/player/statement", id="anna").text
+    figures = re.findall(r"<span>([^<]+)</span><strong>([^<]+)</strong>", page)
+    assert figures == [
+        ("Balance before", "0.00"),
+        ("In", "150.00"),
+        ("Out", "32.00"),
+        ("Balance after", "118.00"),
+    ]
     empty = browser.get("/player/statement.csv", id="anna", since="2001-01-01", until="2001-01-31")
     assert len(empty.text.splitlines()) == 1
 

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -119,6 +120,7 @@ async def statement(call: Call) -> Response:
         since=since,
         until=until,
         lines=lines,
+        sums=_sums(lines),
         is_cut=len(lines) == STATEMENT_ROWS_MAX,
     )
 
@@ -191,6 +193,17 @@ async def _statement(call: Call) -> tuple[PlayerDetails, datetime, datetime, lis
     lines = await reports.statement(call.office.views, player.player_id, since, end)
     await call.note("player.statement", "player", player.user_id, since=since, until=until)
     return details, since, until, lines
+
+
+def _sums(lines: list[Any]) -> dict[str, Decimal] | None:
+    """Return what a statement begins and ends with, and what came and went; None: no line."""
+    if not lines:
+        return None
+    first, last = lines[0], lines[-1]
+    came = sum((row["money_in"] or Decimal(0) for row in lines), Decimal(0))
+    went = sum((row["money_out"] or Decimal(0) for row in lines), Decimal(0))
+    opening = first["balance"] - (first["money_in"] or 0) + (first["money_out"] or 0)
+    return {"opening": opening, "came": came, "went": went, "closing": last["balance"]}
 
 
 def _day(call: Call, name: str) -> datetime | None:
