@@ -1,12 +1,16 @@
 """The operator's console: `wallet`, or `python -m app`."""
 
 import sys
+from typing import TYPE_CHECKING
 
-from app.console.cli import Composition, run_console
-from app.server.serving import BuildApp
+from app.console.cli import run_console
+from app.console.composition import Composition
+
+if TYPE_CHECKING:
+    from app.server.serving import BuildApp
 
 
-def application() -> BuildApp:
+def application() -> "BuildApp":
     """Return the builder of the server's application, which takes a while to import."""
     from app.main import build_serving_app  # noqa: PLC0415 — the other commands start faster
 

@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from app.console.cli import Composition, run_console
+from app.console.cli import run_console
+from app.console.composition import Composition
 from tests.conftest import Database
 
 

@@ -14,14 +14,9 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.ledger import migrations
-from app.ledger.migrations import (
-    MigrationBusyError,
-    current_revision,
-    downgrade,
-    head_revision,
-    is_behind,
-    upgrade,
-)
+from app.ledger.errors import MigrationBusyError
+from app.ledger.migrations import downgrade, upgrade
+from app.ledger.revisions import current_revision, head_revision, is_behind
 from app.ledger.tables import metadata
 from tests.conftest import Database
 

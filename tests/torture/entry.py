@@ -8,7 +8,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.console.cli import Composition, run_console
+from app.console.cli import run_console
+from app.console.composition import Composition
 from app.main import build_app
 from app.server.port import Served
 from app.server.serving import BuildApp

@@ -27,7 +27,7 @@ At = Annotated[
 
 @backups.command("note")
 def note(text: Text, at: At = None) -> None:
-    """Note that a backup ended well; put it behind the last line of the script that makes it."""
+    """Note that a backup ended well; the script that makes it calls this at its end."""
     ended = datetime.now(UTC) if at is None else read_moment(at)
     if ended > datetime.now(UTC):
         raise typer.BadParameter("must be a moment that has passed", param_hint="--at")

@@ -1,0 +1,17 @@
+"""The parts of the composition root that the console's commands need."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.server.serving import BuildApp
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What is put together above the console."""
+
+    application: "Callable[[], BuildApp]"
+    """Returns the builder of the server's application; called only by `wallet serve`."""
