@@ -30,7 +30,8 @@ COMMANDS: Final = (
 ONE_AFTER_THE_OTHER: Final = """
 import sys
 from app.__main__ import application
-from app.console.cli import Composition, run_console
+from app.console.cli import run_console
+from app.console.composition import Composition
 for line in sys.argv[1:]:
     code = run_console(Composition(application), line.split())
     if code != 0:
