@@ -65,15 +65,15 @@ async def schema_state(url: str) -> SchemaState:
         if revision is None:
             return SchemaState(None, is_finished=False)
         rules = await _value_of(connection, _RULE_VERSION)
-        return SchemaState(revision, is_finished=rules == RuleVersion.CURRENT.value)
+        return SchemaState(str(revision), is_finished=rules == RuleVersion.CURRENT)
     finally:
         await connection.close()
 
 
-async def _value_of(connection: "asyncpg.Connection[asyncpg.Record]", query: str) -> str | None:
+async def _value_of(connection: "asyncpg.Connection[asyncpg.Record]", query: str) -> object:
     """Return a table's one value, or None where the table is not there yet."""
     try:
-        value: str | None = await connection.fetchval(query)
+        value: object = await connection.fetchval(query)
     except asyncpg.UndefinedTableError:
         return None
     return value
