@@ -202,6 +202,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "Show what was staked and paid in an event, and each movement that led to it.",
         ),
         Row(
+            "dispute",
+            "disputes:dispute_command",
+            "Gather all about one transaction id: request, answers, round, time line, proof.",
+        ),
+        Row(
             "statement",
             "reports:statement_command",
             "Show a player's statement: every movement, between what they had before and after.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.cashier.disputes import Contracts
     from app.server.serving import BuildApp
 
 
@@ -15,3 +16,6 @@ class Composition:
 
     application: "Callable[[], BuildApp]"
     """Returns the builder of the server's application; called only by `wallet serve`."""
+
+    contracts: "Callable[[], Contracts]"
+    """Returns what the contracts say about the past; called only by `wallet dispute`."""

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from app.__main__ import contracts
 from app.console.cli import run_console
 from app.console.composition import Composition
 from tests.conftest import Database
@@ -43,7 +44,7 @@ Console = Callable[..., Done]
 
 def run_in_process(*arguments: str) -> Done:
     """Carry out a command on whatever the standard streams are; nothing is captured."""
-    return Done(run_console(Composition(nobody_serves), list(arguments)), "", "")
+    return Done(run_console(Composition(nobody_serves, contracts), list(arguments)), "", "")
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def in_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
 
     def run(*arguments: str) -> Done:
         capsys.readouterr()
-        code = run_console(Composition(nobody_serves), list(arguments))
+        code = run_console(Composition(nobody_serves, contracts), list(arguments))
         return Done(code, *capsys.readouterr())
 
     return run

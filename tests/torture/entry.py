@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from app.__main__ import contracts
 from app.console.cli import run_console
 from app.console.composition import Composition
 from app.main import build_app
@@ -33,4 +34,4 @@ def application() -> BuildApp:
 
 
 if __name__ == "__main__":
-    sys.exit(run_console(Composition(application), ["serve"]))
+    sys.exit(run_console(Composition(application, contracts), ["serve"]))
