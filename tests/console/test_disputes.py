@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from typing_extensions import override
 
 from tests.conftest import Database, sql
 from tests.console.conftest import Console, Done
@@ -138,6 +139,7 @@ def test_a_folder_has_a_document_and_a_page_that_loads_and_runs_nothing(
     class Tags(HTMLParser):
         seen: set[str] = set()  # noqa: RUF012 - one page only
 
+        @override
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             self.seen.add(tag)
             assert not any(name.startswith(("on", "src", "href")) for name, _ in attrs)
@@ -204,16 +206,16 @@ def test_a_request_that_was_altered_is_exit_code_1(
     fields = house.fields(seat, "BetPlacing", "10.50")
     house.form(fields)
     altered = {**fields, "amount": "10.5000", "eventId": "other"}
+    Path("sent").write_text(urlencode(altered), encoding="utf-8")
+    shown = (fields["transactionId"], "--request", "sent", "--signature")
     for signature, is_signed in ((sign(fields), False), (sign(altered), True)):
-        Path("sent").write_text(urlencode(altered), encoding="utf-8")
-        shown = ("--request", "sent", "--signature", signature, "--json")
-        done = dispute(fields["transactionId"], *shown)
+        done = dispute(*shown, signature, "--json")
         assert done.code == 1
         request = done.document["request"]
         assert request["is_signed"] is is_signed
         differ = {each["field"] for each in request["compared"] if each["same"] == "no"}
         assert differ == {"eventId"}
-    assert "WRONG" in dispute(fields["transactionId"], *shown[:3], "0" * 64).out
+    assert "WRONG" in dispute(*shown, "0" * 64).out
 
 
 def test_a_row_that_was_tampered_with_is_exit_code_1(
