@@ -10,7 +10,7 @@ from app.console.errors import DatabaseAwayError, SchemaBehindError
 from app.console.output.printer import complain
 from app.ledger.errors import LedgerError
 from app.ledger.revisions import head_revision, is_behind, schema_state
-from app.ledger.transaction import is_away, sqlstate
+from app.ledger.sqlstates import is_away, sqlstate
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE
 from app.settings import DatabaseSettings
