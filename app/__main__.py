@@ -1,29 +1,41 @@
 """The operator's console: `wallet`, or `python -m app`."""
 
 import sys
+from typing import TYPE_CHECKING
 
-from app.console.cli import Composition, run_console
-from app.console.commands.backoffice import BuildBackoffice
-from app.server.serving import BuildApp
+from app.console.cli import run_console
+from app.console.composition import Composition
+
+if TYPE_CHECKING:
+    from app.cashier.disputes import Contracts
+    from app.console.commands.backoffice import BuildBackoffice
+    from app.server.serving import BuildApp
 
 
-def application() -> BuildApp:
+def application() -> "BuildApp":
     """Return the builder of the server's application, which takes a while to import."""
     from app.main import build_serving_app  # noqa: PLC0415 — the other commands start faster
 
     return build_serving_app
 
 
-def backoffice() -> BuildBackoffice:
-    """Return the builder of the back office, which takes a while to import."""
+def backoffice() -> "BuildBackoffice":
+    """Return the builder of the back office, which takes a while to import, too."""
     from app.main import build_backoffice  # noqa: PLC0415 — the other commands start faster
 
     return build_backoffice
 
 
+def contracts() -> "Contracts":
+    """Return what the contracts say about the past, which takes a while to import, too."""
+    from app.edges.past import PastOfBoth  # noqa: PLC0415 — the other commands start faster
+
+    return PastOfBoth()
+
+
 def main() -> None:
     """Run one command."""
-    sys.exit(run_console(Composition(application, backoffice)))
+    sys.exit(run_console(Composition(application, backoffice, contracts)))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app import settings_parsing
 from app.database_url import connect_arguments
+from app.settings_parsing import SettingsError
 
 PREFIX = "WALLET_"
 
@@ -61,10 +62,6 @@ def agent_fault(name: str) -> str | None:
     if name.lower() == CALLBACK_SOURCE:
         return f"must not name an agent {CALLBACK_SOURCE}"
     return None
-
-
-class SettingsError(Exception):
-    """The settings are not understood."""
 
 
 T = TypeVar("T")

@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey
-
 AGENT_KEY_BYTES = 32
 """A256GCM takes keys of 256 bits, no more and no less."""
 
@@ -38,6 +35,10 @@ PLACEHOLDER = re.compile(
 
 DISTINCT_CHARACTERS_MIN = 4
 """A random key of 16 hexadecimal digits has fewer once in some hundreds of millions of times."""
+
+
+class SettingsError(Exception):
+    """The settings are not understood."""
 
 
 def public_key_fault(text: str) -> str | None:
@@ -204,6 +205,9 @@ def platform_keys(value: object) -> object:
     """Read a JWK set: public keys on P-256 (ES256) or Ed25519 (EdDSA)."""
     if not isinstance(value, str):
         return value
+    # Few have such keys, and the library takes a part of every other command's start.
+    from joserfc.errors import JoseError  # noqa: PLC0415
+
     try:
         keys = json.loads(value, object_pairs_hook=_once)["keys"]
         return tuple(_public_jwk(key) for key in keys)
@@ -215,6 +219,8 @@ def platform_keys(value: object) -> object:
 
 def _public_jwk(key: Mapping[str, str]) -> dict[str, str]:
     """Hold one key to what the platform's tokens may be signed with; a private one is refused."""
+    from joserfc.jwk import ECKey, OKPKey  # noqa: PLC0415 - as above
+
     names = {"EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}[key["kty"]]
     members: dict[str, str | list[str]] = {name: key[name] for name in names}
     if members["crv"] not in {"P-256", "Ed25519"} or "d" in key:

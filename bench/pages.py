@@ -100,7 +100,7 @@ def main() -> int:
     """Generate, measure, print; 1 if a page misses the goal."""
     parser = argparse.ArgumentParser(prog="make pages")
     parser.add_argument("--movements", type=int, default=5_000_000)
-    parser.add_argument("--keep", type=Path, help="a folder where the ledger is made, or is already")
+    parser.add_argument("--keep", type=Path, help="a folder for the ledger, which stays in it")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         folder = arguments.keep or Path(

@@ -13,11 +13,11 @@ from app.settings import (
     DEMO_AGENT_KEY,
     DEMO_CALLBACK_KEY,
     Settings,
-    SettingsError,
     load_console_settings,
     load_settings,
     setting_names,
 )
+from app.settings_parsing import SettingsError
 
 SECRET = "a-secret-of-the-callback"
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode().rstrip("=")

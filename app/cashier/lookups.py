@@ -186,11 +186,7 @@ async def look_up_transaction(ledger: Ledger, transaction_id: str) -> Transactio
     """Return all movements and refusals under a transaction id, of every source."""
 
     async def work(book: Book) -> TransactionDetails:
-        entries = await entries_of_transaction(book, transaction_id)
-        return TransactionDetails(
-            [await _details(book, owned) for owned in entries],
-            await refusals_of_transaction(book, transaction_id, REFUSALS_MAX),
-        )
+        return await transaction_details(book, transaction_id)
 
     return await ledger.read_only(work)
 
@@ -199,19 +195,33 @@ async def look_up_event(ledger: Ledger, event_id: str, user_id: str | None) -> l
     """Return the rounds of an event: one for each player and kind of money (own or streamer)."""
 
     async def work(book: Book) -> list[RoundDetails]:
-        return [
-            RoundDetails(
-                account,
-                [
-                    owned
-                    for owned in await entries_of_event(book, account.key.player_id, event_id)
-                    if RULES[owned.entry.event_type].is_streamer == account.key.is_streamer
-                ],
-            )
-            for account in await rounds_of_event(book, event_id, user_id)
-        ]
+        return await event_details(book, event_id, user_id)
 
     return await ledger.read_only(work)
+
+
+async def transaction_details(book: Book, transaction_id: str) -> TransactionDetails:
+    """Return what `look_up_transaction` does, inside a transaction."""
+    entries = await entries_of_transaction(book, transaction_id)
+    return TransactionDetails(
+        [await _details(book, owned) for owned in entries],
+        await refusals_of_transaction(book, transaction_id, REFUSALS_MAX),
+    )
+
+
+async def event_details(book: Book, event_id: str, user_id: str | None) -> list[RoundDetails]:
+    """Return what `look_up_event` does, inside a transaction."""
+    return [
+        RoundDetails(
+            account,
+            [
+                owned
+                for owned in await entries_of_event(book, account.key.player_id, event_id)
+                if RULES[owned.entry.event_type].is_streamer == account.key.is_streamer
+            ],
+        )
+        for account in await rounds_of_event(book, event_id, user_id)
+    ]
 
 
 async def look_up_player(ledger: Ledger, user_id: str, count: int) -> PlayerDetails | Refusal:

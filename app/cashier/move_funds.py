@@ -11,6 +11,7 @@ first without locks, and again under locks if a fact has changed in between.
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Final
 
 from app.ledger.money.book import Approval, MoneyBook
 from app.ledger.transaction import Ledger
@@ -19,6 +20,9 @@ from app.wallet.facts import Policy
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Receipt, Refused, Replay
 from app.wallet.refusal_record import RefusalRecord
+
+DECLINED_AGAIN: Final = "a repeat of a declined movement with other content"
+"""Why such a repeat stands in the refusal log; what it heard is the first refusal again."""
 
 
 async def move_funds(
@@ -70,7 +74,7 @@ def _record_of(movement: Movement, receipt: Refused | Replay) -> RefusalRecord:
     if isinstance(receipt, Refused):
         refusal, reason = receipt.refusal.name, receipt.refusal.value
     else:
-        refusal, reason = "MOVEMENT_DIFFERS", "a repeat of a declined movement with other content"
+        refusal, reason = "MOVEMENT_DIFFERS", DECLINED_AGAIN
     asked = {
         "gameId": movement.game_id,
         "bonusCode": movement.bonus_code,

@@ -21,7 +21,8 @@ from app.ledger.request_ids import (
     find_request,
     keep_request,
 )
-from app.ledger.transaction import Ledger, NothingStandsError
+from app.ledger.retries import NothingStandsError
+from app.ledger.transaction import Ledger
 
 CLEARED_AT_ONCE: Final = 1000
 """Answers cleared in one transaction: some 10 ms of work."""

@@ -13,68 +13,21 @@ command that only reads ends with 1 if its output could not be written.
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError
+from typer.core import TyperGroup
 
-from app.console.commands.adjust import adjustments
-from app.console.commands.agents import agents
-from app.console.commands.audit import audit_command
-from app.console.commands.backoffice import BuildBackoffice, serve_backoffice
-from app.console.commands.backup import backups
-from app.console.commands.funds import deposit, grant, revoke, withdraw
-from app.console.commands.games import games
-from app.console.commands.holds import holds
-from app.console.commands.inbox import inbox_commands
-from app.console.commands.movements import movements, rounds
-from app.console.commands.players import players
-from app.console.commands.reconcile import reconcile_command
-from app.console.commands.reports import (
-    balance_command,
-    export,
-    report,
-    statement_command,
-)
-from app.console.commands.seals import prove_command, seals, verify_command
-from app.console.commands.serve import serve as serve_until_stopped
-from app.console.commands.settings import limits, scope, settings
-from app.console.commands.simulate import simulate_command
-from app.console.commands.status import status
-from app.console.commands.tail import tail
-from app.console.commands.tokens import tokens
-from app.console.commands.transfer import transfer
-from app.console.commands.users import login, logout, people
-from app.console.data_owner import console_settings
-from app.console.database import Database, open_database, reach
-from app.console.errors import ConsoleError, OutputLostError
-from app.console.ledger_access import who
-from app.console.output.printer import (
-    abandon_output,
-    complain,
-    outcome_stands,
-    prepare_streams,
-    say,
-)
-from app.ledger.migrations import (
-    MigrationBusyError,
-    current_revision,
-    upgrade,
-    wait_for_database,
-)
-from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
-from app.postgres import PostgresError
+from app.console.command_table import TABLE
+from app.console.composition import Composition
+from app.console.deferred import add_rows
+from app.console.errors import ConsoleError
+from app.console.output.printer import abandon_output, complain, prepare_streams, say
+from app.ledger.errors import MigrationBusyError
+from app.postgres.errors import PostgresError
 from app.server.errors import AddressTakenError, ServerFailedError
-from app.server.serving import BuildApp
-from app.settings import (
-    SettingsError,
-    load_console_settings,
-    load_database_settings,
-    load_settings,
-)
+from app.settings_parsing import SettingsError
 from app.version import VERSION, build_id
 
 NAME: Final = "wallet"
@@ -96,14 +49,12 @@ console = typer.Typer(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Composition:
-    """The parts of the composition root that the commands need."""
-
-    application: Callable[[], BuildApp]
-    """Returns the builder of the server's application; called only by `wallet serve`."""
-    backoffice: Callable[[], BuildBackoffice]
-    """Returns the builder of the back office; called by `wallet backoffice`, and for the demo."""
+def commands() -> TyperGroup:
+    """Return the whole console; a command's code is imported when it is invoked."""
+    root = typer.main.get_group(console)
+    for heading, rows in TABLE.items():
+        add_rows(root, rows, heading)
+    return root
 
 
 def run_console(composition: Composition, arguments: list[str] | None = None) -> int:
@@ -111,7 +62,7 @@ def run_console(composition: Composition, arguments: list[str] | None = None) ->
     prepare_streams()
     try:
         words = _typed() if arguments is None else arguments
-        code = console(words, obj=composition, prog_name=NAME, standalone_mode=False)
+        code = commands().main(words, prog_name=NAME, standalone_mode=False, obj=composition)
     except NoArgsIsHelpError:
         # The help is printed.
         return MISTAKEN
@@ -154,113 +105,9 @@ def _options(
     """Handle the options before the command."""
 
 
-@console.command()
-def serve(
-    context: typer.Context,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="With a demo operator, its players and public keys.")
-    ] = False,
-) -> None:
-    """Serve the two contracts; with no database named, on an embedded PostgreSQL."""
-    settings = load_settings(demo=demo)
-    composition = context.ensure_object(Composition)
-    serve_until_stopped(
-        settings,
-        composition.application(),
-        composition.backoffice() if settings.demo else None,
-        _announce,
-    )
-
-
-@console.command()
-def backoffice(context: typer.Context) -> None:
-    """Serve the back office: the pages of support, risk, finance and compliance."""
-    serve_backoffice(console_settings(), context.ensure_object(Composition).backoffice, _announce)
-
-
-@console.command()
-def migrate(
-    finish: Annotated[
-        bool,
-        typer.Option(
-            "--finish", help="End an upgrade: no process of the release before runs any more."
-        ),
-    ] = False,
-) -> None:
-    """Bring the database's schema to the newest revision, as the role that owns it."""
-    with open_database(load_database_settings()) as database:
-        reach(wait_for_database(database.owner_url, complain))
-        if finish:
-            _finish(database)
-            return
-        before = reach(current_revision(database.owner_url))
-        reach(upgrade(database.owner_url))
-        after = reach(current_revision(database.owner_url))
-    with outcome_stands():
-        if before == after:
-            say(f"The schema already was the newest, {after}.")
-        else:
-            say(f"The schema went from {before or 'nothing'} to {after}.")
-
-
-def _finish(database: Database) -> None:
-    try:
-        is_new = reach(
-            finish_upgrade(
-                database.owner_url,
-                who(),
-                raises_are_confirmed=load_console_settings().limit_raise == "confirm",
-            )
-        )
-    except OwnerChangeError as error:
-        raise ConsoleError(str(error)) from error
-    say("The upgrade is finished." if is_new else "There is no upgrade to finish.")
-
-
-console.command("simulate")(simulate_command)
-console.command("audit")(audit_command)
-console.command("reconcile")(reconcile_command)
-console.command("statement")(statement_command)
-console.command("balance")(balance_command)
-console.add_typer(export)
-console.add_typer(report)
-console.add_typer(players)
-console.add_typer(tokens)
-console.add_typer(settings)
-console.add_typer(scope)
-console.add_typer(limits)
-console.add_typer(games)
-console.command("deposit")(deposit)
-console.command("withdraw")(withdraw)
-console.command("grant")(grant)
-console.command("revoke")(revoke)
-console.add_typer(holds)
-console.add_typer(movements)
-console.add_typer(rounds)
-console.add_typer(agents)
-console.add_typer(seals)
-console.command("prove")(prove_command)
-console.command("verify-proof")(verify_command)
-console.add_typer(people)
-console.command("login")(login)
-console.command("logout")(logout)
-console.command("transfer")(transfer)
-console.add_typer(inbox_commands)
-console.add_typer(adjustments)
-console.command("status")(status)
-console.command("tail")(tail)
-console.add_typer(backups)
-
-
 def _typed() -> list[str]:
     """Read the command line as UTF-8 whatever the locale; other bytes become surrogates."""
     return [os.fsencode(word).decode("utf-8", "surrogateescape") for word in sys.argv[1:]]
-
-
-def _announce(words: str) -> None:
-    """Print something while serving, which continues even if it cannot be written."""
-    with suppress(OutputLostError):
-        say(words)
 
 
 def _mistake(error: ClickException) -> str:

@@ -9,9 +9,8 @@ from typing import TypeVar
 from app.console.errors import DatabaseAwayError, SchemaBehindError
 from app.console.output.printer import complain
 from app.ledger.errors import LedgerError
-from app.ledger.migrations import current_revision, head_revision, is_behind, upgrade
-from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
-from app.ledger.transaction import is_away, sqlstate
+from app.ledger.revisions import head_revision, is_behind, schema_state
+from app.ledger.sqlstates import is_away, sqlstate
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS, OWNER, SERVICE
 from app.settings import DatabaseSettings
@@ -67,18 +66,22 @@ def open_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[
 def ready_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[Database]:
     """Open a database whose schema is the newest: ours is brought there, a named one is not."""
     with open_database(settings, own=own) as database:
-        stands_at = reach(current_revision(database.service_url))
-        if is_behind(stands_at):
-            if database.embedded is None:
-                raise SchemaBehindError(_behind(stands_at))
-            reach(upgrade(database.owner_url))
-        if database.embedded is not None:
-            _finish_upgrade(database)
+        state = reach(schema_state(database.service_url))
+        is_old = is_behind(state.revision)
+        if is_old and database.embedded is None:
+            raise SchemaBehindError(_behind(state.revision))
+        if is_old or (database.embedded is not None and not state.is_finished):
+            _upgrade(database)
         yield database
 
 
-def _finish_upgrade(database: Database) -> None:
-    """Finish an upgrade: the embedded server has no processes of another release."""
+def _upgrade(database: Database) -> None:
+    """Upgrade the embedded server, which has no processes of another release."""
+    # Alembic takes half as long to import as most commands take in all.
+    from app.ledger.migrations import upgrade  # noqa: PLC0415
+    from app.ledger.owner_changes import OwnerChangeError, finish_upgrade  # noqa: PLC0415
+
+    reach(upgrade(database.owner_url))
     with suppress(OwnerChangeError):
         reach(finish_upgrade(database.owner_url, "wallet"))
 

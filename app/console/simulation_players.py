@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from app.cashier.move_funds import move_funds
 from app.cashier.players import IssuedToken, issue_token, open_account
 from app.cashier.policy import policy_of_ledger
+from app.console.data_owner import SIMULATOR_AGENT
 from app.console.errors import ConsoleError
 from app.ledger.transaction import Ledger
 from app.simulator import StagePlayer
@@ -21,7 +22,6 @@ from app.wallet.events import Direction, EventType
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement
 
-AGENT: Final = "simulator"
 TOKEN_LIFE: Final = timedelta(days=7)
 """Longer than any run."""
 
@@ -81,7 +81,7 @@ async def _open_one(ledger: Ledger, user_id: str, currency: Currency, purse: Pur
     await open_account(
         ledger,
         user_id=user_id,
-        agent=AGENT,
+        agent=SIMULATOR_AGENT,
         currency=currency,
         nickname=f"Simulated {user_id[-40:]}",
         language="en",
@@ -113,7 +113,7 @@ async def _open_one(ledger: Ledger, user_id: str, currency: Currency, purse: Pur
 def _credit(user_id: str, kind: EventType, amount: str) -> Movement:
     return Movement(
         delivery=secrets.token_bytes(16),
-        key=Key(AGENT, f"{user_id}-{kind.value}", ""),
+        key=Key(SIMULATOR_AGENT, f"{user_id}-{kind.value}", ""),
         user_id=user_id,
         event_type=kind,
         direction=Direction.CREDIT,

@@ -19,7 +19,8 @@ from app.cashier.batch_stats import BatchStats
 from app.cashier.batching import Batcher
 from app.cashier.watch import Seen, Watch
 from app.ledger.errors import LedgerError
-from app.ledger.transaction import CONFLICTS, Ledger
+from app.ledger.sqlstates import CONFLICTS
+from app.ledger.transaction import Ledger
 from app.telemetry.logs import lines_dropped
 from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
 from app.version import VERSION, build_id

@@ -39,3 +39,7 @@ class AdjustmentNotOpenError(Exception):
 
     def __init__(self) -> None:
         super().__init__(AdjustmentNotOpenError.__doc__)
+
+
+class MigrationBusyError(Exception):
+    """The migration met a lock that did not open in time; what was done is kept, run it again."""

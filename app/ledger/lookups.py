@@ -93,9 +93,9 @@ JOIN movements m ON m.player_id = k.player_id AND m.position = k.position
 ORDER BY m.ledger_time, m.player_id, m.position
 """  # noqa: S608 - composed of constants
 
-_OF_PLAYER: Final = f"SELECT {_COLUMNS} FROM movements m {_OWNERS} WHERE m.player_id = $1"  # noqa: S608
-_OF_EVENT: Final = f"{_OF_PLAYER} AND m.event_id = $2 ORDER BY m.position"
-_LAST: Final = f"{_OF_PLAYER} ORDER BY m.position DESC LIMIT $2"
+PLAYERS_ENTRIES: Final = f"SELECT {_COLUMNS} FROM movements m {_OWNERS} WHERE m.player_id = $1"  # noqa: S608
+_OF_EVENT: Final = f"{PLAYERS_ENTRIES} AND m.event_id = $2 ORDER BY m.position"
+_LAST: Final = f"{PLAYERS_ENTRIES} ORDER BY m.position DESC LIMIT $2"
 
 _REFUSALS: Final = """
 SELECT user_id, source, operation, transaction_id, event_id, event_type, direction, amount,
@@ -138,7 +138,7 @@ _AGENT_BESIDE: Final = "SELECT agent FROM players WHERE agent <> ALL($1::text[])
 async def entries_of_transaction(book: Book, transaction_id: str) -> list[OwnedEntry]:
     """Return the movements under a transaction id, oldest first."""
     rows = await book.connection.fetch(_OF_TRANSACTION, transaction_id)
-    return [_owned(row) for row in rows]
+    return [owned_entry(row) for row in rows]
 
 
 async def refusals_of_transaction(
@@ -180,12 +180,12 @@ async def rounds_of_event(book: Book, event_id: str, user_id: str | None) -> lis
 
 async def entries_of_event(book: Book, player_id: int, event_id: str) -> list[OwnedEntry]:
     """Return a player's movements in an event, streamer and declined ones too; oldest first."""
-    return [_owned(row) for row in await book.connection.fetch(_OF_EVENT, player_id, event_id)]
+    return [owned_entry(row) for row in await book.connection.fetch(_OF_EVENT, player_id, event_id)]
 
 
 async def last_entries(book: Book, player_id: int, count: int) -> list[OwnedEntry]:
     """Return a player's last movements, the latest first."""
-    return [_owned(row) for row in await book.connection.fetch(_LAST, player_id, count)]
+    return [owned_entry(row) for row in await book.connection.fetch(_LAST, player_id, count)]
 
 
 async def agent_beside(book: Book, agents: Collection[str]) -> str | None:
@@ -194,7 +194,8 @@ async def agent_beside(book: Book, agents: Collection[str]) -> str | None:
     return agent
 
 
-def _owned(row: "asyncpg.Record") -> OwnedEntry:
+def owned_entry(row: "asyncpg.Record") -> OwnedEntry:
+    """Convert a row of `PLAYERS_ENTRIES`."""
     entry, hit = entry_of(row), row["limit_hit"]
     return OwnedEntry(
         entry,

@@ -1,4 +1,4 @@
-"""Migrations: which revision a database has, and how it is upgraded to the newest.
+"""Migrations: how a database is upgraded to the newest revision.
 
 1. One run at a time: a session-level advisory lock, with a bounded wait.
 2. A migration that needs a busy table waits for `lock_timeout` and gives up, since every movement
@@ -14,23 +14,20 @@ import time
 from collections.abc import AsyncIterator, Callable
 from configparser import ConfigParser
 from contextlib import asynccontextmanager
-from functools import cache
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database_url import connect_arguments, host_of
-from app.ledger import applied_views
+from app.ledger import applied_views, revisions
 from app.ledger.connecting import NEXT_HOST, connect, engine_for
+from app.ledger.errors import MigrationBusyError
 from app.ledger.outage import reason_of
-
-INI_FILE = Path(__file__).resolve().parents[2] / "alembic.ini"
+from app.ledger.revisions import head_revision, is_behind
 
 LOCK_KEY = 0x77616C6C6574
 """The advisory lock's number: `wallet` in ASCII."""
@@ -54,10 +51,6 @@ MAY_PASS = NEXT_HOST
 """Errors that are retried: a server that starts or stops, a name not known yet, a closed port."""
 
 LOCK_NOT_AVAILABLE = "55P03"
-
-
-class MigrationBusyError(Exception):
-    """The migration met a lock that did not open in time; what was done is kept, run it again."""
 
 
 @asynccontextmanager
@@ -139,37 +132,6 @@ async def downgrade(url: str, revision: str) -> None:
         await connection.run_sync(_downgrade, revision)
 
 
-async def current_revision(url: str) -> str | None:
-    """Return a database's revision, or None if it was never migrated."""
-    engine = engine_for(url)
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(_current_revision)
-    finally:
-        await engine.dispose()
-
-
-@cache
-def head_revision() -> str:
-    """Return the newest revision in this code."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise LookupError(f"There are no migrations beside {INI_FILE}.")
-    return head
-
-
-def is_behind(revision: str | None) -> bool:
-    """Whether a database at this revision lacks something that this code needs.
-
-    A revision that this code does not know is a newer one: in a rolling upgrade the schema is
-    upgraded first, and replicas with the old code continue to run.
-    """
-    if revision is None:
-        return True
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    return revision in known and revision != head_revision()
-
-
 async def _set(connection: AsyncConnection, name: str, value: str) -> None:
     """Set a setting for the whole session."""
     await connection.execute(
@@ -212,10 +174,11 @@ def _config() -> Config:
     Alembic itself would read the file in the locale's encoding, and would interpret a percent sign
     in the folder's path as a variable.
     """
-    if not INI_FILE.is_file():
-        raise LookupError(f"The migrations are not beside the code: {INI_FILE} is missing.")
-    parser = ConfigParser({"here": _as_it_is(str(INI_FILE.parent))})
-    parser.read(INI_FILE, encoding="utf-8")
+    file = revisions.INI_FILE
+    if not file.is_file():
+        raise LookupError(f"The migrations are not beside the code: {file} is missing.")
+    parser = ConfigParser({"here": _as_it_is(str(file.parent))})
+    parser.read(file, encoding="utf-8")
     config = Config()
     for name, value in parser.items(config.config_ini_section):
         config.set_main_option(name, _as_it_is(value))

@@ -1,7 +1,7 @@
 """The views of schema `ops`, read by a role that can read nothing else.
 
-The reports of `app/ledger/reports` go through here: each query is one read-only transaction of the
-role wallet_ops, with a time limit of its own, on connections that the money road does not use.
+The queries of `app/ledger/backoffice` go through here: each is one read-only transaction of the role
+wallet_ops, with a time limit of its own, on connections that the money road does not use.
 """
 
 from datetime import timedelta
@@ -12,8 +12,9 @@ import asyncpg
 from app.database_url import connect_arguments
 from app.ledger.connections import CONNECT_MAX, Connections
 from app.ledger.errors import DeadlineError, LedgerAwayError
+from app.ledger.lending import lent
 from app.ledger.outage import Outage
-from app.ledger.transaction import LOST, is_away
+from app.ledger.sqlstates import is_away
 
 if TYPE_CHECKING:
     Record = asyncpg.Record
@@ -60,24 +61,14 @@ class OpsViews:
     async def fetch(self, query: str, *values: Any) -> "list[Record]":  # noqa: ANN401 - the driver's
         """Return the rows of a query; LedgerAwayError, DeadlineError."""
         try:
-            kept = await self._connections.take()
-        except LOST as error:
-            raise LedgerAwayError from error
-        try:
-            rows: list[Record] = await kept.raw.fetch(query, *values)
-        except asyncpg.PostgresError as error:
-            self._connections.put_back(kept)
-            if error.sqlstate == CANCELED:
+            async with lent(self._connections) as raw:
+                rows: list[Record] = await raw.fetch(query, *values)
+        except BaseException as error:
+            if isinstance(error, asyncpg.PostgresError) and error.sqlstate == CANCELED:
                 raise DeadlineError from error
             if is_away(error):
                 raise LedgerAwayError from error
             raise
-        except BaseException as error:
-            self._connections.drop(kept)
-            if is_away(error):
-                raise LedgerAwayError from error
-            raise
-        self._connections.put_back(kept)
         return rows
 
     async def check_role(self) -> None:

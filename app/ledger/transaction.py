@@ -19,31 +19,27 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from enum import Enum, auto
 from functools import partial
-from random import SystemRandom
 from typing import Final, TypeAlias, TypeVar
 
-import asyncpg
-
 from app.database_url import connect_arguments
-from app.ledger.connections import CONNECT_MAX, Connections, Kept, PoolUse, Raw
+from app.ledger.connections import CONNECT_MAX, Connections, PoolUse, Raw
 from app.ledger.errors import (
     AdjustmentNotOpenError,
     DeadlineError,
     LedgerAwayError,
-    LedgerBusyError,
     SettingsDifferError,
 )
+from app.ledger.lending import lent
 from app.ledger.money.book import Book, MoneyBook
 from app.ledger.money.statements import (
     ADJUSTMENT_NOT_OPEN,
     CONFIRM,
-    FACTS_STALE,
-    NOT_SERIALIZABLE,
     SETTINGS_DIFFER,
 )
 from app.ledger.outage import Outage
+from app.ledger.retries import CommitOutcome, Retries, RunAgainError
+from app.ledger.sqlstates import LOST, sqlstate
 from app.ledger.standby import (
     COMMITS_WAITING,
     COMMITS_WAITING_MAX,
@@ -55,30 +51,6 @@ from app.ledger.standby import (
 
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
-
-ATTEMPTS_MAX: Final = 100
-"""A bound for the retry loop; the deadline ends it first, since a hundred waits take about 12 s."""
-
-WAIT_FIRST_MS: Final = 2
-WAIT_MAX_MS: Final = 250
-"""Waits between attempts double from the first, about one transaction, to the longest, and are
-jittered: a waiting caller is served within a quarter of a second after a conflict has ended."""
-
-CONFLICTS: Final = frozenset({"40001", "40P01", "55P03", FACTS_STALE, NOT_SERIALIZABLE})
-"""serialization_failure, deadlock_detected, lock_not_available, a stale fact: run again.
-
-Under locks the transaction says itself that it is SERIALIZABLE, whatever the connection's setting.
-"""
-
-AWAY_CLASSES: Final = frozenset({"08", "28", "3D", "53", "57", "58"})
-"""Classes that mean that the database is away.
-
-They are connection, login, no such database, resources, operator intervention and system error.
-"""
-
-AWAY_STATES: Final = frozenset({"0A000", "25006", "25P03", "55000"})
-"""A standby, which knows no SERIALIZABLE (0A000) and only reads; an idle transaction ended; or
-connections not accepted."""
 
 APPLICATION_NAME: Final = "wallet/2"
 """Differs from the previous release's, so that an upgrade can see whether that one still runs."""
@@ -105,33 +77,6 @@ SESSION_SETTINGS: Final = {
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
 READ_COMMITTED: Final = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-
-LOST: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-)
-"""What the driver says when a statement, or the connection, has failed."""
-
-_jitter: Final = SystemRandom()
-
-
-class RunAgainError(Exception):
-    """The work found that it must start from a new snapshot."""
-
-
-class NothingStandsError(Exception):
-    """The work found that nothing of it may stand: it is rolled back, and not run again."""
-
-
-class CommitOutcome(Enum):
-    """What became of an attempt that did not return."""
-
-    ROLLED_BACK = auto()
-    """nothing of it stands"""
-    UNKNOWN = auto()
-    """the connection is gone, and it may be committed, now or later"""
 
 
 class Ledger:
@@ -209,10 +154,10 @@ class Ledger:
     async def _confirm(self) -> None:
         """Commit once; a DeadlineError says that it was sent, and not answered in time."""
         connections = self._confirming
-        retries = _Retries(self.retries, connections, self._outage)
+        retries = Retries(self.retries, connections, self._outage)
         while retries.may_try():
             try:
-                async with _lent(connections) as raw:
+                async with lent(connections) as raw:
                     if self.standby.is_silent:
                         waiting = await raw.fetchval(COMMITS_WAITING)
                         if waiting >= COMMITS_WAITING_MAX:
@@ -254,7 +199,7 @@ class Ledger:
         return done
 
     async def _optimistic(self, work: Callable[[MoneyBook], Awaitable[T]]) -> T:
-        retries = _Retries(self.retries, self._connections, self._outage)
+        retries = Retries(self.retries, self._connections, self._outage)
         in_doubt: MoneyBook | None = None
         while retries.may_try():
             book: MoneyBook | None = None
@@ -263,9 +208,9 @@ class Ledger:
                     await self._fence(in_doubt)
                     in_doubt = None
                 if retries.count == 1:
-                    book = self._money_book(lambda: _lent(self._connections), takes_locks=False)
+                    book = self._money_book(lambda: lent(self._connections), takes_locks=False)
                     return await work(book)
-                async with _lent(self._connections) as raw:
+                async with lent(self._connections) as raw:
                     await raw.execute(SERIALIZABLE)
                     book = self._money_book(partial(_open, raw), takes_locks=True)
                     result = await work(book)
@@ -285,7 +230,7 @@ class Ledger:
 
     def _money_book(self, write: Lend, *, takes_locks: bool) -> MoneyBook:
         return MoneyBook(
-            lambda: _lent(self._read_connections),
+            lambda: lent(self._read_connections),
             write,
             self._send,
             self._clock,
@@ -295,7 +240,7 @@ class Ledger:
 
     async def _fence(self, book: MoneyBook) -> None:
         """Make sure that what this book sent is committed by now, or never will be."""
-        async with _lent(self._connections) as raw:
+        async with lent(self._connections) as raw:
             await Book(raw, self._clock).fence(book.user_ids)
 
     async def serializable(
@@ -332,12 +277,12 @@ class Ledger:
     async def _bounded(
         self, work: Callable[[Book], Awaitable[T]], begin: str, deadline: timedelta
     ) -> T:
-        retries = _Retries(self.retries, self._connections, self._outage)
+        retries = Retries(self.retries, self._connections, self._outage)
         try:
             async with asyncio.timeout(deadline.total_seconds()):
                 while retries.may_try():
                     try:
-                        async with _lent(self._connections) as raw:
+                        async with lent(self._connections) as raw:
                             await raw.execute(begin)
                             if self.standby.must_look:
                                 self.standby.note(is_wanted=await raw.fetchval(IS_WANTED))
@@ -368,102 +313,7 @@ class Ledger:
             raise RunAgainError
 
 
-class _Retries:
-    """The bounded loop's bookkeeping: how often it ran, why, and how long it waits in between."""
-
-    def __init__(self, counts: Counter[str], connections: Connections, outage: Outage) -> None:
-        self.count = 0
-        self._counts = counts
-        self._connections = connections
-        self._outage = outage
-        self._wait_ms = WAIT_FIRST_MS
-        self._away: Exception | None = None
-        self._is_over = False
-
-    def may_try(self) -> bool:
-        """Begin another attempt, unless there were enough."""
-        self.count += 1
-        return self.count <= ATTEMPTS_MAX and not self._is_over
-
-    def outcome_after(self, error: Exception) -> CommitOutcome:
-        """What became of an attempt that ended so; raises what is no reason to run again."""
-        is_gone = is_away(error)
-        if is_gone:
-            self._away = error
-            self._is_over = self._connections.is_shut
-        elif not is_conflict(error):
-            raise error
-        self._counts[sqlstate(error) or type(error).__name__] += 1
-        return CommitOutcome.UNKNOWN if is_gone else CommitOutcome.ROLLED_BACK
-
-    async def wait(self) -> None:
-        """Wait before the next attempt: jittered and doubling."""
-        if not self._is_over:
-            await asyncio.sleep(_jitter.uniform(0, self._wait_ms) / 1000)
-            self._wait_ms = min(self._wait_ms * 2, WAIT_MAX_MS)
-
-    def given_up(self) -> LedgerAwayError | LedgerBusyError:
-        """Return the error to raise when no attempt succeeded."""
-        if self._away is None:
-            return LedgerBusyError()
-        self._outage.begin(self._away)
-        given_up = LedgerAwayError()
-        given_up.__cause__ = self._away
-        return given_up
-
-
 @asynccontextmanager
 async def _open(raw: Raw) -> AsyncIterator[Raw]:
     """The connection of a transaction that is open already."""
     yield raw
-
-
-@asynccontextmanager
-async def _lent(connections: Connections) -> AsyncIterator[Raw]:
-    """Lend a connection for one piece of work; return it to the pool if its state is known."""
-    kept = await connections.take()
-    try:
-        yield kept.raw
-    except (asyncpg.PostgresError, RunAgainError, NothingStandsError) as error:
-        if is_away(error):
-            # The server's last message on this connection, even if the socket is still open.
-            connections.drop(kept)
-        else:
-            await _roll_back(connections, kept)
-        raise
-    except BaseException:
-        # After anything but a result or an SQL error, the state of the connection is unknown.
-        connections.drop(kept)
-        raise
-    connections.put_back(kept)
-
-
-async def _roll_back(connections: Connections, kept: Kept) -> None:
-    """End a transaction that failed; its connection is good if it can still say so."""
-    try:
-        if not kept.raw.is_closed() and kept.raw.is_in_transaction():
-            await kept.raw.execute("ROLLBACK;")
-    except BaseException:
-        connections.drop(kept)
-        raise
-    connections.put_back(kept)
-
-
-def sqlstate(error: BaseException) -> str | None:
-    """The SQLSTATE of a database error, also one that the migrations' engine has wrapped."""
-    state: str | None = getattr(getattr(error, "orig", None) or error, "sqlstate", None)
-    return state
-
-
-def is_conflict(error: BaseException) -> bool:
-    """Whether the database asks for the work to be run again."""
-    return sqlstate(error) in CONFLICTS
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether the database, or the way to it, is gone for the moment."""
-    state = sqlstate(error)
-    if state is not None:
-        return state[:2] in AWAY_CLASSES or state in AWAY_STATES
-    # The driver raises this if the connection was closed in the middle of a statement.
-    return isinstance(error, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError))

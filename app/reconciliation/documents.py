@@ -1,13 +1,10 @@
-"""A run as documents: JSON for programs, CSV of differences, CSV of repairs, one page to mail."""
+"""A run as documents for programs: JSON, CSV of differences, CSV of repairs."""
 
-from collections.abc import Iterable, Iterator
-from html import escape
 from typing import Any, Final
 
 from app.ledger.reconciliation.runs import Difference, MoneyRow
 from app.reconciliation.reconcile import Outcome
 from app.reconciliation.repairs import Repair, plain
-from app.reconciliation.verdicts import VERDICTS, words_of
 from app.wallet.journal import EPOCH
 
 DIFFERENCE_COLUMNS: Final = (
@@ -124,88 +121,3 @@ def difference_row(each: Difference) -> list[str]:
     """A difference as a line of CSV."""
     record = difference_record(each)
     return [record[column] or "" for column in DIFFERENCE_COLUMNS]
-
-
-def page(outcome: Outcome, differences: Iterable[Difference]) -> Iterator[str]:
-    """Yield a page that needs no other file, and can be mailed."""
-    title = f"{outcome.file_name}: {_summary(outcome)}"
-    yield _HEAD.format(title=escape(title), style=_STYLE)
-    yield f"<h1>{escape(outcome.file_name)}</h1><p class=verdict>{escape(_summary(outcome))}</p>"
-    yield _facts(outcome)
-    if outcome.money:
-        yield "<h2>Who owes whom</h2>"
-        yield _table(
-            ("currency", "why", "lines", "theirs", "ours", "difference", "owed"),
-            (
-                (
-                    row.currency,
-                    words_of(row.verdict, row.cause, row.refusal),
-                    str(row.lines),
-                    plain(row.theirs),
-                    plain(row.ours),
-                    plain(row.theirs - row.ours),
-                    owed(row),
-                )
-                for row in outcome.money
-            ),
-        )
-    shown = list(differences)
-    if shown:
-        yield f"<h2>Differences ({len(shown)} of {outcome.differences})</h2>"
-        yield _table(DIFFERENCE_COLUMNS, (difference_row(each) for each in shown))
-    yield "</body></html>\n"
-
-
-def _summary(outcome: Outcome) -> str:
-    if outcome.agrees:
-        return f"{outcome.lines} lines, and both books agree"
-    return f"{outcome.lines} lines, {outcome.differences} differences"
-
-
-def _facts(outcome: Outcome) -> str:
-    rounds = outcome.rounds
-    facts = {
-        "run": str(outcome.run_id),
-        "ran at": outcome.ran_at.isoformat(),
-        "door": outcome.door,
-        "profile": outcome.profile,
-        "SHA-256": outcome.file_digest,
-        "period": f"{outcome.since.isoformat()} to {outcome.until.isoformat()}",
-        "days": f"{outcome.days.agree} of {outcome.days.total} agree",
-        "rounds": "" if rounds is None else f"{rounds.agree} of {rounds.total} agree",
-        "skipped": str(outcome.bad.count),
-        "journal": f"{outcome.position.movements} movements",
-        "verdicts": ", ".join(
-            f"{VERDICTS[verdict]} {lines}" for verdict, lines in outcome.verdicts.items()
-        ),
-    }
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
-        for name, value in facts.items()
-        if value
-    )
-    return f"<table>{rows}</table>"
-
-
-def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-# A page that is mailed loads nothing, and runs nothing.
-_HEAD: Final = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
-    ' content="width=device-width"><meta http-equiv="Content-Security-Policy" content="default-src'
-    " 'none'; style-src 'unsafe-inline'\"><title>{title}</title><style>{style}</style></head><body>"
-)
-_STYLE: Final = (
-    "body{font:15px/1.45 system-ui,sans-serif;margin:2rem;color:#1b1b1f;background:#fff}"
-    "h1{font-size:1.3rem}h2{font-size:1.1rem;margin-top:2rem}.verdict{font-weight:600}"
-    "table{border-collapse:collapse;margin:.5rem 0}"
-    "th,td{border:1px solid #d0d0d8;padding:.25rem .6rem;text-align:left;white-space:nowrap;"
-    "font-variant-numeric:tabular-nums}th{background:#f3f3f7;font-weight:600}"
-    "@media print{body{margin:0}}"
-)

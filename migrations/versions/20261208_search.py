@@ -16,31 +16,26 @@ branch_labels = None
 depends_on = None
 
 # A filter is made for the rows of a range: some 25 movements, 45 refusals or 30 rounds a page.
-BLOOMS = {
+INDEXES = {
     "ix_movements_delivery": "movements USING brin"
     " (delivery uuid_bloom_ops (n_distinct_per_range=4000)) WITH (autosummarize=on)",
     "ix_refusals_delivery": "refusals USING brin"
     " (delivery uuid_bloom_ops (n_distinct_per_range=4000)) WITH (autosummarize=on)",
     "ix_rounds_event_id": "rounds USING brin"
     " (event_id text_bloom_ops (n_distinct_per_range=4000)) WITH (autosummarize=on)",
+    "ix_players_nickname": "players (lower(nickname) text_pattern_ops)",
+    "ix_players_email": "players (lower(email)) WHERE email IS NOT NULL",
 }
-
-OF_PLAYERS = (
-    "CREATE INDEX ix_players_nickname ON players (lower(nickname) text_pattern_ops)",
-    "CREATE INDEX ix_players_email ON players (lower(email)) WHERE email IS NOT NULL",
-)
 
 
 def upgrade() -> None:
-    """Make the indexes; what a run left unfinished is made anew."""
-    for statement in OF_PLAYERS:
-        op.execute(statement)
+    """Make the indexes while the service writes; what a run left unfinished is made anew."""
     with op.get_context().autocommit_block():
-        for name, what in BLOOMS.items():
+        for name, what in INDEXES.items():
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {what}")
 
 
 def downgrade() -> None:
     """Drop the indexes."""
-    op.execute(f"DROP INDEX ix_players_nickname, ix_players_email, {', '.join(BLOOMS)}")
+    op.execute(f"DROP INDEX {', '.join(INDEXES)}")

@@ -7,7 +7,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from app.console.cli import Composition, run_console
+from app.__main__ import contracts
+from app.console.cli import run_console
+from app.console.composition import Composition
 from tests.conftest import Database
 
 
@@ -42,7 +44,8 @@ Console = Callable[..., Done]
 
 def run_in_process(*arguments: str) -> Done:
     """Carry out a command on whatever the standard streams are; nothing is captured."""
-    return Done(run_console(Composition(nobody_serves, nobody_serves), list(arguments)), "", "")
+    composition = Composition(nobody_serves, nobody_serves, contracts)
+    return Done(run_console(composition, list(arguments)), "", "")
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def in_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
 
     def run(*arguments: str) -> Done:
         capsys.readouterr()
-        code = run_console(Composition(nobody_serves, nobody_serves), list(arguments))
+        code = run_console(Composition(nobody_serves, nobody_serves, contracts), list(arguments))
         return Done(code, *capsys.readouterr())
 
     return run

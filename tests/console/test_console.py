@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.ledger.migrations import head_revision
+from app.ledger.revisions import head_revision
 from app.postgres import EmbeddedPostgres
 from tests.conftest import Database
 from tests.console.console import wallet

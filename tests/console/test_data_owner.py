@@ -7,6 +7,7 @@ import pytest
 from app.console.data_owner import NOTE, claim, console_settings, known_agents, owner_of
 from app.console.errors import ConsoleError
 from app.settings import Settings, load_settings
+from tests.console.conftest import Console
 from tests.console.console import Serving, wallet
 
 KEY = "a-key-of-the-operator"
@@ -22,17 +23,17 @@ def settings(monkeypatch: pytest.MonkeyPatch, agents: str = AGENTS) -> Settings:
 
 @pytest.mark.parametrize("agent", ["callback", "Callback", "a b", "a\nb", "x" * 300, "ä", ""])
 def test_no_player_is_opened_for_an_agent_that_the_settings_refuse(
-    tmp_path: Path, agent: str
+    in_process: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     for command in (
         (*OPEN, "--agent", agent),
         ("transfer", "account/balance", "user_id=x", "--agent", agent),
         ("agent", "key", "--", agent),
     ):
-        done = wallet(tmp_path, *command)
-        assert done.returncode == 1
-        assert "cannot be an agent" in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+        done = in_process(*command)
+        assert done.code == 1
+        assert "cannot be an agent" in done.complaint
     assert not (tmp_path / ".wallet").exists()
 
 

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Final, TextIO
 
 import pytest
-import typer
+from typer._click.core import Command
+from typer.core import TyperGroup
 
-from app.console.cli import console as console_commands
+from app.console.cli import commands
+from app.console.deferred import Deferred
 from tests.console.conftest import Console, Done, run_in_process
 
 IS_WHOLE: Final = os.environ.get("CONSOLE_FUZZ") == "all"
@@ -56,19 +58,18 @@ PART: Final = 7
 """One in so many values, in the ordinary run; no multiple of it is the number of the streams."""
 
 
-def leaves(
-    command: typer.core.TyperCommand | typer.core.TyperGroup | None = None, path: str = ""
-) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+def leaves(command: Command, path: str = "") -> Iterator[tuple[str, Command]]:
     """Every command that does something, by its words."""
-    command = command or typer.main.get_command(console_commands)  # type: ignore[assignment]
-    if isinstance(command, typer.core.TyperGroup):
+    if isinstance(command, Deferred):
+        command = command.command
+    if isinstance(command, TyperGroup):
         for name, child in command.commands.items():
-            yield from leaves(child, f"{path} {name}".strip())  # type: ignore[arg-type]
+            yield from leaves(child, f"{path} {name}".strip())
     else:
-        yield path, command  # type: ignore[misc]
+        yield path, command
 
 
-COMMANDS: Final = dict(leaves())
+COMMANDS: Final = dict(leaves(commands()))
 
 
 def line_for(path: str, hostile: str, value: str) -> list[str]:

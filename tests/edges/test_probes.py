@@ -14,11 +14,12 @@ from app.cashier.policy import PolicyInForce
 from app.cashier.readiness import sync_warning, why_not_ready
 from app.edges.metrics import Metrics
 from app.edges.probes import BUILD, Readiness, probes_app
-from app.ledger import transaction
+from app.ledger import retries as retrying
 from app.ledger.errors import LedgerBusyError
 from app.ledger.money.book import Book
 from app.ledger.money.statements import FACTS_STALE
-from app.ledger.transaction import Ledger, RunAgainError
+from app.ledger.retries import RunAgainError
+from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
 from app.wallet.facts import Policy
 from app.wallet.limit_terms import LIMIT_NAMES
@@ -243,7 +244,7 @@ async def test_retries_are_counted_by_their_reason(house: Private) -> None:
 async def test_a_conflict_is_counted_by_its_sqlstate(
     house: Private, sqlstate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 3)
+    monkeypatch.setattr(retrying, "ATTEMPTS_MAX", 3)
 
     async def work(book: Book) -> None:
         await book.connection.execute(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.ledger.migrations import head_revision
+from app.ledger.revisions import head_revision
 from tests.conftest import Database
 
 ROOT = Path(__file__).parents[2]

@@ -6,14 +6,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.ledger import applied_views, migrations
-from app.ledger.migrations import (
-    MigrationBusyError,
-    current_revision,
-    downgrade,
-    head_revision,
-    upgrade,
-)
+from app.ledger import applied_views, migrations, revisions
+from app.ledger.errors import MigrationBusyError
+from app.ledger.migrations import downgrade, upgrade
+from app.ledger.revisions import current_revision, head_revision
 from tests.cashier.till import connect
 from tests.conftest import Database
 
@@ -100,13 +96,13 @@ async def test_a_migration_may_change_what_a_view_reads(
     """The views are gone while migrations run, and read the new place afterwards."""
     house = tmp_path / "house"
     house.mkdir()
-    shutil.copytree(migrations.INI_FILE.parent / "migrations", house / "migrations")
-    shutil.copy(migrations.INI_FILE, house)
+    shutil.copytree(revisions.INI_FILE.parent / "migrations", house / "migrations")
+    shutil.copy(revisions.INI_FILE, house)
     (house / "migrations" / "versions" / "20991231_moved.py").write_text(
         MOVED.format(head=head_revision()), encoding="utf-8"
     )
-    monkeypatch.setattr(migrations, "INI_FILE", house / "alembic.ini")
-    migrations.head_revision.cache_clear()
+    monkeypatch.setattr(revisions, "INI_FILE", house / "alembic.ini")
+    revisions.head_revision.cache_clear()
     try:
         with pytest.raises(Exception, match="language"):
             await upgrade(db.owner_url)
@@ -119,7 +115,7 @@ async def test_a_migration_may_change_what_a_view_reads(
         assert await fetch(db.superuser_url, OIDS) == []
     finally:
         monkeypatch.undo()
-        migrations.head_revision.cache_clear()
+        revisions.head_revision.cache_clear()
     await upgrade(db.owner_url)
     assert await fetch(db.ops_url, "SELECT count(language) FROM ops.players") == [0]
 

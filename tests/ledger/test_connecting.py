@@ -9,7 +9,8 @@ import pytest
 
 from app.database_url import connect_arguments
 from app.ledger.connecting import connect
-from app.ledger.migrations import current_revision, head_revision, upgrade, wait_for_database
+from app.ledger.migrations import upgrade, wait_for_database
+from app.ledger.revisions import current_revision, head_revision
 from app.ledger.snapshot import snapshot
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import DATABASE, OWNER, SERVICE

@@ -10,20 +10,17 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.ledger import migrations
-from app.ledger.migrations import (
-    MigrationBusyError,
-    current_revision,
-    downgrade,
-    head_revision,
-    is_behind,
-    upgrade,
-)
+from app.ledger.errors import MigrationBusyError
+from app.ledger.migrations import downgrade, upgrade
+from app.ledger.owner_changes import finish_upgrade
+from app.ledger.revisions import current_revision, head_revision, is_behind, schema_state
 from app.ledger.tables import metadata
-from tests.conftest import Database
+from tests.conftest import Database, sql
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = ROOT / "migrations" / "versions"
@@ -99,6 +96,29 @@ async def test_the_models_match_the_migrations(db: Database) -> None:
 
 async def test_the_service_can_see_where_its_database_stands(db: Database) -> None:
     assert await current_revision(db.service_url) == head_revision()
+
+
+async def test_the_state_of_a_schema_is_its_revision_and_the_end_of_its_upgrade(
+    empty_db: Database,
+) -> None:
+    assert await schema_state(empty_db.owner_url) == (None, False)
+    await upgrade(empty_db.owner_url, "20261126_rows")
+    assert await schema_state(empty_db.owner_url) == ("20261126_rows", False)
+    await upgrade(empty_db.owner_url)
+    # Nobody upgrades a database that was empty.
+    assert await schema_state(empty_db.service_url) == (head_revision(), True)
+    sql(empty_db.server, "UPDATE decision_settings SET rule_version = 1", empty_db.name)
+    assert await schema_state(empty_db.service_url) == (head_revision(), False)
+    await finish_upgrade(empty_db.owner_url, "test")
+    assert await schema_state(empty_db.service_url) == (head_revision(), True)
+
+
+def test_the_revisions_are_those_that_alembic_reads() -> None:
+    scripts = ScriptDirectory(str(ROOT / "migrations"))
+    assert head_revision() == scripts.get_current_head()
+    older = [s.revision for s in scripts.walk_revisions() if s.revision != head_revision()]
+    assert len(older) == len(list(VERSIONS.glob("*.py"))) - 1
+    assert all(map(is_behind, older))
 
 
 async def test_two_runs_at_once_migrate_once(empty_db: Database) -> None:

@@ -80,7 +80,7 @@ async def test_no_migration_locks_a_busy_table_for_longer_than_it_must(
     for revision in revisions():
         with statements_sent() as sent:
             await upgrade(empty_db.owner_url, revision)
-        assert sent[0], revision
+        assert any(sent), revision
         files = [tmp_path / f"{revision}-{number}.sql" for number in range(len(sent))]
         for file, statements in zip(files, sent, strict=True):
             file.write_text(";\n".join([*BOUNDS, *statements, ""]), encoding="utf-8")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from app.ledger import transaction
+from app.ledger import retries
 from app.ledger.errors import (
     DeadlineError,
     LedgerAwayError,
@@ -146,7 +146,7 @@ async def test_a_commit_that_rolled_back_is_no_commit(
     till: Till, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL answers COMMIT of a failed transaction with ROLLBACK, and with no error."""
-    monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 2)
+    monkeypatch.setattr(retries, "ATTEMPTS_MAX", 2)
     await till.player("anna", "100")
 
     async def work(book: Book) -> str:
@@ -161,7 +161,7 @@ async def test_a_commit_that_rolled_back_is_no_commit(
 
 
 async def test_attempts_are_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 6)
+    monkeypatch.setattr(retries, "ATTEMPTS_MAX", 6)
     work, attempts = failing("40001", 1000)
     with pytest.raises(LedgerBusyError):
         await ledger.serializable(work)
@@ -481,7 +481,7 @@ class TestOptimistic:
     async def test_attempts_are_bounded(
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 6)
+        monkeypatch.setattr(retries, "ATTEMPTS_MAX", 6)
         work, attempts = raising("WF001", 1000)
         with pytest.raises(LedgerBusyError):
             await ledger.optimistic(work)
@@ -520,7 +520,7 @@ class TestOptimistic:
     async def test_under_locks_a_commit_that_rolled_back_is_no_commit(
         self, till: Till, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(transaction, "ATTEMPTS_MAX", 3)
+        monkeypatch.setattr(retries, "ATTEMPTS_MAX", 3)
         first, _ = raising("WF001")
         runs: list[int] = []
 

@@ -28,8 +28,10 @@ from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce, policy_in_force
 from app.ledger import migrations
 from app.ledger.accounts import ChangeNote
-from app.ledger.migrations import current_revision, head_revision, upgrade
+from app.ledger.errors import MigrationBusyError
+from app.ledger.migrations import upgrade
 from app.ledger.owner_changes import SIDE_BY_SIDE, OwnerChangeError, finish_upgrade
+from app.ledger.revisions import current_revision, head_revision
 from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy, RuleVersion
 from app.wallet.journal import Flag, microseconds
@@ -282,7 +284,7 @@ async def test_a_backfill_that_was_cut_off_goes_on_where_it_stopped(
     monkeypatch.setattr(migrations, "LOCK_TIMEOUT", "200ms")
     async with connection.transaction():
         await connection.execute("SELECT FROM wallets WHERE player_id = 4500 FOR UPDATE")
-        with pytest.raises(migrations.MigrationBusyError):
+        with pytest.raises(MigrationBusyError):
             await upgrade(empty_db.owner_url)
     await connection.close()
     assert await new.count("wallets", "agent IS NOT NULL") == 4000

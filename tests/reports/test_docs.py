@@ -1,4 +1,4 @@
-"""Every example of docs/reports.md is what the commands print, letter by letter."""
+"""Every example of docs/reports.md and docs/disputes.md is what is printed, letter by letter."""
 
 import asyncio
 import re
@@ -14,7 +14,8 @@ from tests.conftest import Database, clone
 from tests.console.conftest import Console
 from tests.reports.conftest import Longer
 
-PAGE = Path(__file__).parents[2] / "docs" / "reports.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, DISPUTES = DOCS / "reports.md", DOCS / "disputes.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^```csv\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -53,7 +54,9 @@ def test_every_command_is_shown_by_an_example() -> None:
 
 
 @pytest.mark.parametrize(
-    "example", examples(PAGE.read_text(encoding="utf-8")), ids=lambda example: example.command
+    "example",
+    [each for page in (PAGE, DISPUTES) for each in examples(page.read_text(encoding="utf-8"))],
+    ids=lambda example: example.command,
 )
 def test_the_example_is_what_is_printed(
     example: Example,

@@ -8,8 +8,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.__main__ import backoffice
-from app.console.cli import Composition, run_console
+from app.__main__ import backoffice, contracts
+from app.console.cli import run_console
+from app.console.composition import Composition
 from app.main import build_app
 from app.server.port import Served
 from app.server.serving import BuildApp
@@ -33,4 +34,4 @@ def application() -> BuildApp:
 
 
 if __name__ == "__main__":
-    sys.exit(run_console(Composition(application, backoffice), ["serve"]))
+    sys.exit(run_console(Composition(application, backoffice, contracts), ["serve"]))

@@ -9,8 +9,13 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, TypeAlias
 
+import typer
+
+from app.console.composition import Composition
+from app.console.data_owner import console_settings
 from app.console.database import Database, ready_database
 from app.console.errors import ConsoleError
+from app.console.output.printer import announce
 from app.postgres.child import die_with
 from app.server.port import Served
 from app.server.serving import address_of, run_alone, take_address
@@ -24,6 +29,12 @@ CONNECTIONS_MAX: Final = 256
 
 GOODBYE_SECONDS: Final = 8
 """How long the demo waits for its back office to end, which finishes its pages first."""
+
+
+def backoffice_command(context: typer.Context) -> None:
+    """Serve the back office: the pages of support, risk, finance and compliance."""
+    builder = context.ensure_object(Composition).backoffice
+    serve_backoffice(console_settings(), builder, announce)
 
 
 def serve_backoffice(
@@ -58,7 +69,8 @@ def backoffice_beside(
         process = multiprocessing.get_context("spawn").Process(
             target=_serve_beside, args=(built, listening, settings, os.getpid()), daemon=True
         )
-        process.start()
+        with _interrupts_ignored():
+            process.start()
         try:
             yield listening
         finally:
@@ -67,6 +79,20 @@ def backoffice_beside(
             if process.is_alive():
                 process.kill()
                 process.join(GOODBYE_SECONDS)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C, which a process that starts meanwhile inherits.
+
+    The terminal sends it to both: one that is still importing would print where it was. The server
+    takes it when it runs, and the parent ends the process in any case.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _serve_beside(
@@ -82,9 +108,9 @@ def _serve(
     build: Callable[[], Served],
     listening: socket.socket,
     settings: Settings,
-    announce: Callable[[], None],
+    ready: Callable[[], None],
 ) -> None:
-    run_alone(build, listening, announce, connections=CONNECTIONS_MAX, deadline=settings.deadline)
+    run_alone(build, listening, ready, connections=CONNECTIONS_MAX, deadline=settings.deadline)
 
 
 def _ops_url(database: Database) -> str:

@@ -26,7 +26,7 @@ At = Annotated[
 
 @backups.command("note")
 def note(text: Text, at: At = None) -> None:
-    """Note that a backup ended well; put it behind the last line of the script that makes it."""
+    """Note that a backup ended well; the script that makes it calls this at its end."""
     by = operator()
     ended = datetime.now(UTC) if at is None else read_moment(at)
     if ended > datetime.now(UTC):

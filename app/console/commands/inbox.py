@@ -55,7 +55,7 @@ Resolution = Annotated[str, typer.Option("--note", help="What was done.", callba
 def list_(
     kind: OfKind = None, user: OfUser = None, closed: Closed = False, as_json: AsJson = False
 ) -> None:
-    """List what is open, the oldest first, after a look at what the ledger has decided since."""
+    """List what is open, the oldest first, after a look at what was decided since."""
 
     async def work(ledger: Ledger) -> list[Exceptional]:
         await collect(ledger)

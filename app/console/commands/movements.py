@@ -60,7 +60,7 @@ def show_round(
     user: OfUser = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was staked and paid in an event, and movement by movement how it came to that."""
+    """Show what was staked and paid in an event, and each movement that led to it."""
     details = ask(lambda ledger: look_up_event(ledger, event_id, user))
     if not details:
         whose = "" if user is None else f" of the player {user}"

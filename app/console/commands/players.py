@@ -183,7 +183,7 @@ def unblock(user_id: UserId, as_json: AsJson = False) -> None:
 
 @players.command("exclude")
 def exclude(user_id: UserId, until: Until, as_json: AsJson = False) -> None:
-    """Exclude a player from play and deposits; an exclusion can be made longer, never shorter.
+    """Exclude a player from play and deposits; an exclusion is only ever made longer.
 
     Withdrawals and money that comes back are never refused.
     """

@@ -27,7 +27,7 @@ from app.console.output.printer import (
     show,
     watched_errors,
 )
-from app.console.output.reconciliation import SHOWN_MAX, outcome_shown
+from app.console.output.reconciliation import SHOWN_MAX, outcome_page, outcome_shown
 from app.ledger.reconciliation.runs import KEPT_MAX, Difference
 from app.reconciliation.documents import (
     DIFFERENCE_COLUMNS,
@@ -35,7 +35,6 @@ from app.reconciliation.documents import (
     difference_record,
     difference_row,
     outcome_record,
-    page,
 )
 from app.reconciliation.files import ReportError
 from app.reconciliation.profile import GRACE_SECONDS_MAX, Profile, ProfileError, load_profile
@@ -225,7 +224,7 @@ class _Files:
         if self._page is None:
             return
         with _sentences(self._page), self._page.open("w", encoding="utf-8") as file:
-            file.writelines(page(outcome, differences[:ON_PAGE_MAX]))
+            file.writelines(outcome_page(outcome, differences[:ON_PAGE_MAX]))
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def verify_command(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Check a proof, with neither a database nor a network; exit code 1 if it does not hold."""
+    """Check a proof, without database or network; exit code 1 if it does not hold."""
     public = _public(key)
     try:
         transaction_id, proofs = proofs_from_text(_content(file))

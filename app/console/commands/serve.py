@@ -3,17 +3,34 @@
 import signal
 import socket
 from collections.abc import Callable
+from typing import Annotated
+
+import typer
 
 from app.console.commands.backoffice import BuildBackoffice, backoffice_beside
 from app.console.commands.seals import sealer_of
+from app.console.composition import Composition
 from app.console.data_owner import claim
 from app.console.database import ready_database
 from app.console.demo import open_demo
+from app.console.output.printer import announce
 from app.server.private_port import check_private_ports
 from app.server.serving import BuildApp, address_of, run_server, take_address
-from app.settings import Settings
+from app.settings import Settings, load_settings
 
 Say = Callable[[str], None]
+
+Demo = Annotated[
+    bool, typer.Option("--demo", help="With a demo operator, its players and public keys.")
+]
+
+
+def serve_command(context: typer.Context, demo: Demo = False) -> None:
+    """Serve the two contracts; with no database named, on an embedded PostgreSQL."""
+    settings = load_settings(demo=demo)
+    composition = context.ensure_object(Composition)
+    office = composition.backoffice() if settings.demo else None
+    serve(settings, composition.application(), office, announce)
 
 
 def serve(

@@ -87,7 +87,7 @@ def change(name: Name, value: Value) -> None:
 
 @scope.command("widen")
 def widen() -> None:
-    """Let a transaction id name its event type and direction, too; it cannot be narrowed again."""
+    """Let a transaction id name its event type and direction, too; it is never narrowed."""
     with open_database(load_database_settings()) as database:
         try:
             was_narrow = reach(widen_key_scope(database.owner_url, who()))

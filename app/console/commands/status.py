@@ -19,7 +19,7 @@ from app.console.output.layout import Facts
 from app.console.output.printer import AsJson, print_json
 from app.console.output.printer import show as show_parts
 from app.console.processes import Process, running_processes
-from app.ledger.migrations import current_revision, head_revision
+from app.ledger.revisions import current_revision, head_revision
 from app.ledger.transaction import Ledger
 from app.ledger.upkeep import AuditRun
 from app.settings import DatabaseSettings, Settings

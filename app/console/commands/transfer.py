@@ -118,7 +118,7 @@ def transfer(
     key_env: KeyEnv = None,
     as_json: AsSent = False,
 ) -> None:
-    """Call the transfer API as an agent does, and print the answer; exit code 0 only for code 0.
+    """Call the transfer API as an agent does; exit code 0 only for an answer of code 0.
 
     Where no answer comes, the sentence says whether nothing was done, or whether it is not known.
 

@@ -38,16 +38,16 @@ class Facts:
     """Facts below a title, one a line, their names to the left."""
 
     def __init__(self, title: str, facts: Mapping[str, Fact]) -> None:
-        self._title = title
-        self._facts = {name: fact for name, fact in facts.items() if fact is not None}
+        self.title = title
+        self.facts = {name: fact for name, fact in facts.items() if fact is not None}
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Lay the facts out."""
-        if self._title:
-            yield line(self._title, "bold")
-        indent = max(map(len, self._facts), default=0) + GAP
+        if self.title:
+            yield line(self.title, "bold")
+        indent = max(map(len, self.facts), default=0) + GAP
         room = max(options.max_width - indent, SENTENCE_WIDTH_MIN)
-        for name, fact in self._facts.items():
+        for name, fact in self.facts.items():
             label = visible(name)
             for shown in _lines(fact, room) or [""]:
                 text = line("")
@@ -68,15 +68,15 @@ class Rows:
         amounts: str = "",
     ) -> None:
         """`amounts` names the headings (words apart by blanks) that stand to the right."""
-        self._title = title
-        self._headings = tuple(headings)
-        self._rows = [tuple(row) for row in rows]
-        self._amounts = set(amounts.split())
+        self.title = title
+        self.headings = tuple(headings)
+        self.rows = [tuple(row) for row in rows]
+        self.amounts = set(amounts.split())
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Choose the layout that fits."""
-        if self._title:
-            yield line(self._title, "bold")
+        if self.title:
+            yield line(self.title, "bold")
         table = self._table()
         width = Measurement.get(console, options.update(max_width=UNBOUNDED), table).maximum
         if options.max_width >= WIDTH_OF_TABLES_MIN and width <= options.max_width:
@@ -86,18 +86,18 @@ class Rows:
 
     def _table(self) -> Table:
         table = Table()
-        for heading in self._headings:
-            justify = "right" if heading in self._amounts else "left"
+        for heading in self.headings:
+            justify = "right" if heading in self.amounts else "left"
             table.add_column(line(heading), justify=justify, no_wrap=True)  # type: ignore[arg-type]
-        for row in self._rows:
+        for row in self.rows:
             table.add_row(*(line(_side_by_side(cell)) for cell in row))
         return table
 
     def _blocks(self) -> Iterator[RenderableType]:
-        for number, row in enumerate(self._rows):
+        for number, row in enumerate(self.rows):
             if number:
                 yield ""
-            cells = zip(self._headings, row, strict=True)
+            cells = zip(self.headings, row, strict=True)
             yield Facts("", {name: cell for name, cell in cells if cell != ""})
 
 

@@ -50,6 +50,12 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def announce(words: str) -> None:
+    """Print something while serving, which continues even if it cannot be written."""
+    with suppress(OutputLostError):
+        say(words)
+
+
 def say(words: str) -> None:
     """Print text at once, also into a pipe.
 

@@ -7,8 +7,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from app.console.output.layout import Facts, Rows
+from app.console.output.pages import Part, page
 from app.ledger.reconciliation.runs import Difference
-from app.reconciliation.documents import owed
+from app.reconciliation.documents import DIFFERENCE_COLUMNS, difference_row, owed
 from app.reconciliation.reconcile import Outcome
 from app.reconciliation.repairs import plain
 from app.reconciliation.verdicts import words_of
@@ -21,23 +22,7 @@ SHOWN_MAX: Final = 20
 def outcome_shown(outcome: Outcome, differences: Sequence[Difference]) -> Iterator[RenderableType]:
     """Yield the run, part by part, and its verdict in one line at the end."""
     if outcome.money:
-        yield Rows(
-            "Who owes whom",
-            ("currency", "why", "lines", "theirs", "ours", "difference", "owed"),
-            (
-                (
-                    row.currency,
-                    (words_of(row.verdict, row.cause, row.refusal),),
-                    row.lines,
-                    plain(row.theirs),
-                    plain(row.ours),
-                    plain(row.theirs - row.ours),
-                    owed(row),
-                )
-                for row in outcome.money
-            ),
-            amounts="lines theirs ours difference",
-        )
+        yield _money(outcome)
         yield ""
     yield Facts("", _facts(outcome))
     yield ""
@@ -45,6 +30,43 @@ def outcome_shown(outcome: Outcome, differences: Sequence[Difference]) -> Iterat
         yield _differences(differences, outcome.differences)
         yield ""
     yield _verdict(outcome)
+
+
+def outcome_page(outcome: Outcome, differences: Sequence[Difference]) -> Iterator[str]:
+    """Yield the run as a page that can be mailed, with these of its differences."""
+    parts: list[Part] = [_money(outcome)] if outcome.money else []
+    facts = {"SHA-256": outcome.file_digest, "ran at": moment(outcome.ran_at)}
+    parts.append(Facts("The run", {**_facts(outcome), **facts}))
+    if differences:
+        parts.append(
+            Rows(
+                f"Differences ({len(differences)} of {outcome.differences})",
+                (column.replace("_", " ") for column in DIFFERENCE_COLUMNS),
+                map(difference_row, differences),
+                amounts="line theirs ours difference",
+            )
+        )
+    return page(f"{outcome.file_name}: {_summary(outcome)}", parts)
+
+
+def _money(outcome: Outcome) -> Rows:
+    return Rows(
+        "Who owes whom",
+        ("currency", "why", "lines", "theirs", "ours", "difference", "owed"),
+        (
+            (
+                row.currency,
+                (words_of(row.verdict, row.cause, row.refusal),),
+                row.lines,
+                plain(row.theirs),
+                plain(row.ours),
+                plain(row.theirs - row.ours),
+                owed(row),
+            )
+            for row in outcome.money
+        ),
+        amounts="lines theirs ours difference",
+    )
 
 
 def _facts(outcome: Outcome) -> dict[str, object]:
@@ -102,5 +124,11 @@ def _differences(differences: Iterable[Difference], total: int) -> Rows:
 
 def _verdict(outcome: Outcome) -> Text:
     if outcome.agrees:
-        return Text(f"agrees: {outcome.lines} lines, and both books say the same", "green")
-    return Text(f"differs: {outcome.differences} differences in {outcome.lines} lines", "bold red")
+        return Text(f"agrees: {_summary(outcome)}", "green")
+    return Text(f"differs: {_summary(outcome)}", "bold red")
+
+
+def _summary(outcome: Outcome) -> str:
+    if outcome.agrees:
+        return f"{outcome.lines} lines, and both books say the same"
+    return f"{outcome.differences} differences in {outcome.lines} lines"

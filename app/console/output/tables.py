@@ -1,5 +1,7 @@
 """Movements and rounds as tables for people."""
 
+from collections.abc import Iterable
+
 from rich.console import Group, RenderableType
 
 from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetails
@@ -7,6 +9,7 @@ from app.console.output.layout import Facts, Rows
 from app.ledger.lookups import OwnedEntry, RoundAccount
 from app.settings import CALLBACK_SOURCE
 from app.wallet.events import RULES
+from app.wallet.journal import JournalEntry
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.words import (
     decision,
@@ -50,28 +53,36 @@ def transaction_shown(transaction_id: str, details: TransactionDetails) -> Group
     """Everything under a transaction id."""
     parts: list[RenderableType] = []
     for movement in details.movements:
-        parts += [_asked(movement), "", _pockets(movement), "", _place(movement), ""]
+        for part in movement_parts(movement):
+            parts += [part, ""]
     if details.refusals:
-        parts.append(
-            Rows(
-                f"Refused under {transaction_id} without an outcome",
-                ("when", "source", "player", "what", "amount", "why", "differs"),
-                map(_refusal_row, details.refusals),
-                amounts="amount",
-            )
-        )
+        parts.append(refusals_table(transaction_id, details.refusals))
     return Group(*parts)
+
+
+def movement_parts(movement: MovementDetails) -> tuple[Facts, Rows, Facts]:
+    """A movement: what was asked and decided, the pockets, its place in chain and round."""
+    return _asked(movement), _pockets(movement), _place(movement)
+
+
+def refusals_table(transaction_id: str, refusals: Iterable[RefusalRecord]) -> Rows:
+    """What was refused under a transaction id and left no outcome."""
+    return Rows(
+        f"Refused under {transaction_id} without an outcome",
+        ("when", "source", "player", "what", "amount", "why", "differs"),
+        map(_refusal_row, refusals),
+        amounts="amount",
+    )
 
 
 def _asked(movement: MovementDetails) -> Facts:
     owned, entry = movement.owned, movement.owned.entry
-    source = entry.key.source
     beside = [other.entry for other in movement.beside]
     unheard = owned.unanswered_since
     return Facts(
         f"{entry.key.transaction_id}: {RULES[entry.event_type].words} of {owned.user_id}",
         {
-            "asked by": "the game side" if source == CALLBACK_SOURCE else f"agent {source}",
+            "asked by": _asker(entry),
             "asked for": f"{entry.event_type} {entry.direction}, "
             f"{money(entry.amount, entry.currency)}",
             "facet": entry.key.facet or None,
@@ -88,6 +99,13 @@ def _asked(movement: MovementDetails) -> Facts:
             else (f"its caller was told 503 at {moment(unheard)}, and has not come back",),
         },
     )
+
+
+def _asker(entry: JournalEntry) -> str:
+    if RULES[entry.event_type].is_manual:
+        return "two of the operator's people"
+    source = entry.key.source
+    return "the game side" if source == CALLBACK_SOURCE else f"agent {source}"
 
 
 def _pockets(movement: MovementDetails) -> Rows:
@@ -151,6 +169,12 @@ def _summary(account: RoundAccount) -> str:
 
 def round_shown(details: RoundDetails) -> list[RenderableType]:
     """A round with its sums, and its movements."""
+    facts, entries = round_parts(details)
+    return [facts, "", entries, ""]
+
+
+def round_parts(details: RoundDetails) -> tuple[Facts, Rows]:
+    """A round's sums, and its movements."""
     account = details.account
     tally, text = account.round.tally, account.currency.text
     kind = " with streamer money" if account.key.is_streamer else ""
@@ -168,4 +192,4 @@ def round_shown(details: RoundDetails) -> list[RenderableType]:
         "latest": moment(account.last_at),
     }
     title = f"{account.key.event_id} of {account.user_id}{kind}"
-    return [Facts(title, facts), "", entries_table("", details.entries), ""]
+    return Facts(title, facts), entries_table("", details.entries)

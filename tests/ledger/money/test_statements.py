@@ -16,7 +16,8 @@ from app.cashier.account_changes import AccountChange, update_account
 from app.ledger import transaction
 from app.ledger.money import facts, statements
 from app.ledger.money.book import MoneyBook
-from app.ledger.transaction import Ledger, RunAgainError
+from app.ledger.retries import RunAgainError
+from app.ledger.transaction import Ledger
 from app.wallet.decision import decide_all
 from app.wallet.limit_terms import RaiseRules
 from app.wallet.limits import Usage

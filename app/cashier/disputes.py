@@ -1,0 +1,267 @@
+"""A dispute: everything that the ledger holds about one transaction id, gathered for others.
+
+All of it is read in one snapshot, but for the proof, which has one of its own: the journal is only
+added to, so the two agree. What the ledger does not keep is not told as if it did; `NOT_KEPT` says
+what that is.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple, Protocol
+
+from app.cashier.lookups import (
+    MovementDetails,
+    RoundDetails,
+    event_details,
+    transaction_details,
+)
+from app.cashier.move_funds import DECLINED_AGAIN
+from app.ledger.disputes import (
+    Aside,
+    Handling,
+    Unheard,
+    asides_between,
+    entries_around,
+    handling_of,
+    place_at,
+    unheard_of,
+)
+from app.ledger.lookups import OwnedEntry
+from app.ledger.money.book import Book
+from app.ledger.transaction import Ledger
+from app.wallet.journal import JournalEntry
+from app.wallet.limits import LimitHit
+from app.wallet.moments import EARLIEST, LATEST
+from app.wallet.refusal_record import RefusalRecord
+from app.wallet.refusals import Refusal
+
+PLAYERS_MAX: Final = 20
+"""Time lines of one dispute; an id that more players used is no dispute about one of them."""
+
+NOT_KEPT: Final = {
+    "the request": "its bytes, its token and its signature. Whatever has a wrong signature is "
+    "refused before anything is decided or written, so every entry here had a right one when it "
+    "came. Who has the request as it was sent has its signature checked again with --request.",
+    "repeats": "those with the same content are answered and leave no row; the log has a line of "
+    "each.",
+    "answers": "their bytes. The first answer to a decided movement follows from its entry alone, "
+    "and is computed from it; of a refusal without an outcome the code and the words are known.",
+}
+"""What nobody finds in the ledger."""
+
+
+class Told(NamedTuple):
+    """An answer by a contract."""
+
+    code: int
+    words: str
+    """the code's meaning, or what went wrong"""
+    body: str | None = None
+    """exactly what was sent; None: it cannot be computed"""
+
+
+class Shown(NamedTuple):
+    """A request as somebody shows it."""
+
+    is_signed: bool
+    """whether the signature is that of its fields under one of our keys"""
+    fields: dict[str, str]
+    """as they are read here, without the token"""
+
+
+class Contracts(Protocol):
+    """What the contracts say about the past."""
+
+    def first_answer(self, entry: JournalEntry, hit: LimitHit | None) -> Told | None:
+        """Return the answer that followed from an entry; None: nobody outside asked for it."""
+
+    def refusal_answer(self, kept: RefusalRecord, refusal: Refusal | None) -> Told:
+        """Return the answer to a refusal without an outcome; None: it was not understood."""
+
+    def read_request(
+        self, sent: bytes, content_type: str | None, signature: str, keys: Sequence[str]
+    ) -> Shown | str:
+        """Read a request of the game side, and check its signature; or say why it is none."""
+
+
+class TimeLine(NamedTuple):
+    """A wallet's movements around one of them, and what else concerns its player meanwhile."""
+
+    user_id: str
+    entries: list[OwnedEntry]
+    asides: list[Aside]
+
+
+class DisputedMovement(NamedTuple):
+    """A movement under the id, and whether its caller heard the answer."""
+
+    details: MovementDetails
+    unheard: Unheard | None
+
+
+class Dispute(NamedTuple):
+    """Everything about one transaction id."""
+
+    transaction_id: str
+    movements: list[DisputedMovement]
+    refusals: list[RefusalRecord]
+    """those without an outcome, oldest first"""
+    rounds: list[RoundDetails]
+    time_lines: list[TimeLine]
+    handling: list[Handling]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any request under the id was decided or refused here."""
+        return bool(self.movements or self.refusals)
+
+
+class Answer(NamedTuple):
+    """An answer to a request under the id."""
+
+    at: datetime | None
+    what: str
+    told: Told | None
+    """None: it was none of a contract"""
+    note: str | None = None
+
+
+def answers_told(dispute: Dispute, contracts: Contracts) -> list[Answer]:
+    """Return every answer that the ledger knows of, oldest first."""
+    answers = []
+    for each in dispute.movements:
+        owned = each.details.owned
+        entry = owned.entry
+        told = contracts.first_answer(entry, owned.limit_hit)
+        what = f"{entry.event_type} {entry.direction}"
+        answers.append(Answer(entry.ledger_time, what, told, _unheard(each.unheard)))
+    for kept in dispute.refusals:
+        what = " ".join(filter(None, (kept.event_type or kept.operation, kept.direction)))
+        told = contracts.refusal_answer(kept, _refusal_told(dispute, kept))
+        note = None if kept.reason == told.words else kept.reason
+        answers.append(Answer(kept.ledger_time, what, told, note))
+    return sorted(answers, key=lambda answer: answer.at or EARLIEST)
+
+
+def _unheard(unheard: Unheard | None) -> str | None:
+    if unheard is None:
+        return None
+    at = unheard.told_at.isoformat(sep=" ", timespec="microseconds").replace("+00:00", "Z")
+    if unheard.came_back_at is None:
+        return f"its caller was told 503 at {at}, and has not asked again"
+    back = unheard.came_back_at.isoformat(sep=" ", timespec="microseconds").replace("+00:00", "Z")
+    return f"its caller was told 503 at {at}, and asked again by {back}"
+
+
+def _refusal_told(dispute: Dispute, kept: RefusalRecord) -> Refusal | None:
+    """Return the refusal that a request heard; a declined movement's repeat hears it again."""
+    if kept.reason == DECLINED_AGAIN:
+        for each in dispute.movements:
+            entry = each.details.owned.entry
+            if entry.key.source == kept.source and entry.refusal is not None:
+                return entry.refusal
+    return Refusal.__members__.get(kept.refusal)
+
+
+class _Place(NamedTuple):
+    """Where in a wallet's chain a time line is centred."""
+
+    user_id: str
+    player_id: int
+    position: int
+    moment: datetime
+
+
+async def gather(ledger: Ledger, transaction_id: str, around: int) -> Dispute:
+    """Gather a dispute; `around`: how many movements before and after belong to a time line."""
+
+    async def work(book: Book) -> Dispute:
+        details = await transaction_details(book, transaction_id)
+        movements = [
+            DisputedMovement(each, await unheard_of(book, entry.player_id, entry.position))
+            for each in details.movements
+            for entry in [each.owned.entry]
+        ]
+        refusals = details.refusals[::-1]
+        return Dispute(
+            transaction_id,
+            movements,
+            refusals,
+            await _rounds(book, movements, refusals),
+            await _time_lines(book, movements, refusals, around),
+            await handling_of(book, transaction_id),
+        )
+
+    return await ledger.read_only(work)
+
+
+async def _rounds(
+    book: Book, movements: Iterable[DisputedMovement], refusals: Iterable[RefusalRecord]
+) -> list[RoundDetails]:
+    """Return the rounds of all events that were named under the id, each once."""
+    decided = (each.details.owned for each in movements)
+    named = [(owned.entry.event_id, owned.user_id) for owned in decided]
+    named += [(kept.event_id, kept.user_id) for kept in refusals]
+    return [
+        account
+        for event_id, user_id in dict.fromkeys(named)
+        if event_id is not None
+        for account in await event_details(book, event_id, user_id)
+    ]
+
+
+async def _time_lines(
+    book: Book,
+    movements: Sequence[DisputedMovement],
+    refusals: Sequence[RefusalRecord],
+    around: int,
+) -> list[TimeLine]:
+    lines: list[TimeLine] = []
+    places = [_place(each.details.owned) for each in movements]
+    places += await _refused_at(book, movements, refusals)
+    for place in places[:PLAYERS_MAX]:
+        if any(_is_on(line, place) for line in lines):
+            continue
+        first, last = place.position - around, place.position + around
+        entries = await entries_around(book, place.player_id, first, last)
+        since, until = _span(entries, first, last)
+        asides = await asides_between(
+            book, place.user_id, place.player_id, since, until, place.moment
+        )
+        lines.append(TimeLine(place.user_id, entries, asides))
+    return lines
+
+
+def _place(owned: OwnedEntry) -> _Place:
+    entry = owned.entry
+    return _Place(owned.user_id, entry.player_id, entry.position, entry.ledger_time)
+
+
+async def _refused_at(
+    book: Book, movements: Iterable[DisputedMovement], refusals: Iterable[RefusalRecord]
+) -> list[_Place]:
+    """Return where those players stood who were refused, and have no movement under the id."""
+    seen = {each.details.owned.user_id for each in movements}
+    places = []
+    for kept in refusals:
+        if kept.user_id in seen or kept.ledger_time is None:
+            continue
+        seen.add(kept.user_id)
+        place = await place_at(book, kept.user_id, kept.ledger_time)
+        if place is not None:
+            places.append(_Place(kept.user_id, *place, kept.ledger_time))
+    return places
+
+
+def _is_on(line: TimeLine, place: _Place) -> bool:
+    positions = {owned.entry.position for owned in line.entries}
+    return line.user_id == place.user_id and place.position in positions
+
+
+def _span(entries: Sequence[OwnedEntry], first: int, last: int) -> tuple[datetime, datetime]:
+    """Return the moments that a time line spans; it is open where the wallet's chain ends."""
+    if not entries:
+        return EARLIEST, LATEST
+    oldest, latest = entries[0].entry, entries[-1].entry
+    since = oldest.ledger_time if oldest.position == first else EARLIEST
+    return since, latest.ledger_time if latest.position == last else LATEST

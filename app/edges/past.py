@@ -1,0 +1,34 @@
+"""Both contracts about the past, for a dispute: which answer a movement or a refusal was given."""
+
+from collections.abc import Sequence
+
+from app.cashier.disputes import Shown, Told
+from app.edges.callback import past as callback
+from app.edges.callback.parsing import CALLBACK_SOURCE
+from app.edges.transfer import past as transfer
+from app.wallet.journal import JournalEntry
+from app.wallet.limits import LimitHit
+from app.wallet.refusal_record import RefusalRecord
+from app.wallet.refusals import Refusal
+
+
+class PastOfBoth:
+    """Asks the contract that a movement or a refusal belongs to."""
+
+    def first_answer(self, entry: JournalEntry, hit: LimitHit | None) -> Told | None:
+        """Return the answer that followed from an entry; None: nobody outside asked for it."""
+        if callback.is_of(entry):
+            return callback.answer_of(entry)
+        return transfer.answer_of(entry, hit) if transfer.is_of(entry) else None
+
+    def refusal_answer(self, kept: RefusalRecord, refusal: Refusal | None) -> Told:
+        """Return the answer to a refusal without an outcome."""
+        if kept.source == CALLBACK_SOURCE:
+            return callback.answer_of_refusal(kept, refusal)
+        return transfer.answer_of_refusal(kept, refusal)
+
+    def read_request(
+        self, sent: bytes, content_type: str | None, signature: str, keys: Sequence[str]
+    ) -> Shown | str:
+        """Read a request of the game side, and check its signature; or say why it is none."""
+        return callback.read_request(sent, content_type, signature, keys)

@@ -1,0 +1,51 @@
+"""What an error of the database, or of the way to it, means: run again, or come back later."""
+
+from typing import Final
+
+import asyncpg
+
+from app.ledger.money.statements import FACTS_STALE, NOT_SERIALIZABLE
+
+CONFLICTS: Final = frozenset({"40001", "40P01", "55P03", FACTS_STALE, NOT_SERIALIZABLE})
+"""serialization_failure, deadlock_detected, lock_not_available, a stale fact: run again.
+
+Under locks the transaction says itself that it is SERIALIZABLE, whatever the connection's setting.
+"""
+
+AWAY_CLASSES: Final = frozenset({"08", "28", "3D", "53", "57", "58"})
+"""Classes that mean that the database is away.
+
+They are connection, login, no such database, resources, operator intervention and system error.
+"""
+
+AWAY_STATES: Final = frozenset({"0A000", "25006", "25P03", "55000"})
+"""A standby, which knows no SERIALIZABLE (0A000) and only reads; an idle transaction ended; or
+connections not accepted."""
+
+LOST: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What the driver says when a statement, or the connection, has failed."""
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The SQLSTATE of a database error, also one that the migrations' engine has wrapped."""
+    state: str | None = getattr(getattr(error, "orig", None) or error, "sqlstate", None)
+    return state
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether the database asks for the work to be run again."""
+    return sqlstate(error) in CONFLICTS
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database, or the way to it, is gone for the moment."""
+    state = sqlstate(error)
+    if state is not None:
+        return state[:2] in AWAY_CLASSES or state in AWAY_STATES
+    # The driver raises this if the connection was closed in the middle of a statement.
+    return isinstance(error, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError))
