@@ -1,7 +1,7 @@
 """The views of schema `ops`, read by a role that can read nothing else.
 
-The queries of `app/ledger/backoffice` go through here: each is one read-only transaction of the role
-wallet_ops, with a time limit of its own, on connections that the money road does not use.
+The queries of `app/ledger/backoffice` go through here: each is one read-only transaction of the
+role wallet_ops, with a time limit of its own, on connections that the money road does not use.
 """
 
 from datetime import timedelta

@@ -33,7 +33,7 @@ def upgrade() -> None:
     with op.get_context().autocommit_block():
         for name, what in INDEXES.items():
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-            op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {what}")
+            op.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {what}")
 
 
 def downgrade() -> None:
