@@ -6,7 +6,8 @@
 4. `keep_rejection`     appends the decision that nothing is to be moved; an approval is appended by
                         `record_adjustment_v1`, in the transaction of its movement
 5. `count_waiting`      the requests that wait for a decision
-6. `refused_under`      the movements of a player that were refused under a transaction id
+6. `request_with_key`   the request that waits for a key, or has taken it
+7. `refused_under`      the movements of a player that were refused under a transaction id
 """
 
 from datetime import datetime, timedelta
@@ -96,6 +97,13 @@ coalesce(d.decision, CASE WHEN coalesce($1::timestamptz, now()) >= a.expires_at
 _LIST: Final = f"""{_ADJUSTMENT}
 WHERE ($2::text IS NULL OR {_STATE} = $2) AND ($3::text IS NULL OR p.user_id = $3)
 ORDER BY a.adjustment_id DESC LIMIT $4
+"""
+
+# The latest that waits or was approved: what was rejected, or expired, may be asked for again.
+_WITH_KEY: Final = f"""{_ADJUSTMENT}
+WHERE a.source = $2 AND a.transaction_id = $3 AND a.facet = $4
+  AND {_STATE} IN ('open', 'approved')
+ORDER BY a.adjustment_id DESC LIMIT 1
 """
 
 _REJECT: Final = """
@@ -192,6 +200,12 @@ async def list_adjustments(
         _LIST, book.now_given(), state.value if state else None, user_id, count_max
     )
     return [_adjustment_of(row) for row in rows]
+
+
+async def request_with_key(book: Book, key: Key) -> Adjustment | None:
+    """Return the request that waits for this key, or has taken it; None: there is none."""
+    row = await book.connection.fetchrow(_WITH_KEY, book.now_given(), *key)
+    return None if row is None else _adjustment_of(row)
 
 
 async def keep_rejection(

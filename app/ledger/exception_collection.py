@@ -100,6 +100,24 @@ _ABORT_WAS_TOLD: Final = """
 """
 """Whether the abort that refused a bet was delivered again, and heard that nothing is left."""
 
+_IS_RECONCILED: Final = f"""
+(EXISTS (
+    SELECT FROM transaction_keys k
+    JOIN movements m ON m.player_id = k.player_id AND m.position = k.position
+    WHERE k.source = e.source AND k.transaction_id = e.transaction_id
+      AND m.event_type = 'Adjustment'
+      AND (starts_with(k.facet, 'Adjustment:')
+           OR k.facet = coalesce(e.event_type || ':' || e.direction, k.facet)))
+ OR (starts_with(e.key, 'only_theirs|') AND EXISTS (
+    SELECT FROM transaction_keys k
+    JOIN movements m ON m.player_id = k.player_id AND m.position = k.position
+    WHERE k.source = e.source AND k.transaction_id = e.transaction_id
+      AND m.decision = 'ACCEPTED' AND m.event_type <> 'Adjustment' AND m.direction = e.direction
+      AND m.event_type = coalesce(e.event_type, m.event_type)))
+ OR (starts_with(e.key, 'only_ours|') AND {_IS_GIVEN_BACK}))
+"""  # noqa: S608 - composed of constants
+"""Whether two people, a delivery that came late, or an abort brought the two books together."""
+
 SETTLED: Final[Mapping[ExceptionKind, str]] = {
     ExceptionKind.EXPECTED_CREDIT: f"({_HAS_OUTCOME} OR {_ABORT_IS_SPENT})",
     ExceptionKind.OTHER_CONTENT: _SETTLED_BY_HAND,
@@ -113,6 +131,7 @@ EXISTS (
     ExceptionKind.NEGATIVE_BALANCE: """
 EXISTS (SELECT FROM wallets w WHERE w.player_id = e.player_id AND w.real >= 0)
 """,
+    ExceptionKind.RECONCILIATION_DIFFERENCE: _IS_RECONCILED,
 }
 """When the ledger has settled an exception `e`, by its kind. The other kinds wait for a person."""
 

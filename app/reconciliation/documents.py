@@ -110,6 +110,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
             for each in outcome.counts
         ],
         "differences": outcome.differences,
+        "new_in_inbox": outcome.listed,
         "money": [money_record(row) for row in outcome.money],
     }
 

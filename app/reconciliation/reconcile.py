@@ -4,7 +4,8 @@
    compared and nothing kept, unless such lines are to be skipped.
 2. In one read-only snapshot: day totals, then the rounds of the days that disagree, then the lines
    of the rounds that disagree; a level that agrees ends the search.
-3. The run is kept, append-only, with every outcome that is not simply the same.
+3. The run is kept, append-only, with every outcome that is not simply the same; its differences go
+   to the inbox, those that are not there yet.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from app.ledger.reconciliation.session import Connection, session
 from app.reconciliation.files import BadLines, Report, ReportError, digest_of, open_report
 from app.reconciliation.lines import Line, LineError, line_reader
 from app.reconciliation.profile import ANY_TYPE, Profile
+from app.reconciliation.verdicts import CAUSES, VERDICTS
 from app.wallet.events import RULES, EventType
 from app.wallet.movement import KeyScope
 
@@ -44,6 +46,8 @@ class Request:
     source: str
     """who asks"""
     skips_bad: bool = False
+    lists: bool = True
+    """whether differences go to the inbox"""
     since: datetime | None = None
     until: datetime | None = None
 
@@ -71,6 +75,8 @@ class Outcome:
     """None: every day agrees"""
     counts: list[runs.Count]
     money: list[runs.MoneyRow]
+    listed: int
+    """differences that the inbox did not know before"""
 
     @property
     def differences(self) -> int:
@@ -153,7 +159,8 @@ async def reconcile(
             verdicts={f"{each.verdict}/{each.cause}": each.lines for each in counts},
             money=[_plain(row) for row in money],
         )
-        kept = await runs.keep_run(connection, record)
+        words = {"verdicts": VERDICTS, "causes": CAUSES} if request.lists else None
+        kept, listed = await runs.keep_run(connection, record, words)
         outcome = Outcome(
             run_id=kept.run_id,
             ran_at=kept.ran_at,
@@ -173,6 +180,7 @@ async def reconcile(
             rounds=rounds,
             counts=counts,
             money=money,
+            listed=listed,
         )
         yield Reconciliation(outcome, connection)
 
@@ -181,6 +189,9 @@ def _types(profile: Profile) -> Iterator[tuple[str, str, str]]:
     words: Mapping[str, tuple[EventType, ...]] = profile.types or {ANY_TYPE: tuple(EventType)}
     for word, kinds in words.items():
         for kind in kinds:
+            # What two people moved is in nobody else's books.
+            if RULES[kind].is_manual:
+                continue
             for way in sorted(RULES[kind].directions):
                 yield word, kind.value, way.value
 

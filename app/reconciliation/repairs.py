@@ -1,8 +1,11 @@
 """Repairs that a run proposes: each is an adjustment that two people must approve.
 
 A repair's id is derived from the door, the report's id and the cause, so that the report of a day
-and the report of its month propose the same one. It names the movement that it stands for, whose
-key it takes: the movement's late delivery, and a second repair, find the key taken.
+and the report of its month propose the same one. It names the key that it takes. If nothing moved
+under the report's id, that is the key of the movement it stands for, in the wide form: the
+movement's late delivery, and a second repair, find it taken. If the movement is there, only not as
+their books have it, its own key is taken already, and the repair has one beside it under the same
+id.
 """
 
 from decimal import Decimal
@@ -11,7 +14,7 @@ from typing import Final, NamedTuple
 
 from app.ledger.reconciliation.runs import Difference
 from app.reconciliation.verdicts import words_of
-from app.wallet.events import Direction
+from app.wallet.events import Direction, EventType
 
 ID_DIGITS: Final = 32
 REPAIRABLE: Final = ("only_theirs", "only_ours", "amount")
@@ -31,6 +34,8 @@ class Repair(NamedTuple):
     stands_for_transaction_id: str
     stands_for_event_type: str | None
     stands_for_direction: str | None
+    takes_facet: str | None
+    """what its key has beside the id; None: the report's word does not say the event type"""
     verdict: str
     cause: str
     reason: str
@@ -48,6 +53,9 @@ def repair_of(difference: Difference, door: str, event_type: str | None) -> Repa
     if difference.currency == "?":
         return None
     way = Direction.CREDIT if missing > 0 else Direction.DEBIT
+    kind = difference.event_type or event_type
+    has_moved = difference.verdict != "only_theirs" or difference.cause == "repeat"
+    facet = None if kind is None else f"{kind}:{difference.direction}"
     return Repair(
         repair_id=repair_id(door, difference.transaction_id, difference.cause),
         user_id=user_id,
@@ -57,8 +65,9 @@ def repair_of(difference: Difference, door: str, event_type: str | None) -> Repa
         event_id=difference.ours_event_id or difference.event_id,
         stands_for_source=door,
         stands_for_transaction_id=difference.transaction_id,
-        stands_for_event_type=difference.event_type or event_type,
+        stands_for_event_type=kind,
         stands_for_direction=difference.direction,
+        takes_facet=f"{EventType.ADJUSTMENT}:{way}" if has_moved else facet,
         verdict=difference.verdict,
         cause=difference.cause,
         reason=words_of(difference.verdict, difference.cause, difference.refusal),

@@ -149,6 +149,26 @@ def test_a_file_that_cannot_be_written_says_that_the_run_is_kept(books: Books) -
     assert "cannot be written" in done.complaint
 
 
+def test_repairs_are_asked_for_once_and_nothing_moves(books: Books) -> None:
+    moved = "SELECT count(*) FROM movements"
+    before = sql(books.played.db.server, moved, books.played.db.name)
+    first = books.run(books.report(24), "--propose", "--json")
+    again = books.run(books.report(24), "--propose", "--json")
+    assert first.code == again.code == 1
+    states = [{each["state"] for each in done.document["proposals"]} for done in (first, again)]
+    assert "proposed" in states[0]
+    assert "proposed" not in states[1]
+    asked = {each["adjustment"] for each in again.document["proposals"]} - {None}
+    assert len(asked) == sum(each["state"] == "proposed" for each in first.document["proposals"])
+    assert sql(books.played.db.server, moved, books.played.db.name) == before
+    shown = books.run(books.report(24), "--propose").out
+    assert "Adjustments asked for: 0 of" in shown
+
+
+def test_a_trial_leaves_the_inbox_as_it_is(books: Books) -> None:
+    assert books.run(books.report(24), "--no-inbox", "--json").document["new_in_inbox"] == 0
+
+
 def test_a_run_is_for_ever(books: Books) -> None:
     books.run(books.report(12))
     for change in ("UPDATE reconciliation_runs SET lines = 0", "DELETE FROM reconciliation_runs"):

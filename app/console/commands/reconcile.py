@@ -14,10 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from app.cashier.repairs import (
+    PROPOSED_MAX,
+    NotProposedError,
+    Proposal,
+    WantedRepair,
+    propose_repairs,
+)
+from app.console.acting import acting_operator
 from app.console.arguments import checked_moment, checked_text, read_moment
 from app.console.database import Database, reach, ready_database
 from app.console.errors import ConsoleError
-from app.console.ledger_access import who
+from app.console.ledger_access import ask, who
 from app.console.output.printer import (
     AsJson,
     complain,
@@ -27,7 +35,12 @@ from app.console.output.printer import (
     show,
     watched_errors,
 )
-from app.console.output.reconciliation import SHOWN_MAX, outcome_page, outcome_shown
+from app.console.output.reconciliation import (
+    SHOWN_MAX,
+    outcome_page,
+    outcome_shown,
+    proposals_shown,
+)
 from app.ledger.reconciliation.runs import KEPT_MAX, Difference
 from app.reconciliation.documents import (
     DIFFERENCE_COLUMNS,
@@ -39,8 +52,9 @@ from app.reconciliation.documents import (
 from app.reconciliation.files import ReportError
 from app.reconciliation.profile import GRACE_SECONDS_MAX, Profile, ProfileError, load_profile
 from app.reconciliation.reconcile import BadReportError, Outcome, Request, reconcile
-from app.reconciliation.repairs import repair_of
+from app.reconciliation.repairs import Repair, repair_of
 from app.settings import load_database_settings
+from app.wallet.events import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +125,15 @@ RepairsFile = Annotated[
         dir_okay=False,
     ),
 ]
+Propose = Annotated[
+    bool,
+    typer.Option(
+        "--propose", help="Ask for an adjustment for each difference of money; two people decide."
+    ),
+]
+NoInbox = Annotated[
+    bool, typer.Option("--no-inbox", help="List no difference in the inbox: to try a profile.")
+]
 
 
 def reconcile_command(
@@ -124,6 +147,8 @@ def reconcile_command(
     csv_file: CsvFile = None,
     html_file: HtmlFile = None,
     repairs_file: RepairsFile = None,
+    proposes: Propose = False,
+    no_inbox: NoInbox = False,
     as_json: AsJson = False,
 ) -> None:
     """Hold an aggregator's report against the journal; exit code 1 on any difference."""
@@ -132,13 +157,17 @@ def reconcile_command(
         profile=_profile(profile, door, grace),
         source=who(),
         skips_bad=skip_bad,
+        lists=not no_inbox,
         since=None if since is None else read_moment(since),
         until=None if until is None else read_moment(until),
     )
     files = _Files(csv_file, html_file, repairs_file, request.profile)
+    proposals: list[Proposal] = []
     try:
         with ready_database(load_database_settings()) as database:
             outcome, first = reach(_run(database, request, files))
+        if proposes:
+            proposals = _proposed(files.wanted(outcome.run_id, outcome.file_name))
     except BadReportError as error:
         for line, reason in error.bad.kept[:BAD_LINES_SHOWN]:
             complain(f"Line {line} {reason}")
@@ -151,7 +180,7 @@ def reconcile_command(
         complain(error)
         raise typer.Exit(EXIT_MISTAKEN) from error
     with outcome_stands():
-        _tell(outcome, first, as_json=as_json)
+        _tell(outcome, first, proposals, as_json=as_json)
     if not outcome.agrees:
         raise typer.Exit(EXIT_DIFFERS)
 
@@ -188,6 +217,13 @@ async def _run(
             return run.outcome, first
 
 
+def _proposed(repairs: list[WantedRepair]) -> list[Proposal]:
+    try:
+        return ask(lambda ledger: propose_repairs(ledger, acting_operator(), repairs), changes=True)
+    except NotProposedError as error:
+        raise ConsoleError(f"{error} The run is kept all the same.") from error
+
+
 class _Files:
     """The files that were asked for, beside what is printed."""
 
@@ -198,6 +234,7 @@ class _Files:
         self._page = page_file
         self._repairs = repairs
         self._profile = read
+        self._wanted: list[Repair] = []
 
     @contextmanager
     def opened(self) -> "Iterator[Callable[[Difference], None]]":
@@ -212,12 +249,32 @@ class _Files:
                 repair = repair_of(each, self._profile.door, self._type_of(each.word))
                 if repair is not None:
                     repairs([value or "" for value in repair])
+                    if len(self._wanted) < PROPOSED_MAX:
+                        self._wanted.append(repair)
 
             yield write
 
     def _type_of(self, word: str | None) -> str | None:
         types = self._profile.types.get(word or "", ())
         return types[0].value if len(types) == 1 else None
+
+    def wanted(self, run_id: int, file_name: str) -> list[WantedRepair]:
+        """Return the repairs of what was written, as the cashier takes them."""
+        return [
+            WantedRepair(
+                repair_id=each.repair_id,
+                user_id=each.user_id,
+                direction=Direction(each.direction),
+                amount=each.amount,
+                currency=each.currency,
+                event_id=each.event_id,
+                source=each.stands_for_source,
+                transaction_id=each.stands_for_transaction_id,
+                facet=each.takes_facet,
+                note=f"{each.reason}; run {run_id} of {file_name}",
+            )
+            for each in self._wanted
+        ]
 
     def write_page(self, outcome: Outcome, differences: Sequence[Difference]) -> None:
         """Write the page."""
@@ -255,10 +312,26 @@ def _sentences(path: Path) -> "Iterator[None]":
         ) from error
 
 
-def _tell(outcome: Outcome, first: Sequence[Difference], *, as_json: bool) -> None:
+def _tell(
+    outcome: Outcome,
+    first: Sequence[Difference],
+    proposals: Sequence[Proposal],
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
         document = outcome_record(outcome)
         document["first_differences"] = [difference_record(each) for each in first]
+        document["proposals"] = [
+            {
+                "repair_id": each.repair.repair_id,
+                "transaction_id": each.repair.transaction_id,
+                "state": each.state.value,
+                "adjustment": each.adjustment_id,
+                "words": each.words,
+            }
+            for each in proposals
+        ]
         print_json(document)
         return
     for line, reason in outcome.bad.kept[:BAD_LINES_SHOWN]:
@@ -266,6 +339,8 @@ def _tell(outcome: Outcome, first: Sequence[Difference], *, as_json: bool) -> No
     if outcome.bad.count > BAD_LINES_SHOWN:
         hint(f"Skipped: {outcome.bad.count} lines in all; --json lists the first 1000.")
     show(*outcome_shown(outcome, first[:SHOWN_MAX]))
+    if proposals:
+        show("", proposals_shown(proposals))
 
 
 def _bar() -> Progress:

@@ -6,6 +6,7 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
+from app.cashier.repairs import Proposal, ProposalState
 from app.console.output.layout import Facts, Rows
 from app.console.output.pages import Part, page
 from app.ledger.reconciliation.runs import Difference
@@ -49,6 +50,31 @@ def outcome_page(outcome: Outcome, differences: Sequence[Difference]) -> Iterato
     return page(f"{outcome.file_name}: {_summary(outcome)}", parts)
 
 
+def proposals_shown(proposals: Sequence[Proposal]) -> Rows:
+    """What became of the repairs of a run."""
+    waiting = sum(each.state is ProposalState.PROPOSED for each in proposals)
+    return Rows(
+        f"Adjustments asked for: {waiting} of {len(proposals)}",
+        ("transaction", "player", "what", "amount", "currency", "adjustment"),
+        (
+            (
+                each.repair.transaction_id,
+                each.repair.user_id,
+                each.repair.direction.value,
+                each.repair.amount,
+                each.repair.currency,
+                (
+                    each.words
+                    if each.state is not ProposalState.NOT_PROPOSED
+                    else f"none: {each.words}",
+                ),
+            )
+            for each in proposals
+        ),
+        amounts="amount",
+    )
+
+
 def _money(outcome: Outcome) -> Rows:
     return Rows(
         "Who owes whom",
@@ -87,6 +113,7 @@ def _facts(outcome: Outcome) -> dict[str, object]:
         "days": f"{days.agree} of {days.total} agree",
         "rounds": None if rounds is None else f"{rounds.agree} of {rounds.total} agree",
         "no difference": tuple(quiet) or None,
+        "inbox": f"{outcome.listed} that were not there before" if outcome.differences else None,
         "journal": f"{outcome.position.movements} movements",
         "run": outcome.run_id,
     }

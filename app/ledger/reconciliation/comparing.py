@@ -12,6 +12,7 @@ read-only snapshot; only this session's temporary tables are written.
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from app.ledger.reconciliation.causes import REFUSED, REPAIRED, UNDONE, UNHEARD
 from app.ledger.reconciliation.staging import CONTENT
 
 if TYPE_CHECKING:
@@ -164,34 +165,6 @@ WHERE (wide.word IS NOT NULL OR (k.facet = '' AND (NOT $2 OR same.word IS NOT NU
 ORDER BY l.line, (wide.direction = l.direction) DESC NULLS LAST, k.facet DESC
 """
 
-# The refusal that a line met here, if it met one: the latest under its id and of its type.
-REFUSED: Final = """
-LEFT JOIN LATERAL (
-    SELECT r.refusal FROM refusals r
-    WHERE r.source = $1 AND r.transaction_id = v.transaction_id
-        AND (r.event_type IS NULL OR EXISTS (
-            SELECT FROM report_types t WHERE t.word = v.word AND t.event_type = r.event_type))
-    ORDER BY r.refusal_id DESC LIMIT 1
-) refused ON v.decision IS NULL OR v.verdict IN ('player', 'type', 'amount', 'event')
-"""
-
-# Whether a later movement of the event took this one back, and of which part it is.
-UNDONE: Final = """
-LEFT JOIN LATERAL (
-    SELECT e.part FROM movements later
-    JOIN event_types e ON e.event_type = later.event_type
-    WHERE later.player_id = v.player_id AND later.event_id = v.ours_event_id
-        AND later.position > v.position AND later.decision = 'ACCEPTED'
-        AND (',' || later.reverses) LIKE '%,' || v.position || '/%'
-    ORDER BY later.position DESC LIMIT 1
-) undone ON v.decision = 'ACCEPTED'
-"""
-
-UNHEARD: Final = """
-LEFT JOIN unanswered u ON u.player_id = v.player_id AND u.position = v.position
-    AND u.came_back_at IS NULL
-"""
-
 INTO: Final = """
 INSERT INTO outcomes (
     verdict, cause, refusal, line, transaction_id, word, event_type, direction, user_id,
@@ -222,8 +195,8 @@ EQUAL: Final = (
 # $1 door, $2 time zone, $3 the period's end less the grace, $4 the grace.
 BOOKED: Final = f"""
 {INTO}
-SELECT verdict,
-       CASE verdict
+SELECT CASE WHEN repaired.is_whole THEN 'settled_by_hand' ELSE verdict END,
+       CASE CASE WHEN repaired.is_whole THEN 'settled_by_hand' ELSE verdict END
            WHEN 'only_theirs' THEN CASE
                WHEN v.is_again THEN 'repeat'
                WHEN v.decision = 'INSUFFICIENT_FUNDS' THEN 'declined_for_funds'
@@ -244,8 +217,10 @@ SELECT verdict,
                ELSE 'content' END
        END,
        coalesce(nullif(v.decision, 'ACCEPTED'), refused.refusal),
-       v.line, v.transaction_id, v.word, v.event_type, v.direction, v.user_id, v.ours_user_id,
-       v.event_id, v.ours_event_id, coalesce(v.line_currency, v.currency, '?'), v.amount,
+       v.line, v.transaction_id, v.word,
+       coalesce(v.event_type, CASE verdict WHEN 'only_theirs' THEN refused.event_type END),
+       v.direction, v.user_id, v.ours_user_id, v.event_id, v.ours_event_id,
+       coalesce(v.line_currency, v.currency, '?'), v.amount,
        CASE WHEN v.is_again THEN 0 ELSE coalesce(v.ours, 0) END, v.theirs_at, v.ours_at,
        CASE WHEN NOT v.is_again THEN v.player_id END,
        CASE WHEN NOT v.is_again THEN v.position END
@@ -266,7 +241,7 @@ FROM (
                EXISTS (SELECT FROM report_types t WHERE t.word = l.word
                        AND t.event_type = m.event_type
                        AND (m.direction = l.direction OR m.amount = 0)) AS is_of_type,
-               m.source <> $1 OR m.transaction_id <> l.transaction_id AS is_by_hand,
+               m.event_type IS NOT DISTINCT FROM 'Adjustment' AS is_by_hand,
                m.player_id IS NOT NULL AND row_number() OVER (
                    PARTITION BY m.player_id, m.position ORDER BY ({EQUAL}) DESC, l.line
                ) > 1 AS is_again
@@ -282,6 +257,7 @@ FROM (
 ) v
 {REFUSED}
 {UNDONE}
+{REPAIRED}
 WHERE verdict <> 'same'
 """  # noqa: S608 - composed of constants
 
@@ -337,13 +313,14 @@ def _only_ours(scope: Scope) -> str:
     WHERE v.status IS DISTINCT FROM 'booked'
         AND NOT EXISTS (SELECT FROM told_ours told
                         WHERE told.player_id = v.player_id AND told.position = v.position)
-        -- Two people settled it: an adjustment has the wide form of its key.
+        -- Two people settled it: an adjustment under its id undid the whole of it.
         AND NOT EXISTS (
             SELECT FROM transaction_keys k
             JOIN movements a ON a.player_id = k.player_id AND a.position = k.position
             WHERE k.source = $1 AND k.transaction_id = v.transaction_id
-                AND k.facet = v.event_type || ':' || v.direction
-                AND (a.source <> $1 OR a.transaction_id <> v.transaction_id))
+                AND a.event_type = 'Adjustment'
+                AND k.facet IN ('Adjustment:credit', 'Adjustment:debit')
+                AND a.real_delta + a.bonus_delta = -v.amount)
         -- A line that is canceled stands for the movement and for what took it back.
         AND NOT (v.status IS NOT DISTINCT FROM 'canceled' AND undone.part IS NOT NULL)
         AND NOT EXISTS (

@@ -3,14 +3,16 @@
 1. `journal_position`   how far the journal had come in this snapshot
 2. `carry_over`         what the run of the period before left open, or told already
 3. `counts_of`, `money_of`, `differences_of`   what was found, from this session's tables
-4. `keep_run`           the run and its differences, in one transaction
+4. `keep_run`           the run, its differences, and their exceptions, in one transaction
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.ledger.reconciliation.listing import list_differences
 
 if TYPE_CHECKING:
     import asyncpg
@@ -236,8 +238,17 @@ async def differences_of(connection: "Connection", count_max: int) -> AsyncItera
         yield Difference(*row)
 
 
-async def keep_run(connection: "Connection", record: RunRecord) -> EarlierRun:
-    """Keep a run with its outcomes, whole or not at all."""
+async def keep_run(
+    connection: "Connection",
+    record: RunRecord,
+    words: Mapping[str, Mapping[str, str]] | None,
+) -> tuple[EarlierRun, int]:
+    """Keep a run with its outcomes, and list its differences in the inbox; all of it or nothing.
+
+    `words` is what the inbox calls verdicts and causes; None: nothing is listed. The number is how
+    many differences were not listed before.
+    """
+    listed = 0
     async with connection.transaction():
         row = await connection.fetchrow(
             _KEEP_RUN,
@@ -259,4 +270,13 @@ async def keep_run(connection: "Connection", record: RunRecord) -> EarlierRun:
         kept = EarlierRun(*row)  # type: ignore[misc]  # what was inserted is returned
         keep = _KEEP_DIFFERENCES.format(is_difference=_IS_DIFFERENCE)
         await connection.execute(keep, kept.run_id, KEPT_MAX)
-    return kept
+        if words is not None:
+            listed = await list_differences(
+                connection,
+                is_difference=_IS_DIFFERENCE,
+                door=record.door,
+                file_name=record.file_name,
+                run_id=kept.run_id,
+                words=words,
+            )
+    return kept, listed
