@@ -21,11 +21,10 @@ from app.cashier.repairs import (
     WantedRepair,
     propose_repairs,
 )
-from app.console.acting import acting_operator
 from app.console.arguments import checked_moment, checked_text, read_moment
 from app.console.database import Database, reach, ready_database
 from app.console.errors import ConsoleError
-from app.console.ledger_access import ask, who
+from app.console.ledger_access import ask, operator, who
 from app.console.output.printer import (
     AsJson,
     complain,
@@ -218,8 +217,9 @@ async def _run(
 
 
 def _proposed(repairs: list[WantedRepair]) -> list[Proposal]:
+    by = operator()
     try:
-        return ask(lambda ledger: propose_repairs(ledger, acting_operator(), repairs), changes=True)
+        return ask(lambda ledger: propose_repairs(ledger, by, repairs), changes=True)
     except NotProposedError as error:
         raise ConsoleError(f"{error} The run is kept all the same.") from error
 
