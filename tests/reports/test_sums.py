@@ -162,7 +162,7 @@ def test_every_day_leads_from_its_beginning_to_its_end(wallet: Wallet, longer: D
 
 
 def test_a_re_settlement_undoes_play_of_another_day_and_no_withdrawal(wallet: Wallet) -> None:
-    undone = {}
+    undone: dict[str, str] = {}
     for day in DAYS:
         done = wallet("report", "daily", "--date", day, "--section", "resettlements", "--csv")
         undone |= {row["transaction_id"]: row["undid"] for row in rows(done)}
