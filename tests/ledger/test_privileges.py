@@ -115,3 +115,35 @@ async def test_a_temporary_table_is_never_taken_for_one_of_the_ledgers(db: Datab
     kept = await connection.fetchval("SELECT user_id FROM public.account_openings")
     await connection.close()
     assert kept == "anna"
+
+
+async def test_what_runs_with_the_owners_rights_looks_at_temporary_tables_last(
+    db: Database,
+) -> None:
+    connection = await connect(db.superuser_url)
+    found = await connection.fetch(
+        "SELECT p.oid::regprocedure::text AS name, p.proconfig, n.nspname FROM pg_proc p"
+        " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.prosecdef"
+    )
+    await connection.close()
+    assert found
+    for function in found:
+        first = [f"search_path={function['nspname']}, pg_temp"]
+        assert function["proconfig"] == first, function["name"]
+
+
+async def test_no_temporary_table_of_the_service_is_taken_for_the_ledgers(db: Database) -> None:
+    connection = await connect(db.service_url)
+    await connection.execute(
+        "CREATE TEMPORARY TABLE decision_settings AS TABLE public.decision_settings;"
+        " UPDATE pg_temp.decision_settings SET limit_zone = NULL"
+    )
+    await connection.execute(
+        "SELECT public.remember_decision_settings_v2('transaction', 'real_first', 'refuse', 600,"
+        " 'Europe/Oslo')"
+    )
+    (shadow,) = await connection.fetch("SELECT limit_zone FROM pg_temp.decision_settings")
+    (true,) = await connection.fetch("SELECT limit_zone FROM public.decision_settings")
+    await connection.close()
+    assert shadow["limit_zone"] is None
+    assert true["limit_zone"] is not None

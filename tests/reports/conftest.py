@@ -3,16 +3,25 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typing_extensions import override
 
+from app.cashier.adjustments import Approved, Preview, Request, approve, propose
+from app.cashier.move_funds import move_funds
 from app.postgres import EmbeddedPostgres
+from app.wallet.adjustments import AdjustmentReason
+from app.wallet.events import RULES, Direction, EventType, Pocket
+from app.wallet.holds import HoldKey
+from app.wallet.movement import Key, Movement
+from app.wallet.operators import Operator, Role, Via
+from app.wallet.outcomes import Posting
 from tests.conftest import Database, clone
 from tests.console.conftest import Console, Done
 from tests.console.conftest import in_process as console_fixture
-from tests.ops_sql.story import Storyteller
+from tests.ops_sql.story import AGENT, POLICY, Storyteller
 
 in_process = console_fixture
 
@@ -23,9 +32,20 @@ MORE = """
 6 10:00 dina PromoStreamersBetPayedAbort   250.00 p-3  stream-1 4711   accepted
 6 10:05 dina PromoStreamersBetPlacingAbort 100.00 p-4  stream-1 4711   accepted
 6 11:00 bora +technicalFix       1.00 fix-2 round-20 4711
+6 12:00 bora WithdrawalHold     20.00 hold-1
+6 12:01 bora WithdrawalHold      5.00 hold-2
+6 13:01 bora WithdrawalRelease   5.00 back-2   hold-2
+7 07:00 bora WithdrawalSettle   20.00 paid-1   hold-1
+7 08:00 bora WithdrawalHold      8.00 hold-3
 7 09:00 bora Win                50.00 w-21  bet-7    1037566
+7 10:00 bora SportBetCancel    100.00 s-22  bet-7    1037566
+7 11:00 bora Adjustment         30.00 T-140 debt_forgiven
+7 11:30 bora Adjustment          2.00 T-141 goodwill
 """
-"""What the first five days of the story lack, and payments into a round of another day."""
+"""What the first five days lack: payments into a round of another day, withdrawals under way, and a
+debt of which two people forgive a part."""
+
+NO_PLAY = ("Withdrawal", "Adjustment")
 
 
 class Longer(Storyteller):
@@ -37,13 +57,57 @@ class Longer(Storyteller):
         self.ledger = type(self.ledger)(self.url, clock=lambda: self.now)
         try:
             for line in MORE.strip().splitlines():
-                await self._line(*line.split())
+                words = line.split()
+                await (self._by_people if words[3].startswith(NO_PLAY) else self._line)(*words)
         finally:
             await self.ledger.close()
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.url = url
+
+    async def _by_people(
+        self,
+        day: str,
+        time: str,
+        user_id: str,
+        what: str,
+        amount: str,
+        name: str,
+        about: str = "",
+    ) -> None:
+        """Move money as the operator's platform or its people do."""
+        hour, minute = map(int, time.split(":"))
+        self.now = datetime(2026, 3, int(day), hour, minute, tzinfo=UTC)
+        kind = EventType(what)
+        if kind is EventType.ADJUSTMENT:
+            await self._adjust(user_id, amount, name, AdjustmentReason(about))
+            return
+        movement = Movement(
+            delivery=bytes(8) + int(self.now.timestamp()).to_bytes(8),
+            key=Key(AGENT, name, ""),
+            user_id=user_id,
+            event_type=kind,
+            direction=next(iter(RULES[kind].directions)),
+            amount=amount,
+            received_at=self.now,
+            hold=HoldKey(AGENT, about) if about else None,
+        )
+        (receipt,) = await move_funds(self.ledger, [movement], POLICY)
+        assert isinstance(receipt, Posting), receipt
+
+    async def _adjust(
+        self, user_id: str, amount: str, ticket: str, reason: AdjustmentReason
+    ) -> None:
+        mira, noah = (
+            Operator(name, is_verified=True, roles=frozenset(Role), via=Via.PAGE, source="10.0.0.7")
+            for name in ("mira", "noah")
+        )
+        request = Request(user_id, Direction.CREDIT, Pocket.REAL, amount, reason, ticket)
+        preview = await propose(self.ledger, mira, request)
+        assert isinstance(preview, Preview), preview
+        number = preview.adjustment.adjustment_id
+        assert isinstance(await approve(self.ledger, noah, number, solo_max={}), Approved)
 
 
 @pytest.fixture(scope="session")

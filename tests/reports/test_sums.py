@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.wallet.events import EventType
 from tests.conftest import Database, sql
 from tests.console.conftest import Done
 from tests.ops_sql.story import PLAYERS, STORY
@@ -23,13 +24,14 @@ TOLD = {
     "BetPlacing", "Win", "Lose", "BetPlacingAbort", "BetPayedAbort", "SportBetCancel", "Tip",
     "PromoWin", "technicalFix", "DropAndWin", "PromoStreamersDebit", "PromoStreamersCredit",
     "PromoStreamersBetPlacingAbort", "PromoStreamersBetPayedAbort", "Deposit", "Withdrawal",
-    "BonusGrant", "BonusRevoke",
+    "BonusGrant", "BonusRevoke", "WithdrawalHold", "WithdrawalSettle", "WithdrawalRelease",
+    "Adjustment",
 }  # fmt: skip
 
 
-def test_the_story_has_every_event_type_of_both_contracts() -> None:
+def test_the_story_has_every_event_type_there_is() -> None:
     lines = [*STORY.strip().splitlines(), *MORE.strip().splitlines()]
-    assert {line.split()[3].lstrip("+-") for line in lines} == TOLD
+    assert {line.split()[3].lstrip("+-") for line in lines} == TOLD == set(EventType)
 
 
 def manifest(done: Done) -> dict[str, Any]:
@@ -71,18 +73,19 @@ def same(left: Sums, right: Sums) -> bool:
 def test_a_statement_leads_from_what_was_there_to_what_is(
     wallet: Wallet, longer: Database, user_id: str
 ) -> None:
-    done = wallet("statement", user_id, "--from", "2026-03-02", "--to", "2026-03-05", "--csv")
-    lines = rows(done)
-    first, last = lines[0], lines[-1]
-    assert (first["what"], last["what"]) == ("balance brought forward", "balance")
-    (money_in,) = sums(done, "money_in").values()
-    (money_out,) = sums(done, "money_out").values()
-    assert Decimal(first["balance"]) + money_in - money_out == Decimal(last["balance"])
-    before = (
-        "SELECT coalesce(sum(real_delta + bonus_delta), 0) FROM movements JOIN players USING"
-        f" (player_id) WHERE user_id = '{user_id}' AND ledger_time < '2026-03-02Z'"
-    )
-    assert Decimal(sql(longer.server, before, longer.name)) == Decimal(first["balance"])
+    for since, until in (("2026-03-02", "2026-03-05"), ("2026-03-06", "2026-03-08")):
+        done = wallet("statement", user_id, "--from", since, "--to", until, "--csv")
+        lines = rows(done)
+        first, last = lines[0], lines[-1]
+        assert (first["what"], last["what"]) == ("balance brought forward", "balance")
+        (money_in,) = sums(done, "money_in").values()
+        (money_out,) = sums(done, "money_out").values()
+        assert Decimal(first["balance"]) + money_in - money_out == Decimal(last["balance"])
+        before = (
+            "SELECT coalesce(sum(real_delta + bonus_delta), 0) FROM movements JOIN players USING"
+            f" (player_id) WHERE user_id = '{user_id}' AND ledger_time < '{since}Z'"
+        )
+        assert Decimal(sql(longer.server, before, longer.name)) == Decimal(first["balance"])
 
 
 def test_a_balance_at_a_moment_is_the_sum_of_what_moved_until_then(
@@ -158,6 +161,14 @@ def test_every_day_leads_from_its_beginning_to_its_end(wallet: Wallet, longer: D
         assert Decimal(end) == Decimal(sql(longer.server, now, longer.name))
 
 
+def test_a_re_settlement_undoes_play_of_another_day_and_no_withdrawal(wallet: Wallet) -> None:
+    undone: dict[str, str] = {}
+    for day in DAYS:
+        done = wallet("report", "daily", "--date", day, "--section", "resettlements", "--csv")
+        undone |= {row["transaction_id"]: row["undid"] for row in rows(done)}
+    assert undone == {"w-11": "w-9", "s-15": "s-13", "p-3": "p-2", "p-4": "p-1"}
+
+
 def test_a_days_revenue_is_that_of_the_views(wallet: Wallet, longer: Database) -> None:
     for day in DAYS:
         done = wallet("report", "daily", "--date", day, "--section", "revenue", "--csv")
@@ -178,6 +189,10 @@ def test_player_money_is_what_the_wallets_and_open_rounds_hold(
         "real": "SELECT currency, sum(greatest(real, 0)) FROM wallets GROUP BY currency",
         "debts": "SELECT currency, sum(greatest(-real, 0)) FROM wallets GROUP BY currency",
         "bonus": "SELECT currency, sum(bonus) FROM wallets GROUP BY currency",
+        "pending_withdrawals": (
+            "SELECT currency, sum(h.amount) FROM holds h JOIN players USING (player_id)"
+            " WHERE state = 'pending' GROUP BY currency"
+        ),
         "open_stakes": (
             "SELECT currency, sum(stake_real + stake_bonus) FROM rounds"
             " WHERE NOT settled AND bets_standing > 0 GROUP BY currency"
@@ -185,6 +200,7 @@ def test_player_money_is_what_the_wallets_and_open_rounds_hold(
     }
     for column, query in queries.items():
         assert same(sums(done, column), journal(longer, query)), column
+    assert sums(done, "pending_withdrawals")["USD"] == 8
     for row in rows(done):
         parts = (row["real"], row["pending_withdrawals"], row["open_stakes"])
         assert sum(map(Decimal, parts)) == Decimal(row["to_hold"])
@@ -208,6 +224,46 @@ def test_debts_are_what_is_below_zero_and_every_change_of_them_is_told(
         written_off = sums(done, "written_off")
         for currency, owed in sums(done, "owed").items():
             assert incurred[currency] - recovered[currency] - written_off[currency] == owed
+        query = (
+            "SELECT currency, sum(d.amount) FROM adjustments d JOIN adjustment_decisions USING"
+            " (adjustment_id) WHERE decision = 'approved' AND reason = 'debt_forgiven'"
+            f" AND decided_at <= '{day}Z' GROUP BY currency"
+        )
+        assert same(written_off, journal(longer, query)), day
+
+
+def test_what_people_moved_counts_as_adjustments_and_in_no_revenue(
+    wallet: Wallet, longer: Database
+) -> None:
+    adjusted: Sums = defaultdict(Decimal)
+    for day in DAYS:
+        done = wallet("report", "daily", "--date", day, "--csv")
+        for currency, amount in sums(done, "adjustments", "accounts").items():
+            adjusted[currency] += amount
+    query = (
+        "SELECT currency, sum(real_delta + bonus_delta) FROM movements"
+        " WHERE event_type IN ('Adjustment', 'technicalFix') GROUP BY currency"
+    )
+    assert same(adjusted, journal(longer, query))
+    done = wallet("report", "daily", "--date", "2026-03-07", "--section", "revenue", "--csv")
+    by_hour = {row["hour"][11:13]: row for row in rows(done)}
+    assert (by_hour["11"]["adjustments"], by_hour["11"]["ggr"]) == ("32.00", "0.00")
+
+
+def test_money_of_a_withdrawal_leaves_when_it_begins_and_not_again_when_it_is_paid(
+    wallet: Wallet, longer: Database
+) -> None:
+    withdrawn: Sums = defaultdict(Decimal)
+    for day in DAYS:
+        done = wallet("report", "daily", "--date", day, "--csv")
+        for currency, amount in sums(done, "withdrawals", "accounts").items():
+            withdrawn[currency] += amount
+    query = (
+        "SELECT currency, -sum(amount) FROM (SELECT currency, amount FROM movements WHERE"
+        " event_type IN ('Withdrawal', 'WithdrawalSettle') UNION ALL SELECT currency, amount"
+        " FROM holds JOIN players USING (player_id) WHERE state = 'pending') w GROUP BY currency"
+    )
+    assert same(withdrawn, journal(longer, query))
 
 
 def test_the_same_rows_come_as_json_lines_and_into_files(wallet: Wallet) -> None:

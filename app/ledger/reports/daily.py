@@ -169,6 +169,7 @@ RESETTLEMENTS: Final = LedgerReport(
            m.currency, {amount("part.gained", "m.scale")}, undone.transaction_id,
            undone.event_type, to_char(undone.ledger_time AT TIME ZONE 'UTC', 'YYYY-MM-DD')
     FROM movements m
+    JOIN event_types e ON e.event_type = m.event_type AND e.part <> 'none'
     JOIN players p ON p.player_id = m.player_id
     CROSS JOIN LATERAL string_to_table(m.reverses, ',') WITH ORDINALITY AS undo (text, number)
     JOIN movements undone ON undone.player_id = m.player_id

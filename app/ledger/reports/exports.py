@@ -46,7 +46,8 @@ STATEMENT: Final = LedgerReport(
         SELECT 1 AS number, m.position, m.version::text AS line, {moment("m.ledger_time")} AS time,
                e.words AS what,
                CASE m.direction WHEN 'credit' THEN {amount("m.amount", "m.scale")} END AS money_in,
-               CASE m.direction WHEN 'debit' THEN {amount("m.amount", "m.scale")} END AS money_out,
+               CASE WHEN m.direction = 'debit' AND e.moves_from IS NULL
+                    THEN {amount("m.amount", "m.scale")} END AS money_out,
                {amount("m.real_after", "m.scale")} AS real,
                {amount("m.bonus_after", "m.scale")} AS bonus,
                {amount("m.real_after + m.bonus_after", "m.scale")} AS balance,

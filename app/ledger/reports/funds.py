@@ -79,7 +79,8 @@ FUNDS: Final = LedgerReport(
 )
 
 # A debt is what the real pocket is below zero. Every change of it is counted once, so that what was
-# incurred, less recovered, less written off, is what is owed.
+# incurred, less recovered, less written off, is what is owed. Written off is what two people
+# forgave; what they moved for another reason, a prize say, pays a debt like any other credit.
 DEBTS: Final = LedgerReport(
     name="debts",
     columns=(
@@ -99,18 +100,20 @@ DEBTS: Final = LedgerReport(
     sums=("owed", "incurred", "recovered", "written_off"),
     query=f"""
     WITH steps AS (
-        SELECT m.player_id, m.position, m.ledger_time, m.event_type, m.event_id, e.counts_as,
+        SELECT m.player_id, m.position, m.ledger_time, m.event_type, m.event_id,
+               coalesce(a.reason = 'debt_forgiven', false) AS is_forgiven,
                greatest(-m.real_before, 0) AS before, greatest(-m.real_after, 0) AS after
-        FROM movements m JOIN event_types e ON e.event_type = m.event_type
+        FROM movements m
+        LEFT JOIN adjustment_decisions d ON m.event_type = 'Adjustment'
+            AND d.player_id = m.player_id AND d.position = m.position
+        LEFT JOIN adjustments a ON a.adjustment_id = d.adjustment_id
         WHERE m.ledger_time <= $1 AND m.decision = 'ACCEPTED'
             AND (m.real_before < 0 OR m.real_after < 0)
     ), debts AS (
         SELECT player_id, (array_agg(after ORDER BY position DESC))[1] AS owed,
                sum(greatest(after - before, 0)) AS incurred,
-               sum(greatest(before - after, 0)) FILTER (
-                   WHERE counts_as NOT IN ('corrections', 'adjustments')) AS recovered,
-               sum(greatest(before - after, 0)) FILTER (
-                   WHERE counts_as IN ('corrections', 'adjustments')) AS written_off,
+               sum(greatest(before - after, 0)) FILTER (WHERE NOT is_forgiven) AS recovered,
+               sum(greatest(before - after, 0)) FILTER (WHERE is_forgiven) AS written_off,
                max(position) FILTER (WHERE before = 0) AS fell_at
         FROM steps GROUP BY player_id
     )
