@@ -1,7 +1,7 @@
 """Search: a player by nickname or e-mail, an event of all players, and a request by its id.
 
 Revision: 20261208_search
-Follows: 20261203_inbox
+Follows: 20261208_definer_path
 
 Movements and rounds get BRIN indexes with Bloom filters: a filter is written when a range of pages
 is full, in the background, so an insert costs nothing more, and an id is found by reading one small
@@ -11,7 +11,7 @@ filter for each 128 pages. They are built while the service writes.
 from alembic import op
 
 revision = "20261208_search"
-down_revision = "20261203_inbox"
+down_revision = "20261208_definer_path"
 branch_labels = None
 depends_on = None
 
