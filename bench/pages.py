@@ -85,7 +85,7 @@ PAGES = {
     "player": "/player?id=player-77",
     "sessions of play": "/player/sessions?id=player-77",
     "movement": "/movement?id=t-{some}",
-    "round": "/round?event=event-77-3&player=player-77",
+    "round": "/round?event=event-76-3&player=player-77",
     "statement": "/player/statement?id=player-77",
     "inbox": "/inbox",
     "adjustments": "/adjustments",

@@ -22,7 +22,7 @@ INDEXES = {
     "ix_refusals_delivery": "refusals USING brin"
     " (delivery uuid_bloom_ops (n_distinct_per_range=4000)) WITH (autosummarize=on)",
     "ix_rounds_event_id": "rounds USING brin"
-    " (event_id text_bloom_ops (n_distinct_per_range=4000)) WITH (autosummarize=on)",
+    " (lower(event_id) text_bloom_ops (n_distinct_per_range=4000)) WITH (autosummarize=on)",
     "ix_players_nickname": "players (lower(nickname) text_pattern_ops)",
     "ix_players_email": "players (lower(email)) WHERE email IS NOT NULL",
 }

@@ -41,6 +41,7 @@ class TestSearchFinds:
             ("bet-e1", "/movement?id=bet-e1"),
             ("too-much", "/movement?id=too-much"),
             ("e2", "/round?event=e2&player=anna"),
+            ("E2", "/round?event=e2&player=anna"),
             ("  anna ", "/player?id=anna"),
         ],
     )

@@ -56,7 +56,7 @@ async def search(call: Call) -> Response:
         *(address("/player", id=player["user_id"]) for player in whole),
         *(address("/player", id=user_id) for user_id in emails),
         *([address("/movement", id=text)] if is_transaction else []),
-        *(address("/round", event=text, player=row["user_id"]) for row in rounds),
+        *(address("/round", event=row["event_id"], player=row["user_id"]) for row in rounds),
         *(address("/movement", id=row["transaction_id"]) for row in decided),
     ]
     if len(only) == 1 and len(players) <= len(whole) and not refused:

@@ -32,7 +32,7 @@ FROM (
 
 _ROUNDS: Final = """
 SELECT user_id, event_id, is_streamer, status, currency, staked, paid_net, last_at
-FROM ops.rounds WHERE event_id = $1 ORDER BY opened_at LIMIT $2
+FROM ops.rounds WHERE lower(event_id) = lower($1) ORDER BY opened_at LIMIT $2
 """
 
 _MOVEMENTS_OF_DELIVERY: Final = """
@@ -54,15 +54,15 @@ async def players_named(views: OpsViews, text: str) -> "list[Record]":
 
 
 async def rounds_of(views: OpsViews, event_id: str) -> "list[Record]":
-    """Return the rounds of an event."""
-    return await views.fetch(_ROUNDS, event_id, FOUND_MAX)
+    """Return the rounds of an event, whether its id was typed in small or in capital letters."""
+    return await views.fetch(_ROUNDS, event_id, FOUND_MAX, by_index=True)
 
 
 async def movements_of_delivery(views: OpsViews, delivery: UUID) -> "list[Record]":
     """Return the movements that a request decided."""
-    return await views.fetch(_MOVEMENTS_OF_DELIVERY, delivery, FOUND_MAX)
+    return await views.fetch(_MOVEMENTS_OF_DELIVERY, delivery, FOUND_MAX, by_index=True)
 
 
 async def refusals_of_delivery(views: OpsViews, delivery: UUID) -> "list[Record]":
     """Return what a request was refused for now."""
-    return await views.fetch(_REFUSALS_OF_DELIVERY, delivery, FOUND_MAX)
+    return await views.fetch(_REFUSALS_OF_DELIVERY, delivery, FOUND_MAX, by_index=True)

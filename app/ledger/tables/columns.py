@@ -3,7 +3,17 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, Column, Index, MetaData, Numeric, SmallInteger, Text, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Index,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Text,
+    literal_column,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from app.wallet.identifiers import ID_LENGTH_MAX
@@ -43,13 +53,13 @@ def currency_columns() -> tuple[Column[str], Column[int]]:
     return Column("currency", Text, nullable=False), Column("scale", SmallInteger, nullable=False)
 
 
-def bloom(name: str, column: str, kind: str) -> Index:
+def bloom(name: str, what: str, kind: str) -> Index:
     """Return an index by which one id among millions is found, and that costs an insert nothing."""
     return Index(
         name,
-        column,
+        literal_column(what).label("id"),
         postgresql_using="brin",
-        postgresql_ops={column: f"{kind}_bloom_ops (n_distinct_per_range=4000)"},
+        postgresql_ops={"id": f"{kind}_bloom_ops (n_distinct_per_range=4000)"},
         postgresql_with={"autosummarize": "on"},
     )
 
