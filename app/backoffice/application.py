@@ -28,7 +28,7 @@ from app.backoffice.rendering import Pages
 from app.backoffice.routes import routes
 from app.cashier.status import standing
 from app.ledger.backoffice.risk import risk_of
-from app.ledger.backoffice.today import today_of
+from app.ledger.backoffice.today import TodayFigures
 from app.ledger.errors import LedgerError
 from app.ledger.ops_views import OpsViews
 from app.ledger.transaction import Ledger
@@ -93,7 +93,7 @@ def backoffice_app(
         views,
         pages,
         source_of,
-        Figures(lambda: today_of(views), fresh_seconds=TODAY_SECONDS, shown_seconds=60),
+        Figures(TodayFigures(views).now, fresh_seconds=TODAY_SECONDS, shown_seconds=60),
         Figures(lambda: risk_of(views), fresh_seconds=RISK_SECONDS, shown_seconds=300),
         Figures(lambda: standing(ledger), fresh_seconds=STANDING_SECONDS, shown_seconds=300),
         adjust_solo_max,

@@ -1,21 +1,30 @@
 """Today: the figures until now beside those of other days, the last minutes, and refusals.
 
 Of each day the figures are by agent, currency and game, and active players by agent and currency.
+The page refreshes itself every few seconds, so each figure is of a part that is kept from one look
+to the next and of the last minutes, which are read again.
 """
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections import defaultdict
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from app.ledger.backoffice.growing import SETTLED, Growing
 from app.ledger.ops_views import OpsViews
-
-if TYPE_CHECKING:
-    from asyncpg import Record
 
 PACE_MINUTES: Final = 60
 
+REFUSED_MAX: Final = 20
+
 DAYS_BACK: Final = (0, 1, 7)
 """Today, yesterday, and the same weekday a week ago, each until the same time of day."""
+
+SUMS: Final = ("turnover", "payments", "bonuses", "promotions", "deposits", "withdrawals")
+COUNTS: Final = ("movements", "bets")
+
+_CLOCK: Final = "SELECT clock_timestamp() AS now"
 
 _FIGURES: Final = """
 SELECT agent, currency, game_id, count(*) AS movements, count(*) FILTER (WHERE is_bet) AS bets,
@@ -27,9 +36,8 @@ GROUP BY agent, currency, game_id
 """
 
 _PLAYERS: Final = """
-SELECT agent, currency, count(*) AS players
-FROM (SELECT DISTINCT agent, currency, player_id FROM ops.counted_movements
-      WHERE ledger_time >= $1 AND ledger_time < $2) p
+SELECT agent, currency, array_agg(DISTINCT player_id) AS players FROM ops.counted_movements
+WHERE ledger_time >= $1 AND ledger_time < $2
 GROUP BY agent, currency
 """
 
@@ -43,16 +51,60 @@ GROUP BY 1 ORDER BY 1
 
 _REFUSED: Final = """
 SELECT refusal, reason, is_final, count(*) AS times, max(ledger_time) AS last_at
-FROM ops.refusals WHERE ledger_time >= $1
-GROUP BY refusal, reason, is_final ORDER BY times DESC LIMIT 20
+FROM ops.refusals WHERE ledger_time >= $1 AND ledger_time < $2
+GROUP BY refusal, reason, is_final
 """
+
+Sums: TypeAlias = dict[tuple[str, str, int | None], dict[str, Any]]
+"""by agent, currency and game"""
+
+Players: TypeAlias = dict[tuple[str, str], set[int]]
+"""by agent and currency"""
+
+Refused: TypeAlias = dict[tuple[str, str, bool], tuple[int, datetime]]
+"""by refusal, its words, and whether it is final: how often, and when last"""
+
+
+class Figure(NamedTuple):
+    """The figures of one agent, currency and game."""
+
+    agent: str
+    currency: str
+    game_id: int | None
+    sums: dict[str, Any]
+
+
+class Active(NamedTuple):
+    """The active players of one agent and currency."""
+
+    agent: str
+    currency: str
+    players: int
 
 
 class Day(NamedTuple):
-    """One day until a time of day: figures and active players, as rows of the reports."""
+    """One day until a time of day."""
 
-    figures: "list[Record]"
-    players: "list[Record]"
+    figures: list[Figure]
+    players: list[Active]
+
+
+class Minute(NamedTuple):
+    """What was accepted in one minute."""
+
+    minute: datetime
+    movements: int
+    p99: timedelta
+
+
+class Refusals(NamedTuple):
+    """How often something was refused for one reason."""
+
+    refusal: str
+    reason: str
+    is_final: bool
+    times: int
+    last_at: datetime
 
 
 class Today(NamedTuple):
@@ -60,41 +112,119 @@ class Today(NamedTuple):
 
     at: datetime
     days: tuple[Day, ...]
-    pace: "list[Record]"
-    refused: "list[Record]"
+    pace: list[Minute]
+    refused: list[Refusals]
 
 
-async def today_of(views: OpsViews) -> Today:
-    """Ask the views for all of it."""
-    now = datetime.now(UTC)
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    spans = [(midnight - timedelta(days=n), now - timedelta(days=n)) for n in DAYS_BACK]
-    asked = await asyncio.gather(
-        *(_figures(views, *span) for span in spans),
-        *(_players(views, *span) for span in spans),
-        _pace(views, now - timedelta(minutes=PACE_MINUTES)),
-        _refused(views, midnight),
-    )
-    count = len(spans)
-    days = tuple(Day(asked[n], asked[count + n]) for n in range(count))
-    return Today(now, days, asked[-2], asked[-1])
+class TodayFigures:
+    """The figures from one look to the next."""
+
+    def __init__(self, views: OpsViews) -> None:
+        """Ask for nothing yet."""
+        self._views = views
+        self._sums = tuple(Growing(self._ask_sums, _add_sums, dict) for _ in DAYS_BACK)
+        self._players = tuple(Growing(self._ask_players, _add_players, dict) for _ in DAYS_BACK)
+        self._refused = Growing(self._ask_refused, _add_refused, dict)
+        self._minutes: dict[datetime, Minute] = {}
+
+    async def now(self) -> Today:
+        """Return everything, as of the database's clock."""
+        (clock,) = await self._views.fetch(_CLOCK)
+        now: datetime = clock["now"]
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        back = [timedelta(days=n) for n in DAYS_BACK]
+        sums, players, refused, pace = await asyncio.gather(
+            asyncio.gather(
+                *(
+                    each.between(midnight - ago, now - ago, now)
+                    for each, ago in zip(self._sums, back, strict=True)
+                )
+            ),
+            asyncio.gather(
+                *(
+                    each.between(midnight - ago, now - ago, now)
+                    for each, ago in zip(self._players, back, strict=True)
+                )
+            ),
+            self._refused.between(midnight, now, now),
+            self._pace(now),
+        )
+        days = tuple(Day(_figures(*sums[n]), _active(*players[n])) for n, _ in enumerate(DAYS_BACK))
+        return Today(now, days, pace, _refusals(*refused))
+
+    async def _ask_sums(self, since: datetime, until: datetime) -> Sums:
+        return {
+            (row["agent"], row["currency"], row["game_id"]): {
+                name: row[name] for name in (*COUNTS, *SUMS)
+            }
+            for row in await self._views.fetch(_FIGURES, since, until)
+        }
+
+    async def _ask_players(self, since: datetime, until: datetime) -> Players:
+        return {
+            (row["agent"], row["currency"]): set(row["players"])
+            for row in await self._views.fetch(_PLAYERS, since, until)
+        }
+
+    async def _ask_refused(self, since: datetime, until: datetime) -> Refused:
+        return {
+            (row["refusal"], row["reason"], row["is_final"]): (row["times"], row["last_at"])
+            for row in await self._views.fetch(_REFUSED, since, until)
+        }
+
+    async def _pace(self, now: datetime) -> list[Minute]:
+        """Return the last minutes; those that are settled are kept."""
+        this = now.replace(second=0, microsecond=0)
+        first = this - timedelta(minutes=PACE_MINUTES - 1)
+        settled = {
+            minute: row for minute, row in self._minutes.items() if first <= minute < this - SETTLED
+        }
+        # A minute in which nothing moved has no row: what follows the last one is asked for.
+        since = max(settled) + timedelta(minutes=1) if settled else first
+        rows = await self._views.fetch(_PACE, since)
+        asked = {row["minute"]: Minute(row["minute"], row["movements"], row["p99"]) for row in rows}
+        self._minutes = settled | asked
+        return [self._minutes[minute] for minute in sorted(self._minutes)]
 
 
-async def _figures(views: OpsViews, since: datetime, until: datetime) -> "list[Record]":
-    """Return the figures of a time, by agent, currency and game."""
-    return await views.fetch(_FIGURES, since, until)
+def _add_sums(kept: Sums, more: Sums) -> None:
+    for key, row in more.items():
+        sums = kept.setdefault(key, _nothing())
+        for name in sums:
+            sums[name] += row[name]
 
 
-async def _players(views: OpsViews, since: datetime, until: datetime) -> "list[Record]":
-    """Return how many players were active in a time, by agent and currency."""
-    return await views.fetch(_PLAYERS, since, until)
+def _nothing() -> dict[str, Any]:
+    return {**dict.fromkeys(COUNTS, 0), **dict.fromkeys(SUMS, Decimal(0))}
 
 
-async def _pace(views: OpsViews, since: datetime) -> "list[Record]":
-    """Return the accepted movements of each minute since a moment."""
-    return await views.fetch(_PACE, since)
+def _add_players(kept: Players, more: Players) -> None:
+    for key, players in more.items():
+        kept.setdefault(key, set()).update(players)
 
 
-async def _refused(views: OpsViews, since: datetime) -> "list[Record]":
-    """Return what was refused since a moment, the most frequent first."""
-    return await views.fetch(_REFUSED, since)
+def _add_refused(kept: Refused, more: Refused) -> None:
+    for key, (times, last_at) in more.items():
+        before, before_at = kept.get(key, (0, last_at))
+        kept[key] = (before + times, max(before_at, last_at))
+
+
+def _figures(kept: Sums, fresh: Sums) -> list[Figure]:
+    both: Sums = defaultdict(_nothing)
+    for part in (kept, fresh):
+        _add_sums(both, part)
+    return [Figure(*key, sums) for key, sums in both.items()]
+
+
+def _active(kept: Players, fresh: Players) -> list[Active]:
+    return [
+        Active(*key, len(kept.get(key, ())) + len(fresh.get(key, set()) - kept.get(key, set())))
+        for key in kept.keys() | fresh.keys()
+    ]
+
+
+def _refusals(kept: Refused, fresh: Refused) -> list[Refusals]:
+    both = dict(kept)
+    _add_refused(both, fresh)
+    found = [Refusals(*key, *told) for key, told in both.items()]
+    return sorted(found, key=lambda row: -row.times)[:REFUSED_MAX]
