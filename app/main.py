@@ -140,7 +140,8 @@ def build_app(
 
     transfer_endpoint = _transfer_endpoint(settings, ledger, batcher, clock or _now)
     expects_sync = settings.expect_sync == "on"
-    watch = Watch(ledger)
+    sealer = _sealer(settings)
+    watch = Watch(ledger, seals=sealer is not None)
     numbers = Metrics(
         ledger,
         batcher,
@@ -148,7 +149,6 @@ def build_app(
         watch,
         expects_sync=expects_sync,
     )
-    sealer = _sealer(settings)
     readiness = Readiness(
         lambda: why_not_ready(ledger),
         lambda: sync_warning(ledger, is_expected=expects_sync),

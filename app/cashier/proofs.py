@@ -11,7 +11,7 @@ from app.ledger.seals import (
     sealed_after,
     sealed_heads_at,
 )
-from app.ledger.snapshot import snapshot
+from app.ledger.snapshot import read_by_key, snapshot
 from app.proof.evidence import Proof
 from app.proof.merkle import Tree
 from app.proof.seal import SignedSeal
@@ -32,7 +32,8 @@ async def prove(url: str, transaction_id: str) -> list[Proof]:
 
     Raises NoProofError, or the driver's errors if the database cannot be reached.
     """
-    async with snapshot(url, by_key=True) as (connection,):
+    async with snapshot(url) as (connection,):
+        await read_by_key(connection)
         places = await places_of(connection, transaction_id)
         if not places:
             raise NoProofError(

@@ -68,6 +68,9 @@ class Standing(NamedTuple):
         backup = self.upkeep.backup
         if backup is not None and now - backup.finished_at > UPKEEP_AGE_MAX:
             yield f"The last backup ended at {backup.finished_at:%Y-%m-%d %H:%M}Z."
+        sealed_at = self.upkeep.sealed_at
+        if sealed_at is not None and now - sealed_at > UPKEEP_AGE_MAX:
+            yield f"The ledger was last sealed at {sealed_at:%Y-%m-%d %H:%M}Z: run `wallet seal`."
 
     def _of_inbox(self) -> Iterator[str]:
         for kind, open_ in self.inbox.items():

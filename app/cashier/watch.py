@@ -1,8 +1,8 @@
 """The watch: what a serving process looks at from time to time for its metrics, beside its work.
 
 Every `EVERY` it asks whether it could serve, brings the inbox up to date unless another process has
-just done so, and reads the counts of the inbox, the adjustments that wait, and the last audit and
-backup. While the database is away, what was seen last stays.
+just done so, and reads the counts of the inbox, the adjustments that wait, and the last audit,
+backup and seal. While the database is away, what was seen last stays.
 """
 
 import asyncio
@@ -32,14 +32,16 @@ class Seen(NamedTuple):
     inbox: Mapping[ExceptionKind, OpenCount] = dict.fromkeys(ExceptionKind, OpenCount(0, 0))
     adjustments_waiting: int = 0
     upkeep: LastUpkeep = NO_UPKEEP
+    seals: bool = False
+    """whether this process has a key to seal with"""
 
 
 class Watch:
     """Looks at the ledger from time to time until it is closed."""
 
-    def __init__(self, ledger: Ledger, *, every: timedelta = EVERY) -> None:
-        """Look at nothing before `begin`."""
-        self.seen = Seen()
+    def __init__(self, ledger: Ledger, *, every: timedelta = EVERY, seals: bool = False) -> None:
+        """Look at nothing before `begin`; `seals`: this process has a key to seal with."""
+        self.seen = Seen(seals=seals)
         self._ledger = ledger
         self._every = every
         self._task: asyncio.Task[None] | None = None
@@ -65,7 +67,7 @@ class Watch:
             await collect(self._ledger, not_within=self._every)
             inbox = await open_counts(self._ledger)
             waiting, upkeep = await self._ledger.read_only(_waiting_and_upkeep, confirmed=False)
-            self.seen = Seen(is_ready, inbox, waiting, upkeep)
+            self.seen = Seen(is_ready, inbox, waiting, upkeep, self.seen.seals)
 
     async def _keep_looking(self) -> None:
         while True:

@@ -17,6 +17,7 @@ from typing import Annotated, Final
 
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError
+from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 
 from app.console.command_table import TABLE
@@ -31,6 +32,9 @@ from app.settings_parsing import SettingsError
 from app.version import VERSION, build_id
 
 NAME: Final = "wallet"
+COMPLETES: Final = "_WALLET_COMPLETE"
+"""The variable by which a shell asks; `wallet completion` prints the script that sets it."""
+
 DONE: Final = 0
 FAILED: Final = 1
 MISTAKEN: Final = 2
@@ -60,6 +64,9 @@ def commands() -> TyperGroup:
 def run_console(composition: Composition, arguments: list[str] | None = None) -> int:
     """Carry out one command and return its exit code."""
     prepare_streams()
+    if COMPLETES in os.environ:
+        # A shell asks: it is answered below, before any command.
+        completion_init()
     try:
         words = _typed() if arguments is None else arguments
         code = commands().main(words, prog_name=NAME, standalone_mode=False, obj=composition)

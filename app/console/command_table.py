@@ -34,6 +34,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "tail:tail",
             "Follow movements as they are decided, of everybody or of one player; Ctrl-C ends it.",
         ),
+        Row(
+            "completion",
+            "completion:completion_command",
+            "Print a script that makes a shell complete commands and options: `source` it.",
+        ),
         Row("backup", "backup:backups", "What is known of backups."),
         Row(
             "backup note",

@@ -306,6 +306,19 @@ def _watched(seen: Seen) -> Iterator[Metric]:
         (),
         {(): 0 if backup is None else _seconds(backup.finished_at)},
     )
+    yield gauged(
+        "wallet_seals_itself",
+        "Whether this process has a key, and seals the ledger once a day: 1 or 0",
+        (),
+        {(): int(seen.seals)},
+    )
+    sealed_at = seen.upkeep.sealed_at
+    yield gauged(
+        "wallet_seal_last_timestamp_seconds",
+        "When the ledger was last sealed; 0: never",
+        (),
+        {(): 0 if sealed_at is None else _seconds(sealed_at)},
+    )
 
 
 def _seconds(moment: datetime) -> int:

@@ -39,18 +39,21 @@ BY_KEY: Final = {
 """Settings for reading a small part of the ledger."""
 
 
+async def read_by_key(connection: "Connection") -> None:
+    """Read rows one by one from here on, and no table whole."""
+    for name, value in BY_KEY.items():
+        await connection.execute("SELECT set_config($1, $2, true)", name, value)
+
+
 @asynccontextmanager
-async def snapshot(
-    url: str, connections: int = 1, *, by_key: bool = False
-) -> AsyncIterator[list["Connection"]]:
+async def snapshot(url: str, connections: int = 1) -> AsyncIterator[list["Connection"]]:
     """Open connections that hold one read-only snapshot until the block ends."""
-    settings = {**SETTINGS, **(BY_KEY if by_key else {})}
     arguments = connect_arguments(url)
     async with AsyncExitStack() as stack:
         opened: list[Connection] = []
         exported = None
         for _ in range(connections):
-            connection = await connect(arguments, settings=settings)
+            connection = await connect(arguments, settings=SETTINGS)
             stack.push_async_callback(connection.close)
             await stack.enter_async_context(
                 connection.transaction(isolation="repeatable_read", readonly=True)

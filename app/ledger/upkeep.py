@@ -1,4 +1,4 @@
-"""Audits that were run and backups that were told of: appended, and the last of each looked up."""
+"""Audits that were run, backups that were told of, seals: appended, and the last looked up."""
 
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -35,6 +35,8 @@ class LastUpkeep(NamedTuple):
     recent_audit: AuditRun | None
     """of those that looked at what was recent only"""
     backup: BackupNote | None
+    sealed_at: datetime | None = None
+    """when the last seal was made"""
 
 
 _KEEP_AUDIT: Final = """
@@ -57,6 +59,9 @@ SELECT finished_at, note, by FROM backup_notes ORDER BY finished_at DESC LIMIT 1
 """
 
 
+_LAST_SEAL: Final = "SELECT sealed_at FROM seals ORDER BY number DESC LIMIT 1"
+
+
 async def keep_audit(book: Book, run: AuditRun) -> None:
     """Append a run of the audit."""
     await book.connection.execute(_KEEP_AUDIT, *run)
@@ -68,7 +73,7 @@ async def note_backup(book: Book, note: BackupNote) -> None:
 
 
 async def last_upkeep(book: Book) -> LastUpkeep:
-    """Return the last audits and the last backup."""
+    """Return the last audits, the last backup and the last seal."""
     whole = await book.connection.fetchrow(_LAST_AUDIT, True)  # noqa: FBT003 - a parameter of SQL
     recent = await book.connection.fetchrow(_LAST_AUDIT, False)  # noqa: FBT003 - the same
     backup = await book.connection.fetchrow(_LAST_BACKUP)
@@ -76,4 +81,5 @@ async def last_upkeep(book: Book) -> LastUpkeep:
         None if whole is None else AuditRun(*whole),
         None if recent is None else AuditRun(*recent),
         None if backup is None else BackupNote(*backup),
+        await book.connection.fetchval(_LAST_SEAL),
     )

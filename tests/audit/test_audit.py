@@ -17,7 +17,7 @@ from app.ledger.audit import (
 )
 from app.ledger.audit.offenders import OFFENDERS_MAX
 from app.ledger.audit.scope import Check
-from app.ledger.snapshot import snapshot
+from app.ledger.snapshot import read_by_key, snapshot
 from tests.audit.conftest import ADJUSTMENTS, PLAYERS, STORY
 from tests.cashier.till import connect
 from tests.conftest import Database
@@ -331,7 +331,8 @@ async def test_a_player_range_of_one_law_s_offenders_hides_no_other_law_s(played
 
 async def plans_of(db: Database, checks: tuple[Check, ...], scope: object) -> list[str]:
     """What PostgreSQL would do for each check, statistics being those of an empty database."""
-    async with snapshot(db.service_url, by_key=True) as (connection,):
+    async with snapshot(db.service_url) as (connection,):
+        await read_by_key(connection)
         return [
             "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {check.query}", scope))
             for check in checks

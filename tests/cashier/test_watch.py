@@ -48,13 +48,16 @@ async def test_audits_and_backups_are_remembered(till: Till) -> None:
     await remember_backup(till.ledger, BackupNote(now, "full", "x"))
     watch = Watch(till.ledger)
     await watch.look()
-    whole, recent, backup = watch.seen.upkeep
+    whole, recent, backup, sealed_at = watch.seen.upkeep
     assert whole is not None
     assert (whole.since, whole.breaches, whole.milliseconds) == (None, 0, 2000)
     assert recent is not None
     assert recent.since == now - timedelta(days=1)
     assert backup is not None
     assert backup.note == "full"
+    assert sealed_at is None
+    assert not watch.seen.seals
+    assert Watch(till.ledger, seals=True).seen.seals
 
 
 async def test_while_the_database_is_away_what_was_seen_last_stays(till: Till, line: Line) -> None:

@@ -249,6 +249,24 @@ class TestStatus:
         assert self.problems(fresh("status", "--ledger-only", "--json")) == []
         assert fresh("backup", "note", "x", "--at", "2199-01-01").code == 2
 
+    def test_a_seal_is_shown_and_an_old_one_is_wrong(
+        self, fresh: Console, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert fresh("status", "--ledger-only", "--json").document["ledger"]["last_seal"] is None
+        assert fresh("seal", "key", str(tmp_path / "key.pem")).code == 0
+        monkeypatch.setenv("WALLET_SEAL_KEY", str(tmp_path / "key.pem"))
+        monkeypatch.setenv("WALLET_SEAL_TO", str(tmp_path / "seals.jsonl"))
+        assert fresh("seal").code == 0
+        assert self.problems(fresh("status", "--ledger-only", "--json")) == []
+        sql(
+            db.server,
+            "SET session_replication_role = replica; UPDATE seals SET sealed_at = '2026-01-01Z'",
+            db.name,
+        )
+        done = fresh("status", "--ledger-only")
+        assert done.code == 1
+        assert "The ledger was last sealed at 2026-01-01 00:00Z" in done.out
+
     def test_a_database_that_is_away_is_a_problem_and_no_traceback(
         self, in_process: Console, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
 from app.ledger.inspection import DURABLE, PREDICATE_LOCKS
 from app.postgres import EmbeddedPostgres
@@ -233,3 +234,19 @@ def test_compose_itself_understands_the_file(tmp_path: Path) -> None:
             env={"PATH": "/usr/bin:/bin:/usr/local/bin", "HOME": str(tmp_path), **FILLED_IN},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+
+
+def test_the_file_of_seals_mounts_a_key_and_a_folder_for_the_wallet_alone() -> None:
+    text = (ROOT / "deploy" / "seal" / "docker-compose.yml").read_text(encoding="utf-8")
+    added = yaml.safe_load(text)
+    assert set(added["services"]) == {"wallet"}
+    wallet = added["services"]["wallet"]
+    assert set(wallet["environment"]) <= set(setting_names())
+    (secret,) = wallet["secrets"]
+    assert wallet["environment"]["WALLET_SEAL_KEY"] == f"/run/secrets/{secret}"
+    (mount,) = wallet["volumes"]
+    assert wallet["environment"]["WALLET_SEAL_TO"].startswith(mount["target"] + "/")
+    # Compose does not start while either is missing, and makes neither.
+    assert mount["source"].startswith("${WALLET_SEALS:?")
+    assert added["secrets"][secret]["file"].startswith("${WALLET_SEAL_KEY_FILE:?")
+    assert mount["bind"] == {"create_host_path": False}

@@ -249,6 +249,8 @@ def test_every_kind_of_event_is_on_the_page_before_it_happens() -> None:
         *(f'wallet_audit_breaches{{scope="{scope}"}} 0.0' for scope in ("everything", "recent")),
         "wallet_adjustments_waiting 0.0",
         "wallet_backup_last_timestamp_seconds 0.0",
+        "wallet_seal_last_timestamp_seconds 0.0",
+        "wallet_seals_itself 0.0",
         "wallet_ready 0.0",
     ):
         assert series in page, series

@@ -288,3 +288,25 @@ async def test_the_same_file_twice_says_so(told: Database, tmp_path: Path) -> No
     again, _ = await run(told, path)
     assert first.same_file is None
     assert again.same_file == (first.run_id, first.ran_at)
+
+
+async def test_a_difference_costs_no_reading_of_the_whole_report(
+    db: Database, tmp_path: Path
+) -> None:
+    """What a movement of ours is held against is looked up by key, however long the report is."""
+    scribe = Teller(db.service_url)
+    await scribe.open()
+    await scribe.play("1 09:00 anna Deposit 200.00 pay-1")
+    for n in range(60):
+        await scribe.play(f"1 10:{n:02} anna BetPlacing 1.00 b-{n} r-{n} 1")
+    await scribe.ledger.close()
+    path = write(tmp_path / "r.csv", [f"1 10:{n:02} anna bet 2.00 b-{n} r-{n}" for n in range(60)])
+    request = Request(path, profile(grace_seconds="0"), "console:test", lists=False)
+    async with reconcile(db.service_url, request) as found:
+        connection = found._connection
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+        scans = await connection.fetchval(
+            "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'report_lines'"
+        )
+    assert found.outcome.differences == 60
+    assert scans < 30

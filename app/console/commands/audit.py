@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from app.cashier.audit import CONNECTIONS, Breach, Findings, UnknownPlayerError, audit
@@ -19,7 +18,8 @@ from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError, DatabaseAwayError
 from app.console.operator_here import here
 from app.console.output.layout import Rows
-from app.console.output.printer import AsJson, hint, print_json, show, watched_errors
+from app.console.output.printer import AsJson, hint, print_json, show
+from app.console.output.progress import progress_bar
 from app.ledger.transaction import Ledger
 from app.settings import load_database_settings
 
@@ -71,7 +71,7 @@ def audit_command(
     outside = None if against is None else seals_of(against)
     begin = None if since is None else read_moment(since)
     ran_at, began = datetime.now(UTC), time.monotonic_ns()
-    with ready_database(settings) as database, _bar() as bar:
+    with ready_database(settings) as database, progress_bar() as bar:
         task = bar.add_task("auditing", total=None)
         try:
             findings = reach(
@@ -115,20 +115,6 @@ def _remember(
         reach(work())
     except DatabaseAwayError as error:
         hint(f"This run is not remembered for `wallet status`: {error}")
-
-
-def _bar() -> Progress:
-    """Return a progress bar on standard error, or none if that is no terminal."""
-    watched = watched_errors()
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=watched,
-        transient=True,
-        disable=not watched.is_terminal,
-    )
 
 
 def _as_dict(findings: Findings) -> dict[str, Any]:

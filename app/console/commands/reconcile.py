@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app.cashier.repairs import (
     PROPOSED_MAX,
@@ -32,8 +31,8 @@ from app.console.output.printer import (
     outcome_stands,
     print_json,
     show,
-    watched_errors,
 )
+from app.console.output.progress import progress_bar
 from app.console.output.reconciliation import (
     SHOWN_MAX,
     outcome_page,
@@ -199,7 +198,7 @@ async def _run(
     database: Database, request: Request, files: "_Files"
 ) -> tuple[Outcome, list[Difference]]:
     """Reconcile, and write the files while the differences can be read."""
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("reading", total=None)
 
         def told(what: str, done: int, of: int) -> None:
@@ -341,17 +340,3 @@ def _tell(
     show(*outcome_shown(outcome, first[:SHOWN_MAX]))
     if proposals:
         show("", proposals_shown(proposals))
-
-
-def _bar() -> Progress:
-    """Return a progress bar on standard error, or none if that is no terminal."""
-    watched = watched_errors()
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=watched,
-        transient=True,
-        disable=not watched.is_terminal,
-    )

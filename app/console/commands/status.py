@@ -183,6 +183,7 @@ def _standing_shown(found: Standing) -> list[RenderableType]:
                 "last audit": _audit_words(found, found.upkeep.whole_audit),
                 "last partial audit": _audit_words(found, found.upkeep.recent_audit),
                 "last backup": _backup_words(found),
+                "last seal": _seal_words(found),
                 "adjustments": f"{found.adjustments_waiting} wait for a second person",
                 "inbox": _inbox_words(found),
             },
@@ -203,6 +204,11 @@ def _backup_words(found: Standing) -> str:
     if backup is None:
         return "none was told of (`wallet backup note`)"
     return f"{age(backup.finished_at, found.server.now)} ago: {backup.note}"
+
+
+def _seal_words(found: Standing) -> str:
+    sealed_at = found.upkeep.sealed_at
+    return "none" if sealed_at is None else f"{age(sealed_at, found.server.now)} ago"
 
 
 def _inbox_words(found: Standing) -> tuple[str, ...] | str:
@@ -252,6 +258,7 @@ def _standing_document(found: Standing) -> dict[str, Any]:
         "last_backup": None
         if upkeep.backup is None
         else {**upkeep.backup._asdict(), "finished_at": moment(upkeep.backup.finished_at)},
+        "last_seal": None if upkeep.sealed_at is None else moment(upkeep.sealed_at),
         "adjustments_waiting": found.adjustments_waiting,
         "inbox": {kind.value: open_._asdict() for kind, open_ in found.inbox.items()},
     }

@@ -67,7 +67,11 @@ OTHERS: Final = (
     )
     """,
     "CREATE TEMPORARY TABLE open_rounds (day date, user_id text, event_id text)",
-    "CREATE TEMPORARY TABLE matches (line bigint, player_id bigint, position bigint)",
+    # With the line's status: to look it up in the report is to read the whole of that each time.
+    """
+    CREATE TEMPORARY TABLE matches (line bigint, player_id bigint, position bigint, status text)
+    """,
+    "CREATE INDEX ON matches (player_id, position)",
     """
     CREATE TEMPORARY TABLE outcomes (
         number bigint GENERATED ALWAYS AS IDENTITY,
