@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from app.cashier.one_time import OneTimeRequest, run_once
 from app.cashier.policy import limit_days
 from app.ledger.accounts import Account, ChangeNote, change_account, find_account, note_change
-from app.ledger.decision_settings import remembered_settings
+from app.ledger.decision_settings import remembered_settings, zone_changes
 from app.ledger.limit_counters import begin_counters
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
@@ -165,7 +165,8 @@ async def _changed(
     begun = counters_of(after.terms) - counters_of(found.terms)
     if begun:
         player = after.player
-        days = limit_days(settings.limit_zone or UTC_DAYS.name)
+        zone = settings.limit_zone or UTC_DAYS.name
+        days = limit_days(zone, await zone_changes(book))
         await begin_counters(book, player.player_id, player.currency, begun, days, player.now)
     if note is not None:
         await note_change(book, after.player.player_id, note, _outcome(after))

@@ -115,12 +115,7 @@ async def check_transaction(
     """
 
     async def work(book: Book) -> KnownMovement | None:
-        entries = await book.entries_of([Key(source, transaction_id, "")])
-        if not entries:
-            return None
-        (entry,) = entries
-        hit = None if entry.is_accepted else await book.limit_hit_of(entry)
-        return KnownMovement(entry, await user_id_of(book, entry.player_id), hit)
+        return await _known_movement(book, source, transaction_id)
 
     known = await ledger.read_only(work, confirmed=False)
     if known is not None:
@@ -131,9 +126,23 @@ async def check_transaction(
     return known
 
 
+async def _known_movement(book: Book, source: str, transaction_id: str) -> KnownMovement | None:
+    entries = await book.entries_of([Key(source, transaction_id, "")])
+    if not entries:
+        return None
+    (entry,) = entries
+    hit = None if entry.is_accepted else await book.limit_hit_of(entry)
+    return KnownMovement(entry, await user_id_of(book, entry.player_id), hit)
+
+
 async def find_hold(ledger: Ledger, source: str, hold_id: str) -> KnownMovement | None:
     """Return the accepted hold under this transaction id of an agent; None: there is none."""
-    known = await check_transaction(ledger, source, hold_id)
+
+    async def work(book: Book) -> KnownMovement | None:
+        return await _known_movement(book, source, hold_id)
+
+    # Not confirmed: what settles or releases it commits later, and so waits for the same standby.
+    known = await ledger.read_only(work, confirmed=False)
     if known is None or not known.entry.is_accepted:
         return None
     return known if RULES[known.entry.event_type].hold is HoldPart.OPEN else None

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
+from app.ledger.decision_settings import remembered_settings
 from app.ledger.inspection import Inspection, currencies_in_use, inspect
+from app.ledger.limit_calendar import find_zone_fault
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 
@@ -14,18 +16,24 @@ async def check_startup(
     """Check the database, adopt its rule version, and return warnings for the log.
 
     Raises LedgerUnfitError if committed money could be lost (a switch for tests allows it), or if
-    the ledger stores other settings than this process has; LedgerError if it cannot be reached.
+    the ledger stores other settings than this process has, or if limits are to count in the days of
+    a zone that the database knows otherwise; LedgerError if it cannot be reached.
     """
+    zone = policy.policy.limit_days.name
 
-    async def work(book: Book) -> Inspection:
-        return await inspect(book)
+    async def work(book: Book) -> tuple[Inspection, str | None, bool]:
+        is_first_start = (await remembered_settings(book)).limit_zone is None
+        return await inspect(book), await find_zone_fault(book, zone), is_first_start
 
-    inspection = await ledger.serializable(work)
+    inspection, zone_fault, is_first_start = await ledger.serializable(work)
     if inspection.unsafe and require_durability:
         reasons = "; ".join(inspection.unsafe)
         raise LedgerUnfitError(f"Committed money could be lost: {reasons}.")
+    if zone_fault is not None and is_first_start:
+        raise LedgerUnfitError(zone_fault)
     await policy.renew(ledger, policy.policy)
-    return (*inspection.unsafe, *inspection.warnings)
+    zone_warnings = () if zone_fault is None else (zone_fault,)
+    return (*inspection.unsafe, *inspection.warnings, *zone_warnings)
 
 
 async def find_currencies(ledger: Ledger) -> dict[str, int]:

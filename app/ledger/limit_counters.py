@@ -8,13 +8,14 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
+from app.ledger.limit_calendar import day_of
 from app.ledger.money.book import Book
 from app.ledger.money.rows import as_array, counter_row, minor
 from app.wallet.further_limits import Counter
 from app.wallet.limit_days import LimitDays
 from app.wallet.money import Currency
 
-_COUNTED: Final = """
+_COUNTED: Final = f"""
 WITH moved AS (
     SELECT m.position, m.event_type, m.game_id, m.ledger_time, m.amount, m.reverses
     FROM movements m
@@ -56,9 +57,9 @@ WITH moved AS (
     SELECT 'deposit', m.ledger_time, m.amount
     FROM moved m JOIN event_types e ON e.event_type = m.event_type AND e.counts_as = 'deposits'
 )
-SELECT counter, (counts_at AT TIME ZONE $3)::date AS day, round(sum(amount), 8)::text AS amount
-FROM counted WHERE counter = ANY ($4) GROUP BY 1, 2
-"""
+SELECT counter, {day_of("counts_at")} AS day, round(sum(amount), 8)::text AS amount
+FROM counted WHERE counter = ANY ($3) GROUP BY 1, 2
+"""  # noqa: S608 - composed of constants
 
 _BEGIN: Final = """
 INSERT INTO limit_counters (player_id, counter, counted_on, day, week, month)
@@ -89,9 +90,7 @@ async def begin_counters(
         return
     today = days.of(now)
     counters = {name: Counter(today) for name in names}
-    rows = await book.connection.fetch(
-        _COUNTED, player_id, now - _LONGEST_WINDOW, days.name, list(names)
-    )
+    rows = await book.connection.fetch(_COUNTED, player_id, now - _LONGEST_WINDOW, list(names))
     for name, day, amount in rows:
         counters[name] = counters[name].plus(day.toordinal(), minor(amount, currency))
     await book.connection.execute(

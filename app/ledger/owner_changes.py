@@ -8,8 +8,10 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ledger.limit_calendar import LOCAL_TIMES, zone_fault
 from app.ledger.migrations import prepared_connection
 from app.wallet.facts import RuleVersion
+from app.wallet.limit_days import UTC_DAYS
 from app.wallet.movement import KeyScope
 
 APPLICATION_NAME_BEFORE: Final = "wallet"
@@ -69,7 +71,7 @@ FROM settled s JOIN players p ON p.player_id = s.player_id
 
 _NOTE: Final = """
 INSERT INTO decision_setting_changes (changed_at, source, name, value_before, value_after)
-VALUES (now(), :source, :name, :before, :after)
+VALUES (clock_timestamp(), :source, :name, :before, :after)
 """
 
 
@@ -139,8 +141,22 @@ async def rezone_limits(url: str, source: str, zone: str) -> object:
         if await _locked(connection, "rule_version") != RuleVersion.CURRENT:
             raise OwnerChangeError("Finish the upgrade first: wallet migrate --finish.")
         if before != zone:
+            await _check_zone(connection, zone)
+            # Whoever decided by the old zone has recorded that before the moment that is noted, or
+            # waits and finds other settings: no movement counts in another zone than its moment's.
+            await connection.execute(text("LOCK TABLE wallets IN ACCESS EXCLUSIVE MODE"))
             await _change(connection, source, "limit_zone", before, zone)
         return before
+
+
+async def _check_zone(connection: AsyncConnection, zone: str) -> None:
+    """Raise OwnerChangeError for a zone whose clock the database knows otherwise."""
+    if zone == UTC_DAYS.name:
+        return
+    rows = await connection.exec_driver_sql(LOCAL_TIMES, (zone,))
+    fault = zone_fault(zone, ((row.m, row.local) for row in rows))
+    if fault is not None:
+        raise OwnerChangeError(fault)
 
 
 async def change_decision_setting(url: str, source: str, name: str, value: str | int) -> object:

@@ -38,7 +38,7 @@ class LimitDays:
             if moment < before.until:
                 zone = before.zone
                 break
-            reached = _day(before.until, before.zone)
+            reached = max(reached, _day(before.until, before.zone))
         return max(reached, _day(moment, zone))
 
 

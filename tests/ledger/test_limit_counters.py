@@ -1,13 +1,22 @@
 """A counter that begins when its limit is set holds what it would have counted all along."""
 
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from app.cashier.account_changes import AccountChange, update_account
+from app.cashier.audit import audit
 from app.cashier.games import name_game
+from app.ledger.accounts import ChangeNote
+from app.ledger.transaction import Ledger
+from app.wallet.facts import Policy
+from app.wallet.limit_days import EarlierZone, LimitDays
 from app.wallet.limit_terms import RaiseRules
 from app.wallet.outcomes import Posting
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till
+from tests.conftest import Database
 
 LIMITS = AccountChange(
     limits={"deposit_day": "9000", "stake_month:casino": "9000", "loss_day:sport": "9000"}
@@ -33,7 +42,8 @@ STORY = (
 
 
 async def limit(till: Till, user_id: str) -> None:
-    after = await update_account(till.ledger, user_id, LIMITS, raises=RaiseRules())
+    note = ChangeNote("house", "account/update", "{}", bytes(16), datetime.now(UTC))
+    after = await update_account(till.ledger, user_id, LIMITS, raises=RaiseRules(), note=note)
     assert not isinstance(after, Refusal)
 
 
@@ -79,3 +89,59 @@ async def test_a_limit_that_is_set_again_begins_anew(till: Till) -> None:
     await till.move(till.movement("anna", "Deposit", "credit", "70"))
     await limit(till, "anna")
     assert (await counters(till, "anna"))["deposit"] == (170, 170, 170)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Pacific/Auckland", "America/Los_Angeles"),
+        ("America/Los_Angeles", "Pacific/Auckland"),
+        ("Asia/Tokyo", "UTC"),
+    ],
+)
+async def test_a_counter_that_begins_after_a_change_of_zone_is_the_same_as_one_before_it(
+    db: Database, before: str, after: str
+) -> None:
+    now = datetime(2026, 3, 30, 4, tzinfo=UTC)
+    ledger = Ledger(db.service_url, clock=lambda: now)
+    till = Till(ledger, db.superuser_url, policy=Policy(limit_days=zoned(before)))
+    names = [await till.player(f"{when}-{what}") for when in ("early", "late") for what in "ab"]
+    for name in names[:2]:
+        await limit(till, name)
+    rezoned_at = now + timedelta(hours=40)
+    for hours in range(0, 80, 7):
+        now = datetime(2026, 3, 30, 4, tzinfo=UTC) + timedelta(hours=hours)
+        if till.policy.limit_days.name == before and now >= rezoned_at:
+            await till.rows(
+                "WITH noted AS (INSERT INTO decision_setting_changes"
+                " (changed_at, source, name, value_before, value_after)"
+                " VALUES ($1, 'test', 'limit_zone', $2, $3))"
+                " UPDATE decision_settings SET limit_zone = $3",
+                rezoned_at,
+                before,
+                after,
+            )
+            earlier = (EarlierZone(rezoned_at, ZoneInfo(before)),)
+            till.policy = Policy(limit_days=LimitDays(after, ZoneInfo(after), earlier))
+        for name in names:
+            await till.move(till.movement(name, "Deposit", "credit", "1"))
+        if hours in {42, 77}:
+            late, early = names[2 + (hours > 42)], names[hours > 42]
+            await limit(till, late)
+            assert await counters(till, late) == await counters(till, early), hours
+            assert await days_of(till, late) == await days_of(till, early), hours
+    await ledger.close()
+    assert (await audit(db.service_url)).is_clean
+
+
+def zoned(name: str) -> LimitDays:
+    return LimitDays(name, ZoneInfo(name))
+
+
+async def days_of(till: Till, user_id: str) -> set[int]:
+    rows = await till.rows(
+        "SELECT counted_on FROM limit_counters JOIN players USING (player_id)"
+        " WHERE user_id = $1 AND counter = 'deposit'",
+        user_id,
+    )
+    return {row[0] for row in rows}

@@ -85,6 +85,21 @@ def test_a_row_that_a_restart_has_shown_is_told_once_the_standby_has_it(
     assert pair.given_up() == []
 
 
+def test_a_hold_that_is_there_is_never_called_unknown_while_the_standby_is_away(
+    bank: Bank, pair: Pair
+) -> None:
+    player, hold, settle = bank.player("100"), unique("hold"), unique("settle")
+    assert bank.move("account/hold", player, "40", hold).code == 0
+    pair.standby.freeze()
+    asked = {"transaction_id": settle, "hold_id": hold}
+    assert bank.ask("hold/settle", **asked).code == AWAY
+    until(lambda: bank.ask("account/balance", user_id=player).code == AWAY)
+    assert bank.ask("hold/settle", **asked).code == AWAY
+    pair.standby.thaw()
+    until(lambda: is_told_again(bank, player))
+    assert bank.ask("hold/settle", **asked).code == 0
+
+
 def test_commits_that_are_given_up_do_not_use_up_the_server(bank: Bank, pair: Pair) -> None:
     player = bank.player("100")
     pair.standby.freeze()

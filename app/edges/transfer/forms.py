@@ -75,8 +75,8 @@ class Fields:
         self._form = form
 
     def __contains__(self, name: str) -> bool:
-        """Whether the field says something."""
-        if name not in self._members:
+        """Whether the field is one of the form, and says something."""
+        if name not in self._members or name not in self._form:
             return False
         return self._members[name].value is not None or self._form[name].may_be_null
 

@@ -7,6 +7,7 @@ against that. Of what is recent, each law reads what it needs.
 from typing import Final
 
 from app.ledger.audit.scope import ABORTS, CANCELS, PAYMENT_ABORTS, Check, Invariant, Scope, types
+from app.ledger.limit_calendar import day_of
 from app.wallet.events import LimitEffect, Part
 
 _STAKES: Final = types(
@@ -40,29 +41,6 @@ def checks(scope: Scope) -> tuple[Check, ...]:
     return (_recent_sum(scope), _recent_usage(scope))
 
 
-_ZONES: Final = """
-    SELECT changed_at AS since, value_after AS zone,
-           (changed_at AT TIME ZONE coalesce(value_before, 'UTC'))::date AS reached
-    FROM decision_setting_changes WHERE name = 'limit_zone'
-    UNION ALL
-    (SELECT '-infinity', coalesce(value_before, 'UTC'), '-infinity'::date
-     FROM decision_setting_changes WHERE name = 'limit_zone' ORDER BY change_id LIMIT 1)
-"""
-"""The time zones of limits, each with when it began and the day that was reached by then."""
-
-
-def _day(row: str) -> str:
-    """`LimitDays.of` in SQL; on a ledger whose zone was never changed, one conversion."""
-    return f"""
-        CASE WHEN (SELECT count(*) = 0 FROM decision_setting_changes WHERE name = 'limit_zone')
-             THEN ({row}.ledger_time AT TIME ZONE
-                   (SELECT coalesce(limit_zone, 'UTC') FROM decision_settings))::date
-             ELSE (SELECT greatest(({row}.ledger_time AT TIME ZONE z.zone)::date, z.reached)
-                   FROM ({_ZONES}) z WHERE z.since <= {row}.ledger_time
-                   ORDER BY z.since DESC LIMIT 1) END
-    """
-
-
 def _windows(condition: str) -> str:
     """What wallets say was used, with the windows that contain the last day of play."""
     return f"""
@@ -81,7 +59,7 @@ def _windows(condition: str) -> str:
 def _days(condition: str) -> str:
     """What players gained, staked and lost on each day, and whether they played."""
     return f"""
-        SELECT m.player_id, {_day("m")} AS day,
+        SELECT m.player_id, {day_of("m.ledger_time")} AS day,
                sum(m.real_delta) AS real, sum(m.bonus_delta) AS bonus,
                coalesce(sum(m.amount) FILTER (
                    WHERE m.decision = 'ACCEPTED' AND m.event_type IN ({_STAKES})), 0) AS stake,
@@ -100,9 +78,9 @@ def _undone(condition: str) -> str:
     target = "nullif(split_part({}.reverses, '/', 1), '')::bigint"
     return f"""
         SELECT m.player_id,
-               CASE WHEN m.event_type IN ({ABORTS}) THEN {_day("t")}
-                    WHEN b.player_id IS NOT NULL THEN {_day("b")}
-                    ELSE {_day("m")} END AS day,
+               CASE WHEN m.event_type IN ({ABORTS}) THEN {day_of("t.ledger_time")}
+                    WHEN b.player_id IS NOT NULL THEN {day_of("b.ledger_time")}
+                    ELSE {day_of("m.ledger_time")} END AS day,
                CASE WHEN m.event_type IN ({ABORTS}) THEN -m.amount
                     WHEN b.player_id IS NOT NULL THEN m.amount ELSE 0 END AS stake,
                CASE WHEN m.event_type IN ({ABORTS}) THEN -m.amount ELSE m.amount END AS loss

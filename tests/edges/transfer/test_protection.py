@@ -230,6 +230,26 @@ def test_a_check_has_its_form(bank: Bank, change: dict[str, object], code: int) 
     assert deposit(bank, bank.player(), "5", check={**CHECK, **change}).code == code
 
 
+@pytest.mark.parametrize(
+    "reason", [None, 5, "", "x" * 2000], ids=["null", "number", "empty", "long"]
+)
+def test_what_a_deposit_has_no_field_for_is_not_read(bank: Bank, reason: object) -> None:
+    transaction_id = unique("cash")
+    reply = bank.ask(
+        "account/deposit",
+        user_id=bank.player(),
+        transaction_id=transaction_id,
+        amount="5",
+        reason=reason,
+    )
+    assert reply.code == 0
+    ((kept,),) = bank.sql(
+        "SELECT extra_data FROM movements WHERE transaction_id = $1", transaction_id
+    )
+    assert kept is None
+    assert bank.sql("SELECT count(*) FROM ops.deposit_checks")
+
+
 # --- products ----------------------------------------------------------------------------------
 
 
