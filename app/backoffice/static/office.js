@@ -32,8 +32,10 @@ const SHORTEST = 300;
 
 // The span of the horizontal axis; movements of one moment get some minutes around them.
 function span(plot, from, to) {
-  const missing = SHORTEST - (to - from);
-  return missing > 0 ? [from - missing / 2, to + missing / 2] : [from, to];
+  const times = plot.data[0];
+  const first = times[0];
+  const missing = SHORTEST - (times[times.length - 1] - first);
+  return missing > 0 ? [first - missing / 2, first - missing / 2 + SHORTEST] : [from, to];
 }
 
 // Moments as everywhere on the pages: UTC, 24 hours, the day first.
