@@ -213,7 +213,7 @@ class TestReconciliation:
         for words in (
             "we owe players",
             "only theirs: we were never asked",
-            "12,345.00",
+            "12,345<",
             "/movement?id=theirs-1",
             "/movement?id=bet-e1",
         ):
