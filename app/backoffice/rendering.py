@@ -21,6 +21,7 @@ NAVIGATION: Final = (
     ("/", "Search", Permission.LOOK.name),
     ("/inbox", "Inbox", Permission.LOOK.name),
     ("/adjustments", "Adjustments", Permission.LOOK.name),
+    ("/reconciliation", "Reconciliation", Permission.REPORT.name),
     ("/today", "Today", Permission.REPORT.name),
     ("/risk", "Risk", Permission.RISK.name),
     ("/actions", "Who did what", Permission.ACTIONS.name),

@@ -24,6 +24,7 @@ from app.backoffice.office import Office
 from app.backoffice.pages import (
     actions,
     adjustments,
+    books,
     inbox,
     movement,
     player,
@@ -83,6 +84,8 @@ PAGES: Final = (
     Page("GET", "/adjustment", Permission.LOOK, adjustments.show_one),
     Page("POST", "/adjustment/approve", Permission.APPROVE, adjustments.approve_one),
     Page("POST", "/adjustment/reject", Permission.LOOK, adjustments.reject_one),
+    Page("GET", "/reconciliation", Permission.REPORT, books.show),
+    Page("GET", "/reconciliation/run", Permission.REPORT, books.show_one),
     Page("GET", "/today", Permission.REPORT, today.show),
     Page("GET", "/risk", Permission.RISK, risk.show),
     Page("GET", "/actions", Permission.ACTIONS, actions.show),

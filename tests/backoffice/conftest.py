@@ -1,9 +1,12 @@
 """One back office a file, with a person for each role, and a player with a past."""
 
+import csv
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,8 @@ from app.cashier.inbox import collect
 from app.ledger.accounts import ChangeNote
 from app.ledger.exceptions import open_exception
 from app.ledger.money.book import Book
+from app.reconciliation.profile import load_profile
+from app.reconciliation.reconcile import Request, reconcile
 from app.settings import DEMO_CALLBACK_KEY
 from app.wallet.adjustments import AdjustmentReason
 from app.wallet.events import Direction, Pocket
@@ -26,6 +31,11 @@ from tests.conftest import Database
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[2J\u202egnp{{7*7}}"
 """Markup, quotes, an escape sequence, a right-to-left mark and a template's braces."""
+
+HEADER = (
+    *("transaction_id", "user_id", "event_id", "type", "direction", "amount", "currency"),
+    *("time", "status"),
+)
 
 LONG = "<b>" + "x" * 244 + "end"
 
@@ -97,6 +107,22 @@ async def protected(office: Office) -> None:
     await ledger.serializable(differs)
 
 
+async def reconciled(office: Office, folder: Path) -> None:
+    """A report in which two lines are nowhere here, one of them under a hostile id."""
+    path = folder / "report of <b>March.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        for name, amount in (("theirs-1", "7.50"), (HOSTILE.replace("\x1b", ""), "12345.00")):
+            at = datetime.now(UTC).isoformat()
+            writer.writerow((name, "anna", "e1", "win", "credit", amount, "USD", at, "done"))
+    begin = datetime.now(UTC) - timedelta(days=1)
+    profile = replace(load_profile("generic"), grace_seconds=0)
+    request = Request(path, profile, "console:test", since=begin, lists=False)
+    async with reconcile(office.database.service_url, request) as run:
+        assert run.outcome.differences
+
+
 def asked(limits: dict[str, str]) -> ChangeNote:
     return ChangeNote(
         "house", "account/update", json.dumps({"limits": limits}), os.urandom(16), datetime.now(UTC)
@@ -104,7 +130,7 @@ def asked(limits: dict[str, str]) -> ChangeNote:
 
 
 @pytest.fixture(scope="module")
-def office(module_db: Database) -> Iterator[Office]:
+def office(module_db: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """A back office where nobody has a second factor, as in the demo."""
     with open_office(module_db, callback_keys=DEMO_CALLBACK_KEY) as office:
         for role in Role:
@@ -113,4 +139,5 @@ def office(module_db: Database) -> Iterator[Office]:
         office.add("nothing")
         office.run(past(office))
         office.run(protected(office))
+        office.run(reconciled(office, tmp_path_factory.mktemp("reports")))
         yield office

@@ -24,6 +24,8 @@ LOOKS: tuple[tuple[str, dict[str, str]], ...] = (
     ("/adjustments", {}),
     ("/adjustments/new", {}),
     ("/adjustment", {"id": "1"}),
+    ("/reconciliation", {}),
+    ("/reconciliation/run", {"id": "1"}),
     ("/today", {"by": "agent"}),
     ("/risk", {}),
     ("/users", {}),
@@ -199,3 +201,30 @@ def test_static_files_are_ours_and_there(office: Office) -> None:
     for file in files:
         assert client.get(file).status_code == 200, file
     assert client.get("/static/../guard.py").status_code == 404
+
+
+class TestReconciliation:
+    def test_tells_who_owes_whom_and_leads_to_each_movement(self, office: Office) -> None:
+        browser = office.entered("finance")
+        runs = browser.get("/reconciliation").text
+        assert "/reconciliation/run?id=1" in runs
+        assert "report of &lt;b&gt;March.csv" in runs
+        page = browser.get("/reconciliation/run", id="1").text
+        for words in (
+            "we owe players",
+            "only theirs: we were never asked",
+            "12,345<",
+            "/movement?id=theirs-1",
+            "/movement?id=bet-e1",
+        ):
+            assert words in page, words
+
+    @pytest.mark.parametrize("number", ["0", "999", "x", "-1", "1e1", "9" * 30, ""])
+    def test_an_unknown_run_is_not_found(self, office: Office, number: str) -> None:
+        assert office.entered("finance").get("/reconciliation/run", id=number).status_code == 404
+
+    def test_a_look_at_a_run_is_noted(self, office: Office) -> None:
+        office.entered("auditor").get("/reconciliation/run", id="1")
+        (last,) = office.sql("SELECT * FROM operator_actions ORDER BY action_id DESC LIMIT 1")
+        noted = (last["actor"], last["action"], last["subject"])
+        assert noted == ("auditor", "reconciliation.look", "1")
