@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from app.wallet.operators import Role
-from tests.backoffice.conftest import HOSTILE, past, protected
+from tests.backoffice.conftest import HOSTILE, past, protected, reconciled
 from tests.backoffice.office import PASSWORD, Office, open_office
 from tests.conftest import Database
 
@@ -54,6 +54,8 @@ PATHS = {
     "adjustments": "/adjustments",
     "adjustment": "/adjustment?id=1",
     "adjust": "/adjustments/new",
+    "reconciliation": "/reconciliation",
+    "run": "/reconciliation/run?id=1",
     "today": "/today?by=game",
     "risk": "/risk",
     "actions": "/actions",
@@ -65,12 +67,13 @@ PATHS = {
 
 
 @pytest.fixture(scope="module")
-def office(module_db: Database) -> Iterator[Office]:
+def office(module_db: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """A back office outside of the demo, and one person who may do everything."""
     with open_office(module_db) as office:
         office.add("anna", *Role, has_code=True)
         office.run(past(office))
         office.run(protected(office))
+        office.run(reconciled(office, tmp_path_factory.mktemp("reports")))
         yield office
 
 
