@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from app.ledger.games import NamedGame, add_name, named_games
+from app.ledger.games import NAMING_MAX, NamedGame, add_name, named_games
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 
 
 async def name_game(ledger: Ledger, game_id: int, product: str, source: str) -> str | None:
-    """Name a game's product from now on; return the product before, or None."""
+    """Name a game's product from half a minute on; return the product before, or None."""
 
     async def work(book: Book) -> str | None:
         before = {game.game_id: game.product for game in await named_games(book)}.get(game_id)
@@ -16,7 +16,7 @@ async def name_game(ledger: Ledger, game_id: int, product: str, source: str) -> 
             await add_name(book, game_id, product, source)
         return before
 
-    return await ledger.serializable(work)
+    return await ledger.serializable(work, deadline=NAMING_MAX)
 
 
 async def name_games_by_setting(ledger: Ledger, games: Mapping[int, str]) -> list[int]:
@@ -33,7 +33,7 @@ async def name_games_by_setting(ledger: Ledger, games: Mapping[int, str]) -> lis
             game_id for game_id, product in games.items() if known.get(game_id, product) != product
         ]
 
-    return await ledger.serializable(work)
+    return await ledger.serializable(work, deadline=NAMING_MAX)
 
 
 async def list_games(ledger: Ledger) -> list[NamedGame]:

@@ -1,6 +1,6 @@
 """Games' names as the ledger stores them: a list that is only added to."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.ledger.money.book import Book
@@ -11,8 +11,14 @@ SELECT DISTINCT ON (game_id) game_id, product, since FROM game_names ORDER BY ga
 
 _ADD: Final = """
 INSERT INTO game_names (game_id, since, product, source)
-VALUES ($1, coalesce($4::timestamptz, now()), $2, $3)
+VALUES ($1, coalesce($4::timestamptz, now()) + $5, $2, $3)
 """
+
+NAMED_AFTER: Final = timedelta(seconds=30)
+"""When a name begins. It is committed before that (`NAMING_MAX`), so that every movement from then
+on is decided with it: what a bet counted against can be told from the bet's moment for ever."""
+
+NAMING_MAX: Final = NAMED_AFTER / 2
 
 
 class NamedGame(NamedTuple):
@@ -29,5 +35,5 @@ async def named_games(book: Book) -> list[NamedGame]:
 
 
 async def add_name(book: Book, game_id: int, product: str, source: str) -> None:
-    """Name a game from now on."""
-    await book.connection.execute(_ADD, game_id, product, source, book.now_given())
+    """Name a game from NAMED_AFTER on; the transaction may take NAMING_MAX."""
+    await book.connection.execute(_ADD, game_id, product, source, book.now_given(), NAMED_AFTER)

@@ -15,48 +15,62 @@ from app.wallet.further_limits import Counter
 from app.wallet.limit_days import LimitDays
 from app.wallet.money import Currency
 
+_PRODUCT: Final = """
+    SELECT coalesce((
+        SELECT product FROM game_names g
+        WHERE g.game_id = p.game_id AND g.since <= p.counts_at ORDER BY since DESC LIMIT 1
+    ), '') AS product
+"""
+
+
+def counted(moved: str) -> str:
+    """What movements count towards which counter: common table expressions that end in `counted`.
+
+    `moved` is a query for accepted movements, whole rows.
+    """
+    return f"""
+        moved AS MATERIALIZED ({moved}
+        ), played AS MATERIALIZED (
+            SELECT m.player_id, m.ledger_time AS moved_at,
+                   CASE WHEN bet.position IS NULL THEN m.ledger_time ELSE bet.ledger_time END
+                       AS counts_at,
+                   CASE WHEN bet.position IS NULL THEN m.game_id ELSE bet.game_id END AS game_id,
+                   CASE WHEN e.part = 'bet' THEN m.amount WHEN e.part = 'abort' THEN -m.amount
+                        WHEN bet.position IS NOT NULL THEN m.amount ELSE 0 END AS stake,
+                   CASE WHEN e.part IN ('payment', 'abort') THEN -m.amount ELSE m.amount END AS loss
+            FROM moved m
+            JOIN event_types e ON e.event_type = m.event_type AND (e.part <> 'none' OR e.is_play)
+            -- What is given back, or stands again, counts where its bet was counted.
+            LEFT JOIN movements undone
+                ON undone.player_id = m.player_id AND e.part IN ('abort', 'cancel')
+               AND undone.position = nullif(split_part(m.reverses, '/', 1), '')::bigint
+            LEFT JOIN event_types u ON u.event_type = undone.event_type
+            LEFT JOIN movements bet
+                ON bet.player_id = m.player_id
+               AND bet.position = CASE u.part WHEN 'bet' THEN undone.position
+                                  WHEN 'abort' THEN split_part(undone.reverses, '/', 1)::bigint END
+        ), named AS MATERIALIZED (
+            SELECT p.*, n.product FROM played p CROSS JOIN LATERAL ({_PRODUCT}) n
+        ), counted AS (
+            SELECT player_id, 'stake:' || product AS counter, moved_at, counts_at, stake AS amount
+            FROM named
+            UNION ALL
+            SELECT player_id, 'loss:' || product, moved_at, counts_at, loss FROM named
+            UNION ALL
+            SELECT m.player_id, 'deposit', m.ledger_time, m.ledger_time, m.amount
+            FROM moved m
+            JOIN event_types e ON e.event_type = m.event_type AND e.counts_as = 'deposits'
+        )
+    """  # noqa: S608 - composed of constants
+
+
 _COUNTED: Final = f"""
-WITH moved AS (
-    SELECT m.position, m.event_type, m.game_id, m.ledger_time, m.amount, m.reverses
-    FROM movements m
+WITH {
+    counted('''
+    SELECT m.* FROM movements m
     WHERE m.player_id = $1 AND m.ledger_time >= $2 AND m.decision = 'ACCEPTED'
-), played AS (
-    SELECT CASE WHEN bet.position IS NULL THEN m.ledger_time ELSE bet.ledger_time END AS counts_at,
-           CASE WHEN bet.position IS NULL THEN m.game_id ELSE bet.game_id END AS game_id,
-           CASE WHEN e.part = 'bet' THEN m.amount WHEN e.part = 'abort' THEN -m.amount
-                WHEN bet.position IS NOT NULL THEN m.amount ELSE 0 END AS stake,
-           CASE WHEN e.part IN ('payment', 'abort') THEN -m.amount ELSE m.amount END AS loss
-    FROM moved m
-    JOIN event_types e ON e.event_type = m.event_type AND (e.part <> 'none' OR e.is_play)
-    -- What is given back, or stands again, counts where its bet was counted.
-    LEFT JOIN movements undone
-        ON undone.player_id = $1 AND e.part IN ('abort', 'cancel')
-       AND undone.position = nullif(split_part(m.reverses, '/', 1), '')::bigint
-    LEFT JOIN event_types u ON u.event_type = undone.event_type
-    LEFT JOIN movements bet
-        ON bet.player_id = $1
-       AND bet.position = CASE u.part WHEN 'bet' THEN undone.position
-                          WHEN 'abort' THEN split_part(undone.reverses, '/', 1)::bigint END
-), counted AS (
-    SELECT 'stake:' || named.product AS counter, p.counts_at, p.stake AS amount
-    FROM played p CROSS JOIN LATERAL (
-        SELECT coalesce((
-            SELECT product FROM game_names g
-            WHERE g.game_id = p.game_id AND g.since <= p.counts_at ORDER BY since DESC LIMIT 1
-        ), '') AS product
-    ) AS named
-    UNION ALL
-    SELECT 'loss:' || named.product, p.counts_at, p.loss
-    FROM played p CROSS JOIN LATERAL (
-        SELECT coalesce((
-            SELECT product FROM game_names g
-            WHERE g.game_id = p.game_id AND g.since <= p.counts_at ORDER BY since DESC LIMIT 1
-        ), '') AS product
-    ) AS named
-    UNION ALL
-    SELECT 'deposit', m.ledger_time, m.amount
-    FROM moved m JOIN event_types e ON e.event_type = m.event_type AND e.counts_as = 'deposits'
-)
+''')
+}
 SELECT counter, {day_of("counts_at")} AS day, round(sum(amount), 8)::text AS amount
 FROM counted WHERE counter = ANY ($3) GROUP BY 1, 2
 """  # noqa: S608 - composed of constants

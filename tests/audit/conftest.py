@@ -4,22 +4,27 @@ import asyncio
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest
 
+from app.cashier.account_changes import AccountChange, update_account
 from app.cashier.adjustments import Approved, Preview, Request, approve, propose
 from app.cashier.inbox import collect
 from app.cashier.move_funds import move_funds
 from app.cashier.operators import create_user
 from app.cashier.players import IssuedToken, issue_token, open_account, token_hash
+from app.ledger.accounts import ChangeNote
 from app.ledger.transaction import Ledger
 from app.wallet.adjustments import AdjustmentReason
 from app.wallet.events import Direction, EventType, Pocket
 from app.wallet.facts import Policy
 from app.wallet.holds import HoldKey
+from app.wallet.limit_terms import RaiseRules
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
 from app.wallet.operators import Operator, Role, Via
+from app.wallet.refusals import Refusal
 from tests.conftest import Database, clone
 
 PLAYERS = ("anna", "bert")
@@ -50,7 +55,14 @@ STORY = (
     (16, EventType.DEPOSIT, Direction.CREDIT, "900.00", None),
     (17, EventType.WITHDRAWAL_HOLD, Direction.DEBIT, "25.00", None),
     (18, EventType.WITHDRAWAL_SETTLE, Direction.DEBIT, "25.00", None),
+    (19, EventType.BET_PLACING, Direction.DEBIT, "6.00", "e5"),
+    (20, EventType.DEPOSIT, Direction.CREDIT, "9000.00", None),  # refused by a limit
 )
+LIMITED = 18
+"""The place in the story of the first movement after limits are set."""
+
+LIMITS: Final = {"deposit_day": "1500", "loss_week:casino": "700", "stake_month:sport": "800"}
+
 HOLD = 16
 """The place in the story of the hold, which the last movement settles."""
 
@@ -99,10 +111,19 @@ async def play(url: str) -> None:
         )
         await move_funds(ledger, [early], Policy())
         for number in range(len(STORY)):
+            if number == LIMITED:
+                await limit(ledger, user_id)
             await move_funds(ledger, [movement(user_id, token, number)], Policy())
         await adjust(ledger, user_id)
     await collect(ledger)
     await ledger.close()
+
+
+async def limit(ledger: Ledger, user_id: str) -> None:
+    note = ChangeNote("house", "account/update", "{}", os.urandom(16), datetime.now(UTC))
+    change = AccountChange(limits=LIMITS)
+    after = await update_account(ledger, user_id, change, raises=RaiseRules(), note=note)
+    assert not isinstance(after, Refusal)
 
 
 async def adjust(ledger: Ledger, user_id: str) -> None:

@@ -45,6 +45,8 @@ async def break_in(db: Database, *statements: str) -> None:
         "operator_actions",
         "holds",
         "adjustments",
+        "limit_counters",
+        "limit_hits",
     ):
         checks = await connection.fetch(
             "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::regclass",
@@ -129,6 +131,11 @@ BREACHES = {
     ),
     "hold_is_its_movement": "UPDATE holds SET amount = amount + 1 WHERE player_id = 1",
     "hold_is_closed_once": "UPDATE holds SET state = 'released' WHERE player_id = 1",
+    "limit_counter_is_its_movements": (
+        "UPDATE limit_counters SET week = 0 WHERE player_id = 1 AND counter = 'deposit'"
+    ),
+    "limit_hit_is_its_refusal": "UPDATE limit_hits SET used = 0, limit_amount = 9000"
+    " WHERE player_id = 1",
     "action_is_chained": "UPDATE operator_actions SET reason = 'another' WHERE action_id = 1",
     "actions_end_at_their_head": (
         "DELETE FROM operator_actions"
@@ -214,6 +221,36 @@ async def test_what_operators_did_cannot_be_changed_unnoticed(
     for since in (None, datetime.now(UTC) - timedelta(hours=1)):
         broken = {breach.invariant for breach in (await examine(played, since)).breaches}
         assert name in broken, since
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE limit_counters SET day = day - 1 WHERE counter = 'stake:'",
+        "UPDATE limit_counters SET month = month + 1 WHERE counter = 'loss:'",
+        "UPDATE limit_counters SET month = 1 WHERE counter = 'stake:sport'",
+        "UPDATE limit_counters SET counted_on = counted_on - 1",
+        "UPDATE limit_counters SET counted_on = counted_on + 1, day = 0",
+        "DELETE FROM limit_counters WHERE counter = 'deposit'",
+        "DELETE FROM limit_counters WHERE counter = 'loss:casino'",
+    ],
+)
+async def test_a_counter_of_a_limit_cannot_be_changed_unnoticed(
+    played: Database, statement: str
+) -> None:
+    await break_in(played, statement)
+    broken = {breach.invariant for breach in (await examine(played)).breaches}
+    assert broken == {"limit_counter_is_its_movements"}
+
+
+async def test_a_counter_that_no_limit_needs_any_more_is_not_looked_at(played: Database) -> None:
+    await break_in(
+        played,
+        "UPDATE wallets SET limits = NULL",
+        "DELETE FROM account_changes WHERE outcome LIKE '{\"status\"%'",
+        "UPDATE limit_counters SET day = 1",
+    )
+    assert (await examine(played)).is_clean
 
 
 NOT_OF_WHAT_IS_RECENT = {"trial_balance", "key_has_its_movement"}

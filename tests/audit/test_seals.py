@@ -129,6 +129,10 @@ RICHER = (
     WHERE player_id = 1
     """,
     "UPDATE wallets SET real = real + 1000 WHERE player_id = 1",
+    """
+    UPDATE limit_counters SET day = day + 1000, week = week + 1000, month = month + 1000
+    WHERE player_id = 1 AND counter = 'deposit'
+    """,
     RECHAIN,
 )
 RESEAL_HEADS = """
@@ -247,7 +251,7 @@ async def test_a_sealed_ledger_that_nobody_touched_is_clean(sealed: Sealed) -> N
     assert second.seal.chains == len(PLAYERS)
     assert first.seal.kept["sessions"] == len(PLAYERS)
     rows = {part.name: part.rows for part in first.seal.lists}
-    assert rows["account_changes"] == 3
+    assert rows["account_changes"] == 3 + len(PLAYERS)
     assert rows["refusals"] == 2
 
 

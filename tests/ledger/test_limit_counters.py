@@ -9,6 +9,8 @@ from app.cashier.account_changes import AccountChange, update_account
 from app.cashier.audit import audit
 from app.cashier.games import name_game
 from app.ledger.accounts import ChangeNote
+from app.ledger.games import NAMED_AFTER, add_name
+from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy
 from app.wallet.limit_days import EarlierZone, LimitDays
@@ -57,9 +59,14 @@ async def counters(till: Till, user_id: str) -> dict[str, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("renamed", [False, True], ids=["as named", "named anew"])
-async def test_begun_late_and_counted_all_along_are_the_same(till: Till, *, renamed: bool) -> None:
+async def test_begun_late_and_counted_all_along_are_the_same(
+    db: Database, *, renamed: bool
+) -> None:
+    now = datetime.now(UTC)
+    till = Till(Ledger(db.service_url, clock=lambda: now), db.superuser_url)
     await name_game(till.ledger, 1, "casino", "test")
     await name_game(till.ledger, 2, "sport", "test")
+    now += NAMED_AFTER
     for user_id in ("early", "late"):
         await till.player(user_id)
     await limit(till, "early")
@@ -69,6 +76,7 @@ async def test_begun_late_and_counted_all_along_are_the_same(till: Till, *, rena
         if renamed and number == len(STORY) // 2:
             await name_game(till.ledger, 2, "casino", "test")
             await name_game(till.ledger, 7, "sport", "test")
+            now += NAMED_AFTER
         for user_id in ("early", "late"):
             movement = till.movement(user_id, kind, way, amount, event_id=event_id)
             receipt = await till.one(movement._replace(game_id=game_id))
@@ -76,6 +84,24 @@ async def test_begun_late_and_counted_all_along_are_the_same(till: Till, *, rena
     await limit(till, "late")
     assert await counters(till, "late") == await counters(till, "early")
     assert (await counters(till, "early"))["deposit"] == (500, 500, 500)
+    await till.ledger.close()
+    assert (await audit(db.service_url)).breaches == []
+
+
+async def test_a_bet_that_is_decided_while_its_game_is_named_counts_and_returns_as_before(
+    till: Till,
+) -> None:
+    await till.player("anna", "100")
+    await limit(till, "anna")
+
+    async def work(book: Book) -> None:
+        await add_name(book, 1, "casino", "test")
+        await till.one(till.bet())
+
+    await till.ledger.serializable(work)
+    await till.one(till.movement("anna", "BetPlacingAbort", "credit", "10"))
+    for counter, sums in (await counters(till, "anna")).items():
+        assert sums == ((100,) * 3 if counter == "deposit" else (0,) * 3), counter
 
 
 async def test_a_limit_that_is_set_again_begins_anew(till: Till) -> None:
@@ -105,6 +131,7 @@ async def test_a_counter_that_begins_after_a_change_of_zone_is_the_same_as_one_b
     now = datetime(2026, 3, 30, 4, tzinfo=UTC)
     ledger = Ledger(db.service_url, clock=lambda: now)
     till = Till(ledger, db.superuser_url, policy=Policy(limit_days=zoned(before)))
+    await till.rows("UPDATE decision_settings SET limit_zone = $1", before)
     names = [await till.player(f"{when}-{what}") for when in ("early", "late") for what in "ab"]
     for name in names[:2]:
         await limit(till, name)
@@ -131,7 +158,7 @@ async def test_a_counter_that_begins_after_a_change_of_zone_is_the_same_as_one_b
             assert await counters(till, late) == await counters(till, early), hours
             assert await days_of(till, late) == await days_of(till, early), hours
     await ledger.close()
-    assert (await audit(db.service_url)).is_clean
+    assert (await audit(db.service_url)).breaches == []
 
 
 def zoned(name: str) -> LimitDays:

@@ -34,15 +34,15 @@ Product = Annotated[str, typer.Option(help="Such as casino.", callback=_checked_
 
 @games.command("set")
 def set_game(game_id: GameId, product: Product) -> None:
-    """Name a game's product, from now on."""
+    """Name a game's product, from half a minute on: every server has read it by then."""
     before = ask(lambda ledger: name_game(ledger, game_id, product, who()), changes=True)
     with outcome_stands():
         if before == product:
             say(f"Game {game_id} is {product} already.")
         elif before is None:
-            say(f"Game {game_id} is {product} from now on; it had no name before.")
+            say(f"Game {game_id} is {product} in half a minute; it had no name before.")
         else:
-            say(f"Game {game_id} was {before} and is {product} from now on.")
+            say(f"Game {game_id} was {before} and is {product} in half a minute.")
 
 
 @games.command("show")
