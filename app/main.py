@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -95,10 +94,8 @@ def build_app(
     `clock` (UTC) replaces the database's clock and ours, and `require_durability=False` serves from
     a database that may lose what it committed: both are for tests.
     """
-    configure_logs()
-    if settings.demo:
-        # Each movement's line would push the banner off a newcomer's screen.
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    # In the demo each movement's line would push the banner off a newcomer's screen.
+    configure_logs(only_warnings=settings.demo)
     key_scope = KeyScope(settings.key_scope)
     policy = PolicyInForce(
         Policy(
@@ -218,9 +215,7 @@ def build_serving_app(settings: Settings, database_url: str) -> Served:
 
 def build_backoffice(settings: Settings, database_url: str, ops_url: str) -> Served:
     """Compose the back office: pages that act through the cashier and read the views."""
-    configure_logs()
-    if settings.demo:
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    configure_logs(only_warnings=settings.demo)
     proxies = settings.proxy_networks
 
     def source_of(request: Request) -> str:

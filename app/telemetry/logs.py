@@ -49,7 +49,7 @@ def write_line(line: Line) -> None:
     structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, **facts)
 
 
-def configure_logs(stream: TextIO | None = None) -> None:
+def configure_logs(stream: TextIO | None = None, *, only_warnings: bool = False) -> None:
     """Set up logging for this process; later calls change nothing."""
     if structlog.is_configured():
         return
@@ -59,7 +59,9 @@ def configure_logs(stream: TextIO | None = None) -> None:
     _Output.sink, _Output.processors = sink, _processors(is_terminal=stream.isatty())
     structlog.configure(
         processors=_Output.processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.WARNING if only_warnings else logging.INFO
+        ),
         logger_factory=lambda *_: sink,
         cache_logger_on_first_use=True,
     )

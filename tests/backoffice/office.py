@@ -18,6 +18,7 @@ from app.ledger.transaction import Ledger
 from app.main import build_backoffice
 from app.server.port import Port
 from app.settings import Settings
+from app.telemetry.logs import configure_logs
 from app.wallet.operators import Operator, Role, Via
 from tests.cashier.till import Till, connect
 from tests.conftest import Database
@@ -42,6 +43,8 @@ class Office:
         self._entered: dict[str, Browser] = {}
 
     def open(self) -> None:
+        # Before the back office, which in a demo would let this process log warnings only.
+        configure_logs()
         self._thread.start()
         self.ledger = Ledger(self.database.service_url, pool_size=2)
         self.till = Till(self.ledger, self.database.superuser_url)
