@@ -21,7 +21,10 @@ LIMITS = (
     *("stake_bet", "stake_day", "stake_week", "stake_month"),
     *("loss_day", "loss_week", "loss_month"),
     *("deposit_day", "deposit_week", "deposit_month"),
+    *("stake_bet:casino", "stake_day:casino", "loss_day:casino", "stake_month:live"),
+    "loss_week:live",
 )
+"""Nobody has named a game here, so that each counts against the limits of every product."""
 COOLING = timedelta(hours=24)
 """so long a raised limit waits, before it may be confirmed"""
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -216,16 +219,19 @@ class Player:
 
     def exceeds(self, amount: int, now: datetime, *, is_stake: bool) -> bool:
         """Say whether playing for this amount breaks one of the player's limits."""
-        limits = self.limits
         if amount == 0:
             return False
-        if is_stake and "stake_bet" in limits and amount > limits["stake_bet"]:
-            return True
+        used = {"stake_bet": 0}
         for name, (begin, end) in windows(self.day(now)).items():
-            stake, loss = limits.get(f"stake_{name}"), limits.get(f"loss_{name}")
-            if is_stake and stake is not None and self.staked(begin, end) + amount > stake:
-                return True
-            if loss is not None and self.lost(begin, end) + amount > loss:
+            used[f"stake_{name}"] = self.staked(begin, end)
+            used[f"loss_{name}"] = self.lost(begin, end)
+        for name, limit in self.limits.items():
+            kind, _, product = name.partition(":")
+            if kind not in used or (kind.startswith("stake") and not is_stake):
+                continue
+            # What was won in a game without a name lowers no product's loss.
+            so_far = max(0, used[kind]) if product else used[kind]
+            if so_far + amount > limit:
                 return True
         return False
 

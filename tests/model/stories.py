@@ -19,6 +19,7 @@ LIMITS: tuple[dict[str, str], ...] = (
     *({}, {}, {}, {"stake_day": "0.16"}, {"stake_week": "0.20"}, {"stake_month": "0.30"}),
     *({"loss_day": "0.10"}, {"loss_week": "0.15"}, {"loss_month": "0.20"}, {"stake_bet": "0.05"}),
     *({"deposit_day": "0.30"}, {"deposit_week": "0.40"}),
+    *({"stake_day:casino": "0.16"}, {"loss_week:live": "0.15"}, {"stake_bet:live": "0.05"}),
 )
 PAUSES = (
     *("deposit", "grant", "withdraw", "revoke", "wait", "again", "tip", "history", "gift"),

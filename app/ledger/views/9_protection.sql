@@ -356,7 +356,7 @@ COMMENT ON COLUMN ops.hourly_play.lost IS 'wagered less paid; negative: they won
 COMMENT ON COLUMN ops.hourly_play.player_id IS 'Our own number for the player';
 
 -- One pass over a player's play and revocations, in order. A session begins with a debit of play
--- after a silence, or after all tokens were revoked; what is paid within the silence belongs to it.
+-- after a silence, or after a revocation of tokens; what is paid within the silence belongs to it.
 CREATE VIEW ops.sessions AS
 SELECT s.user_id,
        s.number,
