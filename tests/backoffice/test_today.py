@@ -37,7 +37,7 @@ async def test_what_is_kept_and_what_is_asked_again_is_the_whole() -> None:
     for step in range(200):
         now = NOON + timedelta(seconds=37 * step)
         # One of them is seen only now, though its moment has passed.
-        log.numbers += [(now, 2 * step), (now - SETTLED + timedelta(seconds=90), 2 * step + 1)]
+        log.numbers += [(now, 2 * step), (now - SETTLED + timedelta(seconds=10), 2 * step + 1)]
         whole = [number for moment, number in log.numbers if moment < now]
         assert sorted(await log.whole(midnight, now, now)) == sorted(whole)
     assert all(until - since < SETTLED + timedelta(minutes=2) for since, until in log.asked[13:])

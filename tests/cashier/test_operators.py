@@ -325,6 +325,32 @@ async def test_nobody_changes_their_own_roles(office: Office) -> None:
     assert await disable_user(office.ledger, anna, "anna") is UserRefusal.OWN
 
 
+async def test_who_signed_in_without_that_role_changes_nobody(office: Office) -> None:
+    await office.add("anna", Role.SUPPORT, Role.APPROVER, Role.AUDITOR)
+    await office.add("bert", Role.SUPPORT)
+    anna = (await office.entered("anna")).operator
+    before = await office.actions()
+    for change in (
+        create_user(office.ledger, anna, "carl", [Role.ADMIN]),
+        change_roles(office.ledger, anna, "bert", [Role.ADMIN]),
+        disable_user(office.ledger, anna, "bert"),
+        reset_user(office.ledger, anna, "bert"),
+    ):
+        assert await change is UserRefusal.NOT_ALLOWED
+    assert await office.actions() == before
+    assert [user.name for user in await users(office.ledger)] == ["anna", "bert"]
+
+
+async def test_a_person_of_the_demo_is_reset_without_a_code(office: Office) -> None:
+    await office.add("anna", Role.SUPPORT)
+    made = await reset_user(office.ledger, CONSOLE, "anna", has_code=False, reason="forgot it")
+    assert isinstance(made, NewSecrets)
+    assert made.totp_key is None
+    entered = await office.enter("anna", password=made.password, code="", takes_code=False)
+    assert isinstance(entered, SignedIn)
+    assert entered.password_is_temporary
+
+
 async def test_a_name_is_given_once_and_an_unknown_one_has_nothing_to_change(
     office: Office,
 ) -> None:
