@@ -185,3 +185,12 @@ def test_operations_read_what_was_found(books: Books) -> None:
         books.played.db.name,
     )
     assert found == "24"
+
+
+def test_a_run_asks_for_so_many_repairs_and_says_that_there_are_more(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.console.commands.reconcile.PROPOSED_MAX", 2)
+    done = books.run(books.report(24), "--propose", "--json")
+    assert len(done.document["proposals"]) == 2
+    assert done.err.startswith("The first 2 of ")
