@@ -21,6 +21,7 @@ from typing_extensions import override
 from app.simulator.signature import sign
 from tests.console.conftest import Console, Done
 from tests.console.console import ENVIRONMENT, Serving, wallet
+from tests.data_folders import copy_migrated
 
 OPERATOR = {"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}
 SHORT = ("--players", "6", "--events", "150", "--concurrency", "6")
@@ -74,6 +75,7 @@ def test_each_line_of_the_banner_works_when_it_is_pasted(demo: Serving, number: 
 
 
 def test_the_demo_serves_nobody_elses_players(tmp_path: Path) -> None:
+    copy_migrated(tmp_path / ".wallet")
     arguments = ("--agent", "house", "--currency", "USD", "--nickname", "Alice")
     assert wallet(tmp_path, "player", "open", "alice", *arguments, **OPERATOR).returncode == 0
     with Serving(tmp_path, ("--demo",)) as refused:
@@ -121,6 +123,7 @@ def test_without_a_server_nothing_is_written(
 
 
 def test_a_server_on_another_database_is_told_from_ours(demo: Serving, tmp_path: Path) -> None:
+    copy_migrated(tmp_path / ".wallet")
     done = wallet(tmp_path, "simulate", *SHORT, WALLET_PORT=str(demo.port))
     assert done.returncode == 1
     assert "it works on another database" in done.stderr
