@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,21 +24,6 @@ from tests.data_folders import copy_migrated
 
 OPERATOR = {"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}
 SHORT = ("--players", "6", "--events", "150", "--concurrency", "6")
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with Serving(tmp_path_factory.mktemp("demo"), ("--demo",)) as serving:
-        assert "listens on" in serving.said(), serving.said()
-        yield serving
-
-
-@pytest.fixture
-def beside(demo: Serving, in_process: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
-    """Commands in the demo's folder, with its settings."""
-    monkeypatch.chdir(demo.folder)
-    monkeypatch.setenv("WALLET_PORT", str(demo.port))
-    return in_process
 
 
 def proposals(demo: Serving) -> list[str]:
