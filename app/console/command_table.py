@@ -239,6 +239,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
         ),
     ),
     "What happened": (
+        Row(
+            "show",
+            "show:show_command",
+            "Show what has this id: a player, a movement, an event, or a request (its Request-Id).",
+        ),
         Row("movement", "movements:movements", "What became of a movement."),
         Row(
             "movement show",

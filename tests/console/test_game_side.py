@@ -240,3 +240,30 @@ def test_the_banner_is_printed_again_with_tokens_that_live(
     assert "`make run`" in beside("demo").complaint
     monkeypatch.setenv("WALLET_CALLBACK_KEYS", "a-key-of-the-operator")
     assert "an operator's" in beside("demo").complaint
+
+
+# --- any id --------------------------------------------------------------------------------------
+
+
+def test_whatever_has_an_id_is_found_by_it(beside: Console) -> None:
+    opened(beside, "shown")
+    bet = beside("bet", "shown", "10.00", "--event", "shown-event", "--id", "shown-bet")
+    asked = re.search(r"^Request-Id: ([0-9a-f]{32})$", bet.out, re.MULTILINE)
+    assert asked is not None
+    assert beside("show", "shown", "--json").document["player"]["balance"] == "90.00"
+    assert (
+        beside("show", "shown-event", "--json").document["rounds"][0]["event_id"] == "shown-event"
+    )
+    for found_id in ("shown-bet", asked[1]):
+        (found,) = beside("show", found_id, "--json").document["transactions"]
+        assert found["transaction_id"] == "shown-bet"
+        assert len(found["movements"]) == 1
+    refused = beside("win", "shown", "1.00", "--event", "no-such-event", "--id", "shown-win")
+    assert refused.code == 1
+    named = re.search(r"^Request-Id: ([0-9a-f]{32})$", refused.out, re.MULTILINE)
+    assert named is not None
+    (found,) = beside("show", named[1], "--json").document["transactions"]
+    assert (found["transaction_id"], len(found["refusals"])) == ("shown-win", 1)
+    for found_id in ("shown", "shown-event", "shown-bet", asked[1], named[1]):
+        assert "shown" in beside("show", found_id).out
+    assert "Nothing here has the id 0000" in beside("show", "0" * 32).complaint

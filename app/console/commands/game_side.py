@@ -42,7 +42,10 @@ Method = Annotated[
 Words = Annotated[
     list[str] | None, typer.Argument(metavar="KEY=VALUE", help="The fields, as they are sent.")
 ]
-Given = Annotated[str, typer.Argument(metavar="SIGNATURE", help="64 hexadecimal digits.")]
+Given = Annotated[
+    str,
+    typer.Argument(metavar="SIGNATURE", help="64 hexadecimal digits.", callback=checked_text),
+]
 AsCurl = Annotated[bool, typer.Option("--curl", help="Print the curl command; send nothing.")]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Print the very string that is hashed; send nothing.")
