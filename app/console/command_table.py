@@ -74,7 +74,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "Count limits in another time zone's days from now on.",
         ),
         Row("game", "games:games", "Which product a game belongs to: sport, casino, live …"),
-        Row("game set", "games:games", "Name a game's product, from now on."),
+        Row(
+            "game set",
+            "games:games",
+            "Name a game's product, from half a minute on: every server has read it by then.",
+        ),
         Row("game show", "games:games", "Show every game that has a name."),
     ),
     "Who acts": (
