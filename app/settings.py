@@ -52,7 +52,7 @@ DATABASE_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 DEMO_CALLBACK_KEY = "demo-callback-key-known-to-everybody"
 DEMO_AGENT_ID = "demo"
 DEMO_AGENT_KEY = base64.urlsafe_b64encode(b"a demo key that everybody knows!").decode().rstrip("=")
-_DEMO_CHOICES = {"currencies": {"BTC": 8}}
+_DEMO_CURRENCIES = {"BTC": 8}
 
 
 def agent_fault(name: str) -> str | None:
@@ -283,6 +283,9 @@ class Settings(DatabaseSettings):
     pool_size: Annotated[int, Field(ge=3, le=100)] = 8
     """How many database connections one process opens, two for each lane included."""
 
+    sandbox: Literal["on", "off"] = "off"
+    """Whether the money is not real; on: every answer says so, and simulations are let in."""
+
     expect_sync: Literal["on", "off"] = "off"
     """Whether a synchronous standby is expected; on: the service says so wherever there is none."""
 
@@ -390,7 +393,8 @@ def _demo_settings() -> Settings:
     settings = Settings(
         callback_keys=(SecretStr(DEMO_CALLBACK_KEY),), agents={DEMO_AGENT_ID: agent}
     )
-    return settings if settings.currencies else settings.model_copy(update=_DEMO_CHOICES)
+    currencies = settings.currencies or _DEMO_CURRENCIES
+    return settings.model_copy(update={"currencies": currencies, "sandbox": "on"})
 
 
 def _demo_agent_keys(settings: Settings) -> bool:

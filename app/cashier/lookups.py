@@ -22,6 +22,7 @@ from app.ledger.lookups import (
     links_of,
     refusals_of_transaction,
     rounds_of_event,
+    transactions_of_delivery,
 )
 from app.ledger.money.book import Book
 from app.ledger.people import user_ids_of_email
@@ -196,6 +197,16 @@ async def look_up_transaction(ledger: Ledger, transaction_id: str) -> Transactio
 
     async def work(book: Book) -> TransactionDetails:
         return await transaction_details(book, transaction_id)
+
+    return await ledger.read_only(work)
+
+
+async def look_up_delivery(ledger: Ledger, delivery: bytes) -> dict[str, TransactionDetails]:
+    """Return all under each transaction id that a request (its Request-Id) decided or asked."""
+
+    async def work(book: Book) -> dict[str, TransactionDetails]:
+        found = await transactions_of_delivery(book, delivery)
+        return {each: await transaction_details(book, each) for each in found}
 
     return await ledger.read_only(work)
 

@@ -33,6 +33,8 @@ DEMO_PASSWORD = "demo-demo-demo"  # noqa: S105 - known to everybody
 
 GAME_ID = "1037566"
 STAKE = "25.50"
+WIN_STAKES = 2
+"""How many stakes the demo's win pays."""
 
 
 class DemoAccount(NamedTuple):
@@ -45,7 +47,8 @@ class DemoAccount(NamedTuple):
 def demo_banner(
     players: list[DemoAccount], database: Database, address: str, numbers: str, backoffice: str
 ) -> str:
-    """Return the addresses, and a signed request that can be pasted."""
+    """Return the addresses, and signed requests that can be pasted: a bet, and its win."""
+    bet, win = demo_curls(players[0], address)
     lines = [
         "",
         f"The wallet listens on {address} with a demo operator; its keys are known to everybody.",
@@ -54,7 +57,10 @@ def demo_banner(
         *(_player_line(account) for account in players),
         "",
         "A signed bet, ready to paste; pasted again it is a repeat, and answered 409:",
-        demo_curl(players[0], address),
+        bet,
+        "",
+        "Its win, once the bet is placed:",
+        win,
         "",
         f"Callback key: {DEMO_CALLBACK_KEY}",
         f"Agent {DEMO_AGENT_ID}, key: {DEMO_AGENT_KEY}",
@@ -94,22 +100,33 @@ def demo_commands(address: str) -> list[str]:
     return [f"{said}{shlex.quote(str(name))} {command}" for command in TRY_NEXT]
 
 
-def demo_curl(account: DemoAccount, address: str) -> str:
-    """Return a curl command line that places a bet, signed with the demo's key."""
+def demo_curls(account: DemoAccount, address: str) -> tuple[str, str]:
+    """Return two curl command lines, signed with the demo's key: a bet, and twice its stake won."""
     currency, pockets = account.player.currency, account.player.pockets
     # A player without money can still place a bet of 0.
     stake = min(currency.minor(STAKE) or 0, max(pockets.balance, 0))
-    fields = {
-        "token": account.token,
-        "userId": account.player.user_id,
-        "gameId": GAME_ID,
-        "extraData": "{}",
-        "eventId": f"demo-event-{secrets.token_hex(4)}",
-        "direction": Direction.DEBIT.value,
-        "transactionId": f"demo-{secrets.token_hex(8)}",
-        "eventType": EventType.BET_PLACING.value,
-        "amount": currency.text(stake),
-    }
+    event_id = f"demo-event-{secrets.token_hex(4)}"
+
+    def fields(event_type: EventType, direction: Direction, amount: int) -> dict[str, str]:
+        return {
+            "token": account.token,
+            "userId": account.player.user_id,
+            "gameId": GAME_ID,
+            "extraData": "{}",
+            "eventId": event_id,
+            "direction": direction.value,
+            "transactionId": f"demo-{secrets.token_hex(8)}",
+            "eventType": event_type.value,
+            "amount": currency.text(amount),
+        }
+
+    return (
+        _curl(address, fields(EventType.BET_PLACING, Direction.DEBIT, stake)),
+        _curl(address, fields(EventType.WIN, Direction.CREDIT, WIN_STAKES * stake)),
+    )
+
+
+def _curl(address: str, fields: dict[str, str]) -> str:
     words = [
         ["curl", "-sS", f"{address}/moveFunds"],
         ["-H", f"Hash-Authorization: {sign(fields.items(), DEMO_CALLBACK_KEY)}"],

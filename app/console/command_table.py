@@ -20,6 +20,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "Serve the back office: the pages of support, risk, finance and compliance.",
         ),
         Row(
+            "demo",
+            "demo:demo_command",
+            "Print what `make run` printed again: players with fresh tokens, and a bet to paste.",
+        ),
+        Row(
             "migrate",
             "migrate:migrate_command",
             "Bring the database's schema to the newest revision, as the role that owns it.",
@@ -69,7 +74,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "Count limits in another time zone's days from now on.",
         ),
         Row("game", "games:games", "Which product a game belongs to: sport, casino, live …"),
-        Row("game set", "games:games", "Name a game's product, from now on."),
+        Row(
+            "game set",
+            "games:games",
+            "Name a game's product, from half a minute on: every server has read it by then.",
+        ),
         Row("game show", "games:games", "Show every game that has a name."),
     ),
     "Who acts": (
@@ -234,6 +243,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
         ),
     ),
     "What happened": (
+        Row(
+            "show",
+            "show:show_command",
+            "Show what has this id: a player, a movement, an event, or a request (its Request-Id).",
+        ),
         Row("movement", "movements:movements", "What became of a movement."),
         Row(
             "movement show",
@@ -309,6 +323,36 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "Make a new key of 256 bits for an agent, and say how to put it into WALLET_AGENTS.",
         ),
         Row(
+            "call",
+            "game_side:call_command",
+            "Call a method of the callback API as the game side does; exit code 0 if all is well.",
+        ),
+        Row(
+            "bet",
+            "game_side:bet_command",
+            "Place a bet as the game side does, with a token that it asks for; on a sandbox only.",
+        ),
+        Row(
+            "win",
+            "game_side:win_command",
+            "Pay the win of a bet as the game side does; on a sandbox only.",
+        ),
+        Row(
+            "cancel",
+            "game_side:cancel_command",
+            "Give a bet back as the game side does (BetPlacingAbort); on a sandbox only.",
+        ),
+        Row(
+            "sign",
+            "game_side:sign_command",
+            "Print the signature of these fields: what the header Hash-Authorization must hold.",
+        ),
+        Row(
+            "verify-signature",
+            "game_side:verify_command",
+            "Check a signature of these fields; exit code 1, and what made it wrong, if it is.",
+        ),
+        Row(
             "transfer",
             "transfer:transfer",
             "Call the transfer API as an agent does; exit code 0 only for an answer of code 0.",
@@ -316,7 +360,7 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
         Row(
             "simulate",
             "simulate:simulate_command",
-            "Play the aggregator against the running server; exit code 1 if any cent differs.",
+            "Play the aggregator against a running sandbox; exit code 1 if any cent differs.",
         ),
     ),
 }

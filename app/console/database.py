@@ -13,6 +13,7 @@ from app.ledger.revisions import head_revision, is_behind, schema_state
 from app.ledger.sqlstates import is_away, sqlstate
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS, OWNER, SERVICE
+from app.postgres.embedded import Say, say_nothing
 from app.settings import DatabaseSettings
 
 T = TypeVar("T")
@@ -38,10 +39,13 @@ class Database:
 
 
 @contextmanager
-def open_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[Database]:
+def open_database(
+    settings: DatabaseSettings, *, own: bool = False, tell: Say = say_nothing
+) -> Iterator[Database]:
     """Lead to the named database, or run the embedded one for as long as the block lasts.
 
     `wallet serve` sets `own`: the embedded server must not stop with another process's command.
+    `tell` is called with each step that takes a while.
     """
     if settings.database_url is not None:
         service_url = settings.database_url.get_secret_value()
@@ -54,6 +58,7 @@ def open_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[
             ops_url=ops.get_secret_value() if ops else None,
         )
         return
+    tell(f"Starting PostgreSQL in {settings.data_dir} …")
     server = EmbeddedPostgres.start_or_join(settings.data_dir, own=own, say=complain)
     try:
         service_url = server.url_for(SERVICE)
@@ -63,14 +68,17 @@ def open_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[
 
 
 @contextmanager
-def ready_database(settings: DatabaseSettings, *, own: bool = False) -> Iterator[Database]:
+def ready_database(
+    settings: DatabaseSettings, *, own: bool = False, tell: Say = say_nothing
+) -> Iterator[Database]:
     """Open a database whose schema is the newest: ours is brought there, a named one is not."""
-    with open_database(settings, own=own) as database:
+    with open_database(settings, own=own, tell=tell) as database:
         state = reach(schema_state(database.service_url))
         is_old = is_behind(state.revision)
         if is_old and database.embedded is None:
             raise SchemaBehindError(_behind(state.revision))
         if is_old or (database.embedded is not None and not state.is_finished):
+            tell("Bringing it to the newest schema …")
             _upgrade(database)
         yield database
 

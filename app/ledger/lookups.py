@@ -7,6 +7,7 @@
 5. `entries_of_event`        their movements
 6. `last_entries`            a player's last movements
 7. `agent_beside`            an agent with players here that is not one of those named
+8. `transactions_of_delivery` the transaction ids that one request decided, or was refused for
 
 A transaction id is found by key: the few sources are read from the index one by one. An event is
 found by key if its player is named, else by a scan of the rounds.
@@ -19,7 +20,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.ledger.money.book import Book
 from app.ledger.money.facts import tally_of
-from app.ledger.money.rows import early_abort_of, entry_of, limit_hit_of, minor
+from app.ledger.money.rows import (
+    delivery_uuid,
+    early_abort_of,
+    entry_of,
+    limit_hit_of,
+    minor,
+)
 from app.ledger.money.statements import ENTRY_COLUMNS
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
@@ -135,6 +142,15 @@ _ROUNDS_OF_ALL: Final = f"{_ROUNDS} ORDER BY r.opened_at, r.player_id, r.is_stre
 _AGENT_BESIDE: Final = "SELECT agent FROM players WHERE agent <> ALL($1::text[]) LIMIT 1"
 
 
+_OF_DELIVERY: Final = """
+SELECT DISTINCT transaction_id FROM (
+    SELECT transaction_id FROM movements WHERE delivery = $1
+    UNION ALL
+    SELECT transaction_id FROM refusals WHERE delivery = $1
+) found WHERE transaction_id IS NOT NULL ORDER BY transaction_id
+"""
+
+
 async def entries_of_transaction(book: Book, transaction_id: str) -> list[OwnedEntry]:
     """Return the movements under a transaction id, oldest first."""
     rows = await book.connection.fetch(_OF_TRANSACTION, transaction_id)
@@ -186,6 +202,12 @@ async def entries_of_event(book: Book, player_id: int, event_id: str) -> list[Ow
 async def last_entries(book: Book, player_id: int, count: int) -> list[OwnedEntry]:
     """Return a player's last movements, the latest first."""
     return [owned_entry(row) for row in await book.connection.fetch(_LAST, player_id, count)]
+
+
+async def transactions_of_delivery(book: Book, delivery: bytes) -> list[str]:
+    """Return the transaction ids that a request decided, or was refused for; none: unknown."""
+    rows = await book.connection.fetch(_OF_DELIVERY, delivery_uuid(delivery))
+    return [row["transaction_id"] for row in rows]
 
 
 async def agent_beside(book: Book, agents: Collection[str]) -> str | None:

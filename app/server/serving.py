@@ -133,6 +133,8 @@ def run_server(
         lifespan="on",
         workers=settings.workers,
         backlog=BACKLOG,
+        # Also the answers of the fast path, and those to what is no request at all.
+        headers=[("Wallet-Sandbox", "on")] if settings.sandbox == "on" else [],
         timeout_graceful_shutdown=int(settings.deadline_seconds) + GOODBYE_SECONDS,
     )
     if settings.workers > 1:

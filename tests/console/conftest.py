@@ -1,7 +1,7 @@
 """The console run in this process, which is faster than a process for each command."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -11,6 +11,7 @@ from app.__main__ import contracts
 from app.console.cli import run_console
 from app.console.composition import Composition
 from tests.conftest import Database
+from tests.console.console import Serving
 
 
 def nobody_serves() -> NoReturn:
@@ -67,4 +68,20 @@ def console(in_process: Console, module_db: Database, monkeypatch: pytest.Monkey
     monkeypatch.setenv("WALLET_DATABASE_URL", module_db.service_url)
     monkeypatch.setenv("WALLET_OWNER_DATABASE_URL", module_db.owner_url)
     monkeypatch.setenv("WALLET_CURRENCIES", "BTC:8")
+    return in_process
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A running demo, shared by the files that play with it; each test has players of its own."""
+    with Serving(tmp_path_factory.mktemp("demo"), ("--demo",)) as serving:
+        assert "listens on" in serving.said(), serving.said()
+        yield serving
+
+
+@pytest.fixture
+def beside(demo: Serving, in_process: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
+    """Commands in the demo's folder, with its settings."""
+    monkeypatch.chdir(demo.folder)
+    monkeypatch.setenv("WALLET_PORT", str(demo.port))
     return in_process

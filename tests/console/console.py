@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests.data_folders import copy_migrated
+
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "HOME": "/nonexistent",
@@ -48,8 +50,13 @@ class Serving:
     arguments: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    is_fresh: bool = False
+    """Whether it makes its own cluster, where it is given no database; else it finds one."""
 
     def __enter__(self) -> Self:
+        data = self.folder / ".wallet"
+        if not self.is_fresh and "WALLET_DATABASE_URL" not in self.settings and not data.exists():
+            copy_migrated(data)
         self.output = self.folder / "output"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(

@@ -9,6 +9,7 @@ from app.ledger.revisions import head_revision
 from app.postgres import EmbeddedPostgres
 from tests.conftest import Database
 from tests.console.console import wallet
+from tests.data_folders import copy_made, copy_migrated
 
 
 def is_one_sentence(done: subprocess.CompletedProcess[str]) -> bool:
@@ -60,8 +61,8 @@ def test_migrate_brings_the_embedded_database_to_the_newest(tmp_path: Path) -> N
 
 
 def test_a_command_joins_the_server_that_runs_on_the_same_data(tmp_path: Path) -> None:
+    copy_migrated(tmp_path / ".wallet")
     with EmbeddedPostgres.start_or_join(tmp_path / ".wallet", fsync=False) as server:
-        assert wallet(tmp_path, "migrate").returncode == 0
         again = wallet(tmp_path, "migrate")
         assert again.stdout.startswith("The schema already was the newest")
         assert not server.joined
@@ -111,6 +112,7 @@ def test_a_database_that_is_away_is_told_in_a_sentence_without_its_password(
 
 @pytest.mark.parametrize("url", ["wrong_password", "no_such_database"])
 def test_a_database_that_lets_nobody_in_is_told_in_a_sentence(tmp_path: Path, url: str) -> None:
+    copy_made(tmp_path / "data")
     with EmbeddedPostgres.start_or_join(tmp_path / "data", fsync=False, loopback=True) as server:
         right = server.url_for("wallet_service")
         password = right.split("wallet_service:")[1].split("@")[0]

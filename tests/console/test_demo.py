@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,24 +20,10 @@ from typing_extensions import override
 from app.simulator.signature import sign
 from tests.console.conftest import Console, Done
 from tests.console.console import ENVIRONMENT, Serving, wallet
+from tests.data_folders import copy_migrated
 
 OPERATOR = {"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}
 SHORT = ("--players", "6", "--events", "150", "--concurrency", "6")
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with Serving(tmp_path_factory.mktemp("demo"), ("--demo",)) as serving:
-        assert "listens on" in serving.said(), serving.said()
-        yield serving
-
-
-@pytest.fixture
-def beside(demo: Serving, in_process: Console, monkeypatch: pytest.MonkeyPatch) -> Console:
-    """Commands in the demo's folder, with its settings."""
-    monkeypatch.chdir(demo.folder)
-    monkeypatch.setenv("WALLET_PORT", str(demo.port))
-    return in_process
 
 
 def proposals(demo: Serving) -> list[str]:
@@ -74,6 +59,7 @@ def test_each_line_of_the_banner_works_when_it_is_pasted(demo: Serving, number: 
 
 
 def test_the_demo_serves_nobody_elses_players(tmp_path: Path) -> None:
+    copy_migrated(tmp_path / ".wallet")
     arguments = ("--agent", "house", "--currency", "USD", "--nickname", "Alice")
     assert wallet(tmp_path, "player", "open", "alice", *arguments, **OPERATOR).returncode == 0
     with Serving(tmp_path, ("--demo",)) as refused:
@@ -121,6 +107,7 @@ def test_without_a_server_nothing_is_written(
 
 
 def test_a_server_on_another_database_is_told_from_ours(demo: Serving, tmp_path: Path) -> None:
+    copy_migrated(tmp_path / ".wallet")
     done = wallet(tmp_path, "simulate", *SHORT, WALLET_PORT=str(demo.port))
     assert done.returncode == 1
     assert "it works on another database" in done.stderr

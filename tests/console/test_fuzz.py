@@ -47,6 +47,10 @@ ORDINARY: Final = {
     "ticket": "T-1",
     "note": "done",
     "text": "full",
+    "method": "getBalance",
+    "given": "0" * 64,
+    "found_id": "t-1",
+    "event": "e-1",
 }
 """What the required arguments are when another one is hostile."""
 

@@ -19,6 +19,7 @@ from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE
 from tests.conftest import Database
 from tests.console.console import ENVIRONMENT, WALLET, Serving, free_port, wallet
+from tests.data_folders import copy_migrated
 
 DEMO = ("--demo",)
 
@@ -142,7 +143,8 @@ def until(came: Callable[[], bool]) -> None:
 
 
 def test_serve_without_a_named_database_migrates_its_own(tmp_path: Path) -> None:
-    with Serving(tmp_path, settings={"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}) as serving:
+    settings = {"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}
+    with Serving(tmp_path, settings=settings, is_fresh=True) as serving:
         assert serving.said().endswith(f"The wallet listens on http://127.0.0.1:{serving.port}\n")
         assert "private port" in serving.said()
         joined = wallet(tmp_path, "migrate")
@@ -153,6 +155,7 @@ def test_serve_without_a_named_database_migrates_its_own(tmp_path: Path) -> None
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_serve_on_a_named_database_starts_no_other(tmp_path: Path, workers: str) -> None:
     # The wallet serves no database that may lose what it committed, so this one keeps it.
+    copy_migrated(tmp_path / "named")
     with EmbeddedPostgres.start_or_join(tmp_path / "named") as named:
         settings = {
             "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
@@ -160,7 +163,6 @@ def test_serve_on_a_named_database_starts_no_other(tmp_path: Path, workers: str)
             "WALLET_OWNER_DATABASE_URL": named.url_for(OWNER),
             "WALLET_WORKERS": workers,
         }
-        assert wallet(tmp_path, "migrate", **settings).returncode == 0
         with Serving(tmp_path, settings=settings) as serving:
             url = f"http://127.0.0.1:{serving.port}/getBalance"
             assert httpx2.get(url, timeout=20).status_code == 200

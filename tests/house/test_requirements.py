@@ -32,7 +32,7 @@ def pinned(path: Path) -> dict[str, str]:
 
 def test_each_file_of_names_has_its_lock() -> None:
     assert [path.stem for path in NAMED] == [path.stem for path in LOCKS]
-    assert len(NAMED) == 4
+    assert len(NAMED) == 5
 
 
 @pytest.mark.parametrize("path", NAMED, ids=lambda path: path.name)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,8 @@ from app.ledger.migrations import upgrade
 from app.ledger.owner_changes import SIDE_BY_SIDE, OwnerChangeError, finish_upgrade
 from app.ledger.revisions import current_revision, head_revision
 from app.ledger.transaction import Ledger
+from app.postgres import EmbeddedPostgres
+from app.postgres.cluster import OWNER
 from app.wallet.facts import Policy, RuleVersion
 from app.wallet.journal import Flag, microseconds
 from app.wallet.limit_terms import RaiseRules
@@ -41,7 +43,7 @@ from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till, connect
-from tests.conftest import RUN_FOLDER, Database
+from tests.conftest import RUN_FOLDER, Database, clone, sql
 
 AT_ONCE = RaiseRules(timedelta(), needs_confirmation=False)
 
@@ -129,32 +131,49 @@ class LastRelease:
         return [kind, refusal, flags]
 
     async def stop(self) -> None:
-        def ends() -> None:
-            with self._process:
-                try:
-                    self._process.communicate(timeout=10)
-                except subprocess.TimeoutExpired:
-                    self._process.kill()
-
         if self._process.stdin is not None and not self._process.stdin.closed:
-            await asyncio.to_thread(ends)
+            await asyncio.to_thread(self.stop_now)
+
+    def stop_now(self) -> None:
+        with self._process:
+            try:
+                self._process.communicate(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+
+@pytest.fixture(scope="session")
+def old_template(postgres: EmbeddedPostgres, last_release: Path) -> str:
+    """The name of the database that the release before has made, and the others are clones of."""
+    database = Database(postgres, f"last_release_{os.getpid()}")
+    sql(postgres, f"CREATE DATABASE {database.name} OWNER {OWNER}")
+    process = LastRelease(last_release, database)
+    process.do_now("migrate", database.owner_url)
+    process.do_now("open")
+    process.stop_now()
+    return database.name
 
 
 @pytest.fixture
-async def old(last_release: Path, empty_db: Database) -> AsyncIterator[LastRelease]:
-    """The release before on a database that it has made itself."""
-    process = LastRelease(last_release, empty_db)
-    await process.do("migrate", empty_db.owner_url)
+def old_db(postgres: EmbeddedPostgres, old_template: str) -> Iterator[Database]:
+    """A database that the release before has made."""
+    yield from clone(postgres, old_template)
+
+
+@pytest.fixture
+async def old(last_release: Path, old_db: Database) -> AsyncIterator[LastRelease]:
+    """The release before, at work."""
+    process = LastRelease(last_release, old_db)
     await process.do("open")
     yield process
     await process.stop()
 
 
 @pytest.fixture
-async def new(empty_db: Database) -> AsyncIterator[Till]:
+async def new(old_db: Database) -> AsyncIterator[Till]:
     """This release on the same database, by the rules of the release before."""
-    ledger = Ledger(empty_db.service_url)
-    yield Till(ledger, empty_db.superuser_url, Policy(rule_version=RuleVersion.LAST_RELEASE))
+    ledger = Ledger(old_db.service_url)
+    yield Till(ledger, old_db.superuser_url, Policy(rule_version=RuleVersion.LAST_RELEASE))
     await ledger.close()
 
 
@@ -216,13 +235,13 @@ def kinds(receipts: list[Receipt]) -> list[type]:
 
 
 async def test_data_of_the_release_before_is_upgraded_in_place_and_played_on(
-    old: LastRelease, new: Till, empty_db: Database
+    old: LastRelease, new: Till, old_db: Database
 ) -> None:
     new.tokens = await has_played(old)
     before = await new.rows("SELECT * FROM movements ORDER BY player_id, position")
-    await upgrade(empty_db.owner_url)
-    assert await current_revision(empty_db.owner_url) == head_revision()
-    assert await is_clean(empty_db)
+    await upgrade(old_db.owner_url)
+    assert await current_revision(old_db.owner_url) == head_revision()
+    assert await is_clean(old_db)
     assert await new.rows("SELECT * FROM movements ORDER BY player_id, position") == before
     filled = await new.rows(FILLED)
     assert len(filled) == 4
@@ -256,8 +275,8 @@ async def test_data_of_the_release_before_is_upgraded_in_place_and_played_on(
     for receipt in (excluded, blocked):
         assert isinstance(receipt, Declined)
         assert receipt.refusal is Refusal.PLAYER_BLOCKED
-    assert await is_clean(empty_db)
-    assert await old.do("audit", empty_db.superuser_url) == []
+    assert await is_clean(old_db)
+    assert await old.do("audit", old_db.superuser_url) == []
 
 
 MANY = """
@@ -275,38 +294,38 @@ FROM players WHERE blocked;
 
 @pytest.mark.usefixtures("old")
 async def test_a_backfill_that_was_cut_off_goes_on_where_it_stopped(
-    new: Till, empty_db: Database, monkeypatch: pytest.MonkeyPatch
+    new: Till, old_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each step is a transaction; the third meets a wallet that somebody holds for too long."""
-    connection = await connect(empty_db.superuser_url)
+    connection = await connect(old_db.superuser_url)
     await connection.execute(MANY)
-    await upgrade(empty_db.owner_url, "20261128_one_road")
+    await upgrade(old_db.owner_url, "20261128_one_road")
     monkeypatch.setattr(migrations, "LOCK_TIMEOUT", "200ms")
     async with connection.transaction():
         await connection.execute("SELECT FROM wallets WHERE player_id = 4500 FOR UPDATE")
         with pytest.raises(MigrationBusyError):
-            await upgrade(empty_db.owner_url)
+            await upgrade(old_db.owner_url)
     await connection.close()
     assert await new.count("wallets", "agent IS NOT NULL") == 4000
-    assert await current_revision(empty_db.owner_url) == "20261128_one_road"
-    await upgrade(empty_db.owner_url)
+    assert await current_revision(old_db.owner_url) == "20261128_one_road"
+    await upgrade(old_db.owner_url)
     filled = await new.rows(FILLED)
     assert len(filled) == 5000
     assert all(row[1] for row in filled)
     assert await new.count("wallets", "blocked") == 1666
-    assert await is_clean(empty_db)
+    assert await is_clean(old_db)
 
 
 async def test_a_block_by_the_release_before_while_wallets_are_filled_is_not_lost(
-    old: LastRelease, new: Till, empty_db: Database
+    old: LastRelease, new: Till, old_db: Database
 ) -> None:
     """The step has begun and waits for the wallet; what it has read of the player is old then."""
     await old.do("player", "anna", "100", "0")
-    await upgrade(empty_db.owner_url, "20261128_one_road")
-    officer = await connect(empty_db.superuser_url)
+    await upgrade(old_db.owner_url, "20261128_one_road")
+    officer = await connect(old_db.superuser_url)
     async with officer.transaction():
         await officer.execute("UPDATE players SET blocked = true")
-        filling = asyncio.create_task(upgrade(empty_db.owner_url))
+        filling = asyncio.create_task(upgrade(old_db.owner_url))
         await waits_for_a_lock(new)
     await officer.close()
     await filling
@@ -328,13 +347,13 @@ async def waits_for_a_lock(till: Till) -> None:
 
 
 @pytest.fixture
-async def both(old: LastRelease, new: Till, empty_db: Database) -> AsyncIterator[Batcher]:
+async def both(old: LastRelease, new: Till, old_db: Database) -> AsyncIterator[Batcher]:
     """The schema is this release's, the release before goes on, and this one serves beside it."""
     # A ledger that has players when it is upgraded was played on by the release before.
     new.tokens["anna"] = await old.do("player", "anna", "1000", "0")
     new.tokens["boris"] = await old.do("player", "boris", "1000", "50")
     await old.bets("anna")
-    await upgrade(empty_db.owner_url)
+    await upgrade(old_db.owner_url)
     policy = PolicyInForce(await policy_in_force(new.ledger, Policy()))
     assert policy.policy.rule_version is RuleVersion.LAST_RELEASE
     batcher = Batcher(new.ledger, policy)
@@ -377,7 +396,7 @@ def errors(seen: "dict[str, int]") -> dict[str, int]:
 
 class TestSideBySide:
     async def test_both_move_money_of_the_same_players_at_once(
-        self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
+        self, old: LastRelease, new: Till, both: Batcher, old_db: Database
     ) -> None:
         tokens = {f"p{n}": await old.do("player", f"p{n}", "500", "20") for n in range(3)}
         new.tokens |= tokens
@@ -391,22 +410,22 @@ class TestSideBySide:
         assert errors(there) == errors(here) == {}
         assert min(there["Posting"], here["Posting"]) > 100
         assert min(there["Refused"], here["Refused"]) > 0
-        assert await is_clean(empty_db)
-        assert await old.do("audit", empty_db.superuser_url) == []
+        assert await is_clean(old_db)
+        assert await old.do("audit", old_db.superuser_url) == []
         await new.is_sound()
 
     async def test_the_release_before_moves_money_while_it_is_upgraded(
-        self, old: LastRelease, new: Till, empty_db: Database
+        self, old: LastRelease, new: Till, old_db: Database
     ) -> None:
         tokens = {f"p{n}": await old.do("player", f"p{n}", "500", "20") for n in range(4)}
         storming = asyncio.create_task(old.do("storm", tokens, STORM_SECONDS, "old"))
         await asyncio.sleep(1)
-        await upgrade(empty_db.owner_url)
+        await upgrade(old_db.owner_url)
         there = await storming
         assert errors(there) == {}
         assert there["Posting"] > 100
         assert all(row[1] for row in await new.rows(FILLED))
-        assert await is_clean(empty_db)
+        assert await is_clean(old_db)
 
     async def test_a_block_there_binds_the_next_bet_here(
         self, old: LastRelease, new: Till, both: Batcher
@@ -510,7 +529,7 @@ class TestSideBySide:
         assert await new.count("wallets", "revision < 2") == 0
 
     async def test_an_account_opened_on_one_side_is_usable_on_the_other(
-        self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
+        self, old: LastRelease, new: Till, both: Batcher, old_db: Database
     ) -> None:
         new.tokens["there"] = await old.do("player", "there", "10", "0")
         assert isinstance(await both.move(new.bet("there", "1")), Posting)
@@ -518,10 +537,10 @@ class TestSideBySide:
         receipt = await old.bets("here", "1", token=new.tokens["here"])
         assert receipt[0] == "Posting"
         assert all(row[1] for row in await new.rows(FILLED))
-        assert await is_clean(empty_db)
+        assert await is_clean(old_db)
 
     async def test_rounds_and_ids_of_one_side_are_those_of_the_other(
-        self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
+        self, old: LastRelease, new: Till, both: Batcher, old_db: Database
     ) -> None:
         there = await old.bets("anna", "10", transaction_id="t", event_id="e")
         assert there[0] == "Posting"
@@ -536,7 +555,7 @@ class TestSideBySide:
         assert isinstance(await both.move(abort), Posting)
         receipts = await old.do("move", asked("anna", "Win", "credit", "5", event_id="e"))
         assert receipts[0][:2] == ["Refused", "NO_MATCHING_MOVEMENT"]
-        assert await is_clean(empty_db)
+        assert await is_clean(old_db)
 
 
 def refusal_of(receipt: Receipt) -> Refusal | None:
@@ -545,59 +564,59 @@ def refusal_of(receipt: Receipt) -> Refusal | None:
 
 class TestTheSwitch:
     async def test_it_waits_until_the_release_before_is_gone(
-        self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
+        self, old: LastRelease, new: Till, both: Batcher, old_db: Database
     ) -> None:
         assert isinstance(await both.move(new.bet("anna", "1")), Posting)
         await old.bets("anna")
         with pytest.raises(OwnerChangeError):
-            await finish_upgrade(empty_db.owner_url, "test")
+            await finish_upgrade(old_db.owner_url, "test")
         assert await triggers(new) == set(SIDE_BY_SIDE)
         await old.stop()
-        assert await finish_upgrade(empty_db.owner_url, "test")
+        assert await finish_upgrade(old_db.owner_url, "test")
         assert await triggers(new) == set()
-        assert not await finish_upgrade(empty_db.owner_url, "test")
+        assert not await finish_upgrade(old_db.owner_url, "test")
         (change,) = await new.rows(
             "SELECT source, name, value_before, value_after FROM decision_setting_changes"
         )
         assert tuple(change) == ("test", "rule_version", "1", "2")
 
     async def test_the_release_before_does_not_start_any_more(
-        self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
+        self, old: LastRelease, new: Till, both: Batcher, old_db: Database
     ) -> None:
         assert isinstance(await both.move(new.bet("anna", "1")), Posting)
         await old.stop()
-        assert await finish_upgrade(empty_db.owner_url, "test")
-        late = LastRelease(old.folder, empty_db)
+        assert await finish_upgrade(old_db.owner_url, "test")
+        late = LastRelease(old.folder, old_db)
         with pytest.raises(AssertionError, match="ended at open"):
             await late.do("open")
         await late.stop()
 
     async def test_each_batch_that_was_decided_by_the_old_rules_hears_of_the_new_ones(
-        self, old: LastRelease, new: Till, empty_db: Database
+        self, old: LastRelease, new: Till, old_db: Database
     ) -> None:
         """Two batches are under way; the second is told after the first has asked already."""
         await old.do("player", "anna", "1", "0")
-        await upgrade(empty_db.owner_url)
+        await upgrade(old_db.owner_url)
         in_force = PolicyInForce(await policy_in_force(new.ledger, Policy()))
         used = in_force.policy
         await old.stop()
         assert not await in_force.renew(new.ledger, used)
-        assert await finish_upgrade(empty_db.owner_url, "test")
+        assert await finish_upgrade(old_db.owner_url, "test")
         assert await in_force.renew(new.ledger, used)
         assert await in_force.renew(new.ledger, used)
         assert in_force.policy.rule_version is RuleVersion.CURRENT
 
     async def test_it_meets_no_statement_of_the_service_in_a_circle(
-        self, old: LastRelease, new: Till, empty_db: Database
+        self, old: LastRelease, new: Till, old_db: Database
     ) -> None:
         """Who reads players and then wallets goes on while the switch waits for both."""
         await old.do("player", "anna", "1", "0")
-        await upgrade(empty_db.owner_url)
+        await upgrade(old_db.owner_url)
         await old.stop()
-        reader = await connect(empty_db.service_url)
+        reader = await connect(old_db.service_url)
         async with reader.transaction():
             await reader.execute("SELECT FROM players LIMIT 1")
-            switch = asyncio.create_task(finish_upgrade(empty_db.owner_url, "test"))
+            switch = asyncio.create_task(finish_upgrade(old_db.owner_url, "test"))
             await waits_for_a_lock(new)
             await reader.execute("SET LOCAL lock_timeout = '500ms'")
             await reader.execute("SELECT FROM wallets LIMIT 1")
@@ -605,16 +624,16 @@ class TestTheSwitch:
         assert await switch
 
     async def test_raises_that_have_waited_are_in_force_and_later_ones_wait_for_the_player(
-        self, old: LastRelease, new: Till, empty_db: Database
+        self, old: LastRelease, new: Till, old_db: Database
     ) -> None:
         await old.do("player", "anna", "1", "0")
         await old.do("limit", "anna", {"stake_day": "10", "loss_day": "10", "loss_week": "9"}, 0)
         await old.do("limit", "anna", {"stake_day": "20"}, 1)
         await old.do("limit", "anna", {"loss_day": None}, 86400)
         await asyncio.sleep(1)
-        await upgrade(empty_db.owner_url)
+        await upgrade(old_db.owner_url)
         await old.stop()
-        assert await finish_upgrade(empty_db.owner_url, "test")
+        assert await finish_upgrade(old_db.owner_url, "test")
         account = await show_account(new.ledger, "anna")
         assert not isinstance(account, Refusal)
         now = microseconds(account.player.now)
@@ -623,7 +642,7 @@ class TestTheSwitch:
         waiting = {name for name, term in account.terms.items() if term.waits_at(now)}
         assert waiting == {"loss_day"}
         assert account.terms["loss_day"].needs_confirmation
-        assert await is_clean(empty_db), "what the switch settled is noted as a change"
+        assert await is_clean(old_db), "what the switch settled is noted as a change"
 
     @pytest.mark.parametrize(
         "change",
@@ -635,10 +654,10 @@ class TestTheSwitch:
         ids=["deposit limit", "product", "forever"],
     )
     async def test_what_the_release_before_does_not_know_waits_until_it_has_gone(
-        self, old: LastRelease, new: Till, empty_db: Database, change: AccountChange
+        self, old: LastRelease, new: Till, old_db: Database, change: AccountChange
     ) -> None:
         await old.do("player", "anna", "10", "0")
-        await upgrade(empty_db.owner_url)
+        await upgrade(old_db.owner_url)
         note = ChangeNote("test", "account/update", "{}", bytes(16), datetime.now(UTC))
         early = await update_account(new.ledger, "anna", change, raises=AT_ONCE, note=note)
         assert early is Refusal.UPGRADE_UNFINISHED
@@ -649,31 +668,31 @@ class TestTheSwitch:
         (receipt,) = await new.move(vetoed)
         assert type(receipt) is Refused, "no outcome that the release before could not read"
         await old.stop()
-        assert await finish_upgrade(empty_db.owner_url, "test")
+        assert await finish_upgrade(old_db.owner_url, "test")
         after = await update_account(new.ledger, "anna", change, raises=AT_ONCE, note=note)
         assert not isinstance(after, Refusal)
         new.policy = Policy()
         (receipt,) = await new.move(hold)
         assert type(receipt) is Posting
-        assert await is_clean(empty_db)
+        assert await is_clean(old_db)
 
     async def test_whoever_goes_back_finds_everybody_blocked_who_was(
-        self, old: LastRelease, new: Till, empty_db: Database
+        self, old: LastRelease, new: Till, old_db: Database
     ) -> None:
         """After the switch nothing copies a block to where the release before reads it."""
         await old.do("player", "anna", "1", "0")
-        await upgrade(empty_db.owner_url)
+        await upgrade(old_db.owner_url)
         await old.stop()
-        await finish_upgrade(empty_db.owner_url, "test")
+        await finish_upgrade(old_db.owner_url, "test")
         change = AccountChange(is_suspended=True, limits={"stake_day": "5"})
         await update_account(new.ledger, "anna", change, raises=AT_ONCE)
         assert await new.count("players", "blocked") == 0
         await new.ledger.close()
-        await migrations.downgrade(empty_db.owner_url, "20261126_rows")
+        await migrations.downgrade(old_db.owner_url, "20261126_rows")
         assert await new.count("players", "blocked AND limits IS NOT NULL") == 1
 
     async def test_an_abort_that_was_accepted_there_refuses_no_bet_afterwards(
-        self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
+        self, old: LastRelease, new: Till, both: Batcher, old_db: Database
     ) -> None:
         """Refused here, which remembers it; its bet and its repeat went to the other process."""
         abort = new.movement(
@@ -686,12 +705,12 @@ class TestTheSwitch:
         )
         assert (await old.do("move", again))[0][0] == "Posting"
         await old.stop()
-        assert await finish_upgrade(empty_db.owner_url, "test")
+        assert await finish_upgrade(old_db.owner_url, "test")
         assert isinstance(await both.move(new.bet("anna", "6", event_id="e")), Posting)
-        assert await is_clean(empty_db)
+        assert await is_clean(old_db)
 
     async def test_who_serves_by_the_old_rules_goes_on_by_the_new_ones_and_no_movement_fails(
-        self, old: LastRelease, new: Till, both: Batcher, empty_db: Database
+        self, old: LastRelease, new: Till, both: Batcher, old_db: Database
     ) -> None:
         await old.stop()
         tokens = {}
@@ -700,14 +719,14 @@ class TestTheSwitch:
             tokens[f"p{n}"] = new.tokens[f"p{n}"]
         storming = asyncio.create_task(storm(new, both, tokens, STORM_SECONDS))
         await asyncio.sleep(STORM_SECONDS / 2)
-        assert await finish_upgrade(empty_db.owner_url, "test")
+        assert await finish_upgrade(old_db.owner_url, "test")
         seen = await storming
         assert errors(seen) == {}
         assert seen["Posting"] > 100
         await both.move(new.movement("anna", "BetPlacingAbort", "credit", "6", event_id="late"))
         overtaken = await both.move(new.bet("anna", "6", event_id="late"))
         assert refusal_of(overtaken) is Refusal.BET_OVERTAKEN, "by the rules of this release"
-        assert await is_clean(empty_db)
+        assert await is_clean(old_db)
         await new.is_sound()
 
 

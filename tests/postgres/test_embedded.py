@@ -21,6 +21,7 @@ from app.postgres.binaries import Binaries, find_binaries
 from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER, Cluster
 from app.postgres.locks import FileLock
 from app.postgres.running import read_running
+from tests.data_folders import copy_made
 
 ROLES = (OWNER, SERVICE, OPS)
 
@@ -36,7 +37,15 @@ server.stop(wait_for_users_seconds=10)
 
 
 @pytest.fixture
+def new_dir(tmp_path: Path) -> Path:
+    """A data folder that is not there yet: its cluster is made by the test."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
+    """A data folder whose cluster was made before."""
+    copy_made(tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -109,13 +118,13 @@ def wait_until_gone(pid: int) -> None:
     pytest.fail(f"process {pid} is still there")
 
 
-def test_it_starts_stops_and_finds_its_data_again(data_dir: Path) -> None:
-    with start(data_dir) as server:
+def test_it_starts_stops_and_finds_its_data_again(new_dir: Path) -> None:
+    with start(new_dir) as server:
         assert not server.joined
         ask(server, "CREATE TABLE kept AS SELECT 7 AS number")
-        pid = server_pid(data_dir)
+        pid = server_pid(new_dir)
     wait_until_gone(pid)
-    with start(data_dir) as server:
+    with start(new_dir) as server:
         assert ask(server, "SELECT number FROM kept") == 7
 
 
@@ -164,6 +173,7 @@ def test_the_psql_command_is_ready_to_paste(data_dir: Path) -> None:
 
 def test_a_data_folder_with_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
     long = tmp_path / ("d" * 60) / ("e" * 60)
+    copy_made(long)
     with start(long) as server:
         host = server.psql_command(OWNER).split("-h ")[1].split(" ")[0]
         assert len(host) < 80
@@ -215,9 +225,9 @@ def test_whoever_joins_does_not_stop_it(data_dir: Path) -> None:
 
 
 def test_of_many_who_start_at_once_one_starts_and_the_others_join(
-    data_dir: Path, others: list[subprocess.Popen[str]]
+    new_dir: Path, others: list[subprocess.Popen[str]]
 ) -> None:
-    processes = [hold(others, data_dir) for _ in range(4)]
+    processes = [hold(others, new_dir) for _ in range(4)]
     assert sorted(said(process) for process in processes) == ["joined"] * 3 + ["started"]
 
 
@@ -514,12 +524,12 @@ class TestAsRoot:
             capture_output=True, check=False, text=True, timeout=30,
         )  # fmt: skip
 
-    def test_an_ordinary_user_needs_none_of_this(self, data_dir: Path) -> None:
+    def test_an_ordinary_user_needs_none_of_this(self, new_dir: Path) -> None:
         """A whole start as an ordinary user, which the namespace makes of root."""
         if process.run_as() != child.NAMESPACE:
             pytest.skip("no user namespace here")  # the fallback is tested above
         script = HOLD.replace("sys.stdin.read()", "import os; print(os.geteuid())")
-        command = [sys.executable, "-c", script, str(data_dir)]
+        command = [sys.executable, "-c", script, str(new_dir)]
         done = subprocess.run(
             [sys.executable, child.__file__, child.NAMESPACE, str(os.getpid()), *command],
             capture_output=True,

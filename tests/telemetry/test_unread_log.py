@@ -25,6 +25,7 @@ import pytest
 from app.telemetry.line_sink import BACKLOG_BYTES_MAX, LineSink
 from app.telemetry.nonblocking import Polled, writer_for
 from tests.console.console import ENVIRONMENT, WALLET, free_port
+from tests.data_folders import copy_migrated
 
 LINE = b"x" * 399
 ENOUGH = 2 * BACKLOG_BYTES_MAX // len(LINE)
@@ -202,6 +203,7 @@ def test_a_line_costs_the_same_however_long_nobody_has_read() -> None:
 
 
 def test_a_served_wallet_goes_on_when_nobody_reads_its_log(tmp_path: Path) -> None:
+    copy_migrated(tmp_path / ".wallet")
     reader, writer = os.pipe()
     private, port = free_port(), free_port()
     with (tmp_path / "output").open("wb") as output:

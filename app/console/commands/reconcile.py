@@ -166,6 +166,11 @@ def reconcile_command(
             outcome, first = reach(_run(database, request, files))
         if proposes:
             proposals = _proposed(files.wanted(outcome.run_id, outcome.file_name))
+            if files.repairs > PROPOSED_MAX:
+                hint(
+                    f"The first {PROPOSED_MAX} of {files.repairs} repairs were asked for: is it "
+                    "the right profile? Once these are decided, run it again."
+                )
     except BadReportError as error:
         for line, reason in error.bad.kept[:BAD_LINES_SHOWN]:
             complain(f"Line {line} {reason}")
@@ -234,6 +239,8 @@ class _Files:
         self._repairs = repairs
         self._profile = read
         self._wanted: list[Repair] = []
+        self.repairs = 0
+        """how many differences of money there are"""
 
     @contextmanager
     def opened(self) -> "Iterator[Callable[[Difference], None]]":
@@ -248,6 +255,7 @@ class _Files:
                 repair = repair_of(each, self._profile.door, self._type_of(each.word))
                 if repair is not None:
                     repairs([value or "" for value in repair])
+                    self.repairs += 1
                     if len(self._wanted) < PROPOSED_MAX:
                         self._wanted.append(repair)
 

@@ -46,16 +46,17 @@ def serve(
         check_private_ports(settings.private_host, settings.private_port, settings.workers)
         with (
             take_address(settings.host, settings.port) as listening,
-            ready_database(settings, own=True) as database,
+            ready_database(settings, own=True, tell=say) as database,
             backoffice_beside(settings, database, build_backoffice) as backoffice,
         ):
             if database.embedded is not None:
                 claim(database.embedded.data_dir, settings)
-            words = (
-                _plain(listening)
-                if backoffice is None
-                else open_demo(settings, database, address_of(listening), address_of(backoffice))
-            )
+            if backoffice is None:
+                words = _plain(listening)
+            else:
+                say("Opening the demo's players …")
+                words = open_demo(settings, database, address_of(listening), address_of(backoffice))
+            say("Starting the server …")
             run_server(settings, database.service_url, build_app, listening, lambda: say(words))
     except KeyboardInterrupt:
         pass

@@ -1,28 +1,35 @@
 """`wallet simulate`: simulates the aggregator against the running server.
 
-1. Before anything is written, check that a server answers and accepts our key.
+1. Before anything is written, check that a server answers, accepts our key, and is a sandbox: a
+   run moves more money than a real ledger should hold of it.
 2. Open players on its database, through the cashier.
 3. Check that the server knows them, which shows that it uses the same database.
 4. Play, and print the verdict; exit code 1 if anything differs.
 """
 
 import asyncio
-import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
-import httpx2
 import typer
 
 from app.console.arguments import Url
 from app.console.data_owner import console_settings
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
+from app.console.game_side import (
+    ANSWER_SECONDS,
+    Wallet,
+    address_of,
+    find_wallet,
+    refuse_real_money,
+    send,
+    signed,
+)
 from app.console.output.printer import AsJson, hint, print_json_text, show, watched_errors
 from app.console.output.verdict import verdict_shown
 from app.console.simulation_players import open_players
-from app.settings import DEMO_CALLBACK_KEY, Settings
 from app.simulator import (
     Account,
     Bar,
@@ -37,20 +44,11 @@ from app.simulator import (
     simulate,
     write_report,
 )
-from app.simulator.signature import sign
-
-ANSWER_SECONDS: Final = 15
-
-UNREACHABLE: Final = (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
-"""Errors of the client if no server answers; ValueError: a name that cannot be resolved."""
 
 A_MOMENT: Final = timedelta(seconds=ANSWER_SECONDS)
 """The first movement is decided after it is sent, and the last one within this time."""
 
 PLAYERS_MAX: Final = 10_000
-
-NOT_LET_IN: Final = 400
-"""The code for a wrong signature; an unknown player gets another."""
 
 Players = Annotated[int, typer.Option(min=1, max=PLAYERS_MAX, help="How many play.")]
 Events = Annotated[int, typer.Option(min=0, help="Rounds, bets, promotions… over all players.")]
@@ -74,6 +72,10 @@ Faults = Annotated[
     int,
     typer.Option(min=0, help="So many faults in the report; FILE.faults.json names each of them."),
 ]
+AgainstReal = Annotated[
+    str | None,
+    typer.Option(metavar="HOST", help="Play into real money, on the server of this host."),
+]
 AS_SET: Final = "The server's; else the setting of the same name says it."
 
 
@@ -90,17 +92,19 @@ def simulate_command(
     key_scope: Annotated[KeyScope | None, typer.Option(help=AS_SET)] = None,
     report: ReportFile = None,
     faults: Faults = 0,
+    against_real: AgainstReal = None,
     as_json: AsJson = False,
 ) -> None:
-    """Play the aggregator against the running server; exit code 1 if any cent differs.
+    """Play the aggregator against a running sandbox; exit code 1 if any cent differs.
 
-    The server and this command must share their settings, above all the database and the key.
+    The server and this command must share their settings, above all the database and the key. The
+    players are the command's own, of the agent `simulator`.
     """
     if faults and report is None:
         raise typer.BadParameter("faults are written into a report: name it with --report")
     settings = console_settings()
-    address = (url or address_of(settings)).rstrip("/")
-    key = _key_for(address, settings)
+    wallet = find_wallet(url or address_of(settings), settings)
+    refuse_real_money(wallet, against_real)
     options = Options(
         events=events,
         seed=seed,
@@ -111,10 +115,10 @@ def simulate_command(
     )
     with ready_database(settings) as database:
         opened = reach(open_players(database.service_url, options.run_id, players, seed))
-    _check_acquaintance(address, key, opened[0])
+    _check_acquaintance(wallet, opened[0])
     stage = Stage(
-        base_url=address,
-        callback_key=key,
+        base_url=wallet.address,
+        callback_key=wallet.key,
         duplicate_reply=duplicate_reply or settings.duplicate_reply,
         stake_order=stake_order or settings.stake_order,
         key_scope=key_scope or settings.key_scope,
@@ -128,12 +132,6 @@ def simulate_command(
         _write_report(report, account, seed, faults)
     if not verdict.clean:
         raise typer.Exit(1)
-
-
-def address_of(settings: Settings) -> str:
-    """Return where a server with these settings listens, as seen from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def _progress() -> Progress:
@@ -168,45 +166,12 @@ def _write_report(path: Path, account: Account, seed: int, faults: int) -> None:
     )
 
 
-def _key_for(address: str, settings: Settings) -> str:
-    """Return the key that the server accepts; raise if there is none."""
-    keys = [secret.get_secret_value() for secret in settings.callback_keys]
-    for key in dict.fromkeys([*keys, DEMO_CALLBACK_KEY]):
-        if _asked(address, key, "nobody", "no-token") != NOT_LET_IN:
-            return key
-    raise ConsoleError(
-        f"The server at {address} accepts no signature of ours: name its key in "
-        "WALLET_CALLBACK_KEYS."
-    )
-
-
-def _check_acquaintance(address: str, key: str, player: StagePlayer) -> None:
+def _check_acquaintance(wallet: Wallet, player: StagePlayer) -> None:
     """Raise if the server does not know a player who was just opened."""
-    if _asked(address, key, player.user_id, player.token) != 0:
+    fields = (("token", player.token), ("userId", player.user_id))
+    if send(signed(wallet.address, "getBalance", fields, wallet.key)).code != 0:
         raise ConsoleError(
-            f"The server at {address} does not know the players that were just opened: it works on "
-            "another database. Name the same WALLET_DATABASE_URL, or the same WALLET_DATA_DIR."
+            f"The server at {wallet.address} does not know the players that were just opened: it "
+            "works on another database. Name the same WALLET_DATABASE_URL, or the same "
+            "WALLET_DATA_DIR."
         )
-
-
-def _asked(address: str, key: str, user_id: str, token: str) -> int:
-    """Request a player's balance, and return the answer's code; 0 is success."""
-    fields = {"token": token, "userId": user_id}
-    try:
-        answer = httpx2.get(
-            f"{address}/getBalance",
-            params=fields,
-            headers={"Hash-Authorization": sign(fields.items(), key)},
-            timeout=ANSWER_SECONDS,
-            trust_env=False,
-        )
-    except UNREACHABLE as error:
-        raise ConsoleError(
-            f"No wallet answers at {address} ({str(error) or type(error).__name__}): "
-            "start one with `make run`, or say where it is with --url."
-        ) from error
-    try:
-        said = json.loads(answer.content, parse_float=str, parse_constant=str)
-        return 0 if said["status"] is True else int(said["errors"]["code"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConsoleError(f"What answers at {address} is no wallet.") from error

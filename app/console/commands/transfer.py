@@ -25,9 +25,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from app.console.arguments import Url, checked_agent
-from app.console.commands.simulate import UNREACHABLE, address_of
 from app.console.data_owner import console_settings
 from app.console.errors import ConsoleError, OutcomeUnknownError
+from app.console.game_side import NOT_SENT, UNREACHABLE, address_of
 from app.console.output.printer import outcome_stands, print_json_text
 from app.settings import Settings
 from app.settings_parsing import AGENT_KEY_BYTES
@@ -44,15 +44,6 @@ NANOSECONDS: Final = 1_000_000_000
 
 JTI_BYTES: Final = 16
 """As many random bits as a UUID has, and more."""
-
-NOT_SENT: Final = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.UnsupportedProtocol,
-    httpx2.InvalidURL,
-    UnicodeError,
-)
-"""Errors that are raised before the first byte is sent."""
 
 JTI_NEEDED: Final = frozenset({"account/session", "account/update"})
 """What the contract asks an id of; money has its transaction_id, and the rest changes nothing."""
