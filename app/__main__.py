@@ -9,6 +9,7 @@ from app.console.composition import Composition
 if TYPE_CHECKING:
     from app.cashier.disputes import Contracts
     from app.console.commands.backoffice import BuildBackoffice
+    from app.console.composition import Deliver
     from app.server.serving import BuildApp
 
 
@@ -26,6 +27,13 @@ def backoffice() -> "BuildBackoffice":
     return build_backoffice
 
 
+def delivery() -> "Deliver":
+    """Return what delivers webhooks, which takes a while to import."""
+    from app.main import deliver  # noqa: PLC0415 — the other commands start faster
+
+    return deliver
+
+
 def contracts() -> "Contracts":
     """Return what the contracts say about the past, which takes a while to import, too."""
     from app.edges.past import PastOfBoth  # noqa: PLC0415 — the other commands start faster
@@ -35,7 +43,7 @@ def contracts() -> "Contracts":
 
 def main() -> None:
     """Run one command."""
-    sys.exit(run_console(Composition(application, backoffice, contracts)))
+    sys.exit(run_console(Composition(application, backoffice, delivery, contracts)))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import secrets
+import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,9 @@ from app.edges.transfer.envelope import Agent, Envelopes
 from app.edges.transfer.handlers import Choices as TransferChoices
 from app.edges.transfer.handlers import Handlers as TransferHandlers
 from app.edges.transfer.one_time import OneTime
+from app.edges.webhooks.deliverer import Deliverer
+from app.edges.webhooks.metrics import DeliveryMetrics
+from app.edges.webhooks.stream import EndpointChoice
 from app.ledger.ops_views import OpsViews
 from app.ledger.transaction import Ledger
 from app.proof.keys import private_key
@@ -60,6 +64,7 @@ from app.telemetry.traces import Traces, TracesUnavailableError, traces_wanted
 from app.version import VERSION, build_id
 from app.wallet.balance import StakeOrder
 from app.wallet.early_aborts import OvertakenBet
+from app.wallet.event_log import LoggedType
 from app.wallet.facts import Policy
 from app.wallet.limit_terms import RaiseRules
 from app.wallet.money import ISO_CURRENCIES, Currency
@@ -71,6 +76,9 @@ Clock = Callable[[], datetime]
 
 BACKOFFICE_CONNECTIONS: Final = 6
 """Of each role: a page asks for some seven things at once, and waits a little for the rest."""
+
+DELIVERY_CONNECTIONS: Final = 5
+"""Database connections of a deliverer: it numbers, feeds, writes, looks, and has one to spare."""
 
 GARBAGE_THRESHOLD: Final = 10_000
 """The threshold of the garbage collector's youngest generation.
@@ -171,6 +179,9 @@ def build_app(
                 if sealer is not None:
                     sealing = asyncio.create_task(seal_every_day(database_url, sealer))
                     beside.push_async_callback(_cancelled, sealing)
+                if settings.demo and settings.webhooks:
+                    delivering = asyncio.create_task(_deliver_beside(settings, database_url))
+                    beside.push_async_callback(_cancelled, delivering)
                 # Objects built so far live as long as the process, so the collector skips them.
                 gc.collect()
                 gc.freeze()
@@ -238,6 +249,58 @@ def build_backoffice(settings: Settings, database_url: str, ops_url: str) -> Ser
             version=VERSION,
         )
     )
+
+
+async def deliver(settings: Settings, database_url: str, announce: Callable[[], None]) -> None:
+    """Deliver webhooks until a signal, with health and metrics on a port of its own."""
+    configure_logs()
+    ledger = Ledger(database_url, pool_size=DELIVERY_CONNECTIONS, deadline=settings.deadline)
+    deliverer = Deliverer(ledger, _endpoints(settings))
+    readiness = Readiness(lambda: why_not_ready(ledger))
+    probes = probes_app(readiness, DeliveryMetrics(deliverer))
+    serving = private_server(
+        probes, settings.private_host, settings.deliver_port, 1, deadline=settings.deadline
+    )
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        async with serving:
+            logger.info("start", version=VERSION, build=build_id())
+            announce()
+            running = asyncio.create_task(deliverer.run())
+            stopping = asyncio.create_task(stopped.wait())
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if running.done():
+                running.result()
+            await _cancelled(running)
+    finally:
+        await ledger.close()
+
+
+def _endpoints(settings: Settings) -> list[EndpointChoice]:
+    """Return where webhooks go."""
+    return [
+        EndpointChoice(
+            agent,
+            webhook.url,
+            [secret.get_secret_value() for secret in webhook.secret],
+            frozenset(map(LoggedType, webhook.types)),
+            webhook.networks,
+            may_be_loopback=settings.demo,
+        )
+        for agent, webhook in settings.webhooks.items()
+    ]
+
+
+async def _deliver_beside(settings: Settings, database_url: str) -> None:
+    """Deliver webhooks in a serving process, as the demo does."""
+    ledger = Ledger(database_url, pool_size=DELIVERY_CONNECTIONS, deadline=settings.deadline)
+    try:
+        await Deliverer(ledger, _endpoints(settings)).run()
+    finally:
+        await ledger.close()
 
 
 def _traces_if_wanted() -> Traces | None:

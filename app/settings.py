@@ -70,6 +70,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(settings_parsing.words)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 AgentKey = Annotated[SecretBytes, BeforeValidator(settings_parsing.agent_key)]
+EventType = Annotated[str, AfterValidator(settings_parsing.event_type)]
 Seconds = Annotated[int, Field(ge=1, le=366 * 86400)]
 
 
@@ -79,6 +80,17 @@ class Agent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     keys: Annotated[tuple[AgentKey, ...], Field(min_length=1, max_length=AGENT_KEYS_MAX)]
+    networks: tuple[Network, ...] = ()
+
+
+class Webhook(BaseModel):
+    """Where one operator's platform hears of events, and what signs them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: Annotated[str, AfterValidator(settings_parsing.webhook_url)]
+    secret: Annotated[tuple[SecretStr, ...], BeforeValidator(settings_parsing.webhook_secrets)]
+    types: tuple[EventType, ...] = settings_parsing.EVENT_TYPES
     networks: tuple[Network, ...] = ()
 
 
@@ -190,6 +202,15 @@ class Settings(DatabaseSettings):
     """The transfer API's callers, as JSON: agent id → list of one or two base64url 256-bit keys, or
     → {"keys": […], "networks": ["10.0.0.0/8"]}."""
 
+    webhooks: Annotated[
+        Mapping[str, Webhook], NoDecode, BeforeValidator(settings_parsing.webhooks)
+    ] = {}
+    """Where `wallet deliver` sends events, as JSON: agent id → {"url": …, "secret": …}; `types` and
+    `networks` are optional."""
+
+    deliver_port: Port = 8090
+    """The port that metrics and health of `wallet deliver` listen on, at the private host."""
+
     duplicate_reply: Literal["conflict", "replay"] = "conflict"
     """The answer to a repeat of an accepted movement: code 409, or the first answer again."""
 
@@ -299,9 +320,9 @@ class Settings(DatabaseSettings):
         """Whether the keys are those that everybody knows."""
         return DEMO_CALLBACK_KEY in {key.get_secret_value() for key in self.callback_keys}
 
-    @field_validator("agents")
+    @field_validator("agents", "webhooks")
     @classmethod
-    def _are_agents(cls, value: Mapping[str, Agent]) -> Mapping[str, Agent]:
+    def _are_agents(cls, value: Mapping[str, T]) -> Mapping[str, T]:
         """Check that the agents' ids can be distinguished in the journal."""
         for name in value:
             fault = agent_fault(name)

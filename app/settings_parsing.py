@@ -8,7 +8,8 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from urllib.parse import unquote
+from ipaddress import ip_address
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 AGENT_KEY_BYTES = 32
@@ -16,6 +17,22 @@ AGENT_KEY_BYTES = 32
 
 PUBLIC_KEY_BYTES = 32
 """An Ed25519 key."""
+
+WEBHOOK_SECRETS_MAX = 2
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with
+WEBHOOK_SECRET_BYTES = range(24, 65)
+"""By the Standard Webhooks specification."""
+
+EVENT_TYPES = (
+    "account.opened",
+    "account.updated",
+    "movement.posted",
+    "movement.declined",
+    "limit.hit",
+    "round.settled",
+    "alarm.raised",
+)
+"""The same as `LoggedType` of the wallet, which settings do not know; a test holds them equal."""
 
 CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
 PERIOD_OF = re.compile(r"agent:[A-Za-z0-9_.-]{1,64}|currency:[A-Z][A-Z0-9]{1,11}", re.ASCII)
@@ -199,6 +216,83 @@ def agents(value: object) -> object:
         name: {"keys": tuple(given)} if isinstance(given, list) else given
         for name, given in agents.items()
     }
+
+
+def webhooks(value: object) -> object:
+    """Read JSON: agent id → {"url": …, "secret": …, "types": […], "networks": […]}."""
+    if not isinstance(value, str):
+        return value
+    endpoints = _object_of(value)
+    if endpoints is None or not all(isinstance(given, dict) for given in endpoints.values()):
+        raise ValueError(
+            'must be a JSON object such as {"agent": {"url": "https://…", "secret": "whsec_…"}}'
+        )
+    return endpoints
+
+
+def event_type(value: str) -> str:
+    """Hold the name of a type of events to those there are."""
+    if value not in EVENT_TYPES:
+        raise ValueError(f"must name types of events by {', '.join(EVENT_TYPES)}")
+    return value
+
+
+def webhook_url(value: str) -> str:
+    """Hold an endpoint's address to https, or to http on this machine."""
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+        parts = urlsplit("")
+    is_whole = (
+        value.isascii()
+        and value.isprintable()
+        and " " not in value
+        and host != ""
+        and port != 0
+        and parts.username is None
+        and not parts.fragment
+    )
+    is_here = host == "localhost" or _is_loopback(host)
+    if not is_whole or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
+        raise ValueError(
+            "must give every url as https://host/path, without a user or a fragment; http:// works"
+            " on this machine only"
+        )
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def webhook_secrets(value: object) -> object:
+    """Read one secret, or a list of two while one is being changed."""
+    secrets = (value,) if isinstance(value, str) else value
+    if not isinstance(secrets, list | tuple) or not 1 <= len(secrets) <= WEBHOOK_SECRETS_MAX:
+        raise ValueError("must give every endpoint one secret, or a list of two while it changes")
+    for secret in secrets:
+        if not isinstance(secret, str) or not _is_webhook_secret(secret):
+            raise ValueError(
+                "must give every secret as whsec_ and the base64 of 24 to 64 bytes, as"
+                " `wallet agent webhook-secret` makes it"
+            )
+    return tuple(secrets)
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    if not secret.startswith(WEBHOOK_SECRET_PREFIX):
+        return False
+    try:
+        key = base64.b64decode(secret[len(WEBHOOK_SECRET_PREFIX) :], validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    is_random = len(set(key)) >= DISTINCT_CHARACTERS_MIN and not is_placeholder(secret)
+    return len(key) in WEBHOOK_SECRET_BYTES and is_random
 
 
 def platform_keys(value: object) -> object:

@@ -1,12 +1,12 @@
 """The watch: what a serving process looks at from time to time for its metrics, beside its work.
 
 Every `EVERY` it asks whether it could serve, brings the inbox up to date unless another process has
-just done so, and reads the counts of the inbox, the adjustments that wait, and the last audit,
-backup and seal. While the database is away, what was seen last stays.
+just done so, and reads the counts of the inbox, the adjustments that wait, the last audit, backup
+and seal, and how webhooks stand. While the database is away, what was seen last stays.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -15,6 +15,7 @@ from app.cashier.inbox import collect, open_counts
 from app.cashier.readiness import why_not_ready
 from app.ledger.adjustments import count_waiting
 from app.ledger.errors import LedgerError
+from app.ledger.event_log.webhooks import Backlog, backlogs, numbering_age
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from app.ledger.upkeep import LastUpkeep, last_upkeep
@@ -34,6 +35,10 @@ class Seen(NamedTuple):
     upkeep: LastUpkeep = NO_UPKEEP
     seals: bool = False
     """whether this process has a key to seal with"""
+    backlogs: Sequence[Backlog] = ()
+    """of each endpoint of webhooks"""
+    numbering_age: int = 0
+    """how many seconds ago the ledger was looked through for events"""
 
 
 class Watch:
@@ -66,8 +71,8 @@ class Watch:
         with suppress(LedgerError):
             await collect(self._ledger, not_within=self._every)
             inbox = await open_counts(self._ledger)
-            waiting, upkeep = await self._ledger.read_only(_waiting_and_upkeep, confirmed=False)
-            self.seen = Seen(is_ready, inbox, waiting, upkeep, self.seen.seals)
+            waiting, upkeep, backlogs, age = await self._ledger.read_only(_looked, confirmed=False)
+            self.seen = Seen(is_ready, inbox, waiting, upkeep, self.seen.seals, backlogs, age)
 
     async def _keep_looking(self) -> None:
         while True:
@@ -75,5 +80,10 @@ class Watch:
             await asyncio.sleep(self._every.total_seconds())
 
 
-async def _waiting_and_upkeep(book: Book) -> tuple[int, LastUpkeep]:
-    return await count_waiting(book), await last_upkeep(book)
+async def _looked(book: Book) -> tuple[int, LastUpkeep, Sequence[Backlog], int]:
+    return (
+        await count_waiting(book),
+        await last_upkeep(book),
+        await backlogs(book),
+        await numbering_age(book),
+    )

@@ -44,6 +44,29 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "completion:completion_command",
             "Print a script that makes a shell complete commands and options: `source` it.",
         ),
+        Row(
+            "deliver",
+            "deliver:deliver_command",
+            "Send webhooks of what happens to the endpoints of WALLET_WEBHOOKS, until stopped.",
+        ),
+        Row(
+            "deliveries", "deliveries:deliveries", "Webhooks: what was delivered, and what was not."
+        ),
+        Row(
+            "deliveries show",
+            "deliveries:deliveries",
+            "Show how far each endpoint has heard, and what it has not taken.",
+        ),
+        Row(
+            "deliveries retry",
+            "deliveries:deliveries",
+            "Try everything again now that an endpoint has not taken, what was given up included.",
+        ),
+        Row(
+            "deliveries replay",
+            "deliveries:deliveries",
+            "Deliver again what an endpoint has heard, after a cursor; ids stay as they were.",
+        ),
         Row("backup", "backup:backups", "What is known of backups."),
         Row(
             "backup note",
@@ -321,6 +344,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "agent key",
             "agents:agents",
             "Make a new key of 256 bits for an agent, and say how to put it into WALLET_AGENTS.",
+        ),
+        Row(
+            "agent webhook-secret",
+            "agents:agents",
+            "Make a new secret that signs an agent's webhooks, to put into WALLET_WEBHOOKS.",
         ),
         Row(
             "call",

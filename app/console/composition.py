@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from app.cashier.disputes import Contracts
     from app.console.commands.backoffice import BuildBackoffice
     from app.server.serving import BuildApp
+    from app.settings import Settings
+
+    Deliver = Callable[[Settings, str, Callable[[], None]], Coroutine[object, object, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,9 @@ class Composition:
 
     backoffice: "Callable[[], BuildBackoffice]"
     """Returns the builder of the back office; called by `wallet backoffice`, and for the demo."""
+
+    delivery: "Callable[[], Deliver]"
+    """Returns what delivers webhooks until it is stopped; called only by `wallet deliver`."""
 
     contracts: "Callable[[], Contracts]"
     """Returns what the contracts say about the past; called only by `wallet dispute`."""

@@ -5,7 +5,7 @@ add them up. Counters begin at 0 with the process, as Prometheus expects.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -19,10 +19,11 @@ from app.cashier.batch_stats import BatchStats
 from app.cashier.batching import Batcher
 from app.cashier.watch import Seen, Watch
 from app.ledger.errors import LedgerError
+from app.ledger.event_log.webhooks import Backlog
 from app.ledger.sqlstates import CONFLICTS
 from app.ledger.transaction import Ledger
 from app.telemetry.logs import lines_dropped
-from app.telemetry.metrics import Requests, by_one, counted, gauged, spread
+from app.telemetry.metrics import Requests, Spread, by_one, counted, gauged, spread
 from app.version import VERSION, build_id
 from app.wallet.alarms import Alarm
 from app.wallet.events import EventType
@@ -109,18 +110,15 @@ class _ProcessCollector(Collector):
 
     @override
     def collect(self) -> Iterator[Metric]:
-        yield gauged(
-            "wallet_build_info",
-            "Which wallet this is: always 1, the labels say it",
-            ("version", "build"),
-            {(VERSION, build_id()): 1},
-        )
+        yield build_info()
         yield from _requests(self._edges)
         yield from _movements(self._batcher.batch_stats)
         yield from _batches(self._batcher)
         yield from _ledger(self._ledger)
         yield from _standby(self._ledger, expects_sync=self._expects_sync)
         yield from _watched(self._watch.seen)
+        yield from webhook_attempts({}, {})
+        yield from webhooks_seen(self._watch.seen.backlogs, self._watch.seen.numbering_age)
         yield counted(
             "wallet_log_lines_dropped",
             "Log lines that nobody will read: standard error was not read, full or gone",
@@ -159,6 +157,62 @@ def _requests(edges: Mapping[str, Requests]) -> Iterator[Metric]:
         "Callers who hung up before their answer",
         ("contract",),
         {(name,): edge.gone for name, edge in edges.items()},
+    )
+
+
+def build_info() -> Metric:
+    """Say which wallet this is."""
+    return gauged(
+        "wallet_build_info",
+        "Which wallet this is: always 1, the labels say it",
+        ("version", "build"),
+        {(VERSION, build_id()): 1},
+    )
+
+
+def webhook_attempts(
+    attempts: Mapping[tuple[str, str], int], seconds: Mapping[str, Spread]
+) -> Iterator[Metric]:
+    """Show what a deliverer has tried: by agent and outcome; a serving process tries nothing."""
+    yield counted(
+        "wallet_webhook_attempts",
+        "Attempts to deliver an event, by their outcome",
+        ("agent", "outcome"),
+        {(agent, outcome): n for (agent, outcome), n in attempts.items()},
+    )
+    yield spread(
+        "wallet_webhook_seconds",
+        "How long an endpoint took to answer",
+        ("agent",),
+        {(agent,): taken for agent, taken in seconds.items()},
+    )
+
+
+def webhooks_seen(backlogs: Sequence[Backlog], numbering_age: int) -> Iterator[Metric]:
+    """Show how webhooks stand in the one ledger: queries take the maximum, never the sum."""
+    yield gauged(
+        "wallet_webhook_backlog",
+        "Events that an endpoint has not taken yet, at most",
+        ("agent",),
+        {(b.agent,): b.events for b in backlogs},
+    )
+    yield gauged(
+        "wallet_webhook_oldest_seconds",
+        "How long ago the oldest of them happened; 0: there is none",
+        ("agent",),
+        {(b.agent,): b.oldest_seconds for b in backlogs},
+    )
+    yield gauged(
+        "wallet_webhook_parked",
+        "Events that were given up after three days, or 1 for an endpoint that was",
+        ("agent",),
+        {(b.agent,): max(b.parked, int(b.is_parked)) for b in backlogs},
+    )
+    yield gauged(
+        "wallet_events_numbered_seconds",
+        "How long ago the ledger was looked through for events, where there are endpoints; else 0",
+        (),
+        {(): numbering_age if backlogs else 0},
     )
 
 

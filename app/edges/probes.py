@@ -10,14 +10,14 @@ workers, in the format of Prometheus' HTTP service discovery.
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.edges.metrics import CONTENT_TYPE, Metrics
+from app.edges.metrics import CONTENT_TYPE
 from app.version import VERSION, build_id
 
 READY_NANOSECONDS: Final = 10**9
@@ -26,6 +26,13 @@ READY_NANOSECONDS: Final = 10**9
 BUILD: Final = {"version": VERSION, "build": build_id()}
 
 WhyNotReady = Callable[[], Awaitable[str | None]]
+
+
+class Page(Protocol):
+    """What is counted in this process."""
+
+    def page(self) -> bytes:
+        """Return it in Prometheus' text format."""
 
 
 class Readiness:
@@ -52,7 +59,7 @@ class Readiness:
         return self._answer
 
 
-def probes_app(readiness: Readiness, numbers: Metrics, ports: Sequence[int] = ()) -> Starlette:
+def probes_app(readiness: Readiness, numbers: Page, ports: Sequence[int] = ()) -> Starlette:
     """Return the application of the private port; `ports` are those of all workers."""
 
     async def live(_: Request) -> Response:

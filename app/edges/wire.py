@@ -4,12 +4,14 @@
 a binary fraction and a signature can be computed over the text that was sent. It refuses a name
 given twice (at any depth), NaN and Infinity, text that PostgreSQL cannot store (NUL, half a
 surrogate pair), nesting deeper than DEPTH_MAX, and anything that is not UTF-8.
-`encode` writes compact JSON; `number` makes a member that is printed without quotes.
+`encode` writes compact JSON; `number` makes a member that is printed without quotes, and `rfc3339`
+writes moments.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -176,3 +178,8 @@ def number(text: str) -> msgspec.Raw:
 def encode(value: Mapping[str, object] | list[object]) -> bytes:
     """Write compact JSON."""
     return _ENCODER.encode(value)
+
+
+def rfc3339(value: datetime) -> str:
+    """Format a moment by RFC 3339, UTC, with microseconds: `2026-11-20T12:00:00.000000Z`."""
+    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -63,6 +63,7 @@ KEPT: Final = (
     "adjustment_decisions",
     "closed_days",
     "early_aborts",
+    "event_log",
     "exceptions",
     "game_names",
     "holds",

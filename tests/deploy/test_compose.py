@@ -46,6 +46,7 @@ def test_the_services_and_their_profiles() -> None:
         "migrate": [],
         "wallet": [],
         "backoffice": [],
+        "deliver": ["webhooks"],
         "caddy": ["tls"],
         "prometheus": ["monitoring"],
         "alertmanager": ["monitoring"],

@@ -17,6 +17,7 @@ from app.edges.callback.endpoint import METHODS as CALLBACK_METHODS
 from app.edges.metrics import ALARMS, Metrics
 from app.ledger.applied_views import FOLDER as VIEWS
 from app.ledger.transaction import Ledger
+from app.settings import Settings
 from app.telemetry.metrics import Requests
 from app.wallet.alarms import Alarm
 from app.wallet.facts import Policy
@@ -180,7 +181,9 @@ def test_the_money_dashboard_does_not_overlap() -> None:
 
 def test_prometheus_asks_the_private_port_of_the_wallet() -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
-    (job,) = config["scrape_configs"]
+    job, delivering = config["scrape_configs"]
+    assert delivering["static_configs"] == [{"targets": ["deliver:8090"]}]
+    assert Settings.model_fields["deliver_port"].default == 8090
     assert job["metrics_path"] == "/metrics"
     address = f"wallet:{environment()['WALLET_PRIVATE_PORT']}"
     assert job["static_configs"] == [{"targets": [address]}]

@@ -632,6 +632,13 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "exception_collections",
         "audit_runs",
         "backup_notes",
+        "event_log",
+        "event_log_heads",
+        "event_log_progress",
+        "webhook_deliverers",
+        "webhook_endpoints",
+        "webhook_retries",
+        "webhook_shards",
         *OWNED_BY_MIGRATIONS,
     }
     assert unled == {"transaction_keys", "maintenance_notices"} | of_the_whole_ledger | (

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.__main__ import backoffice, contracts
+from app.__main__ import backoffice, contracts, delivery
 from app.console.cli import run_console
 from app.console.composition import Composition
 from app.main import build_app
@@ -34,4 +34,4 @@ def application() -> BuildApp:
 
 
 if __name__ == "__main__":
-    sys.exit(run_console(Composition(application, backoffice, contracts), ["serve"]))
+    sys.exit(run_console(Composition(application, backoffice, delivery, contracts), ["serve"]))

@@ -7,15 +7,24 @@ repeat gets the first answer byte for byte.
 import base64
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, NamedTuple, assert_never
 
 from msgspec import Raw
 
+from app.cashier.event_log import EventPage
 from app.cashier.lookups import HistoryPage, KnownMovement
 from app.cashier.players import IssuedToken, Opened
+from app.edges.event_json import event_members
 from app.edges.transfer.codes import CODES, HTTP_STATUSES, WORDS, Code, RefusedError, reason_of
-from app.edges.wire import NotUnderstoodError, Number, encode, number, read_members
+from app.edges.wire import (
+    NotUnderstoodError,
+    Number,
+    encode,
+    number,
+    read_members,
+    rfc3339,
+)
 from app.ledger.accounts import Account
 from app.ledger.history import PageKey, RoundSummary
 from app.ledger.players import Player
@@ -42,6 +51,8 @@ OPERATIONS_OF: Final = {
 
 TOKEN: Final = "token"  # noqa: S105 - a member's name
 """The member of `data` that holds a token."""
+
+moment: Final = rfc3339
 
 CURSOR_LENGTH_MAX: Final = 2048
 """An event id of 250 characters, escaped and encoded, fits."""
@@ -257,6 +268,18 @@ def history_shown(page: HistoryPage) -> Answer:
     return said(Code.DONE, {"rounds": list(map(_round, page.rounds)), "next_cursor": cursor})
 
 
+def events_shown(page: EventPage) -> Answer:
+    """Return the answer with a page of events, and the cursor to ask with next."""
+    return said(
+        Code.DONE,
+        {
+            "events": list(map(event_members, page.events)),
+            "cursor": None if page.cursor is None else page.cursor.text,
+            "has_more": page.has_more,
+        },
+    )
+
+
 def _round(summary: RoundSummary) -> dict[str, object]:
     text = summary.currency.text
     return {
@@ -282,11 +305,6 @@ def exclusion_text(until: datetime | None) -> str | None:
     if until is None:
         return None
     return FOREVER_TEXT if until == FOREVER else moment(until)
-
-
-def moment(value: datetime) -> str:
-    """Format a moment by RFC 3339, UTC, with microseconds: `2026-11-20T12:00:00.000000Z`."""
-    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def cursor_text(key: PageKey) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from app.cashier import account_changes, lookups, players
+from app.cashier import account_changes, event_log, lookups, players
 from app.cashier.batching import Batcher
 from app.edges.transfer import log
 from app.edges.transfer.answers import (
@@ -20,6 +20,7 @@ from app.edges.transfer.answers import (
     account_shown,
     answer_to,
     balance_shown,
+    events_shown,
     history_shown,
     opened_shown,
     read_cursor,
@@ -30,7 +31,13 @@ from app.edges.transfer.answers import (
 from app.edges.transfer.codes import Code, DecidedError, RefusedError
 from app.edges.transfer.forms import Fields
 from app.edges.transfer.one_time import OneTime, RequestId
-from app.edges.transfer.reading import read_change, read_check, read_language
+from app.edges.transfer.reading import (
+    read_change,
+    read_check,
+    read_event_cursor,
+    read_event_types,
+    read_language,
+)
 from app.ledger.accounts import ChangeNote
 from app.ledger.history import RoundState
 from app.ledger.transaction import Ledger
@@ -51,6 +58,8 @@ NAME_LENGTH_MAX: Final = 250
 REASON_LENGTH_MAX: Final = 1000
 HISTORY_COUNT: Final = 100
 HISTORY_COUNT_MAX: Final = 1000
+EVENTS_COUNT: Final = 100
+EVENTS_COUNT_MAX: Final = 1000
 """The bounds that docs/contracts/transfer.md states; it is ours."""
 
 TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
@@ -117,6 +126,7 @@ class Handlers:
             "bonus/revoke": self.revoke,
             "transaction/check": self.check,
             "history": self.history,
+            "events": self.events,
         }
 
     def _once(
@@ -351,6 +361,27 @@ class Handlers:
         if isinstance(page, Refusal):
             raise _refused(page)
         return history_shown(page)
+
+    async def events(self, request: Request) -> Answer:
+        """Return what has happened since a cursor, in the order in which it could be seen."""
+        fields, count_max = request.fields, EVENTS_COUNT
+        if "limit" in fields:
+            count_max = fields.integer("limit", 1, EVENTS_COUNT_MAX)
+        page = await event_log.page_after(
+            self._ledger,
+            request.agent,
+            read_event_cursor(fields),
+            types=read_event_types(fields),
+            count_max=count_max,
+        )
+        if page is None:
+            raise RefusedError(
+                Code.VALUE,
+                "is not a cursor of this ledger, which was restored to a moment before it; "
+                "begin again with one that is older, and leave out what was heard by its id",
+                "after",
+            )
+        return events_shown(page)
 
 
 def _revoked_shown(count: int) -> Answer:

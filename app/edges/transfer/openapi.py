@@ -20,6 +20,7 @@ SUMMARIES: Final = {
     "bonus/revoke": "Take bonus money out",
     "transaction/check": "What became of a transaction",
     "history": "Rounds, newest first, page by page",
+    "events": "What has happened since a cursor",
 }
 assert set(SUMMARIES) == set(FORMS), "every operation is described"
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.edges.transfer.forms import Field, Form, Kind
+from app.wallet.event_log import LoggedType
 
 _USER: Final = Field(Kind.TEXT, "the player, by the operator's own name: 1 to 250 characters")
 _TRANSACTION: Final = Field(
@@ -95,6 +96,11 @@ FORMS: Final[dict[str, Form]] = {
         "to": _optional(Kind.MOMENT, "rounds opened before"),
         "cursor": _optional(Kind.TEXT, "`next_cursor` of the page before"),
         "limit": _optional(Kind.INTEGER, "rounds a page, 1 to 1000, else 100"),
+    },
+    "events": {
+        "after": _optional(Kind.TEXT, "`cursor` of the answer before; absent: from the first on"),
+        "limit": _optional(Kind.INTEGER, "events a page, 1 to 1000, else 100"),
+        "types": _optional(Kind.TEXTS, f"only these: {', '.join(LoggedType)}"),
     },
 }
 assert set(FORMS) >= ONE_TIME, "a one-time operation is an operation"

@@ -10,6 +10,7 @@ from app.edges.transfer.answers import moment
 from app.edges.transfer.codes import Code, RefusedError
 from app.edges.transfer.forms import Fields, amount_text, read_moment
 from app.edges.wire import Number
+from app.wallet.event_log import Cursor, LoggedType, read_cursor
 from app.wallet.identifiers import is_identifier
 from app.wallet.limit_terms import LIMIT_NAMES, is_limit_name
 
@@ -100,3 +101,21 @@ def read_check(fields: Fields) -> dict[str, object] | None:
         "allowed": said["allowed"],
         "checked_at": moment(checked_at),
     }
+
+
+def read_event_types(fields: Fields) -> frozenset[LoggedType]:
+    """Read the types of events that are asked for; empty: all."""
+    try:
+        return frozenset(map(LoggedType, fields.texts("types") if "types" in fields else ()))
+    except ValueError:
+        raise RefusedError(Code.VALUE, f"knows only {', '.join(LoggedType)}", "types") from None
+
+
+def read_event_cursor(fields: Fields) -> Cursor | None:
+    """Read where the events asked for begin; None: at the first."""
+    if "after" not in fields:
+        return None
+    cursor = read_cursor(fields.text("after"))
+    if cursor is None:
+        raise RefusedError(Code.VALUE, "is not a cursor of an earlier answer", "after")
+    return cursor

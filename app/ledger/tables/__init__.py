@@ -7,6 +7,15 @@ and its uniqueness is a table of its own.
 
 from app.ledger.tables.adjustments import adjustment_decisions, adjustments
 from app.ledger.tables.columns import metadata
+from app.ledger.tables.event_log import (
+    event_log,
+    event_log_heads,
+    event_log_progress,
+    webhook_deliverers,
+    webhook_endpoints,
+    webhook_retries,
+    webhook_shards,
+)
 from app.ledger.tables.exceptions import (
     exception_collections,
     exception_steps,
@@ -59,6 +68,9 @@ __all__ = [
     "decision_setting_changes",
     "decision_settings",
     "early_aborts",
+    "event_log",
+    "event_log_heads",
+    "event_log_progress",
     "event_types",
     "exception_collections",
     "exception_steps",
@@ -87,4 +99,8 @@ __all__ = [
     "transaction_keys",
     "unanswered",
     "wallets",
+    "webhook_deliverers",
+    "webhook_endpoints",
+    "webhook_retries",
+    "webhook_shards",
 ]

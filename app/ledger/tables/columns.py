@@ -15,6 +15,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import UserDefinedType
+from typing_extensions import override
 
 from app.wallet.identifiers import ID_LENGTH_MAX
 
@@ -34,6 +37,40 @@ SUM: Final = Numeric(38, 8)
 """A sum over many movements may outgrow the largest single amount."""
 
 MOMENT: Final = TIMESTAMP(timezone=True)
+
+
+class TransactionNumber(UserDefinedType[str]):
+    """PostgreSQL's number of a transaction, which never wraps around."""
+
+    cache_ok: bool | None = True
+
+    @override
+    def get_col_spec(self, **_: Any) -> str:
+        return "XID8"
+
+
+class Snapshot(UserDefinedType[str]):
+    """Which transactions had ended at some moment."""
+
+    cache_ok: bool | None = True
+
+    @override
+    def get_col_spec(self, **_: Any) -> str:
+        return "PG_SNAPSHOT"
+
+
+ischema_names["xid8"] = TransactionNumber
+ischema_names["pg_snapshot"] = Snapshot
+
+
+def xid() -> Column[str]:
+    """Return the column of the transaction that wrote a row; null: before events were told."""
+    return Column("xid", TransactionNumber, server_default=text("pg_current_xact_id()"))
+
+
+def xid_index(table: str) -> Index:
+    """Return the index that finds a table's rows by their transaction."""
+    return Index(f"ix_{table}_xid", "xid", postgresql_where=text("xid IS NOT NULL"))
 
 
 def sql_list(values: Iterable[object]) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.ledger.tables.columns import MOMENT, metadata, sql_list
+from app.ledger.tables.columns import MOMENT, metadata, sql_list, xid, xid_index
 from app.wallet.inbox import ExceptionKind, ExceptionState
 
 _IS_OPEN = "state IN ('open', 'taken')"
@@ -44,7 +44,9 @@ exceptions = Table(
     Column("taken_by", Text),
     Column("closed_at", MOMENT),
     Column("closed_by", Text),
+    xid(),
     PrimaryKeyConstraint("exception_id"),
+    xid_index("exceptions"),
     UniqueConstraint("kind", "key"),
     CheckConstraint(f"kind IN ({sql_list(ExceptionKind)})", name="kind"),
     CheckConstraint(f"state IN ({sql_list(ExceptionState)})", name="state"),

@@ -24,6 +24,8 @@ from app.ledger.tables.columns import (
     id_check,
     metadata,
     sql_list,
+    xid,
+    xid_index,
 )
 from app.wallet.events import RULES, Direction, Figure, Part, Rule
 from app.wallet.holds import HoldState
@@ -93,7 +95,9 @@ movements = Table(
     Column("event_time", MOMENT, nullable=False),
     Column("ledger_time", MOMENT, nullable=False),
     Column("chain", LargeBinary, nullable=False),
+    xid(),
     PrimaryKeyConstraint("player_id", "position"),
+    xid_index("movements"),
     CheckConstraint("direction IN ('debit', 'credit')", name="direction"),
     CheckConstraint("position >= 1 AND version BETWEEN 0 AND position", name="version"),
     CheckConstraint("amount >= 0 AND amount <> 'NaN'", name="amount_not_negative"),

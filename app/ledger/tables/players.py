@@ -19,7 +19,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.ledger.tables.columns import MOMENT, SUM, currency_columns, id_check, metadata, money
+from app.ledger.tables.columns import (
+    MOMENT,
+    SUM,
+    currency_columns,
+    id_check,
+    metadata,
+    money,
+    xid,
+    xid_index,
+)
 
 players = Table(
     "players",
@@ -99,7 +108,9 @@ account_openings = Table(
     Column("agent", Text, nullable=False),
     *currency_columns(),
     Column("chain_start", LargeBinary, nullable=False),
+    xid(),
     PrimaryKeyConstraint("player_id"),
+    xid_index("account_openings"),
     CheckConstraint("octet_length(chain_start) = 32", name="chain_start_length"),
 )
 
@@ -130,7 +141,9 @@ account_changes = Table(
     Column("delivery", Uuid, nullable=False),
     Column("event_time", MOMENT, nullable=False),
     Column("ledger_time", MOMENT, nullable=False),
+    xid(),
     PrimaryKeyConstraint("player_id", "change_id"),
+    xid_index("account_changes"),
     ForeignKeyConstraint(["player_id"], ["players.player_id"]),
     Index("ix_account_changes_ledger_time", "ledger_time", postgresql_using="brin"),
 )

@@ -26,6 +26,7 @@ APPEND_ONLY: Final = (
     "exception_steps",
     "audit_runs",
     "backup_notes",
+    "event_log",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 
@@ -78,5 +79,26 @@ CHANGEABLE: Final = {
     "holds": ("state", "closed_position", "closed_at"),
     "exceptions": ("state", "taken_by", "closed_at", "closed_by"),
     "exception_collections": ("collected_until", "ran_at"),
+    "event_log_heads": ("last_number",),
+    "event_log_progress": (
+        "system_identifier",
+        "seen",
+        "told_below",
+        "recount_after",
+        "recount_seen",
+        "looked_at",
+    ),
+    "webhook_endpoints": (
+        "state",
+        "failures",
+        "failing_since",
+        "next_attempt_at",
+        "last_outcome",
+        "delivered_at",
+        "epoch",
+    ),
+    "webhook_shards": ("delivered_to", "held_by", "held_until"),
+    "webhook_retries": ("state", "attempts", "failing_since", "next_attempt_at", "last_outcome"),
+    "webhook_deliverers": ("name", "seen_at"),
 }
 """The columns that the service may change of a row that is there; it may change no others."""

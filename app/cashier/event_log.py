@@ -1,0 +1,91 @@
+"""The event log for whoever tells of it: number what is new, and read a page after a cursor.
+
+Any process may number, one at a time: `wallet deliver` does it all the time, and `events` of the
+transfer API before it reads, so that an operator who only polls needs no other process. What is
+read is told only when the synchronous standby, if there is one, has it.
+"""
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from app.ledger.event_log.numbering import NUMBERED_MAX, Numbered, number_events
+from app.ledger.event_log.reading import Told, last_number, numbers_after, tell
+from app.ledger.money.book import Book
+from app.ledger.transaction import Ledger
+from app.wallet.event_log import Cursor, LoggedType, cursor_at
+
+LOOKED_THROUGH_MAX: Final = 10_000
+"""Events of one page that are looked through where only some types are asked for."""
+
+LOOKS_MAX: Final = 20
+"""Looks of one request: more than are written between two polls, and within its deadline."""
+
+
+class EventPage(NamedTuple):
+    """Events in order, where they end, and whether there are more."""
+
+    events: list[Told]
+    cursor: Cursor | None
+    """None: nothing was ever told"""
+    has_more: bool
+
+
+async def number(ledger: Ledger, *, most: int = NUMBERED_MAX) -> Numbered | None:
+    """Number what could not be seen at the last look; None: another process is at it."""
+
+    async def work(book: Book) -> Numbered | None:
+        return await number_events(book, most=most)
+
+    # A look leaves its numbers in a commit, which would wait for a standby that is away.
+    ledger.standby.refuse_if_silent()
+    return await ledger.beside_money(work)
+
+
+async def number_all(ledger: Ledger, *, looks_max: int = LOOKS_MAX) -> None:
+    """Number until a look leaves nothing, or somebody else is at it, within bounds."""
+    for _ in range(looks_max):
+        done = await number(ledger)
+        if done is None or not done.is_more:
+            return
+
+
+async def page_after(
+    ledger: Ledger,
+    agent: str,
+    cursor: Cursor | None,
+    *,
+    types: Collection[LoggedType] = (),
+    count_max: int,
+) -> EventPage | None:
+    """Return an agent's events after a cursor (None: from the first one on).
+
+    `types`: only these; empty: all. None: the ledger does not have the event of this cursor: it was
+    restored to a moment before it, or is another one. Raises LedgerError.
+    """
+    await number_all(ledger)
+    after = 0 if cursor is None else cursor.number
+
+    async def work(book: Book) -> EventPage | None:
+        if cursor is not None and not await _has(book, agent, cursor):
+            return None
+        wanted = LOOKED_THROUGH_MAX if types else count_max
+        rows = await numbers_after(book, agent, after, wanted)
+        chosen = [row for row in rows if not types or row.type in types][:count_max]
+        if not rows:
+            return EventPage([], cursor, has_more=False)
+        # A page that is full ends at its last event; one that is not, where its look ended.
+        end = chosen[-1] if len(chosen) == count_max else rows[-1]
+        events = await tell(book, chosen)
+        (at_end,) = events[-1:] if chosen[-1:] == [end] else await tell(book, [end])
+        last = await last_number(book, agent)
+        return EventPage(events, cursor_at(end.number, at_end.id), has_more=last > end.number)
+
+    return await ledger.read_only(work)
+
+
+async def _has(book: Book, agent: str, cursor: Cursor) -> bool:
+    rows = await numbers_after(book, agent, cursor.number - 1, 1)
+    if not rows or rows[0].number != cursor.number:
+        return False
+    (event,) = await tell(book, rows)
+    return cursor_at(cursor.number, event.id) == cursor

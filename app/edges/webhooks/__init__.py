@@ -1,0 +1,1 @@
+"""Webhooks: what the event log tells, sent to the operators' endpoints."""

@@ -1,0 +1,247 @@
+"""The deliverer: numbers events, and delivers its share of every endpoint's until it is stopped.
+
+Several of them share the work through the database. Each signs on, takes as many shards as are its
+share, renews them with what it has delivered, and leaves what others should have. When the database
+is away it sends nothing beyond its lease, and goes on when the database is back.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from app.cashier import deliveries
+from app.cashier.deliveries import LEASE, Backlog
+from app.cashier.event_log import number
+from app.edges.webhooks.stream import Counts, EndpointChoice, Stream
+from app.ledger.errors import LedgerError
+from app.ledger.transaction import Ledger
+from app.wallet.event_log import SHARDS
+
+logger: Final = structlog.get_logger("webhooks")
+
+NUMBER_EVERY: Final = timedelta(milliseconds=50)
+FEED_EVERY: Final = timedelta(milliseconds=500)
+"""When to look for events that other processes have numbered."""
+
+TICK_EVERY: Final = timedelta(milliseconds=100)
+WRITE_EVERY: Final = timedelta(milliseconds=250)
+"""How often is written what was delivered; a process that dies delivers as much again."""
+
+RENEW_SECONDS: Final = 5
+BEAT_EVERY: Final = timedelta(milliseconds=1000)
+LOOK_EVERY: Final = timedelta(seconds=10)
+"""How old the backlog in the metrics may be; counting it reads the log's end."""
+
+AWAY_EVERY: Final = timedelta(milliseconds=1000)
+POLLS: Final = 250
+GOODBYE_SECONDS: Final = 5
+"""How long a shutdown waits for answers that are under way."""
+
+
+class Deliverer:
+    """Delivers to all endpoints of the settings."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        endpoints: Sequence[EndpointChoice],
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Send nothing before `run`."""
+        self._ledger = ledger
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._agents = [choice.agent for choice in endpoints]
+        self.counts = Counts(self._agents)
+        context = tls or ssl.create_default_context()
+        self._streams = {
+            choice.agent: Stream(ledger, choice, self.counts, context) for choice in endpoints
+        }
+        self._slot: int | None = None
+        self._renewed_at = -(10**12)
+        self._writing = asyncio.Lock()
+        """held while shards come and go, or are written"""
+        self.backlogs: list[Backlog] = []
+        """as of the last look, for the metrics"""
+        self.numbered_at = time.monotonic_ns()
+        """when the ledger was last looked through, by whomever"""
+
+    async def run(self) -> None:
+        """Deliver until cancelled, and then leave everything to others."""
+        loops = [
+            self._repeat(self._number, NUMBER_EVERY),
+            self._repeat(self._write, WRITE_EVERY),
+            self._repeat(self._beat, BEAT_EVERY),
+            self._repeat(self._tick, TICK_EVERY),
+            self._repeat(self._look, LOOK_EVERY),
+            *(self._feed(stream) for stream in self._streams.values()),
+        ]
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._say_goodbye()
+
+    async def _repeat(self, step: Callable[[], Awaitable[bool]], every: timedelta) -> None:
+        """Take a step again and again; one that returns True is followed by the next at once."""
+        is_away = False
+        while True:
+            try:
+                has_more = await step()
+                is_away = False
+            except LedgerError as error:
+                if not is_away:
+                    logger.warning("webhooks wait for the database", reason=str(error))
+                is_away, has_more = True, False
+                await asyncio.sleep(AWAY_EVERY.total_seconds())
+            if not has_more:
+                await asyncio.sleep(every.total_seconds())
+
+    async def _number(self) -> bool:
+        done = await number(self._ledger)
+        if done is None:
+            return False
+        self.numbered_at = time.monotonic_ns()
+        if done.events:
+            for stream in self._streams.values():
+                stream.news.set()
+        return done.is_more
+
+    async def _feed(self, stream: Stream) -> None:
+        async def step() -> bool:
+            if await stream.feed():
+                return True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FEED_EVERY.total_seconds()):
+                    await stream.news.wait()
+            stream.news.clear()
+            return False
+
+        await self._repeat(step, timedelta(0))
+
+    async def _tick(self) -> bool:
+        for stream in self._streams.values():
+            await stream.tick()
+        return False
+
+    async def _look(self) -> bool:
+        self.backlogs = [
+            backlog
+            for backlog in await deliveries.backlogs(self._ledger)
+            if backlog.agent in self._streams
+        ]
+        return False
+
+    async def _beat(self) -> bool:
+        """Say that this process lives, hold its share of the shards, and see who moved what."""
+        if self._slot is None:
+            self._slot = await deliveries.sign_on(self._ledger, self._name, self._agents)
+            if self._slot is None:
+                return False
+        living = await deliveries.be_seen(self._ledger, self._slot, self._name)
+        if living is None:
+            self._slot = None
+            return True
+        for endpoint in await deliveries.standing(self._ledger, self._agents):
+            stream = self._streams[endpoint.agent]
+            if stream.stands(endpoint):
+                await stream.read_retries()
+        async with self._writing:
+            await self._hold_a_share(living)
+        return False
+
+    async def _hold_a_share(self, living: int) -> None:
+        held = [
+            (stream.agent, shard)
+            for stream in self._streams.values()
+            for shard in sorted(stream.order.shards)
+        ]
+        whole = SHARDS * len(self._streams)
+        share = -(-whole // max(living, 1))
+        if len(held) > share:
+            await self._leave(held[share:])
+        elif len(held) < share:
+            begun = time.monotonic_ns()
+            taken = await deliveries.claim(
+                self._ledger, self._name, self._agents, share - len(held)
+            )
+            for stream in self._streams.values():
+                mine = [shard for shard in taken if shard.agent == stream.agent]
+                if mine:
+                    await stream.hold(mine)
+                    if not held:
+                        stream.lease(begun + LEASE.seconds * 10**9)
+            if taken:
+                logger.info("webhooks held", shards=len(held) + len(taken), deliverers=living)
+
+    async def _leave(self, shards: Sequence[tuple[str, int]]) -> None:
+        """Leave shards to others, once what was delivered of them is written."""
+        await self._write_all()
+        for agent, shard in shards:
+            self._streams[agent].drop([shard])
+        await deliveries.leave(self._ledger, self._name, shards)
+
+    async def _write(self) -> bool:
+        renews = time.monotonic_ns() - self._renewed_at >= RENEW_SECONDS * 10**9
+        async with self._writing:
+            await self._write_all(renews=renews)
+        return False
+
+    async def _write_all(self, *, renews: bool = True) -> None:
+        begun = time.monotonic_ns()
+        done = [
+            progress
+            for stream in self._streams.values()
+            if (progress := stream.progress(is_whole=renews)) is not None
+        ]
+        if not done:
+            return
+        try:
+            held = await deliveries.keep(self._ledger, self._name, done)
+        except BaseException:
+            for progress in done:
+                self._streams[progress.agent].was_not_written(progress)
+            raise
+        if renews:
+            self._renewed_at = begun
+        for progress in done:
+            stream = self._streams[progress.agent]
+            lost = [s.shard for s in progress.shards if (s.agent, s.shard) not in held]
+            if lost:
+                logger.warning("webhooks left to others", agent=stream.agent, shards=len(lost))
+                stream.drop(lost)
+            stream.was_written(progress)
+            if renews:
+                stream.lease(begun + LEASE.seconds * 10**9)
+
+    async def _say_goodbye(self) -> None:
+        """Wait for what is under way, write it down, and leave everything."""
+        for stream in self._streams.values():
+            stream.lease(0)
+        for _ in range(POLLS):
+            if all(stream.is_idle for stream in self._streams.values()):
+                break
+            await asyncio.sleep(GOODBYE_SECONDS / POLLS)
+        with suppress(LedgerError):
+            if self._slot is not None:
+                await self._write_all()
+                held = [
+                    (stream.agent, shard)
+                    for stream in self._streams.values()
+                    for shard in stream.order.shards
+                ]
+                await deliveries.leave(self._ledger, self._name, held, self._slot)
+        for stream in self._streams.values():
+            await stream.close()

@@ -1,0 +1,520 @@
+"""One endpoint's deliveries in one process: feed, send, take answers, and what is tried again.
+
+1. `feed`      reads the next events of the shards that are held, a bounded number ahead
+2. `dispatch`  sends as many as there are connections, one of each player
+3. an answer   takes the event out, or puts it back, or sets its player aside
+4. `progress`  what has changed, for the deliverer to write down
+
+Everything but `feed` and the opening of connections is called by the event loop and returns at
+once. Nothing is sent when the lease is about to end, and nothing while the endpoint has a pause.
+"""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections import Counter, deque
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final, NamedTuple
+
+import structlog
+
+from app.cashier import deliveries
+from app.cashier.deliveries import Endpoint, Progress, Retry, Shard, Told
+from app.edges.event_json import event_body
+from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
+from app.edges.webhooks.connection import CLOSED, Connection
+from app.edges.webhooks.health import (
+    GONE,
+    OF_THE_ENDPOINT,
+    REFUSALS_ON_END_MAX,
+    failed,
+    refused,
+    succeeded,
+)
+from app.edges.webhooks.order import Item, Order, by_player
+from app.edges.webhooks.signing import Signer
+from app.ledger.transaction import Ledger
+from app.telemetry.metrics import Spread
+from app.version import VERSION
+from app.wallet.event_log import LoggedType, RetryState, shard_of
+
+logger: Final = structlog.get_logger("webhooks")
+
+CONNECTIONS_MAX: Final = 32
+"""Events under way to one endpoint: with an answer in 5 ms, more than 5,000 a second."""
+
+AHEAD_MAX: Final = 2_000
+"""Events that are read ahead of those that were delivered; each has some kilobytes."""
+
+FED_MAX: Final = 500
+RETRIES_MAX: Final = 10_000
+"""Events that may be set aside for their players before no more are read."""
+
+RETRIED_AT_ONCE: Final = 50
+CONNECT_SECONDS_MAX: Final = 5
+ANSWER_SECONDS_MAX: Final = 15
+"""Standard Webhooks: a receiver takes an event within 15 to 30 seconds."""
+
+NO_ANSWER: Final = "no answer in time"
+DELIVERED: Final = range(200, 300)
+REDIRECTS: Final = range(300, 400)
+
+OUTCOMES: Final = (
+    "delivered",
+    "refused",
+    "redirected",
+    NO_ANSWER,
+    CLOSED,
+    "not connected",
+    "tls",
+    "name unknown",
+    "address refused",
+    "answer unusable",
+)
+"""The label of each attempt in the metrics."""
+
+
+class EndpointChoice(NamedTuple):
+    """An endpoint, as the settings name it."""
+
+    agent: str
+    url: str
+    secrets: Sequence[str]
+    types: frozenset[LoggedType]
+    networks: Sequence[IPv4Network | IPv6Network] = ()
+    """where it may be beside the public addresses"""
+    may_be_loopback: bool = False
+    """in the demo"""
+
+
+class Counts:
+    """What this process has delivered, for the metrics."""
+
+    def __init__(self, agents: Collection[str]) -> None:
+        self.attempts: Counter[tuple[str, str]] = Counter(
+            {(agent, outcome): 0 for agent in agents for outcome in OUTCOMES}
+        )
+        """by agent and outcome"""
+        self.seconds = {agent: Spread() for agent in agents}
+
+
+class Stream:
+    """The deliveries to one endpoint."""
+
+    def __init__(
+        self, ledger: Ledger, choice: EndpointChoice, counts: Counts, tls: ssl.SSLContext
+    ) -> None:
+        self.agent = choice.agent
+        self._ledger = ledger
+        self._choice = choice
+        self._counts = counts
+        self._tls = tls
+        self._place = place_of(choice.url)
+        self._signer = Signer(choice.secrets)
+        self._head = (
+            f"POST {self._place.target} HTTP/1.1\r\nhost: {self._place.authority}\r\n"
+            f"user-agent: wallet/{VERSION}\r\ncontent-type: application/json\r\n"
+        ).encode("ascii")
+        self.order = Order()
+        self.endpoint: Endpoint | None = None
+        self.news = asyncio.Event()
+        """there may be something to feed"""
+        self._retries: dict[int, deque[Retry]] = {}
+        self._retried: set[int] = set()
+        """players with a retry under way"""
+        self._due: deque[Item] = deque()
+        self._changed: dict[int, Retry] = {}
+        self._is_endpoint_changed = False
+        self._written: dict[int, int] = {}
+        self._refused_on_end = 0
+        self._set_aside_now = 0
+        self._idle: list[Connection] = []
+        self._busy: dict[Connection, Item] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        self._may_send_until = 0
+
+    # --- shards ------------------------------------------------------------------------------
+
+    async def hold(self, shards: Sequence[Shard]) -> None:
+        """Begin with shards, and with what is tried again of their players."""
+        for _, shard, delivered_to in shards:
+            self.order.hold(shard, delivered_to)
+            self._written[shard] = delivered_to
+        await self.read_retries()
+        self.news.set()
+
+    def drop(self, shards: Collection[int]) -> None:
+        """End with shards."""
+        for shard in shards:
+            self.order.drop(shard)
+            self._written.pop(shard, None)
+
+        def is_left(player_id: int) -> bool:
+            return shard_of(player_id) not in shards
+
+        self._retries = {p: queue for p, queue in self._retries.items() if is_left(p)}
+        self._retried = set(filter(is_left, self._retried))
+        self._changed = {n: r for n, r in self._changed.items() if is_left(r.player_id)}
+        self._due = deque(item for item in self._due if is_left(item.event.player_id))
+
+    async def read_retries(self) -> None:
+        """Read anew what is tried again, but for players of whom something is not written yet."""
+        found = await deliveries.retries_of(self._ledger, self.agent, self.order.shards)
+        read = by_player(retry for retry in found if retry.state is RetryState.WAITING)
+        ours = self._retried | {retry.player_id for retry in self._changed.values()}
+        self._retries = {p: queue for p, queue in read.items() if p not in ours} | {
+            p: queue for p, queue in self._retries.items() if p in ours
+        }
+
+    def stands(self, endpoint: Endpoint) -> bool:
+        """Take over how the endpoint stands; return whether a person has moved it."""
+        before = self.endpoint
+        is_moved = before is not None and before.epoch != endpoint.epoch
+        if is_moved or not self._is_endpoint_changed:
+            self.endpoint, self._is_endpoint_changed = endpoint, False
+        return is_moved
+
+    def lease(self, until: int) -> None:
+        """Hold the shards until a moment of the monotonic clock, in nanoseconds."""
+        self._may_send_until = until - ANSWER_SECONDS_MAX * 10**9
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._busy
+
+    # --- feed --------------------------------------------------------------------------------
+
+    async def feed(self) -> bool:
+        """Read some of the next events; return whether there may be more at once."""
+        reading = self.order.reading()
+        is_full = max(self.order.waiting, self._set_aside_now - RETRIES_MAX) >= AHEAD_MAX
+        if reading is None or is_full or self._is_parked:
+            return False
+        fed = await deliveries.feed(
+            self._ledger, self.agent, reading.after, frozenset(reading.lines), FED_MAX
+        )
+        for event in fed.events:
+            if self.order.wants(reading, event.number, event.player_id):
+                self._take(event)
+        self.order.reached(reading, fed.reached)
+        self.dispatch()
+        return not fed.is_all
+
+    def _take(self, event: Told) -> None:
+        if event.type not in self._choice.types:
+            return
+        held = self._retries.get(event.player_id)
+        if held is None:
+            self.order.add(Item(event, event_body(event)))
+            return
+        behind = _waiting(event)
+        held.append(behind)
+        self._changed[event.number] = behind
+
+    # --- send --------------------------------------------------------------------------------
+
+    @property
+    def _is_parked(self) -> bool:
+        return self.endpoint is None or self.endpoint.is_parked
+
+    def _may_send(self, now: int) -> bool:
+        endpoint = self.endpoint
+        if endpoint is None or endpoint.is_parked or now >= self._may_send_until:
+            return False
+        if endpoint.failures == 0:
+            return True
+        # One event at a time shows whether the endpoint is back.
+        is_due = endpoint.next_attempt_at is None or endpoint.next_attempt_at <= _now()
+        return is_due and not self._busy and not self._opening
+
+    def dispatch(self) -> None:
+        """Send what can be sent."""
+        now = time.monotonic_ns()
+        while self._may_send(now):
+            if not self._idle:
+                self._open_another()
+                return
+            item = self._due.popleft() if self._due else self.order.next()
+            if item is None:
+                return
+            self._send(self._idle.pop(), item, now)
+
+    def _send(self, connection: Connection, item: Item, now: int) -> None:
+        body = item.body
+        signed = self._signer.headers(item.event.id, _now(), body.decode())
+        self._busy[connection] = item
+        connection.send(
+            b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, signed, len(body), body), now
+        )
+
+    def _open_another(self) -> None:
+        wanted = min(self.order.waiting + len(self._due), CONNECTIONS_MAX)
+        open_now = len(self._busy) + len(self._opening)
+        if wanted > open_now and not self._opening:
+            task = asyncio.create_task(self._open())
+            self._opening.add(task)
+            task.add_done_callback(self._opened)
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening.discard(task)
+        if not task.cancelled():
+            self.dispatch()
+
+    async def _open(self) -> None:
+        place = self._place
+        try:
+            addresses = await addresses_of(
+                place, self._choice.networks, may_be_loopback=self._choice.may_be_loopback
+            )
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(self._answered, self._lost),
+                    addresses[0],
+                    place.port,
+                    ssl=self._tls if place.is_tls else None,
+                    server_hostname=place.host if place.is_tls else None,
+                )
+        except AddressRefusedError:
+            self._not_connected("address refused")
+        except ssl.SSLError:
+            self._not_connected("tls")
+        except OSError as error:
+            is_name = isinstance(error, socket.gaierror)
+            self._not_connected("name unknown" if is_name else "not connected")
+        else:
+            self._idle.append(connection)
+
+    def _not_connected(self, outcome: str) -> None:
+        if not self._busy:
+            self._counts.attempts[self.agent, outcome] += 1
+            self._endpoint_failed(outcome)
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def _answered(self, connection: Connection, status: int) -> None:
+        item = self._busy.pop(connection, None)
+        now = time.monotonic_ns()
+        self._counts.seconds[self.agent].add(now - connection.sent_at)
+        if connection.is_open:
+            self._idle.append(connection)
+        if item is not None:
+            if status in DELIVERED:
+                self._counts.attempts[self.agent, "delivered"] += 1
+                self._delivered(item, status)
+            else:
+                kind = "redirected" if status in REDIRECTS else "refused"
+                self._counts.attempts[self.agent, kind] += 1
+                self._refused(item, status)
+        self.dispatch()
+
+    def _delivered(self, item: Item, status: int) -> None:
+        self._refused_on_end = 0
+        endpoint = self.endpoint
+        if endpoint is not None:
+            if endpoint.failing_since is not None:
+                logger.info("webhooks taken again", agent=self.agent)
+                self._is_endpoint_changed = True
+            self.endpoint = succeeded(endpoint, str(status), _now())
+        if item.retry is None:
+            self.order.done(item)
+            return
+        retry = item.retry
+        self._note(
+            retry._replace(
+                state=RetryState.DELIVERED, attempts=retry.attempts + 1, last_outcome=str(status)
+            )
+        )
+        self._next_of(retry.player_id)
+
+    def _refused(self, item: Item, status: int) -> None:
+        outcome = str(status)
+        if item.retry is not None:
+            if status in OF_THE_ENDPOINT:
+                self._retried.discard(item.retry.player_id)
+                self._endpoint_failed(outcome)
+            else:
+                self._refused_again(item.retry, outcome)
+            return
+        self._refused_on_end += 1
+        is_of_endpoint = (
+            status in OF_THE_ENDPOINT
+            or status in REDIRECTS
+            or status == GONE
+            or self._refused_on_end >= REFUSALS_ON_END_MAX
+            or (self.endpoint is not None and self.endpoint.failures > 0)
+        )
+        if is_of_endpoint:
+            self.order.again(item)
+            self._endpoint_failed(outcome)
+            return
+        self._set_aside(item, outcome)
+
+    def _set_aside(self, item: Item, outcome: str) -> None:
+        """Let a player's events wait, and everybody else's go on."""
+        player_id = item.event.player_id
+        behind = self.order.set_aside(player_id)
+        if not behind or behind[0] is not item:
+            return
+        queue = self._retries.setdefault(player_id, deque())
+        for waiting in behind:
+            retry = _waiting(waiting.event)
+            if waiting is item:
+                retry = refused(retry, outcome, _now())
+            queue.append(retry)
+            self._note(retry)
+        logger.warning("webhook refused", agent=self.agent, event_id=item.event.id, outcome=outcome)
+
+    def _refused_again(self, retry: Retry, outcome: str) -> None:
+        again = refused(retry, outcome, _now())
+        self._note(again)
+        if again.state is RetryState.PARKED:
+            logger.error("webhook parked", agent=self.agent, number=retry.number, outcome=outcome)
+            self._next_of(retry.player_id)
+            return
+        self._retried.discard(retry.player_id)
+        queue = self._retries.get(retry.player_id)
+        if queue and queue[0].number == retry.number:
+            queue[0] = again
+
+    def _next_of(self, player_id: int) -> None:
+        """Go on with a player's next event that waits; without one, they wait no longer."""
+        self._retried.discard(player_id)
+        queue = self._retries.get(player_id)
+        if queue:
+            queue.popleft()
+        if not queue:
+            self._retries.pop(player_id, None)
+
+    def _note(self, retry: Retry) -> None:
+        self._changed[retry.number] = retry
+
+    def _lost(self, connection: Connection, reason: str) -> None:
+        item = self._busy.pop(connection, None)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if item is None:
+            return
+        # A server that ends an idle connection at the moment of a request has not refused it.
+        was_idle_too_long = connection.answers > 0 and not connection.has_answer_begun
+        is_quiet = reason == CLOSED and was_idle_too_long
+        if not is_quiet:
+            outcome = reason if reason in OUTCOMES else "answer unusable"
+            self._counts.attempts[self.agent, outcome] += 1
+        if item.retry is None:
+            self.order.again(item)
+        else:
+            self._retried.discard(item.retry.player_id)
+        if not is_quiet:
+            self._endpoint_failed(reason)
+        self.dispatch()
+
+    def _endpoint_failed(self, outcome: str) -> None:
+        endpoint, now = self.endpoint, _now()
+        if endpoint is None:
+            return
+        if endpoint.next_attempt_at is not None and endpoint.next_attempt_at > now:
+            # Others of those that were under way had already said so.
+            return
+        self._refused_on_end = 0
+        self.endpoint = failed(endpoint, outcome, now)
+        self._is_endpoint_changed = True
+        if self.endpoint.is_parked:
+            logger.error("webhooks parked", agent=self.agent, outcome=outcome)
+        else:
+            logger.warning(
+                "webhooks failing",
+                agent=self.agent,
+                outcome=outcome,
+                failures=self.endpoint.failures,
+                next_attempt_at=self.endpoint.next_attempt_at,
+            )
+
+    # --- time --------------------------------------------------------------------------------
+
+    async def tick(self) -> None:
+        """Give up what was not answered in time, and begin what is due."""
+        late = time.monotonic_ns() - ANSWER_SECONDS_MAX * 10**9
+        for connection in [c for c in self._busy if c.sent_at <= late]:
+            connection.give_up(NO_ANSWER)
+        self._set_aside_now = sum(map(len, self._retries.values()))
+        await self._begin_retries()
+        self.dispatch()
+
+    async def _begin_retries(self) -> None:
+        if not self._may_send(time.monotonic_ns()):
+            return
+        now = _now()
+        heads = [
+            queue[0]
+            for player_id, queue in self._retries.items()
+            if queue[0].next_attempt_at <= now
+            and player_id not in self._retried
+            and not self.order.is_busy(player_id)
+        ][:RETRIED_AT_ONCE]
+        if not heads:
+            return
+        self._retried.update(retry.player_id for retry in heads)
+        by_number = {retry.number: retry for retry in heads}
+        try:
+            events = await deliveries.tell_again(self._ledger, self.agent, list(by_number))
+        except BaseException:
+            self._retried.difference_update(retry.player_id for retry in heads)
+            raise
+        held = self.order.shards
+        for event in events:
+            if shard_of(event.player_id) in held:
+                self._due.append(Item(event, event_body(event), by_number[event.number]))
+
+    # --- what is written down ----------------------------------------------------------------
+
+    def progress(self, *, is_whole: bool) -> Progress | None:
+        """Return what has changed since it was last written; `is_whole`: everything, to renew."""
+        shards = [
+            Shard(self.agent, shard, delivered_to)
+            for shard, delivered_to in self.order.positions()
+            if is_whole or self._written.get(shard) != delivered_to
+        ]
+        endpoint = self.endpoint if self._is_endpoint_changed or (is_whole and shards) else None
+        if not shards and not self._changed and endpoint is None:
+            return None
+        if self._changed and not is_whole:
+            # What is tried again is written together with the positions that have passed it.
+            shards = [Shard(self.agent, *position) for position in self.order.positions()]
+        retries = list(self._changed.values())
+        self._is_endpoint_changed = False
+        return Progress(self.agent, shards, retries, endpoint)
+
+    def was_written(self, progress: Progress) -> None:
+        """Forget what is written down by now."""
+        for _, shard, delivered_to in progress.shards:
+            if shard in self._written:
+                self._written[shard] = delivered_to
+        for retry in progress.retries:
+            if self._changed.get(retry.number) is retry:
+                del self._changed[retry.number]
+
+    def was_not_written(self, progress: Progress) -> None:
+        """Write it with the next."""
+        self._is_endpoint_changed |= progress.endpoint is not None
+
+    async def close(self) -> None:
+        """Close all connections; what is under way is delivered again by whoever comes next."""
+        for task in list(self._opening):
+            task.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        for connection in [*self._idle, *self._busy]:
+            connection.close()
+
+
+def _waiting(event: Told) -> Retry:
+    """Return an event that waits from now on: its three days have begun, whoever is before it."""
+    now = _now()
+    return Retry(event.number, event.player_id, RetryState.WAITING, 0, now, now, None)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
