@@ -165,7 +165,7 @@ class Deliverer:
         for endpoint in await deliveries.standing(self._ledger, self._agents):
             stream = self._streams[endpoint.agent]
             if stream.stands(endpoint):
-                await stream.read_retries()
+                await stream.read_again()
         async with self._writing:
             await self._hold_a_share(living)
         return False
@@ -188,8 +188,9 @@ class Deliverer:
             for stream in self._streams.values():
                 mine = [shard for shard in taken if shard.agent == stream.agent]
                 if mine:
+                    holds_none = not stream.order.shards
                     await stream.hold(mine)
-                    if not held:
+                    if holds_none:
                         stream.lease(begun + LEASE.seconds * 10**9)
             if taken:
                 logger.info("webhooks held", shards=len(held) + len(taken), deliverers=living)

@@ -25,9 +25,11 @@ EVENT_MAX_MS: Final = 3_600_000
 REFUSALS_ON_END_MAX: Final = 5
 """Different events refused without one that was taken: it is not for what they say."""
 
-OF_THE_ENDPOINT: Final = frozenset({429, 503})
 GONE: Final = 410
 """The receiver wants no more (Standard Webhooks): parked at once."""
+
+OF_THE_ENDPOINT: Final = frozenset({429, 503, GONE})
+"""Answers that say nothing about the event; so do redirects."""
 
 _jitter: Final = SystemRandom()
 

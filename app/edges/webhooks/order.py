@@ -6,7 +6,7 @@ what is behind it, and done, is delivered again if this process ends before the 
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from app.cashier.deliveries import Retry, Told
@@ -166,11 +166,3 @@ class Order:
         line = self._lines.get(shard_of(item.event.player_id))
         if line is not None and line.items and line.items[0] is item:
             line.advance()
-
-
-def by_player(retries: Iterable[Retry]) -> dict[int, deque[Retry]]:
-    """Group what is tried again by player, in order."""
-    players: dict[int, deque[Retry]] = {}
-    for retry in retries:
-        players.setdefault(retry.player_id, deque()).append(retry)
-    return players

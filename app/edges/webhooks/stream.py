@@ -22,24 +22,23 @@ from typing import Final, NamedTuple
 import structlog
 
 from app.cashier import deliveries
-from app.cashier.deliveries import Endpoint, Progress, Retry, Shard, Told
+from app.cashier.deliveries import Endpoint, Progress, Shard, Told
 from app.edges.event_json import event_body
 from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
 from app.edges.webhooks.connection import CLOSED, Connection
 from app.edges.webhooks.health import (
-    GONE,
     OF_THE_ENDPOINT,
     REFUSALS_ON_END_MAX,
     failed,
-    refused,
     succeeded,
 )
-from app.edges.webhooks.order import Item, Order, by_player
+from app.edges.webhooks.order import Item, Order
+from app.edges.webhooks.set_aside import SetAside
 from app.edges.webhooks.signing import Signer
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Spread
 from app.version import VERSION
-from app.wallet.event_log import LoggedType, RetryState, shard_of
+from app.wallet.event_log import LoggedType, shard_of
 
 logger: Final = structlog.get_logger("webhooks")
 
@@ -122,15 +121,11 @@ class Stream:
         self.endpoint: Endpoint | None = None
         self.news = asyncio.Event()
         """there may be something to feed"""
-        self._retries: dict[int, deque[Retry]] = {}
-        self._retried: set[int] = set()
-        """players with a retry under way"""
+        self._set_aside = SetAside()
         self._due: deque[Item] = deque()
-        self._changed: dict[int, Retry] = {}
         self._is_endpoint_changed = False
         self._written: dict[int, int] = {}
         self._refused_on_end = 0
-        self._set_aside_now = 0
         self._idle: list[Connection] = []
         self._busy: dict[Connection, Item] = {}
         self._opening: set[asyncio.Task[None]] = set()
@@ -139,11 +134,11 @@ class Stream:
     # --- shards ------------------------------------------------------------------------------
 
     async def hold(self, shards: Sequence[Shard]) -> None:
-        """Begin with shards, and with what is tried again of their players."""
+        """Begin with shards, once it is known what is tried again of their players."""
+        await self._read_set_aside(self.order.shards | {shard.shard for shard in shards})
         for _, shard, delivered_to in shards:
             self.order.hold(shard, delivered_to)
             self._written[shard] = delivered_to
-        await self.read_retries()
         self.news.set()
 
     def drop(self, shards: Collection[int]) -> None:
@@ -151,23 +146,15 @@ class Stream:
         for shard in shards:
             self.order.drop(shard)
             self._written.pop(shard, None)
+        self._set_aside.keep_only(lambda player_id: shard_of(player_id) not in shards)
+        self._due = deque(i for i in self._due if shard_of(i.event.player_id) not in shards)
 
-        def is_left(player_id: int) -> bool:
-            return shard_of(player_id) not in shards
+    async def read_again(self) -> None:
+        """Read anew what is tried again: a person has moved it."""
+        await self._read_set_aside(self.order.shards)
 
-        self._retries = {p: queue for p, queue in self._retries.items() if is_left(p)}
-        self._retried = set(filter(is_left, self._retried))
-        self._changed = {n: r for n, r in self._changed.items() if is_left(r.player_id)}
-        self._due = deque(item for item in self._due if is_left(item.event.player_id))
-
-    async def read_retries(self) -> None:
-        """Read anew what is tried again, but for players of whom something is not written yet."""
-        found = await deliveries.retries_of(self._ledger, self.agent, self.order.shards)
-        read = by_player(retry for retry in found if retry.state is RetryState.WAITING)
-        ours = self._retried | {retry.player_id for retry in self._changed.values()}
-        self._retries = {p: queue for p, queue in read.items() if p not in ours} | {
-            p: queue for p, queue in self._retries.items() if p in ours
-        }
+    async def _read_set_aside(self, shards: Collection[int]) -> None:
+        self._set_aside.read(await deliveries.retries_of(self._ledger, self.agent, shards))
 
     def stands(self, endpoint: Endpoint) -> bool:
         """Take over how the endpoint stands; return whether a person has moved it."""
@@ -191,7 +178,7 @@ class Stream:
     async def feed(self) -> bool:
         """Read some of the next events; return whether there may be more at once."""
         reading = self.order.reading()
-        is_full = max(self.order.waiting, self._set_aside_now - RETRIES_MAX) >= AHEAD_MAX
+        is_full = max(self.order.waiting, len(self._set_aside) - RETRIES_MAX) >= AHEAD_MAX
         if reading is None or is_full or self._is_parked:
             return False
         fed = await deliveries.feed(
@@ -207,13 +194,10 @@ class Stream:
     def _take(self, event: Told) -> None:
         if event.type not in self._choice.types:
             return
-        held = self._retries.get(event.player_id)
-        if held is None:
+        if self._set_aside.holds(event.player_id):
+            self._set_aside.wait_behind(event)
+        else:
             self.order.add(Item(event, event_body(event)))
-            return
-        behind = _waiting(event)
-        held.append(behind)
-        self._changed[event.number] = behind
 
     # --- send --------------------------------------------------------------------------------
 
@@ -321,76 +305,43 @@ class Stream:
             self.endpoint = succeeded(endpoint, str(status), _now())
         if item.retry is None:
             self.order.done(item)
-            return
-        retry = item.retry
-        self._note(
-            retry._replace(
-                state=RetryState.DELIVERED, attempts=retry.attempts + 1, last_outcome=str(status)
-            )
-        )
-        self._next_of(retry.player_id)
+        else:
+            self._set_aside.taken(item.retry, str(status))
 
     def _refused(self, item: Item, status: int) -> None:
         outcome = str(status)
-        if item.retry is not None:
-            if status in OF_THE_ENDPOINT:
-                self._retried.discard(item.retry.player_id)
-                self._endpoint_failed(outcome)
-            else:
-                self._refused_again(item.retry, outcome)
-            return
-        self._refused_on_end += 1
+        if item.retry is None:
+            self._refused_on_end += 1
         is_of_endpoint = (
-            status in OF_THE_ENDPOINT
-            or status in REDIRECTS
-            or status == GONE
-            or self._refused_on_end >= REFUSALS_ON_END_MAX
-            or (self.endpoint is not None and self.endpoint.failures > 0)
-        )
-        if is_of_endpoint:
-            self.order.again(item)
+            status in OF_THE_ENDPOINT or status in REDIRECTS
+        ) or self._refused_on_end >= REFUSALS_ON_END_MAX
+        is_failing = self.endpoint is not None and self.endpoint.failures > 0
+        if is_of_endpoint or (is_failing and item.retry is None):
+            self._put_back(item)
             self._endpoint_failed(outcome)
-            return
-        self._set_aside(item, outcome)
+        elif item.retry is None:
+            self._put_aside(item, outcome)
+        elif self._set_aside.refuse_again(item.retry, outcome):
+            logger.error(
+                "webhook parked", agent=self.agent, number=item.event.number, outcome=outcome
+            )
 
-    def _set_aside(self, item: Item, outcome: str) -> None:
+    def _put_back(self, item: Item) -> None:
+        """Leave an event where it was."""
+        if item.retry is None:
+            self.order.again(item)
+        else:
+            self._set_aside.let_go(item.retry)
+
+    def _put_aside(self, item: Item, outcome: str) -> None:
         """Let a player's events wait, and everybody else's go on."""
-        player_id = item.event.player_id
-        behind = self.order.set_aside(player_id)
-        if not behind or behind[0] is not item:
-            return
-        queue = self._retries.setdefault(player_id, deque())
-        for waiting in behind:
-            retry = _waiting(waiting.event)
-            if waiting is item:
-                retry = refused(retry, outcome, _now())
-            queue.append(retry)
-            self._note(retry)
-        logger.warning("webhook refused", agent=self.agent, event_id=item.event.id, outcome=outcome)
-
-    def _refused_again(self, retry: Retry, outcome: str) -> None:
-        again = refused(retry, outcome, _now())
-        self._note(again)
-        if again.state is RetryState.PARKED:
-            logger.error("webhook parked", agent=self.agent, number=retry.number, outcome=outcome)
-            self._next_of(retry.player_id)
-            return
-        self._retried.discard(retry.player_id)
-        queue = self._retries.get(retry.player_id)
-        if queue and queue[0].number == retry.number:
-            queue[0] = again
-
-    def _next_of(self, player_id: int) -> None:
-        """Go on with a player's next event that waits; without one, they wait no longer."""
-        self._retried.discard(player_id)
-        queue = self._retries.get(player_id)
-        if queue:
-            queue.popleft()
-        if not queue:
-            self._retries.pop(player_id, None)
-
-    def _note(self, retry: Retry) -> None:
-        self._changed[retry.number] = retry
+        events = [waiting.event for waiting in self.order.set_aside(item.event.player_id)]
+        # Nothing, where its shard is another process's by now.
+        if events[:1] == [item.event]:
+            self._set_aside.refuse(events, outcome)
+            logger.warning(
+                "webhook refused", agent=self.agent, event_id=item.event.id, outcome=outcome
+            )
 
     def _lost(self, connection: Connection, reason: str) -> None:
         item = self._busy.pop(connection, None)
@@ -404,10 +355,7 @@ class Stream:
         if not is_quiet:
             outcome = reason if reason in OUTCOMES else "answer unusable"
             self._counts.attempts[self.agent, outcome] += 1
-        if item.retry is None:
-            self.order.again(item)
-        else:
-            self._retried.discard(item.retry.player_id)
+        self._put_back(item)
         if not is_quiet:
             self._endpoint_failed(reason)
         self.dispatch()
@@ -440,29 +388,21 @@ class Stream:
         late = time.monotonic_ns() - ANSWER_SECONDS_MAX * 10**9
         for connection in [c for c in self._busy if c.sent_at <= late]:
             connection.give_up(NO_ANSWER)
-        self._set_aside_now = sum(map(len, self._retries.values()))
         await self._begin_retries()
         self.dispatch()
 
     async def _begin_retries(self) -> None:
         if not self._may_send(time.monotonic_ns()):
             return
-        now = _now()
-        heads = [
-            queue[0]
-            for player_id, queue in self._retries.items()
-            if queue[0].next_attempt_at <= now
-            and player_id not in self._retried
-            and not self.order.is_busy(player_id)
-        ][:RETRIED_AT_ONCE]
-        if not heads:
+        due = self._set_aside.begin_due(RETRIED_AT_ONCE, self.order.is_busy)
+        if not due:
             return
-        self._retried.update(retry.player_id for retry in heads)
-        by_number = {retry.number: retry for retry in heads}
+        by_number = {retry.number: retry for retry in due}
         try:
             events = await deliveries.tell_again(self._ledger, self.agent, list(by_number))
         except BaseException:
-            self._retried.difference_update(retry.player_id for retry in heads)
+            for retry in due:
+                self._set_aside.let_go(retry)
             raise
         held = self.order.shards
         for event in events:
@@ -479,12 +419,12 @@ class Stream:
             if is_whole or self._written.get(shard) != delivered_to
         ]
         endpoint = self.endpoint if self._is_endpoint_changed or (is_whole and shards) else None
-        if not shards and not self._changed and endpoint is None:
+        if not shards and not self._set_aside.changed and endpoint is None:
             return None
-        if self._changed and not is_whole:
+        if self._set_aside.changed and not is_whole:
             # What is tried again is written together with the positions that have passed it.
             shards = [Shard(self.agent, *position) for position in self.order.positions()]
-        retries = list(self._changed.values())
+        retries = list(self._set_aside.changed.values())
         self._is_endpoint_changed = False
         return Progress(self.agent, shards, retries, endpoint)
 
@@ -493,9 +433,7 @@ class Stream:
         for _, shard, delivered_to in progress.shards:
             if shard in self._written:
                 self._written[shard] = delivered_to
-        for retry in progress.retries:
-            if self._changed.get(retry.number) is retry:
-                del self._changed[retry.number]
+        self._set_aside.was_written(progress.retries)
 
     def was_not_written(self, progress: Progress) -> None:
         """Write it with the next."""
@@ -508,12 +446,6 @@ class Stream:
         await asyncio.gather(*self._opening, return_exceptions=True)
         for connection in [*self._idle, *self._busy]:
             connection.close()
-
-
-def _waiting(event: Told) -> Retry:
-    """Return an event that waits from now on: its three days have begun, whoever is before it."""
-    now = _now()
-    return Retry(event.number, event.player_id, RetryState.WAITING, 0, now, now, None)
 
 
 def _now() -> datetime:

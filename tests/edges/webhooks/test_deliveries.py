@@ -288,6 +288,23 @@ async def test_events_that_are_refused_for_three_days_are_parked_and_shown(
     await all_taken(till, receiver)
 
 
+async def test_what_was_set_aside_comes_first_for_its_player_after_a_restart_too(
+    till: Till, receiver: Receiver, db: Database
+) -> None:
+    receiver.answer = lambda event: 500 if event["user_id"] == "anna" else 204
+    async with delivering(db.service_url, endpoint(receiver)):
+        await signed_on(till)
+        for name in ("anna", "boris"):
+            await till.player(name)
+        await deposits(till, ["anna", "boris"], 3)
+        await receiver.until(lambda: len(receiver.taken) == 4)
+    assert await till.count("webhook_retries", "state = 'waiting'") > 0
+    await deposits(till, ["anna", "boris"], 3)
+    receiver.answer = lambda _: 204
+    async with delivering(db.service_url, endpoint(receiver)):
+        await all_taken(till, receiver)
+
+
 async def test_a_receiver_that_is_gone_is_parked_at_once(
     till: Till, receiver: Receiver, deliver: Deliver
 ) -> None:
