@@ -12,7 +12,7 @@ from app.cashier.players import (
     revoke_tokens,
     token_hash,
 )
-from app.console.arguments import UserId
+from app.console.arguments import UserId, checked_text
 from app.console.data_owner import console_settings
 from app.console.ledger_access import ask, commands, granted, note_of
 from app.console.output.printer import AsJson, hint, print_json, say
@@ -60,7 +60,9 @@ def issue(user_id: UserId, life: Life = None, as_json: AsJson = False) -> None:
 @tokens.command("revoke")
 def revoke(
     user_id: UserId,
-    token: Annotated[str | None, typer.Argument(help="The token; none: all of them.")] = None,
+    token: Annotated[
+        str | None, typer.Argument(help="The token; none: all of them.", callback=checked_text)
+    ] = None,
 ) -> None:
     """Let a player's tokens expire now; money still comes back under them."""
     hashed = None if token is None else token_hash(token)
