@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 def application() -> "BuildApp":
     """Return the builder of the server's application, which takes a while to import."""
-    from app.main import build_serving_app  # noqa: PLC0415 — the other commands start faster
+    from app.composition.service import build_serving_app  # noqa: PLC0415 — the other commands start faster
 
     return build_serving_app
 
 
 def backoffice() -> "BuildBackoffice":
     """Return the builder of the back office, which takes a while to import, too."""
-    from app.main import build_backoffice  # noqa: PLC0415 — the other commands start faster
+    from app.composition.backoffice import build_backoffice  # noqa: PLC0415 — the other commands start faster
 
     return build_backoffice
 
 
 def delivery() -> "Deliver":
     """Return what delivers webhooks, which takes a while to import."""
-    from app.main import deliver  # noqa: PLC0415 — the other commands start faster
+    from app.composition.deliverer import deliver  # noqa: PLC0415 — the other commands start faster
 
     return deliver
 

@@ -1,8 +1,8 @@
 """The settings, typed: environment variables named WALLET_…; secrets have no default.
 
-Only `main`, `__main__` and the console read settings; everybody else receives what it needs.
-`load_settings` turns whatever is wrong into one sentence that names the variable and never quotes
-a value, since values may be secrets.
+Only the composition, the server and the console read settings; everybody else receives what it
+needs. `load_settings` turns whatever is wrong into one sentence that names the variable and never
+quotes a value, since values may be secrets.
 """
 
 import base64

@@ -21,9 +21,9 @@ import httpx2
 import uvicorn
 
 from app.cashier.operators import create_user
+from app.composition.backoffice import build_backoffice
 from app.ledger.migrations import upgrade
 from app.ledger.transaction import Ledger
-from app.main import build_backoffice
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
 from app.server.port import Port

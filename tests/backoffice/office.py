@@ -14,8 +14,8 @@ import pyotp
 import uvicorn
 
 from app.cashier.operators import NewSecrets, create_user
+from app.composition.backoffice import build_backoffice
 from app.ledger.transaction import Ledger
-from app.main import build_backoffice
 from app.server.port import Port
 from app.settings import Settings
 from app.telemetry.logs import configure_logs

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from pydantic import SecretStr
 
-from app.main import build_app
+from app.composition.service import build_app
 from app.settings import Settings
 from tests.deploy.files import ROOT, compose, environment
 

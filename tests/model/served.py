@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import uvicorn
 import uvloop
 
-from app.main import build_app
+from app.composition.service import build_app
 from app.server.port import Port
 from app.settings import Settings
 

@@ -148,7 +148,8 @@ def test_spans_reach_a_collector_over_http(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_nothing_of_opentelemetrys_sdk_is_loaded_unless_wanted() -> None:
     code = (
-        "import sys, app.main; print([m for m in sys.modules if m.startswith('opentelemetry.sdk')])"
+        "import sys, app.composition.service; "
+        "print([m for m in sys.modules if m.startswith('opentelemetry.sdk')])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True

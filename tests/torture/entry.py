@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.__main__ import backoffice, contracts, delivery
+from app.composition.service import build_app
 from app.console.cli import run_console
 from app.console.composition import Composition
-from app.main import build_app
 from app.server.port import Served
 from app.server.serving import BuildApp
 from app.settings import Settings

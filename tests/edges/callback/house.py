@@ -25,9 +25,9 @@ import uvicorn
 from app.cashier.move_funds import move_funds
 from app.cashier.players import issue_token, open_account
 from app.cashier.policy import policy_of_ledger
+from app.composition.service import build_app
 from app.edges.callback.endpoint import CallbackApp
 from app.ledger.transaction import Ledger
-from app.main import build_app
 from app.server.port import Port, Served
 from app.settings import Settings
 from app.wallet.events import Direction, EventType

@@ -10,8 +10,8 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
+from app.composition.service import build_app
 from app.edges.callback.endpoint import CallbackApp
-from app.main import build_app
 from app.wallet.events import GAME_EVENT_TYPES
 from tests.edges.callback.house import House, Reply, Seat, sign
 

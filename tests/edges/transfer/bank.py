@@ -22,7 +22,7 @@ import httpx2
 import uvicorn
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.main import build_app
+from app.composition.service import build_app
 from app.server.port import Port
 from app.settings import Settings
 
