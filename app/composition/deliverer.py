@@ -11,8 +11,8 @@ from app.cashier.readiness import why_not_ready
 from app.composition.tasks import cancelled
 from app.edges.probes import Readiness, probes_app
 from app.edges.webhooks.deliverer import Deliverer
+from app.edges.webhooks.endpoint import EndpointChoice
 from app.edges.webhooks.metrics import DeliveryMetrics
-from app.edges.webhooks.stream import EndpointChoice
 from app.ledger.transaction import Ledger
 from app.server.private_port import private_server
 from app.settings import Settings

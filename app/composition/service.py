@@ -27,7 +27,7 @@ from app.composition.tasks import cancelled
 from app.composition.transfer import transfer_endpoint
 from app.edges.callback.endpoint import CallbackApp, Endpoint, MoveFunds, callback_router
 from app.edges.callback.openapi import INTRODUCTION
-from app.edges.metrics import Metrics
+from app.edges.metrics.page import Metrics
 from app.edges.pages.routes import pages
 from app.edges.probes import Readiness, probes_app
 from app.edges.transfer.endpoint import Endpoint as TransferEndpoint

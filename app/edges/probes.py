@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.edges.metrics import CONTENT_TYPE
+from app.edges.metrics.page import CONTENT_TYPE
 from app.version import VERSION, build_id
 
 READY_NANOSECONDS: Final = 10**9

@@ -7,7 +7,7 @@ import re
 import tomllib
 
 from app.console.cli import commands
-from app.edges.metrics import Metrics
+from app.edges.metrics.page import Metrics
 from app.edges.probes import Readiness, probes_app
 from app.settings import Settings
 from tests.deploy.files import ROOT, dockerfile, environment

@@ -14,7 +14,8 @@ from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce
 from app.edges.callback.endpoint import ANSWERS
 from app.edges.callback.endpoint import METHODS as CALLBACK_METHODS
-from app.edges.metrics import ALARMS, Metrics
+from app.edges.metrics.movements import ALARMS
+from app.edges.metrics.page import Metrics
 from app.ledger.applied_views import FOLDER as VIEWS
 from app.ledger.transaction import Ledger
 from app.settings import Settings

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce
 from app.cashier.readiness import sync_warning, why_not_ready
-from app.edges.metrics import Metrics
+from app.edges.metrics.page import Metrics
 from app.edges.probes import BUILD, Readiness, probes_app
 from app.ledger import retries as retrying
 from app.ledger.errors import LedgerBusyError

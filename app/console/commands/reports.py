@@ -6,38 +6,29 @@ to standard error; it has the rows, the sums, the position and the hash. Exit co
 says that something is not as it should be.
 """
 
-import csv
-import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
-from rich.text import Text
 
 from app.console.arguments import UserId, checked_moment, read_moment
-from app.console.database import Database, reach, ready_database
-from app.console.errors import ConsoleError
 from app.console.ledger_access import commands, who
-from app.console.output.layout import Rows
-from app.console.output.printer import complain, hint, say, show, write_out
+from app.console.output.printer import complain, hint
+from app.console.report_output import Output, Sections, reach_report, run_report
 from app.ledger.reports import daily as daily_sections
 from app.ledger.reports import exports, funds
-from app.ledger.reports.reading import LedgerReport, Position
-from app.reports.reports import Books, ReportRefusedError, books, report_day, require_player
-from app.reports.writing import Format, Row, Writer, position_from_text, position_text
-from app.settings import load_database_settings
+from app.ledger.reports.reading import LedgerReport
+from app.reports.reports import Books, report_day, require_player
+from app.reports.writing import Format, Row, position_from_text, position_text
 from app.wallet.moments import EARLIEST
 from app.wallet.money import AMOUNT_PATTERN
 
 T = TypeVar("T")
 
 EXIT_NOT_RIGHT: Final = 1
-SHOWN_MAX: Final = 1000
-"""A person reads a thousand rows at most; a program reads all of them."""
 
 export: Final = commands("export", "The journal by period: movements, rounds, sessions.")
 report: Final = commands("report", "What finance and a regulator ask for.")
@@ -102,7 +93,7 @@ def statement_command(
             yield row
 
     arguments = {"user_id": user_id, **_named(begin, end)}
-    _run(exports.STATEMENT, rows, arguments, _Output(out, as_csv, as_json), position)
+    run_report(exports.STATEMENT, rows, arguments, Output(out, as_csv, as_json), position)
 
 
 def balance_command(
@@ -121,7 +112,7 @@ def balance_command(
             yield row
 
     arguments = {"user_id": user_id}
-    _run(exports.BALANCE, rows, arguments, _Output(out, as_csv, as_json), position, at)
+    run_report(exports.BALANCE, rows, arguments, Output(out, as_csv, as_json), position, at)
 
 
 def _export(exported: LedgerReport, words: str) -> Callable[..., None]:
@@ -138,8 +129,8 @@ def _export(exported: LedgerReport, words: str) -> Callable[..., None]:
         def rows(opened: Books) -> AsyncIterator[Row]:
             return opened.rows(exported, begin, end)
 
-        output = _Output(out, as_csv, as_json)
-        _run(exported, rows, _named(begin, end), output, position)
+        output = Output(out, as_csv, as_json)
+        run_report(exported, rows, _named(begin, end), output, position)
 
     command.__doc__ = words
     return command
@@ -174,8 +165,8 @@ def daily_command(
     if section not in {each.name for each in daily_sections.SECTIONS}:
         raise typer.BadParameter("--section is accounts, revenue or resettlements")
     kind = Format.JSON_LINES if as_json else Format.CSV
-    with _Sections(out, section, kind, as_rows=out is None and not (as_csv or as_json)) as taken:
-        done = _reach_report(
+    with Sections(out, section, kind, as_rows=out is None and not (as_csv or as_json)) as taken:
+        done = reach_report(
             lambda database: report_day(
                 database.reports_url, database.service_url, wanted, who(), kind, taken.write
             ),
@@ -225,8 +216,8 @@ def funds_command(
         return opened.rows(funds.FUNDS)
 
     arguments = {f"bank {currency}": format(held[currency], "f") for currency in sorted(held)}
-    output = _Output(out, as_csv, as_json)
-    writer = _run(funds.FUNDS, rows, arguments, output, position, at)
+    output = Output(out, as_csv, as_json)
+    writer = run_report(funds.FUNDS, rows, arguments, output, position, at)
     short = False
     for currency, amount in sorted(held.items()):
         to_hold = Decimal(writer.sums.get(currency, {}).get("to_hold", "0"))
@@ -251,163 +242,7 @@ def debts_command(
     def rows(opened: Books) -> AsyncIterator[Row]:
         return opened.rows(funds.DEBTS)
 
-    _run(funds.DEBTS, rows, {}, _Output(out, as_csv, as_json), position, at)
-
-
-class _Output:
-    """Where one report goes, and in which form."""
-
-    def __init__(self, path: Path | None, as_csv: bool, as_json: bool) -> None:
-        if as_csv and as_json:
-            raise typer.BadParameter("say --csv or --json, not both")
-        self.path = path
-        self.kind = Format.JSON_LINES if as_json else Format.CSV
-        self.is_table = path is None and not (as_csv or as_json)
-        self.shown: list[Row] = []
-
-    @contextmanager
-    def opened(self) -> "Iterator[Callable[[str], object]]":
-        """Return what takes the text."""
-        if self.is_table:
-            yield lambda _text: None
-        elif self.path is None:
-            yield write_out
-        else:
-            with _sentences(self.path), self.path.open("w", encoding="utf-8", newline="") as file:
-                yield file.write
-
-    def finish(self, writer: Writer, manifest: Mapping[str, Any]) -> None:
-        """Show the table, or put the manifest where it belongs."""
-        if self.is_table:
-            _show(writer.report, self.shown, writer, manifest["position"])
-        elif self.path is None:
-            # Standard output has the rows and nothing but the rows.
-            complain(json.dumps(manifest))
-        else:
-            _write_manifest(self.path, manifest)
-
-
-class _Sections:
-    """Where the sections of a day go: a folder with all of them, or one to standard output."""
-
-    def __init__(self, folder: Path | None, section: str, kind: Format, *, as_rows: bool) -> None:
-        self._folder = folder
-        self._section = section
-        self._kind = kind
-        self._as_rows = as_rows
-        self._files: dict[str, Any] = {}
-        self._lines: list[str] = []
-
-    def __enter__(self) -> Self:
-        if self._folder is not None:
-            with _sentences(self._folder):
-                self._folder.mkdir(parents=True, exist_ok=True)
-        return self
-
-    def write(self, section: str, text: str) -> None:
-        """Take a piece of a section."""
-        if self._folder is not None:
-            if section not in self._files:
-                path = self._folder / f"{section}.{self._kind}"
-                with _sentences(path):
-                    self._files[section] = path.open("w", encoding="utf-8", newline="")
-            self._files[section].write(text)
-        elif section == self._section:
-            if self._as_rows:
-                self._lines.append(text)
-            else:
-                write_out(text)
-
-    def finish(self, manifest: Mapping[str, Any]) -> None:
-        """Write the manifest, or show the section."""
-        if self._folder is not None:
-            _write_manifest(self._folder / "daily", manifest)
-        elif self._as_rows:
-            self._show(manifest)
-        else:
-            complain(json.dumps(manifest))
-
-    def _show(self, manifest: Mapping[str, Any]) -> None:
-        report_of = next(s for s in daily_sections.SECTIONS if s.name == self._section)
-        rows = [tuple(row) for row in csv.reader(self._lines[1 : SHOWN_MAX + 1])]
-        show(
-            Rows(
-                f"{manifest['date']}: {self._section}",
-                report_of.columns,
-                rows,
-                amounts=" ".join(report_of.sums),
-            )
-        )
-        closed = manifest["closed_at"]
-        state = "not over, and not closed" if closed is None else f"closed at {closed}"
-        say(f"{len(self._lines) - 1} rows; position {manifest['position']}; the day is {state}")
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._files.values():
-            file.close()
-
-
-def _run(
-    what: LedgerReport,
-    rows: Callable[[Books], AsyncIterator[Row]],
-    arguments: dict[str, str],
-    output: _Output,
-    position: str | None,
-    at: str | None = None,
-) -> Writer:
-    """Stream a report to where it goes."""
-    if position is not None and at is not None:
-        raise typer.BadParameter("say --at or --position, not both")
-    named = None if position is None else position_from_text(position)
-    moment = None if at is None else read_moment(at)
-
-    async def work(database: Database) -> tuple[Writer, Position]:
-        async with books(database.reports_url, at=moment, position=named) as opened:
-            with output.opened() as write:
-                writer = Writer(what, output.kind, write)
-                async for row in rows(opened):
-                    writer.add(row)
-                    if output.is_table and len(output.shown) < SHOWN_MAX:
-                        output.shown.append(row)
-            return writer, opened.position
-
-    writer, found = _reach_report(work)
-    output.finish(writer, writer.manifest(arguments, found))
-    return writer
-
-
-def _reach_report(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
-    try:
-        with ready_database(load_database_settings()) as database:
-            return reach(work(database))
-    except ReportRefusedError as error:
-        raise ConsoleError(str(error)) from error
-
-
-def _show(what: LedgerReport, rows: list[Row], writer: Writer, position: str) -> None:
-    shown = [[value or "" for value in row] for row in rows]
-    show(Rows("", what.columns, shown, amounts=" ".join((*what.sums, "real", "bonus", "balance"))))
-    for currency, sums in writer.sums.items():
-        words = ", ".join(f"{name} {amount}" for name, amount in sums.items())
-        show(Text(f"{currency}: {words}"))
-    cut = f", the first {SHOWN_MAX} shown" if writer.rows > SHOWN_MAX else ""
-    say(f"{writer.rows} rows{cut}; position {position}")
-
-
-def _write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    beside = path.with_name(f"{path.name}.manifest.json")
-    with _sentences(beside):
-        beside.write_text(
-            json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-
-
-@contextmanager
-def _sentences(path: Path) -> "Iterator[None]":
-    try:
-        yield
-    except OSError as error:
-        raise ConsoleError(f"{path} cannot be written: {error.strerror or error}.") from error
+    run_report(funds.DEBTS, rows, {}, Output(out, as_csv, as_json), position, at)
 
 
 def _period(since: str | None, until: str | None) -> tuple[datetime, datetime]:

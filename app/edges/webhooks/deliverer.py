@@ -21,7 +21,9 @@ import structlog
 from app.cashier import deliveries
 from app.cashier.deliveries import LEASE, Backlog
 from app.cashier.event_log import number
-from app.edges.webhooks.stream import Counts, EndpointChoice, Stream
+from app.edges.webhooks.attempts import Counts
+from app.edges.webhooks.endpoint import EndpointChoice
+from app.edges.webhooks.stream import Stream
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.event_log import SHARDS

@@ -8,7 +8,8 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from app.edges.metrics import build_info, webhook_attempts, webhooks_seen
+from app.edges.metrics.build import build_info
+from app.edges.metrics.webhooks import webhook_attempts, webhooks_seen
 from app.edges.webhooks.deliverer import Deliverer
 
 

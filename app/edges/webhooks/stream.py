@@ -10,35 +10,35 @@ once. Nothing is sent when the lease is about to end, and nothing while the endp
 """
 
 import asyncio
-import socket
 import ssl
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from ipaddress import IPv4Network, IPv6Network
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
 from app.cashier import deliveries
 from app.cashier.deliveries import Endpoint, Progress, Shard, Told
 from app.edges.event_json import event_body
-from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
+from app.edges.webhooks.addresses import place_of
+from app.edges.webhooks.attempts import NO_ANSWER, OUTCOMES, Counts
 from app.edges.webhooks.connection import CLOSED, Connection
+from app.edges.webhooks.endpoint import EndpointChoice
 from app.edges.webhooks.health import (
     OF_THE_ENDPOINT,
     REFUSALS_ON_END_MAX,
     failed,
     succeeded,
 )
+from app.edges.webhooks.opening import opened_connection
 from app.edges.webhooks.order import Item, Order
 from app.edges.webhooks.set_aside import SetAside
 from app.edges.webhooks.signing import Signer
 from app.ledger.transaction import Ledger
-from app.telemetry.metrics import Spread
 from app.version import VERSION
-from app.wallet.event_log import LoggedType, shard_of
+from app.wallet.event_log import shard_of
 
 logger: Final = structlog.get_logger("webhooks")
 
@@ -53,51 +53,11 @@ RETRIES_MAX: Final = 10_000
 """Events that may be set aside for their players before no more are read."""
 
 RETRIED_AT_ONCE: Final = 50
-CONNECT_SECONDS_MAX: Final = 5
 ANSWER_SECONDS_MAX: Final = 15
 """Standard Webhooks: a receiver takes an event within 15 to 30 seconds."""
 
-NO_ANSWER: Final = "no answer in time"
 DELIVERED: Final = range(200, 300)
 REDIRECTS: Final = range(300, 400)
-
-OUTCOMES: Final = (
-    "delivered",
-    "refused",
-    "redirected",
-    NO_ANSWER,
-    CLOSED,
-    "not connected",
-    "tls",
-    "name unknown",
-    "address refused",
-    "answer unusable",
-)
-"""The label of each attempt in the metrics."""
-
-
-class EndpointChoice(NamedTuple):
-    """An endpoint, as the settings name it."""
-
-    agent: str
-    url: str
-    secrets: Sequence[str]
-    types: frozenset[LoggedType]
-    networks: Sequence[IPv4Network | IPv6Network] = ()
-    """where it may be beside the public addresses"""
-    may_be_loopback: bool = False
-    """in the demo"""
-
-
-class Counts:
-    """What this process has delivered, for the metrics."""
-
-    def __init__(self, agents: Collection[str]) -> None:
-        self.attempts: Counter[tuple[str, str]] = Counter(
-            {(agent, outcome): 0 for agent in agents for outcome in OUTCOMES}
-        )
-        """by agent and outcome"""
-        self.seconds = {agent: Spread() for agent in agents}
 
 
 class Stream:
@@ -111,10 +71,10 @@ class Stream:
         self._choice = choice
         self._counts = counts
         self._tls = tls
-        self._place = place_of(choice.url)
+        place = place_of(choice.url)
         self._signer = Signer(choice.secrets)
         self._head = (
-            f"POST {self._place.target} HTTP/1.1\r\nhost: {self._place.authority}\r\n"
+            f"POST {place.target} HTTP/1.1\r\nhost: {place.authority}\r\n"
             f"user-agent: wallet/{VERSION}\r\ncontent-type: application/json\r\n"
         ).encode("ascii")
         self.order = Order()
@@ -249,28 +209,11 @@ class Stream:
             self.dispatch()
 
     async def _open(self) -> None:
-        place = self._place
-        try:
-            addresses = await addresses_of(
-                place, self._choice.networks, may_be_loopback=self._choice.may_be_loopback
-            )
-            async with asyncio.timeout(CONNECT_SECONDS_MAX):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._answered, self._lost),
-                    addresses[0],
-                    place.port,
-                    ssl=self._tls if place.is_tls else None,
-                    server_hostname=place.host if place.is_tls else None,
-                )
-        except AddressRefusedError:
-            self._not_connected("address refused")
-        except ssl.SSLError:
-            self._not_connected("tls")
-        except OSError as error:
-            is_name = isinstance(error, socket.gaierror)
-            self._not_connected("name unknown" if is_name else "not connected")
+        opened = await opened_connection(self._choice, self._tls, self._answered, self._lost)
+        if isinstance(opened, Connection):
+            self._idle.append(opened)
         else:
-            self._idle.append(connection)
+            self._not_connected(opened)
 
     def _not_connected(self, outcome: str) -> None:
         if not self._busy:

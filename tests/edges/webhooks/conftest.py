@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.edges.webhooks.deliverer import Deliverer
-from app.edges.webhooks.stream import EndpointChoice
+from app.edges.webhooks.endpoint import EndpointChoice
 from app.ledger.transaction import Ledger
 from app.wallet.event_log import LoggedType
 from tests.cashier.till import AGENT, Till

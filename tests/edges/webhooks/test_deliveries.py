@@ -17,6 +17,7 @@ from app.cashier.deliveries import Standing
 from app.cashier.event_log import number, page_after
 from app.edges.webhooks import health, stream
 from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
+from app.edges.webhooks.attempts import NO_ANSWER
 from app.edges.webhooks.deliverer import Deliverer
 from app.ledger.event_log.webhooks import LEASE
 from app.wallet.event_log import LoggedType
@@ -208,7 +209,7 @@ async def test_an_answer_that_does_not_come_is_waited_for_within_bounds(
     deliverer: Deliverer = await deliver()
     await signed_on(till)
     await till.player("anna", "1")
-    await counted(deliverer, stream.NO_ANSWER)
+    await counted(deliverer, NO_ANSWER)
     is_slow = False
     await all_taken(till, receiver)
 
