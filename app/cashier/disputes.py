@@ -28,6 +28,7 @@ from app.ledger.disputes import (
 )
 from app.ledger.lookups import OwnedEntry
 from app.ledger.money.book import Book
+from app.ledger.request_archive import SealedRequest, archived_under
 from app.ledger.transaction import Ledger
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
@@ -39,15 +40,16 @@ PLAYERS_MAX: Final = 20
 """Time lines of one dispute; an id that more players used is no dispute about one of them."""
 
 NOT_KEPT: Final = {
-    "the request": "its bytes, its token and its signature. Whatever has a wrong signature is "
-    "refused before anything is decided or written, so every entry here had a right one when it "
-    "came. Who has the request as it was sent has its signature checked again with --request.",
+    "the request": "its bytes, its token and its signature, unless WALLET_REQUEST_KEYS is set. "
+    "Whatever has a wrong signature is refused before anything is decided or written, so every "
+    "entry here had a right one when it came. Who has the request as it was sent has its signature "
+    "checked again with --request.",
     "repeats": "those with the same content are answered and leave no row; the log has a line of "
     "each.",
     "answers": "their bytes. The first answer to a decided movement follows from its entry alone, "
     "and is computed from it; of a refusal without an outcome the code and the words are known.",
 }
-"""What nobody finds in the ledger."""
+"""What nobody finds in the ledger where no request under the id is archived."""
 
 
 class Told(NamedTuple):
@@ -109,11 +111,13 @@ class Dispute(NamedTuple):
     rounds: list[RoundDetails]
     time_lines: list[TimeLine]
     handling: list[Handling]
+    received: list[SealedRequest]
+    """requests as they came, oldest first, where they are archived"""
 
     @property
     def is_known(self) -> bool:
         """Whether any request under the id was decided or refused here."""
-        return bool(self.movements or self.refusals)
+        return bool(self.movements or self.refusals or self.received)
 
 
 class Answer(NamedTuple):
@@ -190,6 +194,7 @@ async def gather(ledger: Ledger, transaction_id: str, around: int) -> Dispute:
             await _rounds(book, movements, refusals),
             await _time_lines(book, movements, refusals, around),
             await handling_of(book, transaction_id),
+            await archived_under(book, transaction_id),
         )
 
     return await ledger.read_only(work)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.cashier.batching import Batcher
+from app.cashier.request_archive import RequestArchive
 from app.edges.callback.answers import DuplicateReply, not_understood
 from app.edges.callback.auth import Authenticator
 from app.edges.callback.endpoint import Endpoint, response_of
@@ -27,9 +28,13 @@ Clock = Callable[[], datetime]
 
 
 def callback_endpoint(
-    settings: Settings, ledger: Ledger, batcher: Batcher, clock: Clock
+    settings: Settings,
+    ledger: Ledger,
+    batcher: Batcher,
+    clock: Clock,
+    archive: RequestArchive | None,
 ) -> Endpoint:
-    """Return the endpoint of the callback contract."""
+    """Return the endpoint of the callback contract; `archive`: where its requests are kept."""
     authenticator = Authenticator(
         [key.get_secret_value() for key in settings.callback_keys],
         trusted=settings.trusted_networks,
@@ -42,8 +47,15 @@ def callback_endpoint(
         token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
     )
     platform = _platform_tokens(settings, ledger, clock)
-    handlers = Handlers(ledger, batcher, authenticator, choices, platform)
+    handlers = Handlers(ledger, batcher, authenticator, choices, platform, archive)
     return Endpoint(handlers, deadline=settings.deadline, clock=clock)
+
+
+def request_archive(settings: Settings, ledger: Ledger) -> RequestArchive | None:
+    """Return what keeps requests, if there is a key to seal them with."""
+    keys = [key.get_secret_value() for key in settings.request_keys]
+    life = timedelta(days=settings.request_days)
+    return RequestArchive(ledger, keys, life=life) if keys else None
 
 
 def _platform_tokens(settings: Settings, ledger: Ledger, clock: Clock) -> PlatformTokens | None:

@@ -20,7 +20,7 @@ from app.cashier.sealing import Sealer, seal_every_day
 from app.cashier.startup_checks import check_startup, find_currencies
 from app.cashier.traced_batching import TracedBatcher
 from app.cashier.watch import Watch
-from app.composition.callback import callback_endpoint, in_the_contracts_shape
+from app.composition.callback import callback_endpoint, in_the_contracts_shape, request_archive
 from app.composition.deliverer import deliver_beside
 from app.composition.policy import policy_of
 from app.composition.tasks import cancelled
@@ -84,7 +84,8 @@ def build_app(
         if traces
         else Batcher(ledger, policy, lanes=settings.lanes)
     )
-    endpoint = callback_endpoint(settings, ledger, batcher, clock or _now)
+    archive = request_archive(settings, ledger)
+    endpoint = callback_endpoint(settings, ledger, batcher, clock or _now, archive)
     transfer = transfer_endpoint(settings, ledger, batcher, clock or _now)
     expects_sync = settings.expect_sync == "on"
     sealer = _sealer(settings)
@@ -94,6 +95,7 @@ def build_app(
         batcher,
         {"callback": endpoint.requests, "transfer": transfer.requests},
         watch,
+        archive=archive,
         expects_sync=expects_sync,
     )
     readiness = Readiness(
@@ -118,6 +120,8 @@ def build_app(
                     watch.begin()
                     probes = probes_app(readiness, numbers, _private_ports(settings))
                     await _open_private_port(beside, settings, probes)
+                if archive is not None:
+                    archive.begin()
                 if sealer is not None:
                     sealing = asyncio.create_task(seal_every_day(database_url, sealer))
                     beside.push_async_callback(cancelled, sealing)
@@ -133,6 +137,8 @@ def build_app(
                 readiness.is_stopping = True
                 await watch.close()
                 await batcher.close()
+                if archive is not None:
+                    await archive.close()
                 await ledger.close()
                 if traces is not None:
                     await asyncio.to_thread(traces.end)

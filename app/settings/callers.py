@@ -84,6 +84,15 @@ class CallerSettings(SettingsGroup):
     """Where `wallet deliver` sends events, as JSON: agent id → {"url": …, "secret": …}; `types` and
     `networks` are optional."""
 
+    request_keys: Annotated[
+        tuple[AgentKey, ...], NoDecode, BeforeValidator(settings_parsing.words)
+    ] = ()
+    """Keys that seal the archived requests of moveFunds, comma-separated: base64url of 256 bits;
+    the first one seals, all open. Unset: requests are not kept."""
+
+    request_days: Annotated[int, Field(ge=1, le=36600)] = 90
+    """How many days archived requests are kept."""
+
     trusted_networks: Networks = ()
     """The networks the callback API may be called from, comma-separated; unset: any."""
 

@@ -1,5 +1,6 @@
 """Console commands: each does one thing, or reports one sentence why it cannot."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -77,6 +78,13 @@ def test_migrate_needs_no_keys_and_runs_as_the_owner(tmp_path: Path, empty_db: D
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert not (tmp_path / ".wallet").exists()
+
+
+def test_migrate_tells_programs_where_the_schema_is(tmp_path: Path, db: Database) -> None:
+    urls = {"WALLET_DATABASE_URL": db.service_url, "WALLET_OWNER_DATABASE_URL": db.owner_url}
+    done = wallet(tmp_path, "migrate", "--json", **urls)
+    head = head_revision()
+    assert json.loads(done.stdout) == {"before": head, "after": head}
 
 
 def test_serve_on_a_named_database_that_is_behind_names_wallet_migrate(

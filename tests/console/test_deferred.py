@@ -49,6 +49,29 @@ def help_of_all() -> tuple[str, str]:
     return loaded_by("--help", "--version", *(f"{name} --help" for name in GROUPS))
 
 
+PRINTS_NO_RESULT = {"serve", "deliver", "backoffice", "demo", "completion"}
+"""Servers, which run until they are stopped; what is to be pasted; a script for a shell."""
+
+
+def test_every_command_with_a_result_tells_it_to_programs_too() -> None:
+    without = {row.words for row in ROWS if not _is_group(row.words) and not _has_json(row.words)}
+    assert without == PRINTS_NO_RESULT
+
+
+def _is_group(words: str) -> bool:
+    return any(row.words.startswith(f"{words} ") for row in ROWS)
+
+
+def _has_json(words: str) -> bool:
+    group, _, name = words.rpartition(" ")
+    root = commands()
+    parent = root.commands[group] if group else root
+    assert isinstance(parent, TyperGroup)
+    deferred = parent.commands[name]
+    assert isinstance(deferred, Deferred)
+    return any({"--json", "--format"} & set(each.opts) for each in deferred.command.params)
+
+
 def test_help_imports_no_heavy_library(help_of_all: tuple[str, str]) -> None:
     said, loaded = help_of_all
     assert all(f"wallet {name} [OPTIONS] COMMAND" in said for name in GROUPS)

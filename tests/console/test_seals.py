@@ -34,7 +34,8 @@ def test_a_movement_is_proven_with_nothing_but_the_public_key(
     console, folder, public = keyed
     sealed = console("seal", "--json")
     assert (sealed.code, sealed.document["number"], sealed.document["chains"]) == (0, 1, 1)
-    assert console("prove", DEPOSIT, "--to", str(folder / "proof.json")).code == 0
+    proven = console("prove", DEPOSIT, "--to", str(folder / "proof.json"), "--json")
+    assert (proven.code, proven.document["movements"]) == (0, 1)
     (folder / "public").write_text(public + "\n", encoding="utf-8")
     for name in ("WALLET_DATABASE_URL", "WALLET_SEAL_KEY", "WALLET_SEAL_TO"):
         monkeypatch.delenv(name)

@@ -245,7 +245,8 @@ class TestStatus:
         done = fresh("status", "--ledger-only")
         assert done.code == 1
         assert "The last backup ended at 2026-01-01 00:00Z." in done.out
-        assert fresh("backup", "note", "full, in the vault").code == 0
+        told = fresh("backup", "note", "full, in the vault", "--json")
+        assert (told.code, told.document["note"]) == (0, "full, in the vault")
         assert self.problems(fresh("status", "--ledger-only", "--json")) == []
         assert fresh("backup", "note", "x", "--at", "2199-01-01").code == 2
 

@@ -243,6 +243,7 @@ def test_every_kind_of_event_is_on_the_page_before_it_happens() -> None:
         'wallet_movement_failures_total{error="unexpected"} 0.0',
         "wallet_movements_unheard_total 0.0",
         "wallet_log_lines_dropped_total ",
+        'wallet_requests_archived_total{result="dropped"} 0.0',
         'wallet_ledger_retries_total{reason="40001"} 0.0',
         'wallet_not_admitted_total{contract="callback",reason="signature"} 0.0',
         'wallet_movements_total{decision="INSUFFICIENT_FUNDS",event_type="BetPlacing"} 0.0',

@@ -14,6 +14,7 @@ from app.ledger.tables import (
     APPEND_ONLY,
     CHANGEABLE,
     CLEARED_ONLY,
+    FORGOTTEN,
     OWNED_BY_MIGRATIONS,
     metadata,
 )
@@ -530,15 +531,20 @@ class TestAppendOnly:
         expected = dict.fromkeys(metadata.tables, "INSERT SELECT") | dict.fromkeys(
             (*read_only, "alembic_version"), "SELECT"
         )
+        expected |= dict.fromkeys(FORGOTTEN, "DELETE INSERT SELECT")
         assert {row[0]: row[1] for row in rows} == expected
         assert {row[0]: set(row[1]) for row in columns} == {
             table: set(names) for table, names in CHANGEABLE.items()
         } | {table: {column} for table, column in CLEARED_ONLY.items()}
 
     async def test_every_table_is_append_only_or_meant_to_change_or_not_ours(self) -> None:
-        assert {*APPEND_ONLY, *CLEARED_ONLY, *CHANGEABLE, *OWNED_BY_MIGRATIONS} == set(
-            metadata.tables
-        )
+        assert {
+            *APPEND_ONLY,
+            *CLEARED_ONLY,
+            *CHANGEABLE,
+            *FORGOTTEN,
+            *OWNED_BY_MIGRATIONS,
+        } == set(metadata.tables)
 
 
 async def test_the_models_make_the_same_checks_and_indexes_as_the_migrations(
@@ -639,6 +645,7 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "webhook_endpoints",
         "webhook_retries",
         "webhook_shards",
+        *FORGOTTEN,
         *OWNED_BY_MIGRATIONS,
     }
     assert unled == {"transaction_keys", "maintenance_notices"} | of_the_whole_ledger | (

@@ -8,7 +8,7 @@ import typer
 from app.cashier.upkeep import BackupNote, remember_backup
 from app.console.arguments import checked_moment, checked_text, read_moment
 from app.console.ledger_access import ask, commands, operator
-from app.console.output.printer import outcome_stands, say
+from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.wallet.words import moment
 
 backups: Final = commands("backup", "What is known of backups.")
@@ -25,7 +25,7 @@ At = Annotated[
 
 
 @backups.command("note")
-def note(text: Text, at: At = None) -> None:
+def note(text: Text, at: At = None, as_json: AsJson = False) -> None:
     """Note that a backup ended well; the script that makes it calls this at its end."""
     by = operator()
     ended = datetime.now(UTC) if at is None else read_moment(at)
@@ -34,4 +34,7 @@ def note(text: Text, at: At = None) -> None:
     told = BackupNote(ended, text, by.noted_as)
     ask(lambda ledger: remember_backup(ledger, told), changes=True)
     with outcome_stands():
-        say(f"Noted: a backup ended at {moment(ended)}.")
+        if as_json:
+            print_json({"finished_at": moment(ended), "note": text, "by": by.noted_as})
+        else:
+            say(f"Noted: a backup ended at {moment(ended)}.")

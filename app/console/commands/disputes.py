@@ -13,11 +13,19 @@ import typer
 
 from app.cashier.disputes import Contracts, Dispute, answers_told, gather
 from app.cashier.proofs import NoProofError, prove
+from app.cashier.request_archive import opened
 from app.console.arguments import checked_text
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask
-from app.console.output.dispute import Folder, Presented, Proof, dispute_parts, dispute_record
+from app.console.output.dispute import (
+    Folder,
+    Presented,
+    Proof,
+    Received,
+    dispute_parts,
+    dispute_record,
+)
 from app.console.output.pages import page
 from app.console.output.printer import AsJson, outcome_stands, print_json, say, show
 from app.proof.evidence import ProofFaultError, document_of, verify
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
 AROUND: Final = 10
 AROUND_MAX: Final = 1000
+FORM: Final = "application/x-www-form-urlencoded"
 REQUEST_BYTES_MAX: Final = 256 * 1024
 """The largest request that is read when it comes."""
 
@@ -71,6 +80,13 @@ ContentType = Annotated[
     str | None,
     typer.Option(help="Its content type; else JSON if it looks so.", callback=checked_text),
 ]
+WithTokens = Annotated[
+    bool,
+    typer.Option(
+        "--with-tokens",
+        help="Show archived requests to the byte, with the players' tokens in them.",
+    ),
+]
 
 
 def dispute_command(
@@ -81,6 +97,7 @@ def dispute_command(
     request: RequestFile = None,
     signature: Signature = None,
     content_type: ContentType = None,
+    with_tokens: WithTokens = False,
     as_json: AsJson = False,
 ) -> None:
     """Gather all about one transaction id: request, answers, round, time line, proof."""
@@ -96,7 +113,13 @@ def dispute_command(
     presented = None
     if request is not None and signature is not None:
         presented = _presented(contracts, dispute, request, signature, content_type)
-    folder = Folder(dispute, answers_told(dispute, contracts), _proof(dispute), presented)
+    folder = Folder(
+        dispute,
+        answers_told(dispute, contracts),
+        _proof(dispute),
+        presented,
+        _received(contracts, dispute, with_tokens=with_tokens),
+    )
     if out is not None:
         _write(out, folder)
     with outcome_stands():
@@ -132,6 +155,28 @@ def _proof(dispute: Dispute) -> Proof:
         except (NoProofError, ProofFaultError) as error:
             return Proof(None, (), str(error))
     return Proof(document_of(transaction_id, proofs), proven, None)
+
+
+def _received(contracts: Contracts, dispute: Dispute, *, with_tokens: bool) -> list[Received]:
+    """Open the archived requests, and check each signature by the keys of today."""
+    if not dispute.received:
+        return []
+    settings = load_console_settings()
+    signed_by = [key.get_secret_value() for key in settings.callback_keys]
+    opened_by = [key.get_secret_value() for key in settings.request_keys]
+    received = []
+    for kept in dispute.received:
+        request, shown = opened(kept, opened_by), None
+        if request is not None:
+            # Without a body the query was read, whatever the content type.
+            sent, content_type = (
+                (request.body, request.content_type) if request.body else (request.query, FORM)
+            )
+            signature = request.signature or ""
+            read = contracts.read_request(sent, content_type, signature, signed_by)
+            shown = None if isinstance(read, str) else read
+        received.append(Received(kept, request, shown, with_tokens))
+    return received
 
 
 def _presented(

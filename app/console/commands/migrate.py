@@ -7,7 +7,7 @@ import typer
 from app.console.database import Database, open_database, reach
 from app.console.errors import ConsoleError
 from app.console.ledger_access import who
-from app.console.output.printer import complain, outcome_stands, say
+from app.console.output.printer import AsJson, complain, outcome_stands, print_json, say
 from app.ledger.migrations import upgrade, wait_for_database
 from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
 from app.ledger.revisions import current_revision
@@ -21,24 +21,26 @@ Finish = Annotated[
 ]
 
 
-def migrate_command(finish: Finish = False) -> None:
+def migrate_command(finish: Finish = False, as_json: AsJson = False) -> None:
     """Bring the database's schema to the newest revision, as the role that owns it."""
     with open_database(load_database_settings()) as database:
         reach(wait_for_database(database.owner_url, complain))
         if finish:
-            _finish(database)
+            _finish(database, as_json=as_json)
             return
         before = reach(current_revision(database.owner_url))
         reach(upgrade(database.owner_url))
         after = reach(current_revision(database.owner_url))
     with outcome_stands():
-        if before == after:
+        if as_json:
+            print_json({"before": before, "after": after})
+        elif before == after:
             say(f"The schema already was the newest, {after}.")
         else:
             say(f"The schema went from {before or 'nothing'} to {after}.")
 
 
-def _finish(database: Database) -> None:
+def _finish(database: Database, *, as_json: bool) -> None:
     try:
         is_new = reach(
             finish_upgrade(
@@ -49,4 +51,8 @@ def _finish(database: Database) -> None:
         )
     except OwnerChangeError as error:
         raise ConsoleError(str(error)) from error
-    say("The upgrade is finished." if is_new else "There is no upgrade to finish.")
+    with outcome_stands():
+        if as_json:
+            print_json({"finished": is_new})
+        else:
+            say("The upgrade is finished." if is_new else "There is no upgrade to finish.")

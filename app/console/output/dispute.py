@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from app.cashier.disputes import NOT_KEPT, Answer, Dispute, Shown, TimeLine
+from app.cashier.request_archive import ArchivedRequest, SealedRequest
 from app.console.output.layout import Facts, Rows
 from app.console.output.records import (
     entry_record,
@@ -41,6 +42,26 @@ class Presented(NamedTuple):
         return self.shown.is_signed and all(row[3] == "yes" for row in self.compared)
 
 
+class Received(NamedTuple):
+    """An archived request: as it came, and what its signature says today."""
+
+    kept: SealedRequest
+    request: ArchivedRequest | None
+    """None: none of the keys given here opens it"""
+    shown: Shown | None
+    with_token: bool
+    """whether the player's token is told, too"""
+
+    @property
+    def signature(self) -> str:
+        """What is known of its signature."""
+        if self.shown is None:
+            return "sealed: set WALLET_REQUEST_KEYS to the key that sealed it"
+        if self.shown.is_signed:
+            return "right: one of our keys signed these fields"
+        return "not by a key set here: name the key of that day in WALLET_CALLBACK_KEYS"
+
+
 class Folder(NamedTuple):
     """All of a dispute that is told."""
 
@@ -48,6 +69,7 @@ class Folder(NamedTuple):
     answers: Sequence[Answer]
     proof: Proof
     presented: Presented | None
+    received: Sequence[Received]
 
 
 def dispute_parts(folder: Folder) -> Iterator[Facts | Rows]:
@@ -57,6 +79,8 @@ def dispute_parts(folder: Folder) -> Iterator[Facts | Rows]:
         yield from movement_parts(movement.details)
     if dispute.refusals:
         yield refusals_table(dispute.transaction_id, dispute.refusals)
+    if folder.received:
+        yield _received(folder.received)
     if folder.presented is not None:
         yield from _presented(folder.presented)
     yield Rows(
@@ -80,7 +104,45 @@ def dispute_parts(folder: Folder) -> Iterator[Facts | Rows]:
             amounts="number",
         )
     yield _proof(folder.proof)
-    yield Facts("What the ledger does not keep", {k: (v,) for k, v in NOT_KEPT.items()})
+    if not folder.received:
+        yield Facts("What the ledger does not keep", {k: (v,) for k, v in NOT_KEPT.items()})
+
+
+def _received(received: Sequence[Received]) -> Rows:
+    return Rows(
+        "Requests as they were received, and what each was answered",
+        ("when", "request id", "signature", "request", "status", "answer"),
+        (
+            (
+                moment(each.kept.received_at),
+                each.kept.delivery.hex(),
+                (each.signature,),
+                (_fields_text(each),),
+                None if each.request is None else each.request.status,
+                None if each.request is None else (_answer_text(each.request),),
+            )
+            for each in received
+        ),
+        amounts="status",
+    )
+
+
+def _fields_text(received: Received) -> str:
+    """Return the fields; the bytes, which have the token, only where they are asked for."""
+    request, shown = received.request, received.shown
+    if request is None or shown is None:
+        return ""
+    if received.with_token:
+        return _text(request.body or request.query)
+    return "&".join(f"{name}={text}" for name, text in shown.fields.items())
+
+
+def _answer_text(request: ArchivedRequest) -> str:
+    return "none, or to ask again" if request.answer is None else _text(request.answer)
+
+
+def _text(wire: bytes) -> str:
+    return wire.decode("utf-8", "backslashreplace")
 
 
 def _presented(presented: Presented) -> Iterator[Facts | Rows]:
@@ -184,6 +246,7 @@ def dispute_record(folder: Folder) -> dict[str, Any]:
             for each in dispute.movements
         ],
         "refusals": list(map(refusal_record, dispute.refusals)),
+        "received": list(map(_received_record, folder.received)),
         "request": None if presented is None else _presented_record(presented),
         "answers": list(map(_answer_record, folder.answers)),
         "rounds": [
@@ -204,8 +267,29 @@ def dispute_record(folder: Folder) -> dict[str, Any]:
         "handling": [{**each._asdict(), "at": moment(each.at)} for each in dispute.handling],
         "proof": folder.proof.document,
         "no_proof_because": folder.proof.why_none,
-        "not_kept": dict(NOT_KEPT),
+        "not_kept": {} if folder.received else dict(NOT_KEPT),
     }
+
+
+def _received_record(received: Received) -> dict[str, Any]:
+    kept, request, shown = received.kept, received.request, received.shown
+    record: dict[str, Any] = {
+        "at": moment(kept.received_at),
+        "request_id": kept.delivery.hex(),
+        "source": kept.source,
+        "is_signed": None if shown is None else shown.is_signed,
+        "fields": None if shown is None else shown.fields,
+        "status": None if request is None else request.status,
+        "answer": None if request is None or request.answer is None else _text(request.answer),
+    }
+    if received.with_token and request is not None:
+        record |= {
+            "content_type": request.content_type,
+            "signature": request.signature,
+            "query": _text(request.query),
+            "body": _text(request.body),
+        }
+    return record
 
 
 def _entry_records(entries: Iterable[OwnedEntry]) -> list[dict[str, Any]]:

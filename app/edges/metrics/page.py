@@ -14,11 +14,12 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from app.cashier.batching import Batcher
+from app.cashier.request_archive import RequestArchive
 from app.cashier.watch import Watch
 from app.edges.metrics.build import build_info
 from app.edges.metrics.ledger import of_ledger, of_standby, of_watch
 from app.edges.metrics.movements import of_batches, of_movements
-from app.edges.metrics.requests import of_requests
+from app.edges.metrics.requests import of_archive, of_requests
 from app.edges.metrics.webhooks import webhook_attempts, webhooks_seen
 from app.ledger.transaction import Ledger
 from app.telemetry.logs import lines_dropped
@@ -37,16 +38,23 @@ class Metrics:
         edges: Mapping[str, Requests],
         watch: Watch | None = None,
         *,
+        archive: RequestArchive | None = None,
         expects_sync: bool = False,
     ) -> None:
         """`edges`: the requests of each contract, by its name; `watch`: one that has begun.
 
-        `expects_sync`: whether commits are expected to wait for a synchronous standby.
+        `archive`: what keeps requests; `expects_sync`: whether commits are expected to wait for a
+        synchronous standby.
         """
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(
             _ProcessCollector(
-                ledger, batcher, edges, watch or Watch(ledger), expects_sync=expects_sync
+                ledger,
+                batcher,
+                edges,
+                watch or Watch(ledger),
+                archive,
+                expects_sync=expects_sync,
             )
         )
         ProcessCollector(registry=self._registry)
@@ -64,9 +72,11 @@ class _ProcessCollector(Collector):
         batcher: Batcher,
         edges: Mapping[str, Requests],
         watch: Watch,
+        archive: RequestArchive | None,
         *,
         expects_sync: bool,
     ) -> None:
+        self._archive = archive
         self._ledger = ledger
         self._batcher = batcher
         self._edges = edges
@@ -77,6 +87,7 @@ class _ProcessCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield build_info()
         yield from of_requests(self._edges)
+        yield of_archive(self._archive)
         yield from of_movements(self._batcher.batch_stats)
         yield from of_batches(self._batcher)
         yield from of_ledger(self._ledger)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import Metric
 
+from app.cashier.request_archive import RequestArchive
 from app.telemetry.metrics import Requests, counted, spread
 
 
@@ -38,4 +39,15 @@ def of_requests(edges: Mapping[str, Requests]) -> Iterator[Metric]:
         "Callers who hung up before their answer",
         ("contract",),
         {(name,): edge.gone for name, edge in edges.items()},
+    )
+
+
+def of_archive(archive: RequestArchive | None) -> Metric:
+    """Show how many requests are kept for disputes; without an archive, none."""
+    kept, dropped = (0, 0) if archive is None else (archive.kept, archive.dropped)
+    return counted(
+        "wallet_requests_archived",
+        "Requests of moveFunds for the archive; dropped: the database did not take them in time",
+        ("result",),
+        {("kept",): kept, ("dropped",): dropped},
     )

@@ -36,11 +36,17 @@ from app.ledger.tables.players import (
     sessions,
     wallets,
 )
-from app.ledger.tables.privileges import APPEND_ONLY, CHANGEABLE, CLEARED_ONLY, OWNED_BY_MIGRATIONS
+from app.ledger.tables.privileges import (
+    APPEND_ONLY,
+    CHANGEABLE,
+    CLEARED_ONLY,
+    FORGOTTEN,
+    OWNED_BY_MIGRATIONS,
+)
 from app.ledger.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from app.ledger.tables.refusals import refusals
 from app.ledger.tables.reports import closed_days
-from app.ledger.tables.requests import maintenance_notices, request_ids
+from app.ledger.tables.requests import archived_requests, maintenance_notices, request_ids
 from app.ledger.tables.rounds import early_aborts, rounds
 from app.ledger.tables.seals import sealed_heads, seals
 from app.ledger.tables.settings import (
@@ -56,12 +62,14 @@ __all__ = [
     "APPEND_ONLY",
     "CHANGEABLE",
     "CLEARED_ONLY",
+    "FORGOTTEN",
     "OWNED_BY_MIGRATIONS",
     "account_changes",
     "account_openings",
     "adjustment_decisions",
     "adjustments",
     "applied_views",
+    "archived_requests",
     "audit_runs",
     "backup_notes",
     "closed_days",

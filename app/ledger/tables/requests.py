@@ -1,4 +1,4 @@
-"""The operator's requests that take effect once, and notices of maintenance."""
+"""The operator's requests that take effect once, notices of maintenance, and archived requests."""
 
 from sqlalchemy import (
     BigInteger,
@@ -55,3 +55,17 @@ maintenance_notices = Table(
     Column("received_at", MOMENT, nullable=False),
     PrimaryKeyConstraint("notice_id"),
 )
+
+archived_requests = Table(
+    "archived_requests",
+    metadata,
+    Column("received_at", MOMENT, nullable=False),
+    Column("delivery", Uuid, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("transaction_id", Text),
+    Column("sealed", LargeBinary, nullable=False),
+    # Led by the moment, so that rows are added and deleted at the ends.
+    PrimaryKeyConstraint("received_at", "delivery"),
+    Index("ix_archived_requests_transaction_id", "transaction_id"),
+)
+"""Requests as they were received, sealed under a key that the database does not have."""
