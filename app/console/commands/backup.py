@@ -8,7 +8,7 @@ import typer
 from app.cashier.upkeep import BackupNote, remember_backup
 from app.console.arguments import checked_moment, checked_text, read_moment
 from app.console.ledger_access import ask, commands, operator
-from app.console.output.printer import AsJson, outcome_stands, print_json, say
+from app.console.output.printer import AsJson, tell
 from app.wallet.words import moment
 
 backups: Final = commands("backup", "What is known of backups.")
@@ -33,8 +33,5 @@ def note(text: Text, at: At = None, as_json: AsJson = False) -> None:
         raise typer.BadParameter("must be a moment that has passed", param_hint="--at")
     told = BackupNote(ended, text, by.noted_as)
     ask(lambda ledger: remember_backup(ledger, told), changes=True)
-    with outcome_stands():
-        if as_json:
-            print_json({"finished_at": moment(ended), "note": text, "by": by.noted_as})
-        else:
-            say(f"Noted: a backup ended at {moment(ended)}.")
+    document = {"finished_at": moment(ended), "note": text, "by": by.noted_as}
+    tell(f"Noted: a backup ended at {moment(ended)}.", document, as_json=as_json)

@@ -28,7 +28,7 @@ from app.console.game_side import (
     send,
     signed,
 )
-from app.console.output.printer import hint, outcome_stands, print_json_text, say
+from app.console.output.printer import AsJson, hint, outcome_stands, print_json_text, say, tell
 from app.console.signature_faults import difference, explained
 from app.settings import DEMO_CALLBACK_KEY, Settings
 from app.simulator.signature import sign
@@ -175,19 +175,27 @@ def cancel_command(
     _done(abort, as_json=as_json)
 
 
-def sign_command(words: Words = None, explain: Explain = False, key_env: KeyEnv = None) -> None:
+def sign_command(
+    words: Words = None, explain: Explain = False, key_env: KeyEnv = None, as_json: AsJson = False
+) -> None:
     """Print the signature of these fields: what the header Hash-Authorization must hold."""
     fields, key = fields_of(words or []), _key_of(console_settings(), key_env)
-    say("\n".join(explained(fields, key, None)) if explain else sign(fields, key))
+    lines, signature = explained(fields, key, None), sign(fields, key)
+    document = {"signature": signature} | ({"explained": lines} if explain else {})
+    tell("\n".join(lines) if explain else signature, document, as_json=as_json)
 
 
-def verify_command(given: Given, words: Words = None, key_env: KeyEnv = None) -> None:
+def verify_command(
+    given: Given, words: Words = None, key_env: KeyEnv = None, as_json: AsJson = False
+) -> None:
     """Check a signature of these fields; exit code 1, and what made it wrong, if it is."""
     fields, key = fields_of(words or []), _key_of(console_settings(), key_env)
     sentence = difference(fields, key, given)
-    if given != sign(fields, key):
-        raise ConsoleError(sentence)
-    say(sentence)
+    is_right = given == sign(fields, key)
+    if as_json or is_right:
+        tell(sentence, {"is_right": is_right, "words": sentence}, as_json=as_json)
+    if not is_right:
+        raise typer.Exit(1) if as_json else ConsoleError(sentence)
 
 
 def fields_of(words: list[str]) -> Fields:

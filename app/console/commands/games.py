@@ -10,7 +10,7 @@ import typer
 from app.cashier.games import list_games, name_game
 from app.console.ledger_access import ask, commands, who
 from app.console.output.layout import Rows
-from app.console.output.printer import AsJson, outcome_stands, print_json, say
+from app.console.output.printer import AsJson, print_json, say, tell
 from app.console.output.printer import show as show_parts
 from app.wallet.limit_terms import PRODUCT
 from app.wallet.words import moment
@@ -33,16 +33,17 @@ Product = Annotated[str, typer.Option(help="Such as casino.", callback=_checked_
 
 
 @games.command("set")
-def set_game(game_id: GameId, product: Product) -> None:
+def set_game(game_id: GameId, product: Product, as_json: AsJson = False) -> None:
     """Name a game's product, from half a minute on: every server has read it by then."""
     before = ask(lambda ledger: name_game(ledger, game_id, product, who()), changes=True)
-    with outcome_stands():
-        if before == product:
-            say(f"Game {game_id} is {product} already.")
-        elif before is None:
-            say(f"Game {game_id} is {product} in half a minute; it had no name before.")
-        else:
-            say(f"Game {game_id} was {before} and is {product} in half a minute.")
+    if before == product:
+        sentence = f"Game {game_id} is {product} already."
+    elif before is None:
+        sentence = f"Game {game_id} is {product} in half a minute; it had no name before."
+    else:
+        sentence = f"Game {game_id} was {before} and is {product} in half a minute."
+    document = {"game_id": game_id, "product": product, "before": before}
+    tell(sentence, document, as_json=as_json)
 
 
 @games.command("show")

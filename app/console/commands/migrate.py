@@ -7,7 +7,7 @@ import typer
 from app.console.database import Database, open_database, reach
 from app.console.errors import ConsoleError
 from app.console.ledger_access import who
-from app.console.output.printer import AsJson, complain, outcome_stands, print_json, say
+from app.console.output.printer import AsJson, complain, tell
 from app.ledger.migrations import upgrade, wait_for_database
 from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
 from app.ledger.revisions import current_revision
@@ -31,13 +31,12 @@ def migrate_command(finish: Finish = False, as_json: AsJson = False) -> None:
         before = reach(current_revision(database.owner_url))
         reach(upgrade(database.owner_url))
         after = reach(current_revision(database.owner_url))
-    with outcome_stands():
-        if as_json:
-            print_json({"before": before, "after": after})
-        elif before == after:
-            say(f"The schema already was the newest, {after}.")
-        else:
-            say(f"The schema went from {before or 'nothing'} to {after}.")
+    sentence = (
+        f"The schema already was the newest, {after}."
+        if before == after
+        else f"The schema went from {before or 'nothing'} to {after}."
+    )
+    tell(sentence, {"before": before, "after": after}, as_json=as_json)
 
 
 def _finish(database: Database, *, as_json: bool) -> None:
@@ -51,8 +50,5 @@ def _finish(database: Database, *, as_json: bool) -> None:
         )
     except OwnerChangeError as error:
         raise ConsoleError(str(error)) from error
-    with outcome_stands():
-        if as_json:
-            print_json({"finished": is_new})
-        else:
-            say("The upgrade is finished." if is_new else "There is no upgrade to finish.")
+    sentence = "The upgrade is finished." if is_new else "There is no upgrade to finish."
+    tell(sentence, {"finished": is_new}, as_json=as_json)

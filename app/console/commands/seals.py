@@ -14,7 +14,7 @@ from app.console.arguments import checked_text
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
 from app.console.output.layout import Facts
-from app.console.output.printer import AsJson, outcome_stands, print_json, say, show
+from app.console.output.printer import AsJson, print_json, say, show, tell
 from app.proof.evidence import ProofFaultError, Proven, document_of, proofs_from_text, verify
 from app.proof.keys import KeyFaultError, make_key, private_key, public_key, public_text
 from app.proof.seal import SignedSeal
@@ -93,11 +93,8 @@ def prove_command(
             file.write(json.dumps(document, indent=2) + "\n")
     except OSError as error:
         raise ConsoleError(f"The file {to} cannot be made: {error.strerror}.") from error
-    with outcome_stands():
-        if as_json:
-            print_json({"file": str(to), "movements": len(proofs)})
-        else:
-            say(f"{to} proves {len(proofs)} movement{'s' if len(proofs) > 1 else ''}.")
+    sentence = f"{to} proves {len(proofs)} movement{'s' if len(proofs) > 1 else ''}."
+    tell(sentence, {"file": str(to), "movements": len(proofs)}, as_json=as_json)
 
 
 def verify_command(

@@ -15,7 +15,7 @@ from app.console.database import open_database, reach
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands, who
 from app.console.output.layout import Facts
-from app.console.output.printer import AsJson, print_json, say
+from app.console.output.printer import AsJson, print_json, tell
 from app.console.output.printer import show as show_parts
 from app.ledger.owner_changes import (
     CHANGEABLE,
@@ -77,30 +77,35 @@ def show(as_json: AsJson = False) -> None:
 
 
 @settings.command("change")
-def change(name: Name, value: Value) -> None:
+def change(name: Name, value: Value, as_json: AsJson = False) -> None:
     """Change one setting, as the role that owns the schema; who did it is kept."""
     new = _read(name, value)
     with open_database(load_database_settings()) as database:
         before = reach(change_decision_setting(database.owner_url, who(), name, new))
-    say(f"{name} was {before} and is {new} now: set WALLET_{name.upper()} and restart the servers.")
+    sentence = (
+        f"{name} was {before} and is {new} now: set WALLET_{name.upper()} and restart the servers."
+    )
+    tell(sentence, {"name": name, "before": before, "after": new}, as_json=as_json)
 
 
 @scope.command("widen")
-def widen() -> None:
+def widen(as_json: AsJson = False) -> None:
     """Let a transaction id name its event type and direction, too; it is never narrowed."""
     with open_database(load_database_settings()) as database:
         try:
             was_narrow = reach(widen_key_scope(database.owner_url, who()))
         except OwnerChangeError as error:
             raise ConsoleError(str(error)) from error
-    if was_narrow:
-        say("The key scope is transaction_event now: set WALLET_KEY_SCOPE and restart the servers.")
-    else:
-        say("The key scope already was transaction_event.")
+    sentence = (
+        "The key scope is transaction_event now: set WALLET_KEY_SCOPE and restart the servers."
+        if was_narrow
+        else "The key scope already was transaction_event."
+    )
+    tell(sentence, {"key_scope": "transaction_event", "changed": was_narrow}, as_json=as_json)
 
 
 @limits.command("rezone")
-def rezone(zone: Zone) -> None:
+def rezone(zone: Zone, as_json: AsJson = False) -> None:
     """Count limits in another time zone's days from now on.
 
     Windows that are running go on: what is used of them stays used until they end by the new zone.
@@ -110,13 +115,14 @@ def rezone(zone: Zone) -> None:
             before = reach(rezone_limits(database.owner_url, who(), zone))
         except OwnerChangeError as error:
             raise ConsoleError(str(error)) from error
-    if before == zone:
-        say(f"Limits count in the days of {zone} already.")
-    else:
-        say(
-            f"Limits counted in the days of {before or 'no zone yet'} and count in those of {zone} "
-            "now: set WALLET_LIMIT_ZONE and restart the servers."
-        )
+    was = f"Limits counted in the days of {before or 'no zone yet'}"
+    sentence = (
+        f"Limits count in the days of {zone} already."
+        if before == zone
+        else f"{was} and count in those of {zone} now: set WALLET_LIMIT_ZONE and restart the "
+        "servers."
+    )
+    tell(sentence, {"before": before, "after": zone}, as_json=as_json)
 
 
 def _read(name: str, value: str) -> str | int:

@@ -15,7 +15,7 @@ from app.cashier.players import (
 from app.console.arguments import UserId, checked_text
 from app.console.data_owner import console_settings
 from app.console.ledger_access import ask, commands, granted, note_of
-from app.console.output.printer import AsJson, hint, print_json, say
+from app.console.output.printer import AsJson, hint, print_json, say, tell
 from app.ledger.transaction import Ledger
 from app.wallet.refusals import Refusal
 from app.wallet.words import moment
@@ -63,6 +63,7 @@ def revoke(
     token: Annotated[
         str | None, typer.Argument(help="The token; none: all of them.", callback=checked_text)
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let a player's tokens expire now; money still comes back under them."""
     hashed = None if token is None else token_hash(token)
@@ -74,4 +75,5 @@ def revoke(
         return await revoke_tokens(ledger, user_id, hashed, note=note)
 
     count = granted(ask(work), user_id)
-    say(f"{count} {'token has' if count == 1 else 'tokens have'} expired.")
+    sentence = f"{count} {'token has' if count == 1 else 'tokens have'} expired."
+    tell(sentence, {"user_id": user_id, "expired": count}, as_json=as_json)

@@ -32,7 +32,7 @@ from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands, operator
 from app.console.operator_here import forget_token, here, keep_token, kept_token
 from app.console.output.layout import Rows
-from app.console.output.printer import AsJson, hint, outcome_stands, print_json, say, show
+from app.console.output.printer import AsJson, hint, outcome_stands, print_json, say, show, tell
 from app.ledger.operators import User
 from app.wallet.operators import NAME, Operator, Role, Via
 from app.wallet.words import moment
@@ -88,27 +88,29 @@ def reset(name: Name, reason: Reason = None, as_json: AsJson = False) -> None:
 
 
 @people.command("roles")
-def roles_of(name: Name, roles: Roles = None, reason: Reason = None) -> None:
+def roles_of(
+    name: Name, roles: Roles = None, reason: Reason = None, as_json: AsJson = False
+) -> None:
     """Give a person these roles and no others; without `--role`, none at all."""
     by = operator()
     done = ask(
         lambda ledger: change_roles(ledger, by, name, set(roles or ()), reason=reason), changes=True
     )
     user = _granted(done, name)
-    with outcome_stands():
-        say(f"{name} has {', '.join(sorted(user.roles)) or 'no roles'}.")
+    sentence = f"{name} has {', '.join(sorted(user.roles)) or 'no roles'}."
+    tell(sentence, _record(user), as_json=as_json)
 
 
 @people.command("disable")
-def disable(name: Name, reason: Reason = None) -> None:
+def disable(name: Name, reason: Reason = None, as_json: AsJson = False) -> None:
     """Let a person sign in no more; their sessions end now."""
-    _set_disabled(name, reason, is_disabled=True)
+    _set_disabled(name, reason, is_disabled=True, as_json=as_json)
 
 
 @people.command("enable")
-def enable(name: Name, reason: Reason = None) -> None:
+def enable(name: Name, reason: Reason = None, as_json: AsJson = False) -> None:
     """Let a disabled person sign in again."""
-    _set_disabled(name, reason, is_disabled=False)
+    _set_disabled(name, reason, is_disabled=False, as_json=as_json)
 
 
 @people.command("list")
@@ -130,7 +132,7 @@ def list_all(as_json: AsJson = False) -> None:
     show(Rows("The operator's people", ("name", "roles", "state", "last sign-in"), rows))
 
 
-def login(name: Name) -> None:
+def login(name: Name, as_json: AsJson = False) -> None:
     """Sign in at this console; from then on your name stands with what you do here."""
     if not sys.stdin.isatty():
         raise ConsoleError("Sign in at a terminal: a password is typed there, and read nowhere.")
@@ -146,19 +148,21 @@ def login(name: Name) -> None:
     if done.password_is_temporary:
         done = _own_password(done.operator, password)
     keep_token(done.token)
-    say(f"Signed in as {name} ({', '.join(sorted(done.operator.roles)) or 'no roles'}).")
+    roles = sorted(done.operator.roles)
+    sentence = f"Signed in as {name} ({', '.join(roles) or 'no roles'})."
+    tell(sentence, {"name": name, "roles": roles}, as_json=as_json)
 
 
-def logout() -> None:
+def logout(as_json: AsJson = False) -> None:
     """End the session that was begun at this console."""
     token = kept_token()
     if token is None:
-        say("Nobody is signed in here.")
+        tell("Nobody is signed in here.", {"signed_out": False}, as_json=as_json)
         return
     forget_token()
     source = here().source
     ask(lambda ledger: sign_out(ledger, token, source))
-    say("Signed out.")
+    tell("Signed out.", {"signed_out": True}, as_json=as_json)
 
 
 def _own_password(by: Operator, old: str) -> SignedIn:
@@ -174,15 +178,15 @@ def _own_password(by: Operator, old: str) -> SignedIn:
     return done
 
 
-def _set_disabled(name: str, reason: str | None, *, is_disabled: bool) -> None:
+def _set_disabled(name: str, reason: str | None, *, is_disabled: bool, as_json: bool) -> None:
     by = operator()
     done = ask(
         lambda ledger: disable_user(ledger, by, name, is_disabled=is_disabled, reason=reason),
         changes=True,
     )
     _granted(done, name)
-    with outcome_stands():
-        say(f"{name} may {'not sign in any more' if is_disabled else 'sign in again'}.")
+    sentence = f"{name} may {'not sign in any more' if is_disabled else 'sign in again'}."
+    tell(sentence, {"name": name, "is_disabled": is_disabled}, as_json=as_json)
 
 
 def _granted(done: T | UserRefusal, name: str) -> T:

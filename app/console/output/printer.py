@@ -102,6 +102,15 @@ def write_out(text: str) -> None:
     _write(sys.stdout, text)
 
 
+def tell(sentence: str, document: Mapping[str, Any], *, as_json: bool) -> None:
+    """Tell an outcome that is committed, as a sentence or as a document."""
+    with outcome_stands():
+        if as_json:
+            print_json(document)
+        else:
+            say(sentence)
+
+
 @contextmanager
 def outcome_stands() -> Iterator[None]:
     """Tell an outcome that is committed: if it cannot be shown, the exit code still tells it."""
