@@ -82,8 +82,19 @@ build/javascript/.installed: $(JAVASCRIPT)/package.json $(JAVASCRIPT)/package-lo
 		|| echo "The JavaScript example will not be tried: its package cannot be fetched." >&2; fi
 	@touch $@
 
+# What generates a client of the OpenAPI description lives in an environment of its own, and what it
+# wants differs from what the console has; without it, its test is skipped and says so.
+CLIENT_LOCK := requirements/clientgen.lock
+export CLIENT_GENERATOR ?= $(CURDIR)/build/clientgen/bin/openapi-python-client
+
+build/clientgen/.installed: $(CLIENT_LOCK) | python
+	@rm -rf build/clientgen && $(PYTHON) -m venv build/clientgen
+	@build/clientgen/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(CLIENT_LOCK) \
+		|| echo "No client will be generated: its packages cannot be fetched." >&2
+	@touch $@
+
 .PHONY: test
-test: venv build/javascript/.installed ## all tests, on a real PostgreSQL of their own (TESTS=… ARGS=… WORKERS=…)
+test: venv build/javascript/.installed build/clientgen/.installed ## all tests, on a real PostgreSQL of their own (TESTS=… ARGS=… WORKERS=…)
 	$(BIN)/pytest -n $(WORKERS) $(ARGS) $(TESTS)
 
 .PHONY: torture
@@ -176,6 +187,7 @@ lock: $(UV) ## lock the dependencies anew (UPGRADE=1 takes the newest)
 	$(COMPILE) requirements/embedded.in -c requirements/development.lock -o requirements/embedded.lock
 	$(COMPILE) requirements/run.in -c requirements/development.lock -o requirements/run.lock
 	$(COMPILE) requirements/tracing.in -c requirements/development.lock -o requirements/tracing.lock
+	$(COMPILE) requirements/clientgen.in -o requirements/clientgen.lock
 
 .PHONY: clean
 clean: ## remove what tools leave behind; neither .venv nor the demo's data

@@ -22,11 +22,11 @@ from app.cashier.traced_batching import TracedBatcher
 from app.cashier.watch import Watch
 from app.composition.callback import callback_endpoint, in_the_contracts_shape, request_archive
 from app.composition.deliverer import deliver_beside
+from app.composition.description import description
 from app.composition.policy import policy_of
 from app.composition.tasks import cancelled
 from app.composition.transfer import transfer_endpoint
 from app.edges.callback.endpoint import CallbackApp, Endpoint, MoveFunds, callback_router
-from app.edges.callback.openapi import INTRODUCTION
 from app.edges.metrics.page import Metrics
 from app.edges.pages.routes import pages
 from app.edges.probes import Readiness, probes_app
@@ -163,21 +163,17 @@ def _framework(
 ) -> FastAPI:
     """Return what serves both contracts and their pages."""
     app = FastAPI(
-        title="Wallet",
-        summary="A betting wallet: every cent accounted for",
-        description=INTRODUCTION,
-        version=VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
-        # The framework's own pages load their scripts from other hosts.
-        docs_url=None,
-        redoc_url=None,
+        # What is described stands with each contract; the framework's own pages load their
+        # scripts from other hosts.
+        openapi_url=None,
         # The framework's own traces would carry the query, and with it the players' tokens.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(callback_router(endpoint))
     app.include_router(transfer_router(transfer))
-    app.router.routes.extend(pages())
+    app.router.routes.extend(pages(description()))
     app.add_exception_handler(HTTPException, in_the_contracts_shape)
     return app
 

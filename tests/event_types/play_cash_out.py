@@ -8,7 +8,7 @@ from typing import Any
 
 import app
 from app.cashier.audit import audit
-from app.edges.callback.openapi import OPERATIONS
+from app.edges.callback.openapi import SCHEMAS
 from app.ledger.migrations import upgrade
 from app.ledger.transaction import Ledger
 from app.simulator.laws import LAWS
@@ -48,7 +48,7 @@ async def play(owner_url: str, superuser_url: str) -> dict[str, Any]:
     return {
         **told,
         "explained": RULES[EventType("CashOut")].words,
-        "documented": '"CashOut"' in json.dumps(OPERATIONS["/moveFunds"].extra),
+        "documented": '"CashOut"' in json.dumps(SCHEMAS["MoveFundsForm"]),
         "simulated": ("CashOut", "credit") in LAWS,
         "house": str(Path(app.__file__).parent),
     }

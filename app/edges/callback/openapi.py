@@ -1,28 +1,47 @@
-"""The OpenAPI documentation of the callback API: parameters, bodies, answers, examples.
+"""What the description says of the callback API: parameters, bodies, answers, examples.
 
 Tests compare the examples with the files that the answers are compared with, and check every schema
 against real answers.
 """
 
-import json
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
+
+from msgspec import Raw
 
 from app.edges.callback.answers import CODES, CODES_WITH_BALANCE, FORMAT
 from app.edges.callback.notices import STATUSES
+from app.edges.openapi import (
+    JSON,
+    MONEY,
+    Contract,
+    Operation,
+    Schema,
+    an_object,
+    answer,
+    body,
+    either,
+    ref,
+)
 from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType
 
-Schema: TypeAlias = dict[str, object]
-Responses: TypeAlias = dict[int | str, dict[str, object]]
+FORM: Final = "application/x-www-form-urlencoded"
 
 SIGNATURE: Final = (
     "Lower-case hex SHA-256 over PHP's json_encode of all fields but extraData, sorted by name, "
     "each as text, followed by the key."
 )
 
+SECURITY: Final[dict[str, Schema]] = {
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Hash-Authorization",
+        "description": SIGNATURE,
+    }
+}
+
 INTRODUCTION: Final = """
-The callback API of the FUNGAMESS aggregator, as an operator's wallet answers it, and the ground it
-stands on: one ledger that adds up.
+The callback API of the FUNGAMESS aggregator, as an operator's wallet answers it.
 
 * Every method answers with and without a trailing slash.
 * Everything decided is HTTP 200, refusals included; the code is in `errors`. 405 is a wrong HTTP
@@ -46,30 +65,39 @@ _BET: Final = {
 
 EXAMPLES: Final = {
     "moved": '{"status":true,"balance":124001.55,"realBalance":124001.55,"bonusBalance":0.00}',
-    "duplicate": (
+    "player": (
+        '{"status":true,"userId":"4878","balance":124001.55,"realBalance":124001.55,'
+        '"bonusBalance":0.00,"nickname":"Anna","currency":"USD","language":"en"}'
+    ),
+    "token": '{"status":true,"userId":"4878","token":"kq2","balance":124001.55}',
+    "done": '{"status":true}',
+}
+"""Answers that are no refusal, as they are on the wire, for the description alone."""
+
+_REFUSED: Final = {
+    400: '{"status":false,"errors":{"code":400,"error":"Request not validate"}}',
+    402: '{"status":false,"balance":12.50,"errors":{"code":402,"error":"not enough money"}}',
+    404: '{"status":false,"errors":{"code":404,"error":"no such player"}}',
+    405: '{"status":false,"errors":{"code":405,"error":"the player is blocked"}}',
+    406: (
+        '{"status":false,"balance":124001.55,'
+        '"errors":{"code":406,"error":"no matching movement in this event"}}'
+    ),
+    409: (
         '{"status":false,"balance":124001.55,'
         '"errors":{"code":409,"error":"the transactionId was processed already"}}'
     ),
-    "no_money": (
-        '{"status":false,"balance":12.50,"errors":{"code":402,"error":"not enough money"}}'
-    ),
-    "not_signed": '{"status":false,"errors":{"code":400,"error":"Request not validate"}}',
-    "expired": '{"status":false,"errors":{"code":410,"error":"token expired"}}',
-    "unknown_player": '{"status":false,"errors":{"code":404,"error":"no such player"}}',
-    "done": '{"status":true}',
+    410: '{"status":false,"errors":{"code":410,"error":"token expired"}}',
+    417: '{"status":false,"errors":{"code":417,"error":"token not found"}}',
+    456: '{"status":false,"errors":{"code":456,"error":"a limit of the player would be exceeded"}}',
 }
-"""Answers as they are on the wire, used only by the documentation."""
+"""One refusal of each code."""
+assert set(_REFUSED) == {FORMAT, *CODES.values()}, "every code has its example"
 
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """The documentation of one method."""
-
-    operation_id: str
-    summary: str
-    description: str
-    responses: Responses
-    extra: Schema = field(default_factory=dict)
+_TOO_LARGE: Final = '{"status":false,"errors":{"code":400,"error":"The body is too large."}}'
+_ASK_AGAIN: Final = (
+    '{"status":false,"errors":{"code":400,"error":"the outcome is not known, ask again"}}'
+)
 
 
 def _identifier(description: str) -> Schema:
@@ -83,23 +111,17 @@ def _identifier(description: str) -> Schema:
 
 
 _BALANCE: Final[Schema] = {
-    "type": "number",
+    **MONEY,
     "description": "Exact, at the currency's scale; real + bonus.",
 }
-_REAL: Final[Schema] = {"type": "number", "description": "Below zero after a SportBetCancel only."}
-_BONUS: Final[Schema] = {"type": "number", "minimum": 0}
+_REAL: Final[Schema] = {**MONEY, "description": "Below zero after a SportBetCancel only."}
+_BONUS: Final[Schema] = {**MONEY, "minimum": 0}
 _TRUE: Final[Schema] = {"type": "boolean", "const": True}
-
-_CODES: Final = {FORMAT, *CODES.values()}
 
 
 def _object(properties: Schema, *, optional: tuple[str, ...] = ()) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name not in optional],
-        "additionalProperties": False,
-    }
+    """An object of these properties alone: the contract knows no others."""
+    return {**an_object(properties, optional=optional), "additionalProperties": False}
 
 
 def _refusal(codes: set[int]) -> Schema:
@@ -118,41 +140,16 @@ def _refusal(codes: set[int]) -> Schema:
     return _object({**properties, "errors": errors}, optional=("balance",))
 
 
-def _json(description: str, schema: Schema, examples: tuple[str, ...] = ()) -> Schema:
-    content: Schema = {"schema": schema}
-    if examples:
-        content["examples"] = {name: {"value": json.loads(EXAMPLES[name])} for name in examples}
-    return {"description": description, "content": {"application/json": content}}
+_MALFORMED: Final = "Malformed"
+"""The schema of what is answered where no code can tell more."""
 
-
-def _responses(
-    success: Schema, codes: set[int], *examples: str, has_body: bool = False
-) -> Responses:
-    ill_formed = _refusal({FORMAT})
-    responses: Responses = {
-        200: _json("Decided.", {"oneOf": [success, _refusal(codes | {FORMAT})]}, examples),
-        405: _json("Another HTTP method than the contract's.", ill_formed),
-        503: _json("The outcome is not known: ask again.", ill_formed),
-    }
-    if has_body:
-        responses[413] = _json("The body is larger than 256 KiB.", ill_formed)
-    return responses
-
-
-def _query(*parameters: tuple[str, str]) -> Schema:
-    return {
-        "parameters": [
-            {"in": "query", "name": name, "required": True, "schema": _identifier(description)}
-            for name, description in parameters
-        ]
-    }
-
-
-_SESSION: Final = _query(("token", "The session token."), ("userId", "The player."))
-_SESSION_CODES: Final = {404, 410, 417}
-_MOVED: Final = _object(
-    {"status": _TRUE, "balance": _BALANCE, "realBalance": _REAL, "bonusBalance": _BONUS}
-)
+_CODES: Final[dict[str, set[int]]] = {
+    "SessionRefused": {FORMAT, 404, 410, 417},
+    "SessionCheckRefused": {FORMAT, 404, 405, 410, 417},
+    "TokenRefused": {FORMAT, 404},
+    "MovementRefused": {FORMAT, *CODES.values()},
+    _MALFORMED: {FORMAT},
+}
 
 _PLAY: Final = ", ".join(kind for kind, rule in RULES.items() if rule.is_play)
 
@@ -188,62 +185,23 @@ def _movement(*, numbers: bool) -> Schema:
     }
 
 
-def _move_funds() -> Operation:
-    codes = set(CODES.values())
-    examples = ("moved", "duplicate", "no_money", "not_signed")
-    form, members = _movement(numbers=False), _movement(numbers=True)
-    return Operation(
-        "moveFunds",
-        "Move funds",
-        "One movement of a player's money. A repeat of an accepted transactionId is code 409 (or, "
-        "by setting, the first answer again); 402, 405, 456 and an abort's 409 are outcomes for "
-        "ever, too. With an empty body the fields are read from the query.",
-        _responses(_MOVED, codes, *examples, has_body=True),
-        {
-            "requestBody": {
-                "required": True,
-                "content": {
-                    "application/x-www-form-urlencoded": {"schema": form, "example": _BET},
-                    "application/json": {
-                        "schema": members,
-                        "example": _BET,
-                    },
-                },
-            }
-        },
-    )
-
-
-def _maintenance() -> Operation:
-    anything: Schema = {"type": ["array", "null"]}
-    text: Schema = {"type": ["string", "number", "null"]}
-    schema: Schema = {
+def _notice() -> Schema:
+    anything: Schema = {"type": ["array", "null"], "items": {}}
+    some_text: Schema = {"type": ["string", "number", "null"]}
+    return {
         "type": "object",
         "properties": {
             "status": {"type": "string", "enum": sorted(STATUSES)},
-            "batchId": text,
+            "batchId": some_text,
             "gameIds": anything,
             "additions": {},
-            "brandName": text,
+            "brandName": some_text,
             "countries": anything,
             "currencies": anything,
             "providerIds": anything,
         },
         "required": ["status"],
     }
-    example = {"status": "created", "batchId": "7", "gameIds": [1037566]}
-    return Operation(
-        "maintenance",
-        "A maintenance notice",
-        "Kept as sent, and shown to ops. The hash may be over the members, or over `[]`.",
-        _responses(_object({"status": _TRUE}), set(), "done", has_body=True),
-        {
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": schema, "example": example}},
-            }
-        },
-    )
 
 
 _PLAYER: Final = _object(
@@ -263,44 +221,129 @@ _PLAYER: Final = _object(
     optional=("email", "firstName", "lastName"),
 )
 
-_TOKEN: Final = _object(
-    {
-        "status": _TRUE,
-        "userId": {"type": "string"},
-        "token": {"type": "string", "minLength": 1, "maxLength": 250},
-        "balance": _BALANCE,
+SCHEMAS: Final[dict[str, Schema]] = {
+    "MoveFundsForm": _movement(numbers=False),
+    "MoveFundsRequest": _movement(numbers=True),
+    "MaintenanceRequest": _notice(),
+    "Done": _object({"status": _TRUE}),
+    "Moved": _object(
+        {"status": _TRUE, "balance": _BALANCE, "realBalance": _REAL, "bonusBalance": _BONUS}
+    ),
+    "Player": _PLAYER,
+    "FreshToken": _object(
+        {
+            "status": _TRUE,
+            "userId": {"type": "string"},
+            "token": {"type": "string", "minLength": 1, "maxLength": 250},
+            "balance": _BALANCE,
+        }
+    ),
+    **{name: _refusal(codes) for name, codes in _CODES.items()},
+}
+
+
+def _answers(
+    success: str, example: str, refused: str, *, has_body: bool = False
+) -> dict[int, Schema]:
+    """The answers of a method by HTTP status; under 200 an example for each code."""
+    examples = {example: Raw(EXAMPLES[example].encode())} | {
+        str(code): Raw(_REFUSED[code].encode()) for code in sorted(_CODES[refused])
     }
-)
+    malformed = {JSON: ref(_MALFORMED)}
+    answers = {
+        200: answer("Decided.", {JSON: either(ref(success), ref(refused))}, examples),
+        503: answer(
+            "The outcome is not known: ask again.", malformed, {"400": Raw(_ASK_AGAIN.encode())}
+        ),
+    }
+    if has_body:
+        answers[413] = answer(
+            "The body is larger than 256 KiB.", malformed, {"400": Raw(_TOO_LARGE.encode())}
+        )
+    return answers
+
+
+def _query(*parameters: tuple[str, str, str]) -> Schema:
+    return {
+        "parameters": [
+            {
+                "in": "query",
+                "name": name,
+                "required": True,
+                "schema": _identifier(description),
+                "example": example,
+            }
+            for name, description, example in parameters
+        ]
+    }
+
+
+_USER: Final = ("userId", "The player.", "4878")
+_SESSION: Final = _query(("token", "The session token.", "tok-1"), _USER)
+
+
+def _move_funds() -> Operation:
+    form: Schema = {"schema": ref("MoveFundsForm"), "example": _BET}
+    members: Schema = {"schema": ref("MoveFundsRequest"), "example": _BET}
+    return Operation(
+        "post",
+        "moveFunds",
+        "Move funds",
+        "One movement of a player's money. A repeat of an accepted transactionId is code 409 (or, "
+        "by setting, the first answer again); 402, 405, 456 and an abort's 409 are outcomes for "
+        "ever, too. With an empty body the fields are read from the query.",
+        _answers("Moved", "moved", "MovementRefused", has_body=True),
+        {"requestBody": {"required": True, "content": {FORM: form, JSON: members}}},
+    )
+
+
+def _maintenance() -> Operation:
+    example = {"status": "created", "batchId": "7", "gameIds": [1037566]}
+    return Operation(
+        "post",
+        "maintenance",
+        "A maintenance notice",
+        "Kept as sent, and shown to ops. The hash may be over the members, or over `[]`.",
+        _answers("Done", "done", _MALFORMED, has_body=True),
+        body({JSON: ref("MaintenanceRequest")}, example),
+    )
+
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "/sessionCheck": Operation(
+        "get",
         "sessionCheck",
         "Is this token good?",
         "A blocked player's is not: code 405.",
-        _responses(_object({"status": _TRUE}), {*_SESSION_CODES, 405}, "done", "expired"),
+        _answers("Done", "done", "SessionCheckRefused"),
         _SESSION,
     ),
     "/playerDetails": Operation(
+        "get",
         "playerDetails",
         "Who plays",
         "Also of a blocked player.",
-        _responses(_PLAYER, _SESSION_CODES, "expired"),
+        _answers("Player", "player", "SessionRefused"),
         _SESSION,
     ),
     "/getBalance": Operation(
+        "get",
         "getBalance",
         "The player's balance",
         "Also of a blocked player.",
-        _responses(_MOVED, _SESSION_CODES, "moved", "expired"),
+        _answers("Moved", "moved", "SessionRefused"),
         _SESSION,
     ),
     "/getUserToken": Operation(
+        "get",
         "getUserToken",
         "A fresh token",
         "For a sports bet that settles long after its session.",
-        _responses(_TOKEN, {404}, "unknown_player"),
-        _query(("userId", "The player.")),
+        _answers("FreshToken", "token", "TokenRefused"),
+        _query(_USER),
     ),
     "/moveFunds": _move_funds(),
     "/notification/maintenance": _maintenance(),
 }
+
+CONTRACT: Final = Contract("callback", INTRODUCTION, OPERATIONS, SCHEMAS, SECURITY)

@@ -1,5 +1,6 @@
 """The API pages, `/docs` and `/redoc`: everything they load is served here, so they work offline.
 
+They show the description of all contracts, `/openapi.json`, which is served here as well.
 The scripts and styles of Swagger UI and Redoc are the files of an installed package, pinned by its
 hash; `static` has ours. The content security policy of a page forbids the browser to load from or
 send to another host, and to run a script that is not one of these files. Redoc's logo is a picture
@@ -16,6 +17,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from typing_extensions import override
+
+from app.edges.wire import encode
+
+DESCRIPTION_PATH: Final = "/openapi.json"
 
 HERE: Final = Path(__file__).parent
 VENDORED: Final = ("fastapi_offline", "static")
@@ -58,10 +63,11 @@ class _Assets(StaticFiles):
         return response
 
 
-def pages() -> list[BaseRoute]:
-    """Return the routes of the pages, and a redirection to them from `/`."""
+def pages(description: Mapping[str, object]) -> list[BaseRoute]:
+    """Return the routes of the pages and of the description, and a redirection from `/`."""
     return [
         Route("/", _to_the_pages),
+        _description(encode(description)),
         _page("/docs", "docs.html", POLICY),
         _page("/redoc", "redoc.html", REDOC_POLICY),
         Mount("/pages", _Assets(directory=HERE / "static", packages=[VENDORED])),
@@ -70,6 +76,15 @@ def pages() -> list[BaseRoute]:
 
 async def _to_the_pages(_: Request) -> Response:
     return RedirectResponse("docs")
+
+
+def _description(document: bytes) -> Route:
+    headers = {**GUARDS, "cache-control": "no-cache"}
+
+    async def description(_: Request) -> Response:
+        return Response(document, headers=headers, media_type="application/json")
+
+    return Route(DESCRIPTION_PATH, description)
 
 
 def _page(path: str, file: str, policy: Mapping[str, str]) -> Route:

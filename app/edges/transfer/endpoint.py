@@ -28,7 +28,8 @@ from app.edges.http import (
     Envelope,
     request_id_header,
 )
-from app.edges.transfer import log, openapi
+from app.edges.openapi import JOSE
+from app.edges.transfer import log
 from app.edges.transfer.answers import Answer, refused, said
 from app.edges.transfer.codes import HTTP_STATUSES, Code, DecidedError, RefusedError
 from app.edges.transfer.envelope import Envelopes, Opened, seal
@@ -45,6 +46,7 @@ from app.edges.transfer.forms import (
 )
 from app.edges.transfer.handlers import Handlers, Request
 from app.edges.transfer.one_time import RequestId, answer_to_refusal, content_of
+from app.edges.transfer.openapi import PREFIX
 from app.edges.transfer.operations import FORMS, ONE_TIME
 from app.edges.wire import Member
 from app.ledger.errors import LedgerError
@@ -52,10 +54,6 @@ from app.ledger.request_ids import RequestKey
 from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
 from app.wallet.refusal_record import RefusalRecord
-
-PREFIX: Final = "/transfer/v1"
-JOSE: Final = "application/jose"
-
 
 NOT_ADMITTED: Final = (Code.AGENT, Code.KEY, Code.DENIED, Code.FORMAT, Code.MISSING)
 """What may keep a request out before its agent is known."""
@@ -251,19 +249,14 @@ def _response(answer: Answer) -> Response:
 
 def transfer_router(endpoint: Endpoint) -> APIRouter:
     """Make the operations' routes, and a word for whoever asks for another."""
-    router = APIRouter(prefix=PREFIX, tags=["transfer"])
+    router = APIRouter(prefix=PREFIX)
     for operation in FORMS:
-        described = openapi.described(operation)
+        # What the description says of it stands in `openapi`.
         router.add_api_route(
             f"/{operation}",
             _route(endpoint, operation),
             methods=["POST"],
-            response_class=Response,
-            operation_id=operation.replace("/", "_"),
-            summary=described.summary,
-            description=described.description,
-            responses=described.responses,
-            openapi_extra=described.extra,
+            include_in_schema=False,
         )
     router.add_api_route(
         "/{operation:path}", _no_such_operation(), methods=["POST"], include_in_schema=False

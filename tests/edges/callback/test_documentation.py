@@ -3,22 +3,26 @@
 import itertools
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx2
-import jsonschema_rs
-import pytest
 from fastapi import FastAPI
 
 from app.composition.service import build_app
 from app.edges.callback.endpoint import CallbackApp
 from app.wallet.events import GAME_EVENT_TYPES
 from tests.edges.callback.house import House, Reply, Seat, sign
+from tests.edges.described import (
+    Document,
+    assert_as_described,
+    document,
+    resolved,
+    validator,
+)
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-Document = dict[str, Any]
 PATHS = {
     "/sessionCheck": "get",
     "/playerDetails": "get",
@@ -29,23 +33,14 @@ PATHS = {
 }
 
 
-@pytest.fixture(scope="module")
-def document(house: House) -> Document:
-    reply = house.call("GET", "/openapi.json")
-    assert reply.status == 200
-    return json.loads(reply.body)  # type: ignore[no-any-return]  # it is an object
-
-
-def promised(document: Document, path: str, status: int) -> Document:
-    operation = document["paths"][path][PATHS[path]]
-    content = operation["responses"][str(status)]["content"]
-    assert list(content) == ["application/json"]
-    schema: Document = content["application/json"]["schema"]
-    return schema
-
-
 def fits(schema: Document, value: object) -> bool:
-    return jsonschema_rs.is_valid(schema, value)
+    return validator(schema).is_valid(value)
+
+
+def hold(path: str, reply: Reply) -> None:
+    """Hold an answer to the description."""
+    kind = reply.headers["content-type"]
+    assert_as_described(path, PATHS[path], reply.status, kind, reply.body)
 
 
 def test_the_pages_are_served(house: House) -> None:
@@ -54,25 +49,31 @@ def test_the_pages_are_served(house: House) -> None:
     assert b"openapi.json" in reply.body
 
 
-def test_every_method_is_described_once(document: Document) -> None:
-    described = {path: next(iter(item)) for path, item in document["paths"].items()}
+def test_the_description_that_is_served_is_the_one_that_is_tested(house: House) -> None:
+    reply = house.call("GET", "/openapi.json")
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
+    assert json.loads(reply.body) == document()
+
+
+def test_every_method_is_described_once() -> None:
+    described = {path: next(iter(item)) for path, item in document()["paths"].items()}
     assert {path: described.get(path) for path in PATHS} == PATHS
     for path, verb in PATHS.items():
-        operation = document["paths"][path][verb]
+        operation = document()["paths"][path][verb]
         assert operation["summary"]
         assert operation["description"]
-        assert operation["security"] == [{"APIKeyHeader": []}]
+        assert operation["security"] == [{"signature": []}]
         assert {"200", "405", "503"} <= set(operation["responses"])
         assert ("413" in operation["responses"]) == (verb == "post")
-    scheme = document["components"]["securitySchemes"]["APIKeyHeader"]
+    scheme = document()["components"]["securitySchemes"]["signature"]
     assert (scheme["in"], scheme["name"]) == ("header", "Hash-Authorization")
 
 
-def test_a_movement_is_described_as_form_and_as_json(document: Document) -> None:
-    body = document["paths"]["/moveFunds"]["post"]["requestBody"]
+def test_a_movement_is_described_as_form_and_as_json() -> None:
+    body = document()["paths"]["/moveFunds"]["post"]["requestBody"]
     assert set(body["content"]) == {"application/x-www-form-urlencoded", "application/json"}
     for described in body["content"].values():
-        schema = described["schema"]
+        schema = resolved(described["schema"])
         assert set(schema["properties"]["eventType"]["enum"]) == {str(k) for k in GAME_EVENT_TYPES}
         assert fits(schema, described["example"])
         assert "bonusCode" not in schema["required"]
@@ -83,9 +84,9 @@ def test_amounts_in_the_examples_are_printed_as_numbers(house: House) -> None:
     assert b'"balance":124001.55' in house.call("GET", "/openapi.json").body
 
 
-def test_the_examples_of_the_answers_fit_their_schemas(document: Document) -> None:
+def test_the_examples_of_the_answers_fit_their_schemas() -> None:
     for path, verb in PATHS.items():
-        content = document["paths"][path][verb]["responses"]["200"]["content"]["application/json"]
+        content = document()["paths"][path][verb]["responses"]["200"]["content"]["application/json"]
         assert content["examples"]
         for example in content["examples"].values():
             assert fits(content["schema"], example["value"]), example
@@ -138,15 +139,15 @@ def answers(house: House, seat: Seat) -> dict[str, list[Callable[[], Reply]]]:
     }
 
 
-def test_every_answer_is_as_described(house: House, document: Document) -> None:
+def test_every_answer_is_as_described(house: House) -> None:
     seat = house.seat("90.00", "1.00", email="j@example.org")
     for path, calls in answers(house, seat).items():
         for call in calls:
             reply = call()
-            assert fits(promised(document, path, reply.status), json.loads(reply.body)), reply
+            hold(path, reply)
 
 
-def test_a_blocked_player_and_a_limit_are_as_described(house: House, document: Document) -> None:
+def test_a_blocked_player_and_a_limit_are_as_described(house: House) -> None:
     seat = house.seat("90.00")
     house.limit(seat, "stake_bet", 1)
     replies = [house.move(seat, "BetPlacing", "1.00")]
@@ -154,9 +155,9 @@ def test_a_blocked_player_and_a_limit_are_as_described(house: House, document: D
     replies += [house.move(seat, "BetPlacing", "1.00")]
     assert [reply.code for reply in replies] == [456, 405]
     for reply in replies:
-        assert fits(promised(document, "/moveFunds", 200), json.loads(reply.body))
+        hold("/moveFunds", reply)
     checked = house.get("/sessionCheck", token=seat.token, userId=seat.user_id)
-    assert fits(promised(document, "/sessionCheck", 200), json.loads(checked.body))
+    hold("/sessionCheck", checked)
 
 
 async def test_the_framework_s_route_answers_as_the_shorter_ways(house: House) -> None:
