@@ -9,6 +9,7 @@ RUN_LOCK := requirements/run.lock
 BIN := .venv/bin
 SOURCES := app migrations tests $(wildcard bench)
 WORKERS ?= 2
+PROPERTIES := tests/wallet tests/model tests/cashier/test_limits_property.py tests/fuzz tests/proof
 
 # The first Python that runs and is new enough.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -97,6 +98,10 @@ build/clientgen/.installed: $(CLIENT_LOCK) | python
 test: venv build/javascript/.installed build/clientgen/.installed ## all tests, on a real PostgreSQL of their own (TESTS=… ARGS=… WORKERS=…)
 	$(BIN)/pytest -n $(WORKERS) $(ARGS) $(TESTS)
 
+.PHONY: test-thorough
+test-thorough: venv ## every property, with thirty times as many examples, an hour or two
+	$(BIN)/pytest -n $(WORKERS) --hypothesis-profile=thorough --timeout=7200 $(ARGS) $(or $(TESTS),$(PROPERTIES))
+
 .PHONY: torture
 torture: venv ## the wallet's worst day, as long as you like (ARGS="--seconds 60 --seed 1 --fault …")
 	$(BIN)/python -m tests.torture $(ARGS)
@@ -114,8 +119,8 @@ reconcile-seeds: venv ## two hundred reports with faults of every kind: each is 
 	RECONCILIATION_SEEDS=$(or $(SEEDS),200) $(BIN)/pytest -n $(WORKERS) $(ARGS) tests/reconciliation/test_faults.py
 
 .PHONY: fuzz-console
-fuzz-console: venv ## every command of the console, with every hostile value, on every kind of output
-	CONSOLE_FUZZ=all $(BIN)/pytest -n $(WORKERS) --timeout=900 $(ARGS) tests/console/test_fuzz.py
+fuzz-console: venv ## every command of the console with every hostile value, half an hour (STREAMS=all: on every stream)
+	CONSOLE_FUZZ=$(if $(STREAMS),product,each) $(BIN)/pytest -n $(WORKERS) --timeout=900 $(ARGS) tests/console/test_fuzz.py
 
 .PHONY: screenshots
 screenshots: venv ## every page of the back office in a browser, light and dark, on a phone and at a desk

@@ -132,6 +132,7 @@ async def seal_every_day(url: str, sealer: Sealer) -> None:
 
 def read_seals(path: Path) -> list[SignedSeal]:
     """Read the seals of a file; a file that is not there has none. Raises SealingError."""
+    _check_is_file(path)
     try:
         text = path.read_text(encoding="utf-8")
         # A process that died while it appended leaves a piece of a line, which is not a seal.
@@ -145,10 +146,17 @@ def read_seals(path: Path) -> list[SignedSeal]:
         raise SealingError(f"The file {path} is not a file of seals: {error}") from error
 
 
+def _check_is_file(path: Path) -> None:
+    """Refuse a device, which keeps nothing and may have no end."""
+    if path.exists() and not path.is_file():
+        raise SealingError(f"{path} is no file: seals are kept in one.")
+
+
 def append_seals(path: Path, signed: Sequence[SignedSeal]) -> None:
     """Append seals to a file, each a line, and flush them to the disk. Raises SealingError."""
     if not signed:
         return
+    _check_is_file(path)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         with os.fdopen(descriptor, "rb+") as file:

@@ -77,6 +77,9 @@ class Report:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of the file as it lies there, in hexadecimal digits."""
+    if path.exists() and not path.is_file():
+        # It is read again after this, and a device may have no end.
+        raise ReportError(f"{path} is a device or a pipe: save the report as a file first.")
     with _sentences(path), path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 

@@ -123,14 +123,17 @@ def load_profile(name: str) -> Profile:
     """Load a shipped profile by its name, or any other by its path."""
     path = SHIPPED / f"{name}.toml" if name in shipped_names() else Path(name)
     try:
-        size = path.stat().st_size
-        text = "" if size > PROFILE_BYTES_MAX else path.read_text(encoding="utf-8")
+        # A device has no size, and may have no end.
+        with path.open("rb") as file:
+            content = file.read(PROFILE_BYTES_MAX + 1)
+        is_too_long = len(content) > PROFILE_BYTES_MAX
+        text = "" if is_too_long else content.decode("utf-8")
     except (OSError, ValueError) as error:
         raise ProfileError(
             f"There is no profile {name}: it is one of {', '.join(shipped_names())}, or a TOML "
             "file."
         ) from error
-    if size > PROFILE_BYTES_MAX:
+    if is_too_long:
         raise ProfileError(f"The profile {name} is longer than {PROFILE_BYTES_MAX} bytes.")
     try:
         return read_profile(path.stem, text)

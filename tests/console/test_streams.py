@@ -1,18 +1,17 @@
 """Standard streams that are closed, full, unread or of another encoding; in real processes."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import pytest
 
 from tests.conftest import Database, sql
 from tests.console.conftest import Console
 from tests.console.console import ENVIRONMENT, WALLET, wallet
+from tests.console.warm import ROOT, Ended, WarmConsole
 
 OPEN: Final = ("--agent", "house", "--currency", "USD", "--nickname", "Zoë玩家")
 
@@ -40,70 +39,69 @@ for line in sys.argv[1:]:
 """Several commands in one process, since a process takes most of its time to import the code."""
 
 
-@contextmanager
-def stream(kind: str) -> Iterator[BinaryIO]:
-    if kind == "full":
-        with Path("/dev/full").open("wb", buffering=0) as output:
-            yield output
-        return
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb", buffering=0) as output:
-        yield output
+FRESH: Final = "full"
+"""The kind that has fresh processes: what is lost is told as late as when the interpreter ends.
+
+For the other kinds a warm interpreter forks, which is a process of its own just as well.
+"""
 
 
-def on(kind: str, database: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def warm(module_db: Database) -> Iterator[WarmConsole]:
+    environment = {**ENVIRONMENT, "WALLET_DATABASE_URL": module_db.service_url}
+    with WarmConsole(environment) as console:
+        yield console
+
+
+def on(warm: WarmConsole, kind: str, database: Database, *arguments: str) -> Ended:
     """Run a command in a process of its own, its output closed (`>&-`), full or unread."""
-    environment = {**ENVIRONMENT, "WALLET_DATABASE_URL": database.service_url}
-    if kind == "closed":
-        command = ["sh", "-c", 'exec "$@" >&-', "sh", *WALLET, *arguments]
-        return subprocess.run(
-            command, env=environment, check=False, stderr=subprocess.PIPE, text=True, timeout=50
-        )
-    with stream(kind) as output:
-        return subprocess.run(
+    if kind != FRESH:
+        return warm.run(arguments, kind, ROOT)
+    with Path("/dev/full").open("wb", buffering=0) as output:
+        done = subprocess.run(
             [*WALLET, *arguments],
-            env=environment,
+            env={**ENVIRONMENT, "WALLET_DATABASE_URL": database.service_url},
             check=False,
             stdout=output,
             stderr=subprocess.PIPE,
             text=True,
             timeout=50,
         )
+    return Ended(done.returncode, done.stderr, "")
 
 
 @pytest.mark.parametrize("kind", ["closed", "full", "unread"])
 def test_after_the_commit_the_exit_code_tells_the_outcome(
-    console: Console, module_db: Database, kind: str
+    console: Console, warm: WarmConsole, module_db: Database, kind: str
 ) -> None:
     user_id = f"on-{kind}"
     assert console("player", "open", user_id, *OPEN).code == 0
-    done = on(kind, module_db, "deposit", user_id, "10", "--id", f"d-{kind}")
-    assert done.returncode == 0
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == (0 if kind == "closed" else 1)
-    refused = on(kind, module_db, "withdraw", user_id, "11")
-    assert refused.returncode == 1
+    done = on(warm, kind, module_db, "deposit", user_id, "10", "--id", f"d-{kind}")
+    assert done.code == 0
+    assert "Traceback" not in done.error
+    assert len(done.error.splitlines()) == (0 if kind == "closed" else 1)
+    refused = on(warm, kind, module_db, "withdraw", user_id, "11")
+    assert refused.code == 1
     for form in ((), ("--json",)):
-        assert on(kind, module_db, "player", "block", user_id, *form).returncode == 0
+        assert on(warm, kind, module_db, "player", "block", user_id, *form).code == 0
     again = console("player", "show", user_id, "--json").document
     assert (again["balance"], again["status"]) == ("10.00", "blocked")
 
 
 @pytest.mark.parametrize("kind", ["full", "unread"])
 def test_an_answer_that_cannot_be_written_is_one_sentence_and_code_1(
-    console: Console, module_db: Database, kind: str
+    console: Console, warm: WarmConsole, module_db: Database, kind: str
 ) -> None:
     console("player", "open", "unseen", *OPEN)
     for arguments in (("player", "show", "unseen"), ("player", "show", "unseen", "--json")):
-        done = on(kind, module_db, *arguments)
-        assert done.returncode == 1
-        assert len(done.stderr.splitlines()) == 1
-        assert "could not be written" in done.stderr
-    helped = on(kind, module_db, "--help")
-    assert helped.returncode == 1
-    assert "Traceback" not in helped.stderr
-    assert "Exception ignored" not in helped.stderr
+        done = on(warm, kind, module_db, *arguments)
+        assert done.code == 1
+        assert len(done.error.splitlines()) == 1
+        assert "could not be written" in done.error
+    helped = on(warm, kind, module_db, "--help")
+    assert helped.code == 1
+    assert "Traceback" not in helped.error
+    assert "Exception ignored" not in helped.error
 
 
 @pytest.mark.parametrize(

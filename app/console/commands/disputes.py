@@ -188,11 +188,13 @@ def _presented(
             "No signature can be checked here: set WALLET_CALLBACK_KEYS, also to keys of the past."
         )
     try:
-        if path.stat().st_size > REQUEST_BYTES_MAX:
-            raise ConsoleError(f"{path} is larger than a request can be.")
-        sent = path.read_bytes()
+        # A device has no size, and may have no end.
+        with path.open("rb") as file:
+            sent = file.read(REQUEST_BYTES_MAX + 1)
     except OSError as error:
         raise ConsoleError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if len(sent) > REQUEST_BYTES_MAX:
+        raise ConsoleError(f"{path} is larger than a request can be.")
     # An editor ends a file with a line feed that no request has.
     shown = contracts.read_request(sent.rstrip(b"\r\n"), content_type, signature, keys)
     if isinstance(shown, str):

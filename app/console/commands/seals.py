@@ -178,9 +178,12 @@ def _public(text: str) -> str:
 
 def _content(path: Path) -> str:
     try:
-        if _checked(path).stat().st_size > PROOF_BYTES_MAX:
+        # A device has no size, and may have no end.
+        with _checked(path).open("rb") as file:
+            content = file.read(PROOF_BYTES_MAX + 1)
+        if len(content) > PROOF_BYTES_MAX:
             raise ConsoleError(f"The file {path} is larger than a proof can be.")
-        return path.read_text(encoding="utf-8")
+        return content.decode("utf-8")
     except OSError as error:
         raise ConsoleError(f"The file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
