@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.ledger.limits import limits_in_force, terms_of, terms_text
@@ -333,6 +333,8 @@ steps = st.lists(
             st.sampled_from([10, 50, None]),
             st.sampled_from(["stake_day", "deposit_day", "loss_week:casino"]),
         ),
+        # Wins of a game without a name, which lower no product's loss.
+        st.tuples(st.sampled_from(["bet", "win"]), st.sampled_from([10, 100]), st.just("z")),
     ),
     min_size=5,
     max_size=60,
@@ -340,6 +342,24 @@ steps = st.lists(
 
 
 @given(steps)
+@example(
+    [
+        ("limit", 50, "loss_day:casino"),
+        ("bet", 10, "z"),
+        ("win", 100, "z"),
+        ("bet", 100, "x"),
+    ]
+)
+@example(
+    [
+        ("limit", 50, "loss_month:sport"),
+        ("bet", 50, "z"),
+        ("bet", 10, "y"),
+        ("win", 100, "z"),
+        ("bet", 50, "y"),
+        ("tip", 10, "y"),
+    ]
+)
 def test_no_sequence_passes_a_limit(sequence: list[tuple[str, int | None, str]]) -> None:
     life = Life()
     for step, amount, what in sequence:
