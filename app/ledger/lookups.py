@@ -28,6 +28,7 @@ from app.ledger.money.rows import (
     minor,
 )
 from app.ledger.money.statements import ENTRY_COLUMNS
+from app.ledger.sources import SOURCES
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
 from app.wallet.money import Currency
@@ -69,17 +70,6 @@ class RoundAccount(NamedTuple):
     round: Round
 
 
-_SOURCES: Final = """
-WITH RECURSIVE sources (source) AS (
-    (SELECT source FROM transaction_keys ORDER BY source LIMIT 1)
-    UNION ALL
-    SELECT (SELECT k.source FROM transaction_keys k WHERE k.source > s.source
-            ORDER BY k.source LIMIT 1)
-    FROM sources s WHERE s.source IS NOT NULL
-)
-"""
-"""The few distinct sources among many keys, each found by one index descent."""
-
 _COLUMNS: Final = f"""{ENTRY_COLUMNS}, p.user_id, p.agent, u.told_at,
     CASE WHEN m.decision <> 'ACCEPTED' THEN (
         SELECT json_build_array(h.limit_name, h.limit_amount::text, h.used::text)
@@ -91,7 +81,7 @@ LEFT JOIN unanswered u ON u.player_id = m.player_id AND u.position = m.position
      AND u.came_back_at IS NULL
 """
 
-_OF_TRANSACTION: Final = f"""{_SOURCES}
+_OF_TRANSACTION: Final = f"""{SOURCES}
 SELECT {_COLUMNS}
 FROM sources s
 JOIN transaction_keys k ON k.source = s.source AND k.transaction_id = $1

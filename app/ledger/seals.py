@@ -18,6 +18,7 @@ from app.ledger.connecting import connect
 from app.ledger.money.rows import entry_of
 from app.ledger.money.statements import ENTRY_COLUMNS
 from app.ledger.snapshot import SETTINGS
+from app.ledger.sources import SOURCES
 from app.ledger.tables import APPEND_ONLY, CLEARED_ONLY, metadata
 from app.proof.seal import ListPart, SignedSeal
 from app.wallet.journal import JournalEntry
@@ -183,18 +184,11 @@ _LEAVES_BEFORE: Final = """
 SELECT count(DISTINCT player_id) FROM sealed_heads WHERE player_id < $1 AND number <= $2
 """
 
-_OF_TRANSACTION: Final = """
-WITH RECURSIVE sources (source) AS (
-    (SELECT source FROM transaction_keys ORDER BY source LIMIT 1)
-    UNION ALL
-    SELECT (SELECT k.source FROM transaction_keys k WHERE k.source > s.source
-            ORDER BY k.source LIMIT 1)
-    FROM sources s WHERE s.source IS NOT NULL
-)
+_OF_TRANSACTION: Final = f"""{SOURCES}
 SELECT k.player_id, k.position
 FROM sources s JOIN transaction_keys k ON k.source = s.source AND k.transaction_id = $1
 ORDER BY k.player_id, k.position
-"""
+"""  # noqa: S608 — our own constants
 
 _LINK_BEFORE: Final = """
 SELECT coalesce(b.chain, CASE WHEN $2 = 1 THEN o.chain_start END)

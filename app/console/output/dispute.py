@@ -12,11 +12,10 @@ from app.console.output.records import (
     refusal_record,
     round_record,
 )
-from app.console.output.tables import movement_parts, refusals_table, round_parts
+from app.console.output.tables import movement_parts, movement_row, refusals_table, round_parts
 from app.ledger.lookups import OwnedEntry
 from app.proof.evidence import Proven
-from app.wallet.events import RULES
-from app.wallet.words import decision, moment, remarks
+from app.wallet.words import moment
 
 Compared = Sequence[tuple[str, str, str, str]]
 """Of each field: its name, what the request has, what the ledger has, and whether they agree."""
@@ -195,18 +194,8 @@ def _time_line(line: TimeLine, transaction_id: str) -> Rows:
 
 
 def _moved_row(owned: OwnedEntry, transaction_id: str) -> tuple[object, ...]:
-    entry = owned.entry
-    text = entry.currency.text
-    return (
-        _mark(entry.key.transaction_id, transaction_id),
-        moment(entry.ledger_time),
-        f"{RULES[entry.event_type].words} {text(entry.amount)}",
-        entry.key.transaction_id,
-        text(entry.delta.real),
-        text(entry.delta.bonus),
-        text(entry.after.balance),
-        tuple(filter(None, (decision(entry), remarks(entry)))),
-    )
+    _, *row = movement_row(owned)
+    return (_mark(owned.entry.key.transaction_id, transaction_id), *row)
 
 
 def _mark(transaction_id: str | None, disputed: str) -> str:

@@ -28,12 +28,13 @@ def entries_table(title: str, entries: list[OwnedEntry]) -> Rows:
     return Rows(
         title,
         ("position", "decided", "what", "transaction", "real", "bonus", "balance", "decision"),
-        map(_row, entries),
+        map(movement_row, entries),
         amounts="position real bonus balance",
     )
 
 
-def _row(owned: OwnedEntry) -> tuple[object, ...]:
+def movement_row(owned: OwnedEntry) -> tuple[object, ...]:
+    """A movement: its place, when, what, its id, the pockets, and why."""
     entry, hit = owned.entry, owned.limit_hit
     text = entry.currency.text
     limit = None if hit is None else limit_words(hit, entry.currency)

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from app.ledger.reports.reading import Connection, LedgerReport, amount, moment
+from app.ledger.reports.restaking import STAKED_AGAIN
 
 COLUMNS: Final = {
     "deposits": "e.counts_as = 'deposits'",
@@ -126,13 +127,7 @@ REVENUE: Final = LedgerReport(
         FROM movements m
         JOIN event_types e ON e.event_type = m.event_type
         JOIN players p ON p.player_id = m.player_id
-        CROSS JOIN LATERAL (
-            SELECT e.part = 'cancel' AND m.reverses <> '' AND EXISTS (
-                SELECT FROM movements undone
-                JOIN event_types u ON u.event_type = undone.event_type AND u.part = 'abort'
-                WHERE undone.player_id = m.player_id
-                    AND undone.position = split_part(m.reverses, '/', 1)::bigint) AS is_stake
-        ) again
+        {STAKED_AGAIN}
         WHERE m.ledger_time >= $2 AND m.ledger_time < $3 AND m.ledger_time <= $1
             AND m.decision = 'ACCEPTED' AND NOT e.is_streamer
             AND e.counts_as NOT IN ('deposits', 'withdrawals', 'pending')

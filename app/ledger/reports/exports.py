@@ -7,6 +7,7 @@ an export: position, from, to. A period contains its beginning and not its end.
 from typing import Final
 
 from app.ledger.reports.reading import Connection, LedgerReport, amount, moment
+from app.ledger.reports.restaking import STAKED_AGAIN
 
 # The first line says what the player had before the period, the last one what they had after it.
 STATEMENT: Final = LedgerReport(
@@ -172,13 +173,7 @@ ROUNDS: Final = LedgerReport(
         FROM opened o
         JOIN movements m ON m.player_id = o.player_id AND m.event_id = o.event_id
         JOIN event_types e ON e.event_type = m.event_type AND e.is_streamer = o.is_streamer
-        CROSS JOIN LATERAL (
-            SELECT e.part = 'cancel' AND m.reverses <> '' AND EXISTS (
-                SELECT FROM movements undone
-                JOIN event_types u ON u.event_type = undone.event_type AND u.part = 'abort'
-                WHERE undone.player_id = m.player_id
-                    AND undone.position = split_part(m.reverses, '/', 1)::bigint) AS is_stake
-        ) again
+        {STAKED_AGAIN}
         WHERE m.ledger_time <= $1 AND m.decision = 'ACCEPTED' AND e.part <> 'none'
         GROUP BY o.player_id, o.event_id, o.is_streamer
     )
