@@ -6,16 +6,13 @@ each host gets its share of the time.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
 from asyncpg.exceptions import TargetServerAttributeNotMatched
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
-from app.database_url import ConnectArguments, connect_arguments
+from app.database_url import ConnectArguments
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -64,18 +61,3 @@ def _one_by_one(arguments: ConnectArguments) -> list[ConnectArguments]:
     if not hosts:
         return [common]
     return [{**common, "host": [h], "port": [p]} for h, p in zip(hosts, ports, strict=True)]
-
-
-def engine_for(
-    url: str,
-    *,
-    seconds_max: int = CONNECT_SECONDS,
-    settings: Mapping[str, str] = NO_SETTINGS,
-) -> AsyncEngine:
-    """Return an engine without a pool that connects through `connect`."""
-    arguments = connect_arguments(url)
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        poolclass=NullPool,
-        async_creator=partial(connect, arguments, seconds_max=seconds_max, settings=settings),
-    )

@@ -24,7 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database_url import connect_arguments, host_of
 from app.ledger import applied_views, revisions
-from app.ledger.connecting import NEXT_HOST, connect, engine_for
+from app.ledger.connecting import NEXT_HOST, connect
+from app.ledger.engine import engine_for
 from app.ledger.errors import MigrationBusyError
 from app.ledger.outage import reason_of
 from app.ledger.revisions import head_revision, is_behind

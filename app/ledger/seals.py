@@ -19,7 +19,6 @@ from app.ledger.money.rows import entry_of
 from app.ledger.money.statements import ENTRY_COLUMNS
 from app.ledger.snapshot import SETTINGS
 from app.ledger.sources import SOURCES
-from app.ledger.tables import APPEND_ONLY, CLEARED_ONLY, metadata
 from app.proof.seal import ListPart, SignedSeal
 from app.wallet.journal import JournalEntry
 
@@ -324,6 +323,9 @@ async def guards(connection: "Connection") -> str:
 
 async def missing_guards(connection: "Connection") -> list[str]:
     """Return the constraints and triggers of the newest schema that are missing or disabled."""
+    # The typed tables bring SQLAlchemy, which nothing else of a console's command or a server uses.
+    from app.ledger.tables import APPEND_ONLY, CLEARED_ONLY, metadata  # noqa: PLC0415
+
     wanted = {
         f"{table.name}.{constraint.name}"
         for table in metadata.sorted_tables

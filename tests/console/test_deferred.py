@@ -80,8 +80,24 @@ def test_help_imports_no_heavy_library(help_of_all: tuple[str, str]) -> None:
 
 def test_showing_a_player_imports_the_ledger_and_nothing_of_servers_or_migrations() -> None:
     loaded = loaded_by("player show --help")[1].split()
-    assert "sqlalchemy" in loaded
-    assert not {"alembic", "fastapi", "uvicorn", "httpx2"} & set(loaded)
+    assert "asyncpg" in loaded
+    assert not {"sqlalchemy", "alembic", "fastapi", "uvicorn", "httpx2"} & set(loaded)
+
+
+def test_what_serves_imports_nothing_of_migrations() -> None:
+    look = (
+        "import sys; from app.composition import backoffice, deliverer, service;"
+        "print(*sorted({'sqlalchemy', 'alembic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look],
+        env={**ENVIRONMENT, "PYTHONPATH": ""},
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
+        timeout=30,
+    )
+    assert done.stdout == "\n"
 
 
 def found(row: Row) -> Deferred | TyperGroup:
