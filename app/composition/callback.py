@@ -47,8 +47,8 @@ def callback_endpoint(
         token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
     )
     platform = _platform_tokens(settings, ledger, clock)
-    handlers = Handlers(ledger, batcher, authenticator, choices, platform, archive)
-    return Endpoint(handlers, deadline=settings.deadline, clock=clock)
+    handlers = Handlers(ledger, batcher, authenticator, choices, platform)
+    return Endpoint(handlers, deadline=settings.deadline, clock=clock, archive=archive)
 
 
 def request_archive(settings: Settings, ledger: Ledger) -> RequestArchive | None:

@@ -101,19 +101,35 @@ class JournalEntry(NamedTuple):
 
     def canonical(self) -> str:
         """The entry's text for the hash chain (see the module's first lines)."""
-        decision = "ACCEPTED" if self.refusal is None else self.refusal.name
-        game_id = "-" if self.game_id is None else self.game_id
-        reverses = ",".join([f"{r.position}/{r.real}/{r.bonus}" for r in self.reverses])
-        before, delta, currency = self.before, self.delta, self.currency
-        source, transaction_id, facet = self.key
-        return (
-            f"v1|{self.player_id}|{self.position}|{self.version}|{self.delivery.hex()}"
-            f"|{self.event_type}|{self.direction}|{decision}|{currency.code}|{currency.scale}"
-            f"|{self.amount}|{before.real}|{before.bonus}|{delta.real}|{delta.bonus}"
-            f"|{self.contra}|{game_id}|{reverses}|{','.join(self.flags)}"
-            f"|{microseconds(self.event_time)}|{microseconds(self.ledger_time)}"
-            f"|{len(source)}:{source}|{len(transaction_id)}:{transaction_id}|{len(facet)}:{facet}"
-            f"|{_text(self.event_id)}|{_text(self.bonus_code)}|{_text(self.extra_data)}"
+        # Unpacked and joined: this is the dearest text of the money road. Joining takes members of
+        # an enumeration as the texts they are, where formatting asks each for its format.
+        (player_id, position, version, key, delivery, event_type, direction, refusal,
+         amount, currency, before, delta, contra, event_id, game_id, bonus_code, extra_data,
+         reverses, flags, received, decided, _) = self  # fmt: skip
+        source, transaction_id, facet = key
+        return "|".join(
+            (
+                f"v1|{player_id}|{position}|{version}|{delivery.hex()}",
+                event_type,
+                direction,
+                "ACCEPTED" if refusal is None else refusal.name,
+                (
+                    f"{currency.code}|{currency.scale}|{amount}|{before[0]}|{before[1]}"
+                    f"|{delta[0]}|{delta[1]}"
+                ),
+                contra,
+                "-" if game_id is None else str(game_id),
+                ",".join([f"{r.position}/{r.real}/{r.bonus}" for r in reverses]),
+                ",".join(flags),
+                (
+                    f"{microseconds(received)}|{microseconds(decided)}"
+                    f"|{len(source)}:{source}|{len(transaction_id)}:{transaction_id}"
+                    f"|{len(facet)}:{facet}"
+                ),
+                _text(event_id),
+                _text(bonus_code),
+                _text(extra_data),
+            )
         )
 
 
@@ -129,7 +145,8 @@ def chain_start(user_id: str, agent: str, currency: Currency) -> bytes:
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since the Unix epoch, exact."""
-    return (moment - EPOCH) // MICROSECOND
+    passed = moment - EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
 def _text(value: str | None) -> str:

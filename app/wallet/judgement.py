@@ -151,7 +151,8 @@ def judge(
     if delta is None:
         return Refusal.INSUFFICIENT_FUNDS, None
     after, maximum = wallet.pockets.plus(delta), wallet.currency.maximum
-    if max(abs(after.real), after.bonus, abs(after.balance)) > maximum:
+    real, bonus = after
+    if not (-maximum <= real <= maximum and bonus <= maximum and real + bonus <= maximum):
         return Refusal.BALANCE_TOO_LARGE, None
     change = undoing.change if undoing else _ordinary_change(rule, delta, amount)
     if undoing is not None:
@@ -303,6 +304,8 @@ def _given(
     has_code = bonus_code is not None and not bonus_code.isspace() and bonus_code != ""
     to_real, to_bonus = Pockets(amount, 0), Pockets(0, amount)
     match rule.credit_to:
+        case CreditTo.STAKES_OR_BONUS_BY_CODE:  # a win: the most frequent comes first
+            return debt_first(pockets, to_bonus if has_code else share(amount, stakes))
         case CreditTo.BONUS:
             return to_bonus
         case CreditTo.REAL:
@@ -311,8 +314,6 @@ def _given(
             return debt_first(pockets, parts)
         case CreditTo.BONUS_BY_CODE:
             return debt_first(pockets, to_bonus if has_code else to_real)
-        case CreditTo.STAKES_OR_BONUS_BY_CODE:
-            return debt_first(pockets, to_bonus if has_code else share(amount, stakes))
         case CreditTo.STAKES:
             return debt_first(pockets, share(amount, stakes))
         case CreditTo.NAMED:
@@ -323,10 +324,10 @@ def _effects(rule: Rule, amount: Minor, today: int) -> tuple[Effect, ...]:
     match rule.limit_effect:
         case LimitEffect.STAKE:
             return (Effect(today, amount, amount),)
-        case LimitEffect.TIP:
-            return (Effect(today, 0, amount),)
         case LimitEffect.PAYMENT:
             return (Effect(today, 0, -amount),)
+        case LimitEffect.TIP:
+            return (Effect(today, 0, amount),)
         case LimitEffect.NONE | LimitEffect.STAKE_RETURN | LimitEffect.DEPOSIT:
             return ()
 

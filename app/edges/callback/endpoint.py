@@ -20,6 +20,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.cashier.request_archive import RequestArchive
 from app.edges.callback import log, openapi
 from app.edges.callback.answers import (
     ACCEPTED,
@@ -29,6 +30,7 @@ from app.edges.callback.answers import (
     Answer,
     not_understood,
 )
+from app.edges.callback.archiving import Method, archived
 from app.edges.callback.errors import EncodingError, SignatureError, UntrustedCallerError
 from app.edges.callback.handlers import Handlers, Request
 from app.edges.http import (
@@ -49,7 +51,6 @@ NOT_SIGNED_WORDS: Final = "Request not validate"
 
 ASK_AGAIN_WORDS: Final = "the outcome is not known, ask again"
 
-Method: TypeAlias = Callable[[Request], Awaitable[Answer]]
 Respond: TypeAlias = Callable[[Arrival], Awaitable[Answer]]
 
 METHODS: Final = tuple(described.operation_id for described in openapi.OPERATIONS.values())
@@ -77,9 +78,22 @@ LAST_HEADERS: Final = ((b"connection", b"close"),)
 class Endpoint:
     """Answers HTTP requests by the contract's methods, within a deadline."""
 
-    def __init__(self, handlers: Handlers, *, deadline: timedelta, clock: Clock) -> None:
-        """`clock` returns the time at which a request is received, UTC."""
+    def __init__(
+        self,
+        handlers: Handlers,
+        *,
+        deadline: timedelta,
+        clock: Clock,
+        archive: RequestArchive | None = None,
+    ) -> None:
+        """`clock` returns the time at which a request is received, UTC.
+
+        `archive` keeps moveFunds' requests and answers; None: nobody does.
+        """
         self.handlers = handlers
+        move_funds = handlers.move_funds
+        self.moving = move_funds if archive is None else archived(move_funds, archive)
+        """the method `/moveFunds`"""
         self.entry_point = EntryPoint(
             Requests(METHODS, answers=ANSWERS, not_admitted=("network", "signature")),
             deadline=deadline,
@@ -87,7 +101,7 @@ class Endpoint:
             apologise=self._apologise,
             unheard=handlers.unheard,
         )
-        self.move_funds = self.responding(handlers.move_funds, has_body=True)
+        self.move_funds = self.responding(self.moving, has_body=True)
         """answers `/moveFunds`, on the fast path or in front of the framework"""
 
     @property
@@ -231,7 +245,7 @@ def callback_router(endpoint: Endpoint) -> APIRouter:
         "/playerDetails": handlers.player_details,
         "/getBalance": handlers.get_balance,
         "/getUserToken": handlers.get_user_token,
-        "/moveFunds": handlers.move_funds,
+        "/moveFunds": endpoint.moving,
         "/notification/maintenance": handlers.maintenance,
     }
     for path, described in openapi.OPERATIONS.items():

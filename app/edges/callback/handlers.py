@@ -15,7 +15,6 @@ from app.cashier.batching import Batcher
 from app.cashier.notices import keep_notice
 from app.cashier.players import check_session, issue_token
 from app.cashier.refusal_log import log_refusal
-from app.cashier.request_archive import ArchivedRequest, RequestArchive
 from app.edges.callback import log
 from app.edges.callback.answers import (
     DONE,
@@ -84,14 +83,9 @@ class Handlers:
         authenticator: Authenticator,
         choices: Choices,
         platform: PlatformTokens | None = None,
-        archive: RequestArchive | None = None,
     ) -> None:
-        """`platform` verifies tokens that the operator's platform signs; None: it signs none.
-
-        `archive` keeps moveFunds' requests and answers; None: nobody does.
-        """
+        """`platform` verifies tokens that the operator's platform signs; None: it signs none."""
         self.authenticator = authenticator
-        self._archive = archive
         self._platform = platform
         self._ledger = ledger
         self._batcher = batcher
@@ -101,23 +95,6 @@ class Handlers:
         """Answer `/moveFunds`, the only method that moves money."""
         fields = read_fields(request.content_type, request.body, request.query)
         self.authenticator.check_signature(fields.texts, request.signature)
-        if self._archive is None:
-            return await self._moved(request, fields)
-        answer = None
-        try:
-            answer = await self._moved(request, fields)
-        finally:
-            # Also of a request that is answered "ask again", or whose caller hangs up meanwhile.
-            self._archive.keep(
-                _archived(request, answer),
-                received_at=request.received_at,
-                delivery=request.delivery,
-                source=CALLBACK_SOURCE,
-                transaction_id=truncated(fields.texts, "transactionId"),
-            )
-        return answer
-
-    async def _moved(self, request: Request, fields: Fields) -> Answer:
         try:
             movement = read_movement(
                 fields,
@@ -268,15 +245,6 @@ class Handlers:
                 event_time=request.received_at,
             ),
         )
-
-
-def _archived(request: Request, answer: Answer | None) -> ArchivedRequest:
-    content_type, signature = (
-        None if header is None else header.decode("latin-1")
-        for header in (request.content_type, request.signature)
-    )
-    status, body = (None, None) if answer is None else answer[:2]
-    return ArchivedRequest(content_type, signature, request.query, request.body, status, body)
 
 
 def _told(operation: str, request: Request, user_id: str | None, answer: Answer) -> Answer:

@@ -71,14 +71,14 @@ def _details(receipt: Receipt) -> dict[str, object]:
 
 
 def _line(movement: Movement, receipt: Receipt, answer: Answer) -> DecidedLine:
-    """Return the line, with enum members as their values."""
+    """Return the line; a member of an enumeration is written as its value."""
     line = DecidedLine(
         datetime.now(UTC),
         "info",
         "movement",
         movement.key.transaction_id,
-        movement.event_type.value,
-        movement.direction.value,
+        movement.event_type,
+        movement.direction,
         movement.amount,
         movement.user_id,
         movement.event_id,

@@ -53,7 +53,7 @@ def question_row(
     token = "" if movement.token is None else _bytes(movement.token)
     source, transaction_id, _ = movement.key
     return (
-        f'"({_quoted(movement.user_id)},{token},{_quoted(source)},{_quoted(transaction_id)}'
+        f'"({_quoted(movement.user_id)},{token},{_word(source)},{_quoted(transaction_id)}'
         f",{_quoted(movement.event_id) if is_in_round else ''},{movement.rule.is_streamer}"
         f",{needs_history}"
         f',{may_need_history})"'
@@ -74,20 +74,34 @@ def settings_row(policy: Policy) -> str:
 
 def journal_row(entry: JournalEntry) -> str:
     """A new entry, as a `journal_row_v1` in an array."""
-    currency, key, before, delta = entry.currency, entry.key, entry.before, entry.delta
+    # Unpacked and joined, as the entry's canonical text is, and for the same reason.
+    (player_id, position, version, key, delivery, event_type, direction, _, amount, currency,
+     before, delta, contra, event_id, game_id, bonus_code, extra_data, reverses, flags,
+     received, _, chain) = entry  # fmt: skip
+    source, transaction_id, facet = key
     unit = _UNITS[currency.scale]
-    return (
-        f'"({entry.player_id},{entry.position},{entry.version}'
-        f",{_quoted(key.source)},{_quoted(key.transaction_id)}"
-        f",{_quoted(key.facet) if key.facet else _EMPTY}"
-        f",{entry.delivery.hex()},{entry.event_type},{entry.direction},{decision_of(entry)}"
-        f",{_quoted(currency.code)},{currency.scale},{entry.amount}{unit}"
-        f",{before.real}{unit},{before.bonus}{unit},{delta.real}{unit},{delta.bonus}{unit}"
-        f",{entry.contra},{_quoted(entry.event_id)},{_known(entry.game_id)}"
-        f",{_quoted(entry.bonus_code)},{_quoted(entry.extra_data)}"
-        f",{_quoted(reverses_text(entry)) if entry.reverses else _EMPTY}"
-        f",{_quoted(','.join(entry.flags)) if entry.flags else _EMPTY}"
-        f',{microseconds(entry.event_time)},{_bytes(entry.chain)})"'
+    return ",".join(
+        (
+            (
+                f'"({player_id},{position},{version},{_word(source)},{_quoted(transaction_id)}'
+                f",{_quoted(facet) if facet else _EMPTY},{delivery.hex()}"
+            ),
+            event_type,
+            direction,
+            decision_of(entry),
+            (
+                f"{_word(currency.code)},{currency.scale},{amount}{unit}"
+                f",{before[0]}{unit},{before[1]}{unit},{delta[0]}{unit},{delta[1]}{unit}"
+            ),
+            contra,
+            _quoted(event_id),
+            "" if game_id is None else str(game_id),
+            _quoted(bonus_code),
+            _quoted(extra_data),
+            _quoted(reverses_text(entry)) if reverses else _EMPTY,
+            _quoted(",".join(flags)) if flags else _EMPTY,
+            f'{microseconds(received)},{_bytes(chain)})"',
+        )
     )
 
 
@@ -97,13 +111,15 @@ def wallet_row(before: Wallet, after: Wallet, *, has_refused_aborts: bool = Fals
     It is written only if the wallet still has the revision that it was read with.
     `has_refused_aborts` makes the previous release read the rounds of the player's bets.
     """
-    unit, pockets, usage = _UNITS[after.currency.scale], after.pockets, after.usage
+    unit = _UNITS[after.currency.scale]
+    real, bonus = after.pockets
+    day, stake_day, stake_week, stake_month, loss_day, loss_week, loss_month = after.usage
     return (
         f'"({after.player_id},{before.revision}'
-        f",{pockets.real}{unit},{pockets.bonus}{unit},{after.version},{after.position}"
-        f",{_bytes(after.chain)},{usage.day}"
-        f",{usage.stake_day}{unit},{usage.stake_week}{unit},{usage.stake_month}{unit}"
-        f",{usage.loss_day}{unit},{usage.loss_week}{unit},{usage.loss_month}{unit}"
+        f",{real}{unit},{bonus}{unit},{after.version},{after.position}"
+        f",{_bytes(after.chain)},{day}"
+        f",{stake_day}{unit},{stake_week}{unit},{stake_month}{unit}"
+        f",{loss_day}{unit},{loss_week}{unit},{loss_month}{unit}"
         f',{has_refused_aborts})"'
     )
 
@@ -117,8 +133,8 @@ def round_row(key: RoundKey, wallet: Wallet, after: RoundAfter) -> str:
         amounts = ",".join([f"{amount}{unit}" for amount in sorted(round_.untimed_aborts)])
         untimed = _quoted(f"{{{amounts}}}")
     return (
-        f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer},{_quoted(wallet.agent)}'
-        f",{_quoted(currency.code)},{currency.scale},{_known(after.game_id)},{round_.is_settled}"
+        f'"({key.player_id},{_quoted(key.event_id)},{key.is_streamer},{_word(wallet.agent)}'
+        f",{_word(currency.code)},{currency.scale},{_known(after.game_id)},{round_.is_settled}"
         f",{tally.bets_placed},{tally.bets_open},{tally.stake_real}{unit}"
         f",{tally.stake_bonus}{unit},{tally.staked}{unit},{tally.paid}{unit}"
         f",{tally.taken_back}{unit},{tally.cancels},{tally.uncovered}{unit}"
@@ -189,6 +205,12 @@ def _quoted(text: str | None) -> str:
     if text is None:
         return ""
     return f"""\\"{text.replace(_SLASH, _SLASHES).replace('"', _QUOTES)}\\\""""
+
+
+@lru_cache(maxsize=256)
+def _word(text: str) -> str:
+    """Quote a text of which there are few: a source, an agent, a currency."""
+    return _quoted(text)
 
 
 _SLASH: Final = "\\"
