@@ -12,14 +12,17 @@ from app.ledger.accounts import Account, find_account
 from app.ledger.errors import LedgerError
 from app.ledger.history import PageKey, RoundState, RoundSummary, find_rounds
 from app.ledger.lookups import (
+    AccountChangeNote,
     Links,
     OwnedEntry,
     RoundAccount,
     agent_beside,
+    changes_of_delivery,
     entries_of_event,
     entries_of_transaction,
     last_entries,
     links_of,
+    refusals_of_delivery,
     refusals_of_transaction,
     rounds_of_event,
     transactions_of_delivery,
@@ -207,6 +210,23 @@ async def look_up_delivery(ledger: Ledger, delivery: bytes) -> dict[str, Transac
     async def work(book: Book) -> dict[str, TransactionDetails]:
         found = await transactions_of_delivery(book, delivery)
         return {each: await transaction_details(book, each) for each in found}
+
+    return await ledger.read_only(work)
+
+
+class RequestTraces(NamedTuple):
+    """What a request left that has no transaction id."""
+
+    refusals: list[RefusalRecord]
+    changes: list[AccountChangeNote]
+
+
+async def look_up_request(ledger: Ledger, delivery: bytes) -> RequestTraces:
+    """Return what a request (its Request-Id) was refused, and which accounts it changed."""
+
+    async def work(book: Book) -> RequestTraces:
+        refusals = await refusals_of_delivery(book, delivery)
+        return RequestTraces(refusals, await changes_of_delivery(book, delivery))
 
     return await ledger.read_only(work)
 

@@ -8,6 +8,8 @@
 6. `last_entries`            a player's last movements
 7. `agent_beside`            an agent with players here that is not one of those named
 8. `transactions_of_delivery` the transaction ids that one request decided, or was refused for
+9. `refusals_of_delivery`    what one request was refused without a transaction id
+10. `changes_of_delivery`    the changes of accounts that one request made
 
 A transaction id is found by key: the few sources are read from the index one by one. An event is
 found by key if its player is named, else by a scan of the rounds.
@@ -94,11 +96,22 @@ PLAYERS_ENTRIES: Final = f"SELECT {_COLUMNS} FROM movements m {_OWNERS} WHERE m.
 _OF_EVENT: Final = f"{PLAYERS_ENTRIES} AND m.event_id = $2 ORDER BY m.position"
 _LAST: Final = f"{PLAYERS_ENTRIES} ORDER BY m.position DESC LIMIT $2"
 
-_REFUSALS: Final = """
+_REFUSED: Final = """
 SELECT user_id, source, operation, transaction_id, event_id, event_type, direction, amount,
        refusal, reason, differs, asked, delivery, event_time, ledger_time
-FROM refusals WHERE transaction_id = $1
+FROM refusals
+"""
+_REFUSALS: Final = f"""{_REFUSED} WHERE transaction_id = $1
 ORDER BY ledger_time DESC, refusal_id DESC LIMIT $2
+"""
+_REFUSALS_OF_DELIVERY: Final = f"""{_REFUSED} WHERE delivery = $1 AND transaction_id IS NULL
+ORDER BY refusal_id
+"""
+
+_CHANGES_OF_DELIVERY: Final = """
+SELECT p.user_id, c.source, c.operation, c.asked, c.ledger_time
+FROM account_changes c JOIN players p USING (player_id)
+WHERE c.delivery = $1 ORDER BY c.change_id
 """
 
 _LINKS: Final = """
@@ -152,7 +165,7 @@ async def refusals_of_transaction(
 ) -> list[RefusalRecord]:
     """Return the refusals under a transaction id that were not final, the latest first."""
     rows = await book.connection.fetch(_REFUSALS, transaction_id, count_max)
-    return [RefusalRecord(*row)._replace(delivery=row["delivery"].bytes) for row in rows]
+    return list(map(_refusal_of, rows))
 
 
 async def links_of(book: Book, entry: JournalEntry) -> Links:
@@ -189,6 +202,10 @@ async def entries_of_event(book: Book, player_id: int, event_id: str) -> list[Ow
     return [owned_entry(row) for row in await book.connection.fetch(_OF_EVENT, player_id, event_id)]
 
 
+def _refusal_of(row: "asyncpg.Record") -> RefusalRecord:
+    return RefusalRecord(*row)._replace(delivery=row["delivery"].bytes)
+
+
 async def last_entries(book: Book, player_id: int, count: int) -> list[OwnedEntry]:
     """Return a player's last movements, the latest first."""
     return [owned_entry(row) for row in await book.connection.fetch(_LAST, player_id, count)]
@@ -198,6 +215,28 @@ async def transactions_of_delivery(book: Book, delivery: bytes) -> list[str]:
     """Return the transaction ids that a request decided, or was refused for; none: unknown."""
     rows = await book.connection.fetch(_OF_DELIVERY, delivery_uuid(delivery))
     return [row["transaction_id"] for row in rows]
+
+
+async def refusals_of_delivery(book: Book, delivery: bytes) -> list[RefusalRecord]:
+    """Return what a request was refused without a transaction id; none: nothing."""
+    rows = await book.connection.fetch(_REFUSALS_OF_DELIVERY, delivery_uuid(delivery))
+    return list(map(_refusal_of, rows))
+
+
+class AccountChangeNote(NamedTuple):
+    """A change of an account: whose, by whom, and what was asked."""
+
+    user_id: str
+    source: str
+    operation: str
+    asked: str
+    ledger_time: datetime
+
+
+async def changes_of_delivery(book: Book, delivery: bytes) -> list[AccountChangeNote]:
+    """Return the changes that a request made; they are few beside movements, and have no index."""
+    rows = await book.connection.fetch(_CHANGES_OF_DELIVERY, delivery_uuid(delivery))
+    return [AccountChangeNote(*row) for row in rows]
 
 
 async def agent_beside(book: Book, agents: Collection[str]) -> str | None:

@@ -3,11 +3,13 @@
 `Handover` is the transport that an unmodified uvicorn protocol is given, as uvicorn itself gives
 its transport to a WebSocket protocol. The connection stays ours, with the bounds that uvicorn's
 protocol lacks: on pipelined bytes, on the number of requests, on their heads and on their time.
-`attended` wraps the application, and tells the connection when a request is answered.
+`attended` wraps the application, tells the connection when a request is answered, and names each
+answer that has no name yet: a page's, or a fault's of the framework.
 """
 
 import asyncio
 import contextlib
+import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +21,8 @@ from app.server.heads import Head
 
 if TYPE_CHECKING:
     from app.server.http_connection import HttpConnection
+
+REQUEST_ID: Final = b"request-id"
 
 STATE_KEY: Final = "wallet.handover"
 """The key of the connection in the application state, which uvicorn copies for each request."""
@@ -158,6 +162,14 @@ class Handover(asyncio.Transport):
             self._owner.answer_is_complete(is_last=self._is_last)
 
 
+def _named(start: Message) -> Message:
+    """Return the start of an answer with a Request-Id; the contracts' have theirs."""
+    headers = list(start.get("headers", ()))
+    if any(name.lower() == REQUEST_ID for name, _ in headers):
+        return start
+    return {**start, "headers": [*headers, (REQUEST_ID, secrets.token_hex(16).encode())]}
+
+
 def attended(app: ASGIApp) -> ASGIApp:
     """Wrap an application so that the connection learns when it has answered.
 
@@ -172,6 +184,8 @@ def attended(app: ASGIApp) -> ASGIApp:
         handover: Handover = scope["state"].pop(STATE_KEY)
 
         async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = _named(message)
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body", False):
                 await handover.finish()

@@ -42,14 +42,14 @@ class RequestError(Exception):
         self.status = status
         self.words = words
 
-    def answer(self, dated: Headers) -> bytes:
+    def answer(self, dated: Headers, request_id: str) -> bytes:
         """Return the answer; `dated` are the server's header lines, with the date."""
         words = self.words.encode()
         lines = b"".join([b"%b: %b\r\n" % header for header in dated])
         return (
-            b"%b%bcontent-type: text/plain; charset=utf-8\r\n"
+            b"%b%brequest-id: %b\r\ncontent-type: text/plain; charset=utf-8\r\n"
             b"content-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (STATUS_LINES[self.status], lines, len(words), words)
+            % (STATUS_LINES[self.status], lines, request_id.encode(), len(words), words)
         )
 
 

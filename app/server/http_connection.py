@@ -11,9 +11,11 @@ of a request that offers an Upgrade, queues requests without bound and waits for
 """
 
 import asyncio
+import secrets
 import time
 from typing import Any, Final
 
+import structlog
 from typing_extensions import override
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -24,6 +26,8 @@ from app.server.connections import NEVER, Connections
 from app.server.fast_path import FastPath
 from app.server.handover import Handover
 from app.server.heads import HEAD_BYTES_MAX, HEAD_END, Head, RequestError, read_head
+
+logger: Final = structlog.get_logger("server")
 
 PATIENCE_SECONDS: Final = 0.1
 """How late a body may follow its head on the fast path; many clients send the two apart.
@@ -344,7 +348,15 @@ class HttpConnection(CallerConnection):
             if has_begun and self._stage is Stage.HANDED_BODY:
                 self.transport.close()
                 return
-        self.transport.write(error.answer(self.server_state.default_headers))
+        request_id = secrets.token_hex(16)
+        logger.info(
+            "not readable",
+            status=error.status,
+            reason=error.words,
+            peer=self.peer,
+            delivery=request_id,
+        )
+        self.transport.write(error.answer(self.server_state.default_headers, request_id))
         self._end(lingers=lingers)
 
     # --- a caller who does not read ---------------------------------------------------------------

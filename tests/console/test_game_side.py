@@ -266,4 +266,10 @@ def test_whatever_has_an_id_is_found_by_it(beside: Console) -> None:
     assert (found["transaction_id"], len(found["refusals"])) == ("shown-win", 1)
     for found_id in ("shown", "shown-event", "shown-bet", asked[1], named[1]):
         assert "shown" in beside("show", found_id).out
+    looked = beside("call", "getBalance", "userId=shown", "token=nobody-s")
+    asked_in_vain = re.search(r"^Request-Id: ([0-9a-f]{32})$", looked.out, re.MULTILINE)
+    assert asked_in_vain is not None
+    (kept,) = beside("show", asked_in_vain[1], "--json").document["refusals"]
+    assert (kept["operation"], kept["user_id"]) == ("getBalance", "shown")
+    assert "getBalance" in beside("show", asked_in_vain[1]).out
     assert "Nothing here has the id 0000" in beside("show", "0" * 32).complaint

@@ -333,7 +333,8 @@ def test_where_every_connection_has_a_request_the_next_is_told_503(way: str) -> 
         for connection in busy:
             connection.sendall(post(b"/moveFunds"))
         assert until(lambda: len(served.stub.asked) == 4)
-        assert served.ask().startswith(b"HTTP/1.1 503 ")
+        assert served.ask().startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nrequest-id: " in served.ask()
         served.go_on()
         for connection in busy:
             assert words(connection.recv(65536)) == [b"a=b"]

@@ -10,11 +10,13 @@ import typer
 
 from app.cashier.lookups import (
     PlayerDetails,
+    RequestTraces,
     RoundDetails,
     TransactionDetails,
     look_up_delivery,
     look_up_event,
     look_up_player,
+    look_up_request,
     look_up_transaction,
 )
 from app.console.accounts import account_record, account_shown
@@ -22,8 +24,20 @@ from app.console.arguments import checked_text
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask
 from app.console.output.printer import AsJson, print_json, show
-from app.console.output.records import entry_record, movement_record, refusal_record, round_record
-from app.console.output.tables import entries_table, round_shown, transaction_shown
+from app.console.output.records import (
+    change_record,
+    entry_record,
+    movement_record,
+    refusal_record,
+    round_record,
+)
+from app.console.output.tables import (
+    changes_table,
+    entries_table,
+    refusals_table,
+    round_shown,
+    transaction_shown,
+)
 from app.ledger.transaction import Ledger
 from app.wallet.refusals import Refusal
 
@@ -46,11 +60,17 @@ class Found(NamedTuple):
     player: PlayerDetails | None
     transactions: dict[str, TransactionDetails]
     rounds: list[RoundDetails]
+    request: RequestTraces
 
     @property
     def is_nothing(self) -> bool:
         """Whether nothing has it."""
-        return self.player is None and not self.transactions and not self.rounds
+        return (
+            self.player is None
+            and not self.transactions
+            and not self.rounds
+            and not any(self.request)
+        )
 
 
 def show_command(found_id: AnyId, as_json: AsJson = False) -> None:
@@ -60,19 +80,21 @@ def show_command(found_id: AnyId, as_json: AsJson = False) -> None:
         player = await look_up_player(ledger, found_id, LAST_MOVEMENTS)
         transaction = await look_up_transaction(ledger, found_id)
         transactions = {found_id: transaction} if any(transaction) else {}
+        request = RequestTraces([], [])
         if DELIVERY.fullmatch(found_id):
-            transactions |= await look_up_delivery(ledger, bytes.fromhex(found_id))
+            delivery = bytes.fromhex(found_id)
+            transactions |= await look_up_delivery(ledger, delivery)
+            request = await look_up_request(ledger, delivery)
         return Found(
             None if isinstance(player, Refusal) else player,
             transactions,
             await look_up_event(ledger, found_id, None),
+            request,
         )
 
     found = ask(work)
     if found.is_nothing:
-        raise ConsoleError(
-            f"Nothing here has the id {found_id}: no player, transaction, event or request."
-        )
+        raise ConsoleError(_nothing(found_id))
     if as_json:
         print_json(_record(found))
         return
@@ -84,6 +106,18 @@ def show_command(found_id: AnyId, as_json: AsJson = False) -> None:
         show(transaction_shown(transaction_id, details))
     for each in found.rounds:
         show(*round_shown(each))
+    if found.request.refusals:
+        show(refusals_table(found_id, found.request.refusals), "")
+    if found.request.changes:
+        show(changes_table(found_id, found.request.changes), "")
+
+
+def _nothing(found_id: str) -> str:
+    words = f"Nothing here has the id {found_id}: no player, transaction, event or request."
+    if DELIVERY.fullmatch(found_id):
+        # Questions that were answered, and callers whom nobody knows, leave no row.
+        words += " A request that changed nothing is in the service's log, as its delivery."
+    return words
 
 
 def _record(found: Found) -> dict[str, Any]:
@@ -104,4 +138,6 @@ def _record(found: Found) -> dict[str, Any]:
             for transaction_id, details in found.transactions.items()
         ],
         "rounds": [round_record(each.account) for each in found.rounds],
+        "refusals": list(map(refusal_record, found.request.refusals)),
+        "changes": list(map(change_record, found.request.changes)),
     }

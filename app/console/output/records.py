@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.cashier.lookups import MovementDetails
-from app.ledger.lookups import OwnedEntry, RoundAccount
+from app.ledger.lookups import AccountChangeNote, OwnedEntry, RoundAccount
 from app.wallet.balance import Pockets
 from app.wallet.events import RULES
 from app.wallet.journal import JournalEntry
@@ -135,3 +135,8 @@ def round_record(account: RoundAccount) -> dict[str, Any]:
         "opened_at": moment(account.opened_at),
         "last_at": moment(account.last_at),
     }
+
+
+def change_record(change: AccountChangeNote) -> dict[str, Any]:
+    """A change of an account: whose, by whom, and what was asked."""
+    return {**change._asdict(), "ledger_time": moment(change.ledger_time)}

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 
 from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetails
 from app.console.output.layout import Facts, Rows
-from app.ledger.lookups import OwnedEntry, RoundAccount
+from app.ledger.lookups import AccountChangeNote, OwnedEntry, RoundAccount
 from app.settings import CALLBACK_SOURCE
 from app.wallet.events import RULES
 from app.wallet.journal import JournalEntry
@@ -73,6 +73,18 @@ def refusals_table(transaction_id: str, refusals: Iterable[RefusalRecord]) -> Ro
         ("when", "source", "player", "what", "amount", "why", "differs"),
         map(_refusal_row, refusals),
         amounts="amount",
+    )
+
+
+def changes_table(request_id: str, changes: Iterable[AccountChangeNote]) -> Rows:
+    """The changes of accounts that a request made."""
+    return Rows(
+        f"Changed by {request_id}",
+        ("when", "by", "player", "what", "asked"),
+        [
+            (moment(each.ledger_time), each.source, each.user_id, each.operation, each.asked)
+            for each in changes
+        ],
     )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
+from app.cashier.lookups import RequestTraces, look_up_delivery, look_up_request
+from app.ledger.transaction import Ledger
 from tests.edges.transfer.bank import AGENT, KEYS, OTHER_KEY, Bank, Reply, jwe, unique, unjwe
 
 
@@ -76,3 +78,47 @@ def test_a_sealed_answer_and_one_to_an_untrusted_caller_have_names_too(bank: Ban
         nowhere = bank.send("account/nowhere", b"")
     assert [line["delivery"] for line in lines] == [request_id(untrusted), request_id(nowhere)]
     assert request_id(sealed) not in {request_id(untrusted), request_id(nowhere)}
+
+
+def test_what_a_request_changed_or_was_refused_is_found_by_its_name(bank: Bank) -> None:
+    user_id = bank.player("1.00")
+    changed = bank.ask("account/update", user_id=user_id, language="de")
+    refused = bank.ask("account/balance", user_id="nobody-at-all")
+    movement = bank.move("account/deposit", user_id, "1")
+
+    async def look(name: str) -> tuple[RequestTraces, dict[str, Any]]:
+        ledger = Ledger(bank.database.service_url, pool_size=1)
+        try:
+            delivery = bytes.fromhex(name)
+            transactions = await look_up_delivery(ledger, delivery)
+            return await look_up_request(ledger, delivery), dict(transactions)
+        finally:
+            await ledger.close()
+
+    traces, _ = bank.run(look(request_id(changed)))
+    assert [(each.user_id, each.operation) for each in traces.changes] == [
+        (user_id, "account/update")
+    ]
+    assert traces.refusals == []
+    traces, _ = bank.run(look(request_id(refused)))
+    assert [each.operation for each in traces.refusals] == ["account/balance"]
+    assert traces.changes == []
+    traces, transactions = bank.run(look(request_id(movement)))
+    assert list(transactions) == [movement.data["transaction_id"]]
+    assert traces == RequestTraces([], [])
+
+
+def test_pages_and_wrong_addresses_have_names_too(bank: Bank) -> None:
+    answers = [
+        *(bank.client.get(path) for path in ("/", "/docs", "/redoc", "/openapi.json")),
+        *(bank.client.get(path) for path in ("/pages/docs.js", "/pages/no.js", "/nowhere")),
+        *(bank.client.get(path) for path in ("/moveFunds", "/transfer/v1/account/init")),
+        bank.client.post("/transfer/v1/account/nowhere"),
+        bank.client.post("/docs"),
+        bank.client.post("/moveFunds", content=b"x" * 270_000),
+        bank.client.post("/transfer/v1/account/init", content=b"x" * 270_000),
+    ]
+    names = [answer.headers.get_list("request-id") for answer in answers]
+    assert all(len(name) == 1 and len(bytes.fromhex(name[0])) == 16 for name in names), names
+    assert len({name for (name,) in names}) == len(answers)
+    assert {answer.status_code for answer in answers} == {200, 307, 404, 405, 413, 202}
