@@ -1,6 +1,7 @@
 """The API pages, `/docs` and `/redoc`: everything they load is served here, so they work offline.
 
-They show the description of all contracts, `/openapi.json`, which is served here as well.
+They show the description of all contracts, `/openapi.json`, which is served here as well, and so is
+`/llms.txt`, which says to a language model what the description cannot.
 The scripts and styles of Swagger UI and Redoc are the files of an installed package, pinned by its
 hash; `static` has ours. The content security policy of a page forbids the browser to load from or
 send to another host, and to run a script that is not one of these files. Redoc's logo is a picture
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -68,6 +69,7 @@ def pages(description: Mapping[str, object]) -> list[BaseRoute]:
     return [
         Route("/", _to_the_pages),
         _description(encode(description)),
+        _for_models(),
         _page("/docs", "docs.html", POLICY),
         _page("/redoc", "redoc.html", REDOC_POLICY),
         Mount("/pages", _Assets(directory=HERE / "static", packages=[VENDORED])),
@@ -85,6 +87,17 @@ def _description(document: bytes) -> Route:
         return Response(document, headers=headers, media_type="application/json")
 
     return Route(DESCRIPTION_PATH, description)
+
+
+def _for_models() -> Route:
+    """Return the route of what a language model is told of the wallet (llmstxt.org)."""
+    text = (HERE / "llms.txt").read_text(encoding="utf-8")
+    headers = {**GUARDS, "cache-control": "no-cache"}
+
+    async def for_models(_: Request) -> Response:
+        return PlainTextResponse(text, headers=headers)
+
+    return Route("/llms.txt", for_models)
 
 
 def _page(path: str, file: str, policy: Mapping[str, str]) -> Route:

@@ -206,3 +206,27 @@ def test_the_pages_are_read_only(house: House) -> None:
         assert house.call("HEAD", path).status in {200, 307}
         reply = house.call("POST", path)
         assert (reply.status, reply.code) == (405, 400)
+
+
+LINK = re.compile(r"^- \[[^\]]+\]\(([^)]+)\): \S", re.MULTILINE)
+LLMS = Path(__file__).parents[3] / "docs" / "llms.txt"
+
+
+def test_what_is_told_to_language_models_leads_to_what_is_there(house: House) -> None:
+    reply = house.call("GET", "/llms.txt")
+    assert (reply.status, reply.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    text = reply.body.decode()
+    assert re.match(r"# Wallet\n\n> .+\n", text)
+    links = LINK.findall(text)
+    assert len(links) == text.count("](") == 3
+    for link in links:
+        assert house.call("GET", f"/{link}").status == 200, link
+
+
+def test_the_page_for_language_models_leads_to_pages_that_are_there() -> None:
+    text = LLMS.read_text(encoding="utf-8")
+    links = LINK.findall(text)
+    assert len(links) == text.count("](")
+    assert len(links) > 10
+    missing = [link for link in links if not (LLMS.parent / link).is_file()]
+    assert missing == []

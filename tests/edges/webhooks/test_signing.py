@@ -13,11 +13,13 @@ from app.edges.webhooks.signing import Signer
 from app.settings_parsing import EVENT_TYPES
 from app.wallet.event_log import LoggedType
 
-VECTORS = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
-PAGE = (Path(__file__).parents[3] / "docs" / "events.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+VECTORS = json.loads((DOCS / "vectors.json").read_text(encoding="utf-8"))["webhooks"]
+PAGE = (DOCS / "events.md").read_text(encoding="utf-8")
+OF_ONE_SECRET = [vector for vector in VECTORS if " " not in vector["signature"]]
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["what"])
+@pytest.mark.parametrize("vector", OF_ONE_SECRET, ids=lambda vector: vector["what"])
 def test_the_signature_is_that_of_the_vector(vector: dict[str, Any]) -> None:
     moment = datetime.fromtimestamp(vector["timestamp"], UTC)
     headers = Signer([vector["secret"]]).headers(vector["id"], moment, vector["body"])
