@@ -10,7 +10,14 @@ from typing import NamedTuple
 from app.ledger.event_log import webhooks
 from app.ledger.event_log.reading import LoggedEvent, Told, last_number, numbers_after, numbers_of
 from app.ledger.event_log.reading import tell as tell_in
-from app.ledger.event_log.webhooks import LEASE, Backlog, Endpoint, Retry, Shard
+from app.ledger.event_log.webhooks import (
+    FORGOTTEN_MAX,
+    LEASE,
+    Backlog,
+    Endpoint,
+    Retry,
+    Shard,
+)
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.event_log import Cursor, cursor_at, shard_of
@@ -134,6 +141,15 @@ async def feed(
         return Feed(await _tell(book, mine), reached, is_all=len(rows) < count_max)
 
     return await ledger.read_only(work)
+
+
+async def forget(ledger: Ledger) -> bool:
+    """Forget some retries that were taken long ago; return whether there may be more."""
+
+    async def work(book: Book) -> bool:
+        return await webhooks.forget_delivered(book, FORGOTTEN_MAX) == FORGOTTEN_MAX
+
+    return await ledger.beside_money(work)
 
 
 async def tell_again(ledger: Ledger, agent: str, numbers: Sequence[int]) -> list[Told]:

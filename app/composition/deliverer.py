@@ -1,6 +1,7 @@
 """The composition of the deliverer: a process of its own, or a task beside the demo's server."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 from typing import Final
@@ -26,9 +27,14 @@ CONNECTIONS: Final = 5
 """Database connections of a deliverer: it numbers, feeds, writes, looks, and has one to spare."""
 
 
+NICE: Final = 10
+"""Beside a server on one machine, movements are decided before they are told of."""
+
+
 async def deliver(settings: Settings, database_url: str, announce: Callable[[], None]) -> None:
     """Deliver webhooks until a signal, with health and metrics on a port of its own."""
     configure_logs()
+    os.nice(NICE)
     ledger = Ledger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline)
     deliverer = Deliverer(ledger, _endpoints(settings))
     readiness = Readiness(lambda: why_not_ready(ledger))

@@ -37,8 +37,11 @@ CURRENCIES: Final = (
     Currency("BTC", 8),
     Currency("KRW", 0),
     Currency("INR", 2),
+    Currency("XTS", 2),
+    Currency("XT8", 8),
 )
-"""Scales of two, none and eight decimals."""
+"""Scales of two, none and eight decimals. Amounts near the digits' limit come in the last two
+alone, which no real player has."""
 
 
 class Purse(NamedTuple):

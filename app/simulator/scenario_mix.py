@@ -69,6 +69,19 @@ SCENES: tuple[tuple[Scene, int], ...] = (
 )
 
 
+NEAR_THE_LIMIT: frozenset[Scene] = frozenset({gifts.enormous, gifts.beyond_all_bounds})
+"""Scenes with amounts near the most digits that a balance may have."""
+
+LIMIT_CURRENCIES = frozenset({"XTS", "XT8"})
+"""Made for those scenes (ISO 4217 keeps XTS for tests): no sum of real money has them."""
+
+
+def fitting(scene: Scene, currency: str) -> Scene:
+    """Return the scene, or an ordinary one where its amounts would stand beside real money."""
+    is_ordinary = scene not in NEAR_THE_LIMIT or currency in LIMIT_CURRENCIES
+    return scene if is_ordinary else rounds.won
+
+
 def share_scenes(seed: int, events: int, players: int) -> list[list[Scene]]:
     """Give so many scenes to the players in turn, in a random order that keeps the mix."""
     dice = Dice(seed, "scenes")

@@ -14,7 +14,7 @@ from app.simulator.moves import Delivery, Event, Move, Question
 from app.simulator.oracle import Oracle, ServerSettings
 from app.simulator.player_script import ScriptWriter, Step
 from app.simulator.pockets import Pockets
-from app.simulator.scenario_mix import Scene, share_scenes
+from app.simulator.scenario_mix import Scene, fitting, share_scenes
 from app.simulator.scenes import refused_requests
 from app.simulator.stage import Options, Stage
 from app.simulator.units import print_units, units_of
@@ -87,5 +87,6 @@ def write_scripts(stage: Stage, options: Options) -> list[Script]:
             Dice(options.seed, number), oracle, prefixes[number], stage.sport_game_id
         )
         neighbour = prefixes[(number + 1) % len(players)] if len(players) > 1 else None
-        scripts.append(Script(writer, tuple(scenes[number]), prefixes[number], neighbour))
+        mine = tuple(fitting(scene, player.currency) for scene in scenes[number])
+        scripts.append(Script(writer, mine, prefixes[number], neighbour))
     return scripts

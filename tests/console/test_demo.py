@@ -82,6 +82,7 @@ def test_a_simulation_is_clean_and_leaves_a_clean_ledger(beside: Console) -> Non
         "BTC",
         "KRW",
         "INR",
+        "XTS",
     }
     # Refusals of every kind were provoked, and answered as the contract says.
     assert {"ok", "400", "402", "406", "409", "410"} <= set(verdict["answers"])

@@ -1,5 +1,6 @@
 """The script is determined by seed, stage and options, and covers the contract."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 from app.simulator.laws import LAWS
 from app.simulator.moves import Move
 from app.simulator.player_script import Step
-from app.simulator.scenario_mix import SCENES, share_scenes
+from app.simulator.scenario_mix import LIMIT_CURRENCIES, NEAR_THE_LIMIT, SCENES, share_scenes
 from app.simulator.script import write_scripts
 from app.simulator.stage import (
     DuplicateReply,
@@ -22,7 +23,13 @@ from app.simulator.stage import (
     StakeOrder,
 )
 
-CURRENCIES = (("USD", 2, "1000.00", "55.55"), ("JPY", 0, "100000", "0"), ("BTC", 8, "0.5", "0.1"))
+CURRENCIES = (
+    ("USD", 2, "1000.00", "55.55"),
+    ("JPY", 0, "100000", "0"),
+    ("BTC", 8, "0.5", "0.1"),
+    ("XTS", 2, "1000.00", "55.55"),
+    ("XT8", 8, "0.5", "0.1"),
+)
 STAGE = Stage(
     base_url="http://127.0.0.1:1",
     callback_key="key-of-the-test",
@@ -43,6 +50,7 @@ STAGE = Stage(
         for number, (currency, scale, real, bonus) in enumerate(CURRENCIES * 2)
     ),
 )
+AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 OPTIONS = Options(events=400, seed=1, run_id="test")
 
 
@@ -58,6 +66,27 @@ def steps(stage: Stage, options: Options) -> Iterator[tuple[str, Step]]:
 
 def test_the_same_seed_sends_the_same() -> None:
     assert list(steps(STAGE, OPTIONS)) == list(steps(STAGE, OPTIONS))
+
+
+def test_amounts_near_the_digits_limit_come_in_currencies_made_for_them_only() -> None:
+    scripts = write_scripts(STAGE, replace(OPTIONS, events=2000))
+    playing = {
+        player.currency
+        for player, script in zip(STAGE.players, scripts, strict=True)
+        if NEAR_THE_LIMIT & set(script.scenes)
+    }
+    assert playing == LIMIT_CURRENCIES
+    amounts = [
+        delivery.content.amount
+        for player, script in zip(STAGE.players, scripts, strict=True)
+        if player.currency not in LIMIT_CURRENCIES
+        for scene in script.scenes
+        for step in script.scene(scene)
+        for delivery in step.deliveries
+        if isinstance(delivery.content, Move)
+    ]
+    # More digits than an amount may have are refused, and move nothing.
+    assert max(Decimal(text) for text in amounts if AMOUNT.fullmatch(text)) < 10**9
 
 
 def test_another_seed_sends_something_else() -> None:

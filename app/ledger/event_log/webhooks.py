@@ -25,6 +25,12 @@ GONE_AFTER: Final = timedelta(seconds=15)
 
 LISTED_MAX: Final = 500
 
+DELIVERED_KEPT: Final = timedelta(days=30)
+"""How long it can be seen that an event was set aside and taken later."""
+
+FORGOTTEN_MAX: Final = 5_000
+"""Of one step: some milliseconds' work."""
+
 
 class Endpoint(NamedTuple):
     """An endpoint as it stands."""
@@ -199,6 +205,14 @@ FROM webhook_retries WHERE agent = $1 AND state <> 'delivered'
 ORDER BY number LIMIT {LISTED_MAX}
 """
 
+_FORGET: Final = f"""
+DELETE FROM webhook_retries WHERE (agent, number) IN (
+    SELECT agent, number FROM webhook_retries
+    WHERE state = 'delivered' AND next_attempt_at < now() - interval '{DELIVERED_KEPT.days} d'
+    LIMIT $1 FOR UPDATE SKIP LOCKED)
+"""
+"""Whatever is still owed to an endpoint stays, however old."""
+
 _RETRY_NOW: Final = """
 WITH endpoint AS (
     UPDATE webhook_endpoints SET state = 'active', failures = 0, failing_since = NULL,
@@ -302,6 +316,12 @@ async def note_retries(book: Book, agent: str, retries: Sequence[Retry]) -> None
     if retries:
         columns = zip(*retries, strict=True)
         await book.connection.execute(_NOTE_RETRIES, agent, *map(list, columns))
+
+
+async def forget_delivered(book: Book, at_most: int) -> int:
+    """Forget retries that were taken long ago, within bounds, and return how many."""
+    done = await book.connection.execute(_FORGET, at_most)
+    return int(done.rpartition(" ")[2])
 
 
 async def backlogs(book: Book) -> list[Backlog]:

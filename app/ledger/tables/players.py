@@ -57,6 +57,8 @@ players = Table(
         postgresql_ops={"nickname_lower": "text_pattern_ops"},
     ),
     Index("ix_players_email", text("lower(email)"), postgresql_where=text("email IS NOT NULL")),
+    # Figures leave the simulator's players out.
+    Index("ix_players_simulated", "player_id", postgresql_where=text("agent = 'simulator'::text")),
 )
 
 wallets = Table(

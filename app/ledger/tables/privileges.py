@@ -33,7 +33,7 @@ APPEND_ONLY: Final = (
 CLEARED_ONLY: Final = {"request_ids": "answer"}
 """Append-only tables of which one column may be cleared: by trigger, and by privilege."""
 
-FORGOTTEN: Final = ("archived_requests",)
+FORGOTTEN: Final = ("archived_requests", "webhook_retries")
 """Tables whose old rows the service deletes; no decision and no sum is read from them."""
 
 OWNED_BY_MIGRATIONS: Final = (

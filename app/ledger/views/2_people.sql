@@ -34,6 +34,19 @@ COMMENT ON COLUMN ops.players.movements IS 'How many of their movements were eve
 COMMENT ON COLUMN ops.players.opened_at IS 'When the account was opened';
 COMMENT ON COLUMN ops.players.player_id IS 'Our own number for the player, which leads every key of their data';
 
+CREATE VIEW ops.simulated_players AS
+SELECT p.player_id,
+       p.user_id,
+       p.currency
+FROM public.players p
+WHERE p.agent = 'simulator';
+
+COMMENT ON VIEW ops.simulated_players IS
+    'Players of `wallet simulate`, who have an agent of their own. What they play is in the journal and in the books, and in no figure of revenue or play';
+COMMENT ON COLUMN ops.simulated_players.player_id IS 'Our own number for the player';
+COMMENT ON COLUMN ops.simulated_players.user_id IS 'The player';
+COMMENT ON COLUMN ops.simulated_players.currency IS 'The player''s currency';
+
 CREATE VIEW ops.tokens AS
 SELECT p.user_id,
        s.origin,

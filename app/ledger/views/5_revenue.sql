@@ -1,5 +1,5 @@
 -- A figure is chosen by what an event type counts as, never by its name: every type counts as
--- something, so none can be missing.
+-- something, so none can be missing. What simulated players play counts in none of them.
 
 CREATE VIEW ops.stakes_again AS
 SELECT m.ledger_time,
@@ -18,7 +18,8 @@ JOIN public.players p ON p.player_id = m.player_id
 JOIN public.movements undone ON undone.player_id = m.player_id
     AND undone.position = split_part(m.reverses, '/', 1)::bigint
 JOIN public.event_types u ON u.event_type = undone.event_type
-WHERE m.decision = 'ACCEPTED' AND m.reverses <> '' AND e.part = 'cancel' AND u.part = 'abort';
+WHERE m.decision = 'ACCEPTED' AND m.reverses <> '' AND e.part = 'cancel' AND u.part = 'abort'
+    AND p.agent <> 'simulator';
 
 COMMENT ON VIEW ops.stakes_again IS
     'SportBetCancels that undid an abort. Such a one takes no payment back: it places the stake again, and counts so in every figure';
@@ -64,7 +65,8 @@ FROM (
                m.event_type, max(m.scale) AS scale, count(*) AS movements,
                sum(m.amount) AS amount, sum(m.real_delta + m.bonus_delta) AS gained, 0 AS again
         FROM public.movements m
-        WHERE m.decision = 'ACCEPTED'
+        WHERE m.decision = 'ACCEPTED' AND NOT EXISTS (
+            SELECT FROM ops.simulated_players s WHERE s.player_id = m.player_id)
         GROUP BY (m.ledger_time AT TIME ZONE 'UTC')::date, m.currency, m.game_id, m.event_type
         UNION ALL
         SELECT s.day, s.currency, s.game_id, s.event_type, 0, 0, 0, 0, s.amount
@@ -176,7 +178,8 @@ FROM (
                                 ELSE 0 END) AS paid
     FROM public.movements m
     JOIN public.event_types e ON e.event_type = m.event_type
-    WHERE m.decision = 'ACCEPTED' AND e.is_streamer
+    WHERE m.decision = 'ACCEPTED' AND e.is_streamer AND NOT EXISTS (
+        SELECT FROM ops.simulated_players s WHERE s.player_id = m.player_id)
     GROUP BY (m.ledger_time AT TIME ZONE 'UTC')::date, m.currency, m.game_id
 ) AS t;
 
@@ -226,7 +229,7 @@ FROM (
                    FILTER (WHERE e.counts_as = 'withdrawals') AS withdrawals
         FROM public.movements m
         JOIN public.event_types e ON e.event_type = m.event_type AND NOT e.is_streamer
-        JOIN public.players p ON p.player_id = m.player_id
+        JOIN public.players p ON p.player_id = m.player_id AND p.agent <> 'simulator'
         WHERE m.decision = 'ACCEPTED'
         GROUP BY (m.ledger_time AT TIME ZONE 'UTC')::date, p.player_id
         UNION ALL

@@ -16,7 +16,7 @@ SELECT m.ledger_time,
        CASE WHEN e.counts_as = 'deposits' THEN v.gained ELSE 0 END AS deposits,
        CASE WHEN e.counts_as = 'withdrawals' THEN -v.gained ELSE 0 END AS withdrawals
 FROM public.movements m
-JOIN public.wallets w ON w.player_id = m.player_id
+JOIN public.wallets w ON w.player_id = m.player_id AND w.agent <> 'simulator'
 JOIN public.event_types e ON e.event_type = m.event_type
 CROSS JOIN LATERAL (
     SELECT round(m.real_delta + m.bonus_delta, m.scale) AS gained,

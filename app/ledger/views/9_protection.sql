@@ -340,7 +340,7 @@ FROM (
     WHERE m.decision = 'ACCEPTED'
     GROUP BY 1, 2
 ) AS t
-JOIN public.players p ON p.player_id = t.player_id;
+JOIN public.players p ON p.player_id = t.player_id AND p.agent <> 'simulator';
 
 COMMENT ON VIEW ops.hourly_play IS
     'What each player wagered and was paid in each hour, by the clock of the limits'' time zone; streamer money left out';

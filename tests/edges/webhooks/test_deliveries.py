@@ -18,7 +18,7 @@ from app.cashier.event_log import number, page_after
 from app.edges.webhooks import health, stream
 from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
 from app.edges.webhooks.attempts import NO_ANSWER
-from app.edges.webhooks.deliverer import Deliverer
+from app.edges.webhooks.deliverer import NUMBER_EVERY, Deliverer, pause_after
 from app.ledger.event_log.webhooks import LEASE
 from app.wallet.event_log import LoggedType
 from app.wallet.movement import Key
@@ -370,6 +370,86 @@ async def test_several_deliverers_share_an_endpoint_and_take_over_from_each_othe
     assert len({h.id for h in receiver.taken}) == 30 * 11
 
 
+async def test_whoever_takes_over_from_one_that_was_killed_keeps_the_order_and_the_ids(
+    till: Till, receiver: Receiver, db: Database
+) -> None:
+    """One of two dies with events under way that were heard and never written down."""
+    async with delivering(db.service_url, endpoint(receiver)) as survivor:
+        await signed_on(till)
+        names = await till.players(16)
+        await all_taken(till, receiver)
+        async with delivering(db.service_url, endpoint(receiver)) as killed:
+            await shared_by(survivor, killed)
+            theirs = set(killed._streams[AGENT].order.shards)
+            users = await users_of(till, theirs)
+            answering = asyncio.Event()
+
+            async def answer(event: dict[str, Any]) -> int:
+                if event["user_id"] in users:
+                    await answering.wait()
+                return 204
+
+            receiver.answer = answer
+            await deposits(till, names, 6)
+            stream_of_killed = killed._streams[AGENT]
+            await until(lambda: len(stream_of_killed._busy) >= len(users))
+            # A process that is killed writes nothing, and says no goodbye; its lease runs out.
+            killed._write = _says_no_more  # type: ignore[method-assign]
+            killed._say_goodbye = _no_goodbye(killed)  # type: ignore[method-assign]
+        answering.set()
+        await till.rows(
+            "UPDATE webhook_shards SET held_until = now() - interval '1 s'"
+            " WHERE held_by IS NOT NULL AND shard = ANY($1)",
+            sorted(theirs),
+        )
+        await till.rows(
+            "UPDATE webhook_deliverers SET seen_at = 'epoch' WHERE name = $1", killed._name
+        )
+        await all_taken(till, receiver)
+        again = [one.id for one in receiver.heard if one.event["user_id"] in users]
+        assert len(again) > len(set(again)), "what was under way is delivered again"
+        assert in_order(receiver.taken)
+        assert survivor._streams[AGENT].order.shards == frozenset(range(8))
+
+
+async def shared_by(*deliverers: Deliverer) -> None:
+    """Wait until each of two deliverers has half of the shards."""
+    await until(lambda: [len(d._streams[AGENT].order.shards) for d in deliverers] == [4, 4])
+
+
+async def users_of(till: Till, shards: set[int]) -> set[str]:
+    rows = await till.rows("SELECT player_id, user_id FROM players")
+    return {row["user_id"] for row in rows if row["player_id"] % 8 in shards}
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came to this")
+
+
+async def _says_no_more() -> bool:
+    return False
+
+
+async def test_what_was_delivered_long_ago_is_forgotten_within_bounds(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "FORGOTTEN_MAX", 3)
+    await till.rows(
+        "INSERT INTO webhook_retries (agent, number, player_id, state, attempts, next_attempt_at)"
+        " SELECT 'house', n, 1, CASE WHEN n <= 5 THEN 'delivered' WHEN n <= 7 THEN 'parked'"
+        " WHEN n <= 9 THEN 'waiting' ELSE 'delivered' END, 1,"
+        " now() - make_interval(days => CASE WHEN n <= 9 THEN 31 ELSE 29 END)"
+        " FROM generate_series(1, 11) AS n"
+    )
+    assert [await deliveries.forget(till.ledger) for _ in range(3)] == [True, False, False]
+    rows = await till.rows("SELECT number, state FROM webhook_retries ORDER BY number")
+    assert [row["number"] for row in rows] == [6, 7, 8, 9, 10, 11], "only what nobody waits for"
+
+
 async def test_a_replay_delivers_everything_again_under_the_same_ids(
     till: Till, receiver: Receiver, deliver: Deliver
 ) -> None:
@@ -401,6 +481,13 @@ async def test_ten_thousand_behind_are_caught_up_with_in_order(
     await deliver()
     await all_taken(till, receiver, seconds=40)
     assert len({h.id for h in receiver.taken}) == 200 * 51
+
+
+def test_the_more_a_look_finds_the_longer_the_next_is_waited_for_within_bounds() -> None:
+    pauses = [pause_after(events) for events in (0, 10, 100, 1000, 10**6)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == timedelta(0)
+    assert pauses[-1] + NUMBER_EVERY == timedelta(milliseconds=400)
 
 
 async def test_while_a_secret_is_changed_both_sign(
