@@ -28,7 +28,7 @@ from app.composition.tasks import cancelled
 from app.composition.transfer import transfer_endpoint
 from app.edges.callback.endpoint import CallbackApp, Endpoint, MoveFunds, callback_router
 from app.edges.metrics.page import Metrics
-from app.edges.pages.routes import pages
+from app.edges.pages.routes import DemoKeys, pages
 from app.edges.probes import Readiness, probes_app
 from app.edges.transfer.endpoint import Endpoint as TransferEndpoint
 from app.edges.transfer.endpoint import transfer_router
@@ -37,7 +37,7 @@ from app.proof.keys import private_key
 from app.server.errors import AddressTakenError
 from app.server.port import Served
 from app.server.private_port import private_server
-from app.settings import Settings
+from app.settings import DEMO_AGENT_ID, DEMO_AGENT_KEY, DEMO_CALLBACK_KEY, Settings
 from app.telemetry.logs import configure_logs
 from app.telemetry.traces import Traces, TracesUnavailableError, traces_wanted
 from app.version import VERSION, build_id
@@ -143,7 +143,8 @@ def build_app(
                 if traces is not None:
                     await asyncio.to_thread(traces.end)
 
-    app = _framework(endpoint, transfer, lifespan)
+    keys = DemoKeys(DEMO_CALLBACK_KEY, DEMO_AGENT_ID, DEMO_AGENT_KEY)
+    app = _framework(endpoint, transfer, lifespan, keys if settings.demo else None)
     served = CallbackApp(app, endpoint)
     if traces:
         # A request is traced on its way through the framework.
@@ -160,6 +161,7 @@ def _framework(
     endpoint: Endpoint,
     transfer: TransferEndpoint,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    demo: DemoKeys | None,
 ) -> FastAPI:
     """Return what serves both contracts and their pages."""
     app = FastAPI(
@@ -173,7 +175,7 @@ def _framework(
     )
     app.include_router(callback_router(endpoint))
     app.include_router(transfer_router(transfer))
-    app.router.routes.extend(pages(description()))
+    app.router.routes.extend(pages(description(), demo))
     app.add_exception_handler(HTTPException, in_the_contracts_shape)
     return app
 

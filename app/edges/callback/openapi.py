@@ -164,22 +164,27 @@ def _movement(*, numbers: bool) -> Schema:
         game_id = {"oneOf": [game_id, whole]}
         plain = {"type": "number", "minimum": 0, "exclusiveMaximum": 10**18}
         amount = {"oneOf": [amount, plain]}
+    properties: dict[str, Schema] = {
+        "token": _identifier(f"Live for {_PLAY}; it may have expired for all others."),
+        "userId": _identifier("The player."),
+        "gameId": game_id,
+        "extraData": {"description": "Anything; kept as sent, not signed.", "type": "string"},
+        "eventId": _identifier("The round, or the sports bet."),
+        "bonusCode": {"type": "string", "maxLength": 250, "description": "Free spins."},
+        "direction": {"type": "string", "enum": [str(way) for way in Direction]},
+        "transactionId": _identifier("One outcome for ever."),
+        "eventType": {
+            "type": "string",
+            "enum": [str(kind) for kind in EventType if kind in GAME_EVENT_TYPES],
+        },
+        "amount": amount,
+    }
     return {
         "type": "object",
+        # Pages fill a form in with the example of each field.
         "properties": {
-            "token": _identifier(f"Live for {_PLAY}; it may have expired for all others."),
-            "userId": _identifier("The player."),
-            "gameId": game_id,
-            "extraData": {"description": "Anything; kept as sent, not signed.", "type": "string"},
-            "eventId": _identifier("The round, or the sports bet."),
-            "bonusCode": {"type": "string", "maxLength": 250, "description": "Free spins."},
-            "direction": {"type": "string", "enum": [str(way) for way in Direction]},
-            "transactionId": _identifier("One outcome for ever."),
-            "eventType": {
-                "type": "string",
-                "enum": [str(kind) for kind in EventType if kind in GAME_EVENT_TYPES],
-            },
-            "amount": amount,
+            name: {**schema, "examples": [_BET[name]]} if name in _BET else schema
+            for name, schema in properties.items()
         },
         "required": [name for name in _BET if name != "extraData"],
     }

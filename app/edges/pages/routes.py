@@ -8,9 +8,10 @@ send to another host, and to run a script that is not one of these files. Redoc'
 on another host: it is not loaded, and Redoc leaves it out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -64,14 +65,28 @@ class _Assets(StaticFiles):
         return response
 
 
-def pages(description: Mapping[str, object]) -> list[BaseRoute]:
-    """Return the routes of the pages and of the description, and a redirection from `/`."""
+class DemoKeys(NamedTuple):
+    """The demo's keys, which everybody knows: its page signs what is tried out with them."""
+
+    callback_key: str
+    agent: str
+    agent_key: str
+
+
+def pages(description: Mapping[str, object], demo: DemoKeys | None = None) -> list[BaseRoute]:
+    """Return the routes of the pages and of the description, and a redirection from `/`.
+
+    `demo`: the keys with which the demo's page signs and seals; nowhere else is there any signing.
+    """
+    document = encode(description)
+    if demo is not None:
+        document = document.replace(_EXAMPLE_PLAYER, _DEMO_PLAYER)
     return [
         Route("/", _to_the_pages),
-        _description(encode(description)),
+        _description(document),
         _for_models(),
-        _page("/docs", "docs.html", POLICY),
-        _page("/redoc", "redoc.html", REDOC_POLICY),
+        _page("/docs", _docs(demo), POLICY),
+        _page("/redoc", lambda _: _REDOC, REDOC_POLICY),
         Mount("/pages", _Assets(directory=HERE / "static", packages=[VENDORED])),
     ]
 
@@ -100,15 +115,43 @@ def _for_models() -> Route:
     return Route("/llms.txt", for_models)
 
 
-def _page(path: str, file: str, policy: Mapping[str, str]) -> Route:
-    text = (HERE / file).read_text(encoding="utf-8")
+_EXAMPLE_PLAYER: Final = b'"4878"'
+_DEMO_PLAYER: Final = b'"alice"'
+"""So that what the description shows can be tried out as it is."""
+
+_REDOC: Final = (HERE / "redoc.html").read_text(encoding="utf-8")
+_DOCS: Final = (HERE / "docs.html").read_text(encoding="utf-8")
+_SIGNING_PLACE: Final = "<!-- the demo's signing -->\n"
+_KEYS_PLACE: Final = "<!-- the demo's keys -->\n"
+_SIGNING: Final = '<script defer src="pages/signing.js"></script>\n'
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""The names of this machine. A page of another site whose name was bound to this address after it
+was loaded asks under that name, and is not told the demo's keys."""
+
+
+def _docs(demo: DemoKeys | None) -> Callable[[Request], str]:
+    """Return the maker of the page with Swagger UI, which signs in the demo alone."""
+    plain = _DOCS.replace(_SIGNING_PLACE, "").replace(_KEYS_PLACE, "")
+    if demo is None:
+        return lambda _: plain
+    keys = " ".join(
+        f'data-{name.replace("_", "-")}="{escape(value)}"' for name, value in demo._asdict().items()
+    )
+    signing = _DOCS.replace(_SIGNING_PLACE, _SIGNING).replace(
+        _KEYS_PLACE, f'<div id="demo-keys" hidden {keys}></div>\n'
+    )
+    return lambda request: signing if request.url.hostname in LOOPBACK else plain
+
+
+def _page(path: str, text_of: Callable[[Request], str], policy: Mapping[str, str]) -> Route:
     headers = {
         **GUARDS,
         "cache-control": "no-cache",
         "content-security-policy": "; ".join(f"{what} {whence}" for what, whence in policy.items()),
     }
 
-    async def page(_: Request) -> Response:
-        return HTMLResponse(text, headers=headers)
+    async def page(request: Request) -> Response:
+        return HTMLResponse(text_of(request), headers=headers)
 
     return Route(path, page)

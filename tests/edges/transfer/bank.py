@@ -239,7 +239,7 @@ class Bank:
     def ask(self, operation: str, /, **fields: Any) -> Reply:  # noqa: ANN401 - any JSON
         """Ask for an operation as a good client would; `agent` is who asks, under `key`."""
         agent = fields.pop("agent", AGENT)
-        key = fields.pop("key", KEYS[agent][0])
+        key = fields.pop("key", None) or KEYS[agent][0]
         named = {"iat": self.iat(), "op": operation, "jti": unique("jti"), **fields}
         if "since" in named:
             named["from"] = named.pop("since")

@@ -8,4 +8,6 @@ SwaggerUIBundle({
   showExtensions: true,
   showCommonExtensions: true,
   validatorUrl: null, // Otherwise the page would send the description to swagger.io.
+  // In the demo, what is tried out is signed and sealed.
+  ...(typeof walletSigning === "undefined" ? {} : walletSigning),
 });
