@@ -28,6 +28,11 @@ from tests.loops import StrictLoop
 RUN_FOLDER = "TESTS_RUN_FOLDER"
 """The variable that tells the workers where this run's files lie."""
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+MEMORY_BYTES_MIN = 4 << 30
+"""A run's server needs some hundred megabytes: databases are dropped with their tests, and copying
+one is a checkpoint, after which the log begins again."""
+
 TEMPLATE = "wallet_template"
 WAIT_FOR_OTHER_WORKERS_SECONDS = 300
 
@@ -43,7 +48,20 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("WALLET_")]:
         del os.environ[name]
     if not hasattr(config, "workerinput"):
-        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="wallet-tests-")
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(
+            prefix=f"wallet-tests-{os.getpid()}-", dir=_memory()
+        )
+
+
+def _memory() -> Path | None:
+    """Where files cost nothing: hundreds of databases are made and dropped; None: on the disk."""
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < MEMORY_BYTES_MIN:
+        return None
+    for left in MEMORY.glob("wallet-tests-*-*"):
+        # A run that was killed could not remove its own.
+        if not Path(f"/proc/{left.name.split('-')[2]}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return MEMORY
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -128,8 +146,7 @@ def clone(server: EmbeddedPostgres, template: str) -> Iterator[Database]:
     """Make a database from a template, and drop it with whoever is still connected."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = f"test_{worker}_{next(numbers)}"
-    # Copying files takes two thirds of the time that writing the copy to the log takes, and leaves
-    # half as much to be dropped; nothing here outlives a crash.
+    # Its files are copied, and not written to the log; nothing here outlives a crash.
     sql(server, f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY")
     yield Database(server, name)
     sql(server, f"DROP DATABASE {name} WITH (FORCE)")
