@@ -26,6 +26,10 @@ class ExceptionKind(StrEnum):
     """a player owes money"""
     RECONCILIATION_DIFFERENCE = "reconciliation_difference"
     """our books and the game side's do not agree"""
+    SLIP_MISMATCH = "slip_mismatch"
+    """a bet slip and the journal do not agree"""
+    LARGE_LIABILITY = "large_liability"
+    """open bets may win more on one outcome than the operator wants to hear of"""
 
 
 WORDS: Final = {
@@ -36,6 +40,8 @@ WORDS: Final = {
     ExceptionKind.UNCOVERED_CANCEL: "a cancel took more than was paid",
     ExceptionKind.NEGATIVE_BALANCE: "the player owes money",
     ExceptionKind.RECONCILIATION_DIFFERENCE: "the books do not agree",
+    ExceptionKind.SLIP_MISMATCH: "a bet slip says otherwise",
+    ExceptionKind.LARGE_LIABILITY: "much may be won on one outcome",
 }
 """Each kind in a few words for people."""
 if set(WORDS) != set(ExceptionKind):

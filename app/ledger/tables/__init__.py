@@ -40,6 +40,7 @@ from app.ledger.tables.privileges import (
     APPEND_ONLY,
     CHANGEABLE,
     CLEARED_ONLY,
+    DERIVED,
     FORGOTTEN,
     OWNED_BY_MIGRATIONS,
 )
@@ -56,12 +57,20 @@ from app.ledger.tables.settings import (
     event_types,
     ledger_settings,
 )
+from app.ledger.tables.slips import (
+    slip_faults,
+    slip_mismatches,
+    slip_progress,
+    sport_bets,
+    sport_legs,
+)
 from app.ledger.tables.upkeep import audit_runs, backup_notes
 
 __all__ = [
     "APPEND_ONLY",
     "CHANGEABLE",
     "CLEARED_ONLY",
+    "DERIVED",
     "FORGOTTEN",
     "OWNED_BY_MIGRATIONS",
     "account_changes",
@@ -104,6 +113,11 @@ __all__ = [
     "sealed_heads",
     "seals",
     "sessions",
+    "slip_faults",
+    "slip_mismatches",
+    "slip_progress",
+    "sport_bets",
+    "sport_legs",
     "transaction_keys",
     "unanswered",
     "wallets",

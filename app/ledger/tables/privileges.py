@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from sqlalchemy import Table
+
 from app.ledger.tables.players import wallets
+from app.ledger.tables.slips import slip_faults, slip_mismatches, sport_bets, sport_legs
 
 APPEND_ONLY: Final = (
     "movements",
@@ -43,6 +46,14 @@ OWNED_BY_MIGRATIONS: Final = (
     "operator_actions_head",
 )
 """Tables that only the schema's owner writes; the service reads them."""
+
+DERIVED: Final = (sport_bets, sport_legs, slip_faults, slip_mismatches)
+"""Tables that are computed from the journal, and can be computed again: the service may delete."""
+
+
+def _beside_the_key(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if not column.primary_key)
+
 
 CHANGEABLE: Final = {
     "players": ("language",),
@@ -103,5 +114,16 @@ CHANGEABLE: Final = {
     "webhook_shards": ("delivered_to", "held_by", "held_until"),
     "webhook_retries": ("state", "attempts", "failing_since", "next_attempt_at", "last_outcome"),
     "webhook_deliverers": ("name", "seen_at"),
+    "slip_progress": (
+        "number",
+        "after_player_id",
+        "after_position",
+        "is_at_end",
+        "movements",
+        "without_slip",
+        "reached_at",
+        "looks",
+    ),
+    **{table.name: _beside_the_key(table) for table in DERIVED},
 }
 """The columns that the service may change of a row that is there; it may change no others."""

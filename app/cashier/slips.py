@@ -1,0 +1,58 @@
+"""Bet slips for whoever projects them: read a batch, and write what was derived of it.
+
+All of it is beside the money: what is read is a snapshot that writes nothing, and what is written
+are tables that the money road does not know.
+"""
+
+from collections.abc import Collection
+
+from app.ledger.money.book import Book
+from app.ledger.slips import reading, writing
+from app.ledger.slips.reading import Batch, Behind, Progress, Round, RoundId
+from app.ledger.slips.writing import Derived
+from app.ledger.transaction import Ledger
+
+__all__ = ["Batch", "Behind", "Derived", "Progress", "Round", "RoundId"]
+
+
+async def progress(ledger: Ledger) -> list[Behind]:
+    """Return how far was read of everything; what nobody has read yet is begun."""
+
+    async def work(book: Book) -> tuple[list[str], list[Behind]]:
+        return await reading.new_agents(book), await reading.progresses(book)
+
+    async def begin(book: Book) -> list[Behind]:
+        await writing.open_progress(book, agents)
+        return await reading.progresses(book)
+
+    agents, behind = await ledger.read_only(work, confirmed=False)
+    return await ledger.beside_money(begin) if agents else behind
+
+
+async def read_next(ledger: Ledger, before: Progress, under_way: Collection[RoundId] = ()) -> Batch:
+    """Look at what comes next; `under_way`: rounds of looks that may not be written yet."""
+
+    async def work(book: Book) -> Batch:
+        return await reading.read_batch(book, before, under_way)
+
+    return await ledger.read_only(work, confirmed=False)
+
+
+async def write(ledger: Ledger, batch: Batch, derived: Derived) -> bool:
+    """Write what was derived of a batch; False: somebody has written since it was read."""
+
+    async def work(book: Book) -> bool:
+        if not await writing.advance(book, batch):
+            return False
+        await writing.write(book, [round_.id for round_ in batch.rounds], derived)
+        return True
+
+    # It leaves a commit, which would wait for a standby that is away.
+    ledger.standby.refuse_if_silent()
+    return await ledger.beside_money(work)
+
+
+async def begin_anew(ledger: Ledger) -> None:
+    """Read everything again from the beginning."""
+    await progress(ledger)
+    await ledger.beside_money(writing.begin_anew)
