@@ -9,7 +9,7 @@ from app.console.composition import Composition
 if TYPE_CHECKING:
     from app.cashier.disputes import Contracts
     from app.console.commands.backoffice import BuildBackoffice
-    from app.console.composition import Deliver
+    from app.console.composition import Deliver, Project
     from app.server.serving import BuildApp
 
 
@@ -34,6 +34,13 @@ def delivery() -> "Deliver":
     return deliver
 
 
+def projection() -> "Project":
+    """Return what projects bet slips, which takes a while to import."""
+    from app.composition.projector import project  # noqa: PLC0415 — the other commands start faster
+
+    return project
+
+
 def contracts() -> "Contracts":
     """Return what the contracts say about the past, which takes a while to import, too."""
     from app.edges.past import PastOfBoth  # noqa: PLC0415 — the other commands start faster
@@ -43,7 +50,7 @@ def contracts() -> "Contracts":
 
 def main() -> None:
     """Run one command."""
-    sys.exit(run_console(Composition(application, backoffice, delivery, contracts)))
+    sys.exit(run_console(Composition(application, backoffice, delivery, projection, contracts)))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,16 @@ All of it is beside the money: what is read is a snapshot that writes nothing, a
 are tables that the money road does not know.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from app.ledger.money.book import Book
-from app.ledger.slips import reading, writing
+from app.ledger.slips import figures, reading, writing
+from app.ledger.slips.figures import SlipFigures
 from app.ledger.slips.reading import Batch, Behind, Progress, Round, RoundId
 from app.ledger.slips.writing import Derived
 from app.ledger.transaction import Ledger
 
-__all__ = ["Batch", "Behind", "Derived", "Progress", "Round", "RoundId"]
+__all__ = ["Batch", "Behind", "Derived", "Progress", "Round", "RoundId", "SlipFigures"]
 
 
 async def progress(ledger: Ledger) -> list[Behind]:
@@ -50,6 +51,21 @@ async def write(ledger: Ledger, batch: Batch, derived: Derived) -> bool:
     # It leaves a commit, which would wait for a standby that is away.
     ledger.standby.refuse_if_silent()
     return await ledger.beside_money(work)
+
+
+async def count_liabilities(ledger: Ledger, alarms: Mapping[str, str]) -> None:
+    """Count what open bets may win by outcome; `alarms`: of which amount, by currency, to tell."""
+
+    async def work(book: Book) -> None:
+        await figures.count_liabilities(book, alarms)
+
+    ledger.standby.refuse_if_silent()
+    await ledger.beside_money(work)
+
+
+async def slip_figures(ledger: Ledger) -> SlipFigures:
+    """Return how bet slips stand."""
+    return await ledger.read_only(figures.slip_figures, confirmed=False)
 
 
 async def begin_anew(ledger: Ledger) -> None:

@@ -17,6 +17,7 @@ from app.ledger.adjustments import count_waiting
 from app.ledger.errors import LedgerError
 from app.ledger.event_log.webhooks import Backlog, backlogs, numbering_age
 from app.ledger.money.book import Book
+from app.ledger.slips.figures import SlipFigures, slip_figures
 from app.ledger.transaction import Ledger
 from app.ledger.upkeep import LastUpkeep, last_upkeep
 from app.wallet.inbox import ExceptionKind, OpenCount
@@ -39,6 +40,8 @@ class Seen(NamedTuple):
     """of each endpoint of webhooks"""
     numbering_age: int = 0
     """how many seconds ago the ledger was looked through for events"""
+    slips: SlipFigures = SlipFigures()
+    """how bet slips stand"""
 
 
 class Watch:
@@ -71,8 +74,9 @@ class Watch:
         with suppress(LedgerError):
             await collect(self._ledger, not_within=self._every)
             inbox = await open_counts(self._ledger)
-            waiting, upkeep, backlogs, age = await self._ledger.read_only(_looked, confirmed=False)
-            self.seen = Seen(is_ready, inbox, waiting, upkeep, self.seen.seals, backlogs, age)
+            looked = await self._ledger.read_only(_looked, confirmed=False)
+            waiting, upkeep, logs, age, slips = looked
+            self.seen = Seen(is_ready, inbox, waiting, upkeep, self.seen.seals, logs, age, slips)
 
     async def _keep_looking(self) -> None:
         while True:
@@ -80,10 +84,11 @@ class Watch:
             await asyncio.sleep(self._every.total_seconds())
 
 
-async def _looked(book: Book) -> tuple[int, LastUpkeep, Sequence[Backlog], int]:
+async def _looked(book: Book) -> tuple[int, LastUpkeep, Sequence[Backlog], int, SlipFigures]:
     return (
         await count_waiting(book),
         await last_upkeep(book),
         await backlogs(book),
         await numbering_age(book),
+        await slip_figures(book),
     )

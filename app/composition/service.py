@@ -24,6 +24,7 @@ from app.composition.callback import callback_endpoint, in_the_contracts_shape, 
 from app.composition.deliverer import deliver_beside
 from app.composition.description import description
 from app.composition.policy import policy_of
+from app.composition.projector import project_beside
 from app.composition.tasks import cancelled
 from app.composition.transfer import transfer_endpoint
 from app.edges.callback.endpoint import CallbackApp, Endpoint, MoveFunds, callback_router
@@ -128,6 +129,9 @@ def build_app(
                 if settings.demo and settings.webhooks:
                     delivering = asyncio.create_task(deliver_beside(settings, database_url))
                     beside.push_async_callback(cancelled, delivering)
+                if settings.demo:
+                    projecting = asyncio.create_task(project_beside(settings, database_url))
+                    beside.push_async_callback(cancelled, projecting)
                 # Objects built so far live as long as the process, so the collector skips them.
                 gc.collect()
                 gc.freeze()

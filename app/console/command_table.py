@@ -67,6 +67,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "deliveries:deliveries",
             "Deliver again what an endpoint has heard, after a cursor; ids stay as they were.",
         ),
+        Row(
+            "project",
+            "project:project_command",
+            "Read bet slips out of what was decided, for reports and alarms, until stopped.",
+        ),
         Row("backup", "backup:backups", "What is known of backups."),
         Row(
             "backup note",

@@ -1,7 +1,7 @@
 """The parts of the composition root that the console's commands need."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
     Deliver = Callable[[Settings, str, Callable[[], None]], Coroutine[object, object, None]]
+
+    class Project(Protocol):
+        """Projects bet slips until it is stopped."""
+
+        def __call__(
+            self,
+            settings: Settings,
+            database_url: str,
+            announce: Callable[[], None],
+            *,
+            from_zero: bool,
+        ) -> Coroutine[object, object, None]:
+            """Announce it, and begin; `from_zero`: with the beginning of the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,9 @@ class Composition:
 
     delivery: "Callable[[], Deliver]"
     """Returns what delivers webhooks until it is stopped; called only by `wallet deliver`."""
+
+    projection: "Callable[[], Project]"
+    """Returns what projects bet slips until it is stopped; called only by `wallet project`."""
 
     contracts: "Callable[[], Contracts]"
     """Returns what the contracts say about the past; called only by `wallet dispute`."""

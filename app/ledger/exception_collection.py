@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from app.ledger.money.book import Book
 from app.wallet.events import RULES, Part
 from app.wallet.inbox import ExceptionKind
+from app.wallet.sport_bets import UNSETTLED, UNSETTLED_AFTER, MismatchKind
 
 OVERLAP: Final = timedelta(minutes=5)
 """Five times the longest deadline that can be set."""
@@ -118,6 +119,28 @@ _IS_RECONCILED: Final = f"""
 """  # noqa: S608 - composed of constants
 """Whether two people, a delivery that came late, or an abort brought the two books together."""
 
+_UNSETTLED: Final = (
+    "status = 'open' AND last_leg_at < now() - interval"
+    f" '{UNSETTLED_AFTER // timedelta(seconds=1)} s'"
+)
+
+_SLIP_AGREES: Final = f"""
+(NOT EXISTS (
+    SELECT FROM slip_mismatches s
+    WHERE s.player_id = e.player_id AND s.position = e.position
+      AND s.kind = split_part(e.key, '|', 3))
+ AND NOT (split_part(e.key, '|', 3) = '{UNSETTLED}' AND EXISTS (
+    SELECT FROM sport_bets b
+    WHERE b.player_id = e.player_id AND b.position = e.position AND {_UNSETTLED})))
+"""  # noqa: S608 - composed of constants
+"""Whether a later movement, or a better reading, brought slip and journal together."""
+
+_OUTCOME: Final = "concat_ws('|', l.currency, l.event_id, l.market, l.outcome) || '|'"
+
+_IS_SMALL: Final = f"""
+NOT EXISTS (SELECT FROM sport_liabilities l WHERE l.is_large AND starts_with(e.key, {_OUTCOME}))
+"""
+
 SETTLED: Final[Mapping[ExceptionKind, str]] = {
     ExceptionKind.EXPECTED_CREDIT: f"({_HAS_OUTCOME} OR {_ABORT_IS_SPENT})",
     ExceptionKind.OTHER_CONTENT: _SETTLED_BY_HAND,
@@ -132,6 +155,8 @@ EXISTS (
 EXISTS (SELECT FROM wallets w WHERE w.player_id = e.player_id AND w.real >= 0)
 """,
     ExceptionKind.RECONCILIATION_DIFFERENCE: _IS_RECONCILED,
+    ExceptionKind.SLIP_MISMATCH: _SLIP_AGREES,
+    ExceptionKind.LARGE_LIABILITY: _IS_SMALL,
 }
 """When the ledger has settled an exception `e`, by its kind. The other kinds wait for a person."""
 
@@ -161,6 +186,34 @@ _MOVED: Final = """
 """
 
 _SLICE: Final = "m.ledger_time >= $1 AND m.ledger_time < $2"
+
+_MISMATCH_WORDS: Final = {
+    MismatchKind.OTHER_SLIP: "a settlement names another slip",
+    MismatchKind.DOUBLE_CASH_OUT: "a bet was cashed out twice",
+    MismatchKind.SUM_DIFFERS: "the slip names another stake",
+    MismatchKind.PAID_ABOVE_POTENTIAL: "more was paid than the slip could win",
+    MismatchKind.SAYS_OTHERWISE: "the result in words is not what was paid",
+    UNSETTLED: "a bet is open long after its last leg",
+}
+"""What a SportBetCancel took beyond the payments is a kind of its own."""
+
+_IS_NOW: Final = "$1::timestamptz < $2::timestamptz AND $2 > $3::timestamptz"
+"""In the look that reaches the present: what is read has no moments to be sliced by."""
+
+_LARGE: Final = f"""
+    SELECT {_OUTCOME} || (l.counted_at AT TIME ZONE 'UTC')::date AS key, NULL::bigint AS player_id,
+           NULL::bigint AS position, NULL AS user_id, NULL AS source, NULL AS transaction_id,
+           NULL AS event_type, NULL AS direction, l.event_id, l.potential_win::text AS amount,
+           l.currency,
+           concat_ws(', ', format('%s open bets may win this on %s', l.bets, l.outcome), l.market,
+                     l.competitors) AS summary,
+           l.counted_at AS happened_at
+    FROM sport_liabilities l
+    WHERE l.is_large AND {_IS_NOW} AND NOT EXISTS (
+        SELECT FROM exceptions o
+        WHERE o.kind = '{ExceptionKind.LARGE_LIABILITY}' AND o.state IN ('open', 'taken')
+          AND starts_with(o.key, {_OUTCOME}))
+"""  # noqa: S608 - composed of constants
 
 _FOUND: Final[Mapping[ExceptionKind, str]] = {
     ExceptionKind.EXPECTED_CREDIT: _REFUSED.format(
@@ -205,6 +258,24 @@ _FOUND: Final[Mapping[ExceptionKind, str]] = {
         condition=f"{_SLICE} AND m.event_type = 'SportBetCancel' AND m.decision = 'ACCEPTED'"
         " AND m.real_before >= 0 AND m.real_after < 0",
     ),
+    ExceptionKind.SLIP_MISMATCH: _MOVED.replace(
+        "m.position) AS", "m.position || '|' || s.kind) AS"
+    ).format(
+        summary="CASE s.kind"
+        + "".join(f" WHEN '{kind}' THEN '{words}'" for kind, words in _MISMATCH_WORDS.items())
+        + " END || coalesce(format(' (%s, not %s)', s.told, s.expected), '')",
+        moment="s.happened_at",
+        tables=f"""(
+        SELECT player_id, position, kind, expected, told, happened_at FROM slip_mismatches
+        WHERE kind <> '{MismatchKind.CANCEL_BEYOND_PAID}'
+        UNION ALL
+        SELECT player_id, position, '{UNSETTLED}', NULL, NULL, last_leg_at FROM sport_bets
+        WHERE {_UNSETTLED}
+    ) s
+    JOIN movements m ON m.player_id = s.player_id AND m.position = s.position""",  # noqa: S608
+        condition=_IS_NOW,
+    ),
+    ExceptionKind.LARGE_LIABILITY: _LARGE,
 }
 
 _OPEN: Final = """

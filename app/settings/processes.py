@@ -1,10 +1,12 @@
 """Settings of the processes that serve: addresses, ports, deadlines, sizes."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode
 
 from app import settings_parsing
 from app.settings.group import Port, SettingsGroup
@@ -33,6 +35,14 @@ class ProcessSettings(SettingsGroup):
 
     deliver_port: Port = 8090
     """The port that metrics and health of `wallet deliver` listen on, at the private host."""
+
+    project_port: Port = 8091
+    """The port that metrics and health of `wallet project` listen on, at the private host."""
+
+    liability_alarms: Annotated[
+        Mapping[str, str], NoDecode, BeforeValidator(settings_parsing.amounts)
+    ] = {}
+    """What open bets may win on one outcome before the inbox tells of it: USD:50000,EUR:40000."""
 
     deadline_seconds: Annotated[
         Decimal, BeforeValidator(settings_parsing.seconds), Field(gt=0, le=60)

@@ -10,7 +10,8 @@ and the others read again. A process that is killed leaves a batch unwritten, ne
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -18,7 +19,7 @@ import structlog
 
 from app.cashier import slips
 from app.cashier.event_log import number
-from app.cashier.slips import Batch, Behind, Progress
+from app.cashier.slips import Batch, Behind, Progress, SlipFigures
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
 from app.slips.deriving import derive
@@ -34,15 +35,25 @@ AWAY_EVERY: Final = timedelta(milliseconds=1000)
 YIELD_SECONDS: Final = 1
 """How long a projector leaves the work to another one that was first."""
 
+COUNT_EVERY: Final = timedelta(seconds=10)
+COUNT_SHARE: Final = 20
+"""What may be won is counted anew after this, or after twenty times as long as it took."""
+
 T = TypeVar("T")
 
 
 class Projector:
     """Projects bet slips; counts what it has done."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Read nothing before `run`."""
+    def __init__(self, ledger: Ledger, liability_alarms: Mapping[str, str] | None = None) -> None:
+        """Read nothing before `run`.
+
+        `liability_alarms`: by currency, what may be won on one outcome before somebody is told.
+        """
         self._ledger = ledger
+        self._alarms = liability_alarms or {}
+        self.figures = SlipFigures()
+        """as of the last count"""
         self.movements = 0
         self.bets = 0
         self.behind: list[Behind] = []
@@ -51,6 +62,28 @@ class Projector:
 
     async def run(self) -> None:
         """Project until cancelled."""
+        tasks = [asyncio.create_task(work()) for work in (self._keep_looking, self._keep_counting)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep_counting(self) -> None:
+        while True:
+            begun = time.monotonic_ns()
+            with suppress(LedgerError):
+                await self.count()
+            took = (time.monotonic_ns() - begun) / 10**9
+            await asyncio.sleep(max(COUNT_EVERY.total_seconds(), took * COUNT_SHARE))
+
+    async def count(self) -> None:
+        """Count what may be won on each outcome, and see how slips stand."""
+        await slips.count_liabilities(self._ledger, self._alarms)
+        self.figures = await slips.slip_figures(self._ledger)
+
+    async def _keep_looking(self) -> None:
         is_away = False
         while True:
             begun = time.monotonic_ns()

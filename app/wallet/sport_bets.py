@@ -15,7 +15,7 @@ that is a mismatch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -35,6 +35,11 @@ from app.wallet.slips import (
 
 MOVEMENTS_MAX: Final = 500
 """Of one round; a slip that is settled anew every hour for three weeks has fewer."""
+
+
+UNSETTLED: Final = "unsettled"
+UNSETTLED_AFTER: Final = timedelta(days=3)
+"""How long after its last leg an open bet is no late result any more, but a fault."""
 
 
 class BetStatus(StrEnum):

@@ -19,12 +19,12 @@ HEAVY = ("sqlalchemy", "asyncpg", "fastapi", "alembic", "pydantic_settings", "uv
 
 LOOK = f"""
 import sys
-from app.__main__ import application, backoffice, contracts, delivery
+from app.__main__ import application, backoffice, contracts, delivery, projection
 from app.console.cli import run_console
 from app.console.composition import Composition
 
 for line in sys.argv[1:]:
-    run_console(Composition(application, backoffice, delivery, contracts), line.split())
+    run_console(Composition(application, backoffice, delivery, projection, contracts), line.split())
 print("LOADED", *sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
 """
 
@@ -49,7 +49,7 @@ def help_of_all() -> tuple[str, str]:
     return loaded_by("--help", "--version", *(f"{name} --help" for name in GROUPS))
 
 
-PRINTS_NO_RESULT = {"serve", "deliver", "backoffice", "demo", "completion"}
+PRINTS_NO_RESULT = {"serve", "deliver", "project", "backoffice", "demo", "completion"}
 """Servers, which run until they are stopped; what is to be pasted; a script for a shell."""
 
 

@@ -28,11 +28,12 @@ COMMANDS: Final = (
 
 ONE_AFTER_THE_OTHER: Final = """
 import sys
-from app.__main__ import application, backoffice, contracts, delivery
+from app.__main__ import application, backoffice, contracts, delivery, projection
 from app.console.cli import run_console
 from app.console.composition import Composition
 for line in sys.argv[1:]:
-    code = run_console(Composition(application, backoffice, delivery, contracts), line.split())
+    parts = Composition(application, backoffice, delivery, projection, contracts)
+    code = run_console(parts, line.split())
     if code != 0:
         sys.exit(f"{line}: {code}")
 """

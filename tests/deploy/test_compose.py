@@ -47,6 +47,7 @@ def test_the_services_and_their_profiles() -> None:
         "wallet": [],
         "backoffice": [],
         "deliver": ["webhooks"],
+        "project": ["slips"],
         "caddy": ["tls"],
         "prometheus": ["monitoring"],
         "alertmanager": ["monitoring"],

@@ -12,11 +12,13 @@ import pytest
 
 from app.cashier import slips
 from app.cashier.event_log import number_all
+from app.cashier.inbox import collect, inbox
 from app.ledger.money.book import Book
 from app.ledger.slips import reading, writing
 from app.slips import projector as projector_module
 from app.slips.deriving import derive
 from app.slips.projector import Projector
+from app.wallet.inbox import ExceptionKind
 from app.wallet.outcomes import Posting
 from tests.cashier.till import AGENT, Till, connect
 from tests.conftest import Database
@@ -386,3 +388,59 @@ async def test_kill_9_in_the_middle_leaves_nothing_half_written(till: Till, db: 
         await process.communicate()
     await project(till)
     assert await kept(till) == expected
+
+
+async def test_the_inbox_tells_of_a_mismatch_until_it_is_put_right(till: Till) -> None:
+    await till.player("anna", "100")
+    await till.one(till.bet(extra_data=betslip()))
+    text = settled("win", "slip-2")
+    await till.one(till.movement("anna", "Win", "credit", "20", extra_data=text))
+    await project(till)
+    await collect(till.ledger)
+    await collect(till.ledger)
+    (case,) = await inbox(till.ledger)
+    assert case.kind is ExceptionKind.SLIP_MISMATCH
+    assert case.summary == "a settlement names another slip (slip-2, not slip-1)"
+    assert (case.user_id, case.event_id, case.amount) == ("anna", "event-1", "20.00")
+
+
+async def test_the_inbox_tells_of_a_bet_that_is_open_long_after_its_last_leg(till: Till) -> None:
+    await till.player("anna", "100")
+    late = betslip(legs=[leg(scheduled=1_600_000_000)])
+    await till.one(till.bet(extra_data=late))
+    await project(till)
+    await collect(till.ledger)
+    (case,) = await inbox(till.ledger)
+    assert case.summary == "a bet is open long after its last leg"
+    await till.one(till.movement("anna", "Lose", "credit", "0"))
+    await project(till)
+    await collect(till.ledger)
+    assert await inbox(till.ledger) == []
+
+
+async def test_the_inbox_tells_of_an_outcome_on_which_too_much_may_be_won(till: Till) -> None:
+    for n, user_id in enumerate(await till.players(3, "100")):
+        slip = betslip(f"slip-{n}", potential_win=2000)
+        await till.one(till.bet(user_id, event_id=f"bet-{n}", extra_data=slip))
+    projector = Projector(till.ledger, {"USD": "60"})
+    await project(till)
+    await projector.count()
+    await collect(till.ledger)
+    (case,) = await inbox(till.ledger)
+    assert case.kind is ExceptionKind.LARGE_LIABILITY
+    assert (case.amount, case.currency, case.event_id) == ("60.00", "USD", "match-1")
+    assert case.summary == "3 open bets may win this on Home, Match winner, Home – Away"
+    (figures,) = projector.figures.largest
+    assert (figures.rank, figures.bets, figures.potential_win) == (1, 3, "60.00")
+    winner = (await till.rows("SELECT user_id FROM players LIMIT 1"))[0][0]
+    event = (
+        await till.rows(
+            "SELECT event_id FROM sport_bets JOIN players USING (player_id) WHERE user_id = $1",
+            winner,
+        )
+    )[0][0]
+    await till.one(till.movement(winner, "Lose", "credit", "0", event_id=event))
+    await project(till)
+    await projector.count()
+    await collect(till.ledger)
+    assert await inbox(till.ledger) == []

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.__main__ import backoffice, contracts, delivery
+from app.__main__ import backoffice, contracts, delivery, projection
 from app.composition.service import build_app
 from app.console.cli import run_console
 from app.console.composition import Composition
@@ -34,4 +34,8 @@ def application() -> BuildApp:
 
 
 if __name__ == "__main__":
-    sys.exit(run_console(Composition(application, backoffice, delivery, contracts), ["serve"]))
+    sys.exit(
+        run_console(
+            Composition(application, backoffice, delivery, projection, contracts), ["serve"]
+        )
+    )

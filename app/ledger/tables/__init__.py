@@ -63,6 +63,7 @@ from app.ledger.tables.slips import (
     slip_progress,
     sport_bets,
     sport_legs,
+    sport_liabilities,
 )
 from app.ledger.tables.upkeep import audit_runs, backup_notes
 
@@ -118,6 +119,7 @@ __all__ = [
     "slip_progress",
     "sport_bets",
     "sport_legs",
+    "sport_liabilities",
     "transaction_keys",
     "unanswered",
     "wallets",

@@ -5,7 +5,13 @@ from typing import Final
 from sqlalchemy import Table
 
 from app.ledger.tables.players import wallets
-from app.ledger.tables.slips import slip_faults, slip_mismatches, sport_bets, sport_legs
+from app.ledger.tables.slips import (
+    slip_faults,
+    slip_mismatches,
+    sport_bets,
+    sport_legs,
+    sport_liabilities,
+)
 
 APPEND_ONLY: Final = (
     "movements",
@@ -47,7 +53,7 @@ OWNED_BY_MIGRATIONS: Final = (
 )
 """Tables that only the schema's owner writes; the service reads them."""
 
-DERIVED: Final = (sport_bets, sport_legs, slip_faults, slip_mismatches)
+DERIVED: Final = (sport_bets, sport_legs, slip_faults, slip_mismatches, sport_liabilities)
 """Tables that are computed from the journal, and can be computed again: the service may delete."""
 
 

@@ -78,7 +78,7 @@ sport_bets = Table(
     CheckConstraint("live IN ('live', 'prematch', 'mixed')", name="live"),
     Index("ix_sport_bets_player_id_event_id", "player_id", "event_id"),
     # Few are open among all that ever were.
-    Index("ix_sport_bets_open", "placed_at", postgresql_where=text("status = 'open'")),
+    Index("ix_sport_bets_open", "last_leg_at", postgresql_where=text("status = 'open'")),
     bloom("ix_sport_bets_slip_id", "lower(slip_id)", "text"),
     Index("ix_sport_bets_placed_at", "placed_at", postgresql_using="brin"),
     postgresql_with={"fillfactor": "85"},
@@ -161,3 +161,27 @@ slip_progress = Table(
     CheckConstraint("number >= 0 AND movements >= without_slip", name="counts"),
 )
 """How far the journal was read for slips, and how many movements told of none."""
+
+sport_liabilities = Table(
+    "sport_liabilities",
+    metadata,
+    Column("currency", Text, nullable=False),
+    # 1: the outcome on which most may be won.
+    Column("rank", SmallInteger, nullable=False),
+    Column("event_id", Text),
+    Column("market", Text),
+    Column("outcome", Text),
+    Column("sport", Text),
+    Column("tournament", Text),
+    Column("competitors", Text),
+    Column("scheduled_at", MOMENT),
+    Column("bets", BigInteger, nullable=False),
+    Column("stake", SUM, nullable=False),
+    Column("potential_win", Numeric, nullable=False),
+    # Whether the operator wants to hear of it.
+    Column("is_large", Boolean, nullable=False),
+    Column("counted_at", MOMENT, nullable=False),
+    PrimaryKeyConstraint("currency", "rank"),
+    CheckConstraint("rank >= 1", name="rank"),
+)
+"""The outcomes on which most may be won, as they were counted last."""
