@@ -182,7 +182,9 @@ def test_the_money_dashboard_does_not_overlap() -> None:
 
 def test_prometheus_asks_the_private_port_of_the_wallet() -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
-    job, delivering = config["scrape_configs"]
+    job, delivering, projecting = config["scrape_configs"]
+    assert projecting["static_configs"] == [{"targets": ["project:8091"]}]
+    assert Settings.model_fields["project_port"].default == 8091
     assert delivering["static_configs"] == [{"targets": ["deliver:8090"]}]
     assert Settings.model_fields["deliver_port"].default == 8090
     assert job["metrics_path"] == "/metrics"

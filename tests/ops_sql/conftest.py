@@ -13,6 +13,7 @@ from app.postgres.cluster import OPS
 from tests.cashier.conftest import till as till_fixture
 from tests.conftest import Database, clone
 from tests.ops_sql.protection_story import Storyteller as ProtectionStoryteller
+from tests.ops_sql.sport_story import Storyteller as SportStoryteller
 from tests.ops_sql.story import Storyteller
 
 till = till_fixture
@@ -63,6 +64,14 @@ def protected(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
     """The database in which the story of player protection was played; nobody changes it."""
     for db in clone(postgres, template):
         play(ProtectionStoryteller(db.service_url).tell())
+        yield db
+
+
+@pytest.fixture(scope="session")
+def sporting(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
+    """The database in which the story of the sportsbook was played; nobody changes it."""
+    for db in clone(postgres, template):
+        play(SportStoryteller(db.service_url).tell())
         yield db
 
 

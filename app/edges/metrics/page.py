@@ -20,7 +20,7 @@ from app.edges.metrics.build import build_info
 from app.edges.metrics.ledger import of_ledger, of_standby, of_watch
 from app.edges.metrics.movements import of_batches, of_movements
 from app.edges.metrics.requests import of_archive, of_requests
-from app.edges.metrics.slips import of_slips
+from app.edges.metrics.slips import bets_projected, of_slips
 from app.edges.metrics.webhooks import webhook_attempts, webhooks_seen
 from app.ledger.transaction import Ledger
 from app.telemetry.logs import lines_dropped
@@ -96,6 +96,7 @@ class _ProcessCollector(Collector):
         yield from of_watch(self._watch.seen)
         yield from webhook_attempts({}, {})
         yield from webhooks_seen(self._watch.seen.backlogs, self._watch.seen.numbering_age)
+        yield bets_projected(0)
         yield from of_slips(self._watch.seen.slips)
         yield counted(
             "wallet_log_lines_dropped",

@@ -40,13 +40,18 @@ class _ProjectionCollector(Collector):
     @override
     def collect(self) -> Iterator[Metric]:
         yield build_info()
-        yield counted(
-            "wallet_slips_projected",
-            "Sports bets that this process has written, each again when something happened to it",
-            (),
-            {(): self._projector.bets},
-        )
+        yield bets_projected(self._projector.bets)
         yield from of_slips(self._projector.figures)
+
+
+def bets_projected(bets: int) -> Metric:
+    """Show how many bets a projector has written; a serving process writes none."""
+    return counted(
+        "wallet_slips_projected",
+        "Sports bets that this process has written, each again when something happened to it",
+        (),
+        {(): bets},
+    )
 
 
 def of_slips(figures: SlipFigures) -> Iterator[Metric]:

@@ -88,7 +88,7 @@ FROM ops.open_rounds
 GROUP BY currency, game_id, is_streamer;
 
 COMMENT ON VIEW ops.exposure IS
-    'Stakes that wait for their result, by currency and game. What the house may have to pay depends on odds, which the wallet does not know';
+    'Stakes that wait for their result, by currency and game. What the house may have to pay on sports bets is in ops.sport_liability';
 COMMENT ON COLUMN ops.exposure.currency IS 'The currency';
 COMMENT ON COLUMN ops.exposure.game_id IS 'The game; one and the same for all sports bets';
 COMMENT ON COLUMN ops.exposure.is_streamer IS 'Whether it is streamer money';

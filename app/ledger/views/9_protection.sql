@@ -254,9 +254,10 @@ JOIN public.event_types e ON e.event_type = m.event_type AND e.counts_as = 'depo
 JOIN public.players p ON p.player_id = m.player_id
 CROSS JOIN LATERAL (
     SELECT c.said IS NOT NULL AS is_checked, c.said ->> 'provider' AS provider,
-           c.said ->> 'reference' AS reference, (c.said ->> 'allowed')::boolean AS allowed,
-           (c.said ->> 'checked_at')::timestamptz AS checked_at
-    FROM (SELECT m.extra_data::jsonb -> 'check' AS said) AS c
+           c.said ->> 'reference' AS reference,
+           CASE c.said ->> 'allowed' WHEN 'true' THEN true WHEN 'false' THEN false END AS allowed,
+           public.moment_or_null(c.said ->> 'checked_at') AS checked_at
+    FROM (SELECT public.json_or_null(m.extra_data) -> 'check' AS said) AS c
 ) AS said;
 
 COMMENT ON VIEW ops.deposit_checks IS 'Deposits, and what an external check said of each';
