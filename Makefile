@@ -170,6 +170,10 @@ bench-beside: venv ## this checkout against another one, by turns, some five min
 bench-reconcile: venv ## a report of a million lines against as many movements, some two minutes (ARGS='--lines N')
 	$(BIN)/python -m bench.reconcile $(ARGS)
 
+.PHONY: bench-slips
+bench-slips: venv ## a million bet slips projected, the lag, and the money road beside it, some six minutes (ARGS='--slips N')
+	$(BIN)/python -m bench.slips $(ARGS)
+
 .PHONY: bench-webhooks
 bench-webhooks: venv ## events a second of one deliverer, and the money road beside it, some three minutes (ARGS='--rounds N')
 	$(BIN)/python -m bench.webhooks $(ARGS)

@@ -59,6 +59,10 @@ local function start()
   math.randomseed(tonumber(run, 16))
 end
 
+-- As it is sent; another one where something else than games of chance is measured.
+EXTRA_DATA = os.getenv("BENCH_EXTRA_DATA")
+  or "%7B%22gameName%22%3A%22a%20game%20of%20chance%22%2C%22roundType%22%3A%22main%22%7D"
+
 function init(arguments)
   key, run = arguments[1], arguments[2]
   first, count = tonumber(arguments[3]), tonumber(arguments[4])
@@ -143,7 +147,7 @@ local function original()
     .. '","userId":"' .. user .. '"}' .. key)
   wrk.headers["Hash-Authorization"] = signed
   return wrk.format(nil, nil, nil, "token=" .. token .. "&userId=" .. user .. "&gameId=1037566"
-    .. "&extraData=%7B%22gameName%22%3A%22a%20game%20of%20chance%22%2C%22roundType%22%3A%22main%22%7D"
+    .. "&extraData=" .. EXTRA_DATA
     .. "&eventId=" .. event .. "&direction=" .. direction .. "&transactionId=" .. id .. "&eventType=" .. kind
     .. "&amount=" .. amount), is_refused
 end

@@ -9,6 +9,7 @@ callers stop counting. It runs as a program of its own, away from the bench's pr
 import asyncio
 import gc
 import json
+import os
 import secrets
 import sys
 import time
@@ -21,7 +22,9 @@ from urllib.parse import quote
 import uvloop
 from typing_extensions import override
 
-EXTRA_DATA = quote('{"gameName":"a game of chance","roundType":"main"}')
+EXTRA_DATA = os.environ.get(
+    "BENCH_EXTRA_DATA", quote('{"gameName":"a game of chance","roundType":"main"}')
+)
 LAST_ANSWERS_SECONDS = 5
 TICK_SECONDS = 0.001
 

@@ -30,6 +30,7 @@ from app.ledger.lookups import (
 from app.ledger.money.book import Book
 from app.ledger.people import user_ids_of_email
 from app.ledger.players import find_player, user_id_of
+from app.ledger.slips.looking import ShownSlip, slips_of_round
 from app.ledger.transaction import Ledger
 from app.wallet.events import RULES, HoldPart, Part
 from app.wallet.journal import JournalEntry
@@ -94,10 +95,11 @@ class TransactionDetails(NamedTuple):
 
 
 class RoundDetails(NamedTuple):
-    """A round, and its movements."""
+    """A round, its movements, and what its bet slips say, where it is a sports bet."""
 
     account: RoundAccount
     entries: list[OwnedEntry]
+    slips: list[ShownSlip]
 
 
 class PlayerDetails(NamedTuple):
@@ -259,6 +261,9 @@ async def event_details(book: Book, event_id: str, user_id: str | None) -> list[
                 for owned in await entries_of_event(book, account.key.player_id, event_id)
                 if RULES[owned.entry.event_type].is_streamer == account.key.is_streamer
             ],
+            []
+            if account.key.is_streamer
+            else await slips_of_round(book, account.key.player_id, event_id),
         )
         for account in await rounds_of_event(book, event_id, user_id)
     ]

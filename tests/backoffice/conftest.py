@@ -20,6 +20,7 @@ from app.ledger.money.book import Book
 from app.reconciliation.profile import load_profile
 from app.reconciliation.reconcile import Request, reconcile
 from app.settings import DEMO_CALLBACK_KEY
+from app.slips.projector import Projector
 from app.wallet.adjustments import AdjustmentReason
 from app.wallet.events import Direction, Pocket
 from app.wallet.facts import RuleVersion
@@ -28,6 +29,7 @@ from app.wallet.limit_terms import DEFAULT_RAISE_RULES
 from app.wallet.operators import Role
 from tests.backoffice.office import CONSOLE, Office, open_office
 from tests.conftest import Database
+from tests.slips.slip_texts import betslip, leg
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[2J\u202egnp{{7*7}}"
 """Markup, quotes, an escape sequence, a right-to-left mark and a template's braces."""
@@ -44,8 +46,11 @@ async def past(office: Office) -> None:
     """Players with movements of every kind the pages tell of."""
     till = office.till
     await till.player("anna", "100", "20")
-    for event in ("e1", "e2"):
-        await till.move(till.bet(amount="10", transaction_id=f"bet-{event}", event_id=event))
+    slip = betslip("slip-e1", kind="2/2", legs=[leg(1), leg(2, outcome_name=HOSTILE)])
+    for event, text in (("e1", slip), ("e2", "{}")):
+        await till.move(
+            till.bet(amount="10", transaction_id=f"bet-{event}", event_id=event, extra_data=text)
+        )
     await till.move(
         till.movement("anna", "Win", "credit", "30", transaction_id="win-e1", event_id="e1")
     )
@@ -59,6 +64,7 @@ async def past(office: Office) -> None:
     )
     await till.player(LONG, "5")
     await till.move(till.bet(LONG, "1", transaction_id=LONG, event_id=LONG))
+    await Projector(office.ledger).look()
 
 
 async def protected(office: Office) -> None:

@@ -99,6 +99,14 @@ def test_a_round_tells_its_movements_in_order(office: Office) -> None:
     assert places == sorted(places)
 
 
+def test_a_sports_bets_round_tells_its_slip_with_every_leg(office: Office) -> None:
+    page = office.entered("support").get("/round", event="e1").text
+    for words in ("slip-e1", "combo of 2", "Home – Away", "Premier League", "Match winner", "won"):
+        assert words in page, words
+    assert "<script>alert(1)" not in page
+    assert "Slip" not in office.entered("support").get("/round", event="e2").text
+
+
 def test_what_is_not_there_is_not_found(office: Office) -> None:
     browser = office.entered("everything")
     for path, arguments in (("/movement", {"id": "x"}), ("/round", {"event": "x"}), ("/x", {})):

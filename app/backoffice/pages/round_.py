@@ -28,6 +28,7 @@ def _told(details: RoundDetails) -> dict[str, Any]:
         "account": details.account,
         "tally": details.account.round.tally,
         "state": state_of(details.account.round),
+        "slips": details.slips,
         "lines": [
             {
                 "entry": entry,

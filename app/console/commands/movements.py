@@ -9,7 +9,13 @@ from app.console.arguments import checked_text
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands
 from app.console.output.printer import AsJson, print_json, show
-from app.console.output.records import entry_record, movement_record, refusal_record, round_record
+from app.console.output.records import (
+    entry_record,
+    movement_record,
+    refusal_record,
+    round_record,
+    slip_record,
+)
 from app.console.output.tables import round_shown, transaction_shown
 
 movements: Final = commands("movement", "What became of a movement.")
@@ -71,6 +77,7 @@ def show_round(
             "rounds": [
                 {
                     **round_record(each.account),
+                    "slips": list(map(slip_record, each.slips)),
                     "movements": [
                         entry_record(owned, [other.entry for other in each.entries])
                         for owned in each.entries

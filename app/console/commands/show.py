@@ -30,6 +30,7 @@ from app.console.output.records import (
     movement_record,
     refusal_record,
     round_record,
+    slip_record,
 )
 from app.console.output.tables import (
     changes_table,
@@ -137,7 +138,10 @@ def _record(found: Found) -> dict[str, Any]:
             }
             for transaction_id, details in found.transactions.items()
         ],
-        "rounds": [round_record(each.account) for each in found.rounds],
+        "rounds": [
+            {**round_record(each.account), "slips": list(map(slip_record, each.slips))}
+            for each in found.rounds
+        ],
         "refusals": list(map(refusal_record, found.request.refusals)),
         "changes": list(map(change_record, found.request.changes)),
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.cashier.lookups import MovementDetails
 from app.ledger.lookups import AccountChangeNote, OwnedEntry, RoundAccount
+from app.ledger.slips.looking import ShownSlip
 from app.wallet.balance import Pockets
 from app.wallet.events import RULES
 from app.wallet.journal import JournalEntry
@@ -100,6 +101,21 @@ def refusal_record(kept: RefusalRecord) -> dict[str, Any]:
         "delivery": kept.delivery.hex(),
         "event_time": moment(kept.event_time),
         "ledger_time": None if kept.ledger_time is None else moment(kept.ledger_time),
+    }
+
+
+def slip_record(slip: ShownSlip) -> dict[str, Any]:
+    """What a bet slip says, with its legs."""
+    return {
+        **slip._asdict(),
+        "kind": slip.kind,
+        "legs": [
+            {
+                **leg._asdict(),
+                "scheduled_at": None if leg.scheduled_at is None else moment(leg.scheduled_at),
+            }
+            for leg in slip.legs
+        ],
     }
 
 

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetails
 from app.console.output.layout import Facts, Rows
 from app.ledger.lookups import AccountChangeNote, OwnedEntry, RoundAccount
+from app.ledger.slips.looking import ShownSlip
 from app.settings import CALLBACK_SOURCE
 from app.wallet.events import RULES
 from app.wallet.journal import JournalEntry
@@ -183,7 +184,45 @@ def _summary(account: RoundAccount) -> str:
 def round_shown(details: RoundDetails) -> list[RenderableType]:
     """A round with its sums, and its movements."""
     facts, entries = round_parts(details)
-    return [facts, "", entries, ""]
+    slips = [part for slip in details.slips for part in (*slip_parts(slip), "")]
+    return [facts, "", *slips, entries, ""]
+
+
+def slip_parts(slip: ShownSlip) -> list[RenderableType]:
+    """What a bet slip says, as the sportsbook said it, and each of its legs."""
+    has_odds = slip.total_odds is not None
+    facts = {
+        "slip": (f"{slip.kind}, {slip.status.replace('_', ' ')}",),
+        "stake": f"{slip.stake} {slip.currency}" + (f" at {slip.total_odds}" if has_odds else ""),
+        "may win": slip.potential_win,
+        "paid": slip.paid,
+        "cashed out": slip.cash_out if slip.cash_out.strip("0.") else None,
+        "said": slip.said,
+        "free bet": slip.free_bet,
+        "not read": slip.fault,
+    }
+    parts: list[RenderableType] = [Facts(f"slip {slip.slip_id or '–'}", facts)]
+    if slip.legs:
+        parts.append(
+            Rows(
+                "",
+                ("leg", "match", "market", "outcome", "odds", "begins", "result"),
+                [
+                    (
+                        leg.leg,
+                        " · ".join(filter(None, (leg.competitors, leg.tournament))) or "–",
+                        leg.market or "–",
+                        leg.outcome or "–",
+                        leg.odds or "–",
+                        "–" if leg.scheduled_at is None else moment(leg.scheduled_at)[:16],
+                        leg.result or "–",
+                    )
+                    for leg in slip.legs
+                ],
+                amounts="odds",
+            )
+        )
+    return parts
 
 
 def round_parts(details: RoundDetails) -> tuple[Facts, Rows]:
