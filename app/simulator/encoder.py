@@ -23,8 +23,10 @@ from app.simulator.moves import (
     WrongMethod,
 )
 from app.simulator.signature import sign
+from app.simulator.slips import slip_text
 
-# extraData is never signed and never refused: as JSON, absent, blank, and as no JSON at all.
+# extraData is never signed and never refused: as JSON, absent, blank, and as no JSON at all. Sports
+# bets carry their slips instead.
 _EXTRA_DATA = (
     "{}",
     None,
@@ -133,7 +135,9 @@ def _move(move: Move, style: Style, encoding: Encoding) -> EncodedRequest:
 def _move_fields(move: Move, style: Style, encoding: Encoding) -> list[_Field]:
     game = str(move.event.game_id)
     event_id = move.event.event_id
-    extra = _EXTRA_DATA[style.extra_data % len(_EXTRA_DATA)]
+    # The variant without the field may have it in another form, as one of its parts.
+    slip = None if _EXTRA_DATA[style.extra_data % len(_EXTRA_DATA)] is None else slip_text(move)
+    extra = _EXTRA_DATA[style.extra_data % len(_EXTRA_DATA)] if slip is None else slip
     texts: dict[str, str | None] = {
         "token": encoding.tokens[move.token],
         "userId": encoding.user_id if move.user == "own" else encoding.nobody_id,

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from app.wallet.events import RULES, EventType, Part
+from app.wallet.events import RULES, EventType, Figure, Part
 from app.wallet.journal import Flag
 from app.wallet.money import FIAT_SCALE_MAX, Minor
 from app.wallet.slips import (
@@ -151,6 +151,8 @@ class _Payment:
     movement: RoundMovement
     words: Settlement | None
     left: Minor
+    is_bonus: bool
+    """whether the journal itself counts it as a bonus, and not as a payment"""
     is_over: bool = False
     """of a payment of 0: whether its bet was re-opened since"""
 
@@ -175,6 +177,10 @@ class _Bet:
 
 
 _PARTS: Final = {kind: rule.part for kind, rule in RULES.items() if not rule.is_streamer}
+_BONUSES: Final = {kind for kind, rule in RULES.items() if rule.counts_as is Figure.BONUSES}
+_NAMED: Final = {kind for kind, rule in RULES.items() if getattr(rule, "is_named", False)}
+"""Undo what they name and nothing else; the other door's leave it unnamed."""
+
 _LOST: Final = frozenset({"lose", "lost"})
 _WON: Final = frozenset({"win", "won", "half_win", "half-won", "cash_out"})
 _BACK: Final = frozenset({"return", "refund", "canceled", "cancelled"})
@@ -211,6 +217,8 @@ class _Replay:
         self.bets: list[_Bet] = []
         self.mismatches: list[Mismatch] = []
         self._payments: dict[int, tuple[_Bet, _Payment]] = {}
+        self._undone: dict[int, _Payment] = {}
+        """the payment that a movement took back, by that movement's position"""
         self._aborts: dict[int, _Bet] = {}
 
     def follow(self, movement: RoundMovement, reading: Reading) -> None:
@@ -235,10 +243,13 @@ class _Replay:
     def _pay(self, movement: RoundMovement, words: Settlement | None) -> None:
         if not self.bets:
             return
+        again = [self._undone[at] for at, _ in _reversals(movement.reverses) if at in self._undone]
+        # What stands again was settled in the words of the first time.
+        words = words or (again[0].words if again else None)
         named = words.slip_id if words else None
         own = [b for b in self.bets if named is not None and b.slip and b.slip.slip_id == named]
         bet = next((b for b in reversed(own or self.bets) if b.stands), (own or self.bets)[-1])
-        payment = _Payment(movement, words, movement.amount)
+        payment = _Payment(movement, words, movement.amount, movement.event_type in _BONUSES)
         bet.payments.append(payment)
         self._payments[movement.position] = (bet, payment)
         known = bet.slip.slip_id if bet.slip else None
@@ -255,6 +266,8 @@ class _Replay:
             elif position in self._payments:
                 bet, payment = self._payments[position]
                 payment.left -= amount
+                payment.is_over = True
+                self._undone[movement.position] = payment
                 left -= amount
                 touched.append(bet)
         if not self.bets:
@@ -262,9 +275,10 @@ class _Replay:
         bet = touched[0] if touched else self.bets[-1]
         if _PARTS[movement.event_type] is Part.CANCEL:
             bet.reopenings += 1
-            for payment in bet.payments:
+            for payment in bet.payments if movement.event_type not in _NAMED else ():
                 payment.is_over = True
-        bet.uncovered += left
+        if movement.event_type not in _BONUSES:
+            bet.uncovered += left
         if Flag.UNCOVERED.value in movement.flags.split(","):
             paid = str(movement.amount - left)
             self._note(movement, bet, MismatchKind.CANCEL_BEYOND_PAID, paid, str(movement.amount))
@@ -312,9 +326,11 @@ def _standing(bet: _Bet) -> SportBet:
         if slip
         else None,
         turnover=stake if bet.stands else 0,
-        paid=sum(payment.left for payment in bet.payments) - bet.uncovered,
+        paid=sum(p.left for p in bet.payments if not p.is_bonus) - bet.uncovered,
         cash_out=sum(p.left for p in standing if p.words and p.words.is_cash_out),
-        bonus_cost=sum(p.left for p in standing if is_house or (p.words and p.words.is_bonus)),
+        bonus_cost=sum(
+            p.left for p in standing if p.is_bonus or is_house or (p.words and p.words.is_bonus)
+        ),
         settled_at=settled_at,
         last_leg_at=max(scheduled, default=None),
         live=_live(legs),
@@ -472,5 +488,5 @@ def _says_otherwise(payment: _Payment) -> bool:
     if words is None or said is None:
         return False
     if said in _LOST:
-        return payment.left > 0 and not words.is_bonus
+        return payment.left > 0 and not words.is_bonus and not payment.is_bonus
     return said in _WON | _BACK and payment.left == 0

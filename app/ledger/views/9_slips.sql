@@ -73,7 +73,7 @@ COMMENT ON COLUMN ops.sport_bets.cash_out IS 'Of what stands paid, by cash-outs'
 COMMENT ON COLUMN ops.sport_bets.free_bet IS 'The kind of free bet, in the sportsbook''s words; null: an ordinary bet';
 COMMENT ON COLUMN ops.sport_bets.bonus_id IS 'The bonus that it belongs to';
 COMMENT ON COLUMN ops.sport_bets.bonus_cost IS
-    'Of what stands paid, what is a bonus: all that a free bet won, and what a lost no-risk bet gave back';
+    'What is a bonus: all that a free bet won, and what a lost no-risk bet gave back. Through FUNGAMESS it is part of what stands paid';
 COMMENT ON COLUMN ops.sport_bets.settlements IS 'How often it was settled';
 COMMENT ON COLUMN ops.sport_bets.reopenings IS 'How often a SportBetCancel re-opened it';
 COMMENT ON COLUMN ops.sport_bets.last_leg_at IS 'When its last match begins';
@@ -165,9 +165,7 @@ SELECT (b.placed_at AT TIME ZONE 'UTC')::date AS day,
        CASE WHEN sum(part.turnover) > 0
             THEN round(100 * sum(part.turnover - part.paid) / sum(part.turnover), 2)
        END AS margin_percent,
-       round(sum(part.bonus_cost), max(b.scale)) AS bonus_cost,
-       round(sum(part.turnover - part.paid + part.bonus_cost), max(b.scale))
-           AS ggr_without_bonuses
+       round(sum(part.bonus_cost), max(b.scale)) AS bonus_cost
 FROM public.sport_bets b
 LEFT JOIN public.sport_legs l ON l.player_id = b.player_id AND l.position = b.position
     AND l.leg <= b.legs
@@ -205,9 +203,7 @@ COMMENT ON COLUMN ops.sport_revenue.payments IS 'What stands paid';
 COMMENT ON COLUMN ops.sport_revenue.ggr IS 'turnover less payments, open bets included';
 COMMENT ON COLUMN ops.sport_revenue.margin_percent IS 'ggr of turnover, in percent; null without turnover';
 COMMENT ON COLUMN ops.sport_revenue.bonus_cost IS
-    'Of payments, what is a bonus: what free bets won, and what lost no-risk bets gave back';
-COMMENT ON COLUMN ops.sport_revenue.ggr_without_bonuses IS 'ggr as it would be if bonuses were not payments';
-
+    'What is a bonus: what free bets won, and what lost no-risk bets gave back';
 CREATE VIEW ops.sport_liability AS
 SELECT b.currency,
        l.event_id,
