@@ -21,7 +21,8 @@ from typing import Final, NamedTuple
 from app.ledger.money.book import Book
 from app.wallet.events import RULES, Part
 from app.wallet.inbox import ExceptionKind
-from app.wallet.sport_bets import UNSETTLED, UNSETTLED_AFTER, MismatchKind
+from app.wallet.sport_bets import UNSETTLED, UNSETTLED_AFTER
+from app.wallet.sport_round import MismatchKind
 
 OVERLAP: Final = timedelta(minutes=5)
 """Five times the longest deadline that can be set."""

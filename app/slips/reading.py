@@ -207,15 +207,15 @@ _NOTHING: Final = Settlement()
 
 def _word(value: Any) -> str | None:  # noqa: ANN401 - what JSON can hold
     """Return a name or an id as text; a number is one, too."""
-    if value is None or value == "":
+    if type(value) is str:
+        if "\0" in value:
+            raise _UnreadableError(SlipFault.BAD_TEXT)
+        return value[:WORD_LENGTH_MAX] or None
+    if value is None:
         return None
     if type(value) is int and abs(value) < ID_MAX:
         return str(value)
-    if type(value) is not str:
-        raise _UnreadableError(SlipFault.WRONG_TYPE)
-    if "\0" in value:
-        raise _UnreadableError(SlipFault.BAD_TEXT)
-    return value if len(value) <= WORD_LENGTH_MAX else value[:WORD_LENGTH_MAX]
+    raise _UnreadableError(SlipFault.WRONG_TYPE)
 
 
 def _names(value: Any) -> str | None:  # noqa: ANN401 - what JSON can hold

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from app.slips.reading import read_slip
 from app.wallet.events import EventType
-from app.wallet.sport_bets import MismatchKind, RoundMovement, RoundNow, round_now
+from app.wallet.sport_bets import RoundNow, round_now
+from app.wallet.sport_round import MismatchKind, RoundMovement
 from tests.slips.slip_texts import betslip, leg, settled
 
 NOON: Final = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from app.ledger.money.book import Book
 from app.wallet.slips import SlipFault
-from app.wallet.sport_bets import MismatchKind
+from app.wallet.sport_round import MismatchKind
 
 RANKS: Final = 20
 """Of each currency: more than anybody looks through, and few enough to be kept."""

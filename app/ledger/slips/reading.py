@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from app.ledger.money.book import Book
 from app.wallet.events import EventType
-from app.wallet.sport_bets import MOVEMENTS_MAX, RoundMovement
+from app.wallet.sport_round import MOVEMENTS_MAX, RoundMovement
 
 OLD: Final = "*"
 """Stands for an agent where movements from before the event log are read; no agent is named so."""

@@ -28,7 +28,8 @@ from app.ledger.tables.columns import (
     sql_list,
 )
 from app.wallet.slips import SlipFault, SlipShape
-from app.wallet.sport_bets import BetStatus, MismatchKind
+from app.wallet.sport_bets import BetStatus
+from app.wallet.sport_round import MismatchKind
 
 _FAULTS = sql_list(SlipFault)
 
