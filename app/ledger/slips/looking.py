@@ -77,7 +77,7 @@ async def slips_of_round(book: Book, player_id: int, event_id: str) -> list[Show
     slips: dict[int, ShownSlip] = {}
     for row in await book.connection.fetch(_OF_ROUND, player_id, event_id):
         position, *told = row[:16]
-        slip = slips.setdefault(position, ShownSlip(*told, []))
+        slip = slips.setdefault(position, ShownSlip._make((*told, [])))
         if row[16] is not None:
             slip.legs.append(ShownLeg(*row[16:]))
     return list(slips.values())
