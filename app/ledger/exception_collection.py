@@ -264,7 +264,7 @@ _FOUND: Final[Mapping[ExceptionKind, str]] = {
     ).format(
         summary="CASE s.kind"
         + "".join(f" WHEN '{kind}' THEN '{words}'" for kind, words in _MISMATCH_WORDS.items())
-        + " END || coalesce(format(' (%s, not %s)', s.told, s.expected), '')",
+        + " END || coalesce(' (' || s.told || ', not ' || s.expected || ')', '')",
         moment="s.happened_at",
         tables=f"""(
         SELECT player_id, position, kind, expected, told, happened_at FROM slip_mismatches

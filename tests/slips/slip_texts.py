@@ -17,7 +17,7 @@ def leg(number: int = 1, **more: object) -> dict[str, Any]:
         "competitor_name": ["Home", "Away"],
         "market_name": "Match winner",
         "outcome_name": "Home",
-        "scheduled": 1_795_000_000,
+        "scheduled": 4_000_000_000,
         "live": False,
         "odds": "2.00",
         **more,

@@ -19,7 +19,13 @@ def slip_of(text: str) -> Betslip:
 
 
 def test_a_slip_is_read_with_its_legs() -> None:
-    slip = slip_of(betslip(kind="2/3", legs=[leg(1), leg(2, live=True), leg(3)], odds="8.123"))
+    slip = slip_of(
+        betslip(
+            kind="2/3",
+            legs=[leg(1, scheduled=1_795_000_000), leg(2, live=True), leg(3)],
+            odds="8.123",
+        )
+    )
     assert (slip.slip_id, slip.wins_needed, slip.picks) == ("slip-1", 2, 3)
     assert (slip.total, slip.total_odds) == ("1000", "8.123")
     assert [each.event_id for each in slip.legs] == ["match-1", "match-2", "match-3"]
