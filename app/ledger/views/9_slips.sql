@@ -197,7 +197,7 @@ COMMENT ON COLUMN ops.sport_revenue.live IS 'Whether the match was being played 
 COMMENT ON COLUMN ops.sport_revenue.combo_length IS 'How many legs the slips have; 1: singles';
 COMMENT ON COLUMN ops.sport_revenue.game_id IS 'The game';
 COMMENT ON COLUMN ops.sport_revenue.bets IS 'Bets, each counted where its first leg is';
-COMMENT ON COLUMN ops.sport_revenue.legs IS 'Legs';
+COMMENT ON COLUMN ops.sport_revenue.legs IS 'How many legs were bet on it';
 COMMENT ON COLUMN ops.sport_revenue.turnover IS 'Stakes, less those that were given back';
 COMMENT ON COLUMN ops.sport_revenue.payments IS 'What stands paid';
 COMMENT ON COLUMN ops.sport_revenue.ggr IS 'turnover less payments, open bets included';
