@@ -137,7 +137,8 @@ def test_no_input_ends_in_a_traceback(path: str, stage: Stage) -> None:
 @pytest.mark.skipif(MODE == "part", reason="what is asked here needs every command")
 def test_without_a_hostile_value_every_command_passes_its_parser(stage: Stage) -> None:
     # A command that lacks an argument is never tried itself: `ORDINARY` must name one.
-    for path in COMMANDS:
+    # What projects goes on until it is stopped.
+    for path in COMMANDS.keys() - {"project"}:
         assert stage.console.run(line_for(path, {}), "narrow", stage.folder).code != 2, path
 
 
