@@ -1,7 +1,7 @@
 """Bet slips understood: sports bets and their legs, computed from the journal.
 
 Revision: 20261213_slips
-Follows: 20261217_requests
+Follows: 20261215_kpi
 
 1. `sport_bets` and `sport_legs`, what of the slips could not be read (`slip_faults`), where slips
    and the journal disagree (`slip_mismatches`), what may be won on one outcome
@@ -17,7 +17,7 @@ The money road writes none of it.
 from alembic import op
 
 revision = "20261213_slips"
-down_revision = "20261217_requests"
+down_revision = "20261215_kpi"
 branch_labels = None
 depends_on = None
 

@@ -1,5 +1,6 @@
 -- Amounts of a bet are the journal's, but for those that its slip alone can tell: told_stake,
--- potential_win, and the odds.
+-- potential_win, and the odds. What simulated players play is in ops.sport_bets and its like, and in
+-- no figure.
 
 CREATE VIEW ops.sport_bets AS
 SELECT b.placed_at,
@@ -182,6 +183,8 @@ CROSS JOIN LATERAL (
            (div(which.i * b.bonus_cost * u.units, coalesce(which.n, 1))
             - div((which.i - 1) * b.bonus_cost * u.units, coalesce(which.n, 1))) / u.units AS bonus_cost
 ) AS part
+WHERE NOT EXISTS (
+    SELECT FROM ops.simulated_players s WHERE s.player_id = b.player_id)
 GROUP BY (b.placed_at AT TIME ZONE 'UTC')::date, b.currency, l.sport, l.category, l.tournament,
          l.market, l.is_live, coalesce(b.picks, nullif(b.legs, 0)), b.game_id;
 
@@ -226,7 +229,8 @@ JOIN public.sport_legs l ON l.player_id = b.player_id AND l.position = b.positio
 CROSS JOIN LATERAL (
     SELECT coalesce(b.potential_win, trunc(b.stake * b.total_odds, b.scale)) AS potential_win
 ) AS w
-WHERE b.status = 'open'
+WHERE b.status = 'open' AND NOT EXISTS (
+    SELECT FROM ops.simulated_players s WHERE s.player_id = b.player_id)
 GROUP BY b.currency, l.event_id, l.market, l.outcome;
 
 COMMENT ON VIEW ops.sport_liability IS
@@ -331,7 +335,8 @@ SELECT (b.placed_at AT TIME ZONE 'UTC')::date AS day,
        count(*) FILTER (WHERE b.bonus_cost > 0) AS bets_with_cost,
        round(sum(b.bonus_cost), max(b.scale)) AS bonus_cost
 FROM public.sport_bets b
-WHERE b.free_bet IS NOT NULL OR b.bonus_cost > 0
+WHERE (b.free_bet IS NOT NULL OR b.bonus_cost > 0) AND NOT EXISTS (
+    SELECT FROM ops.simulated_players s WHERE s.player_id = b.player_id)
 GROUP BY (b.placed_at AT TIME ZONE 'UTC')::date, b.currency, b.free_bet, b.bonus_id;
 
 COMMENT ON VIEW ops.sport_bonus_cost IS 'What free bets and no-risk bets cost, by bonus';
@@ -360,7 +365,8 @@ CROSS JOIN LATERAL (
     WHERE player_id = b.player_id AND position = b.position AND leg <= b.legs
     ORDER BY scheduled_at DESC NULLS LAST, leg LIMIT 1
 ) AS l
-WHERE b.status IN ('won', 'lost', 'refunded') AND b.settled_at >= b.last_leg_at
+WHERE b.status IN ('won', 'lost', 'refunded') AND b.settled_at >= b.last_leg_at AND NOT EXISTS (
+    SELECT FROM ops.simulated_players s WHERE s.player_id = b.player_id)
 GROUP BY (b.settled_at AT TIME ZONE 'UTC')::date, l.sport;
 
 COMMENT ON VIEW ops.sport_settlement_delay IS
