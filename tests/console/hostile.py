@@ -64,6 +64,16 @@ ORDINARY: Final = {
 }
 """What the required parameters are when another one is hostile; by command where they differ."""
 
+OPTIONS: Final[Mapping[str, tuple[frozenset[str], tuple[str, ...]]]] = {
+    "tail": (frozenset({"seconds"}), ("--seconds", "0")),
+    "deliveries replay": (frozenset({"after", "everything"}), ("--all",)),
+    "user add": (frozenset({"roles"}), ("--role", "support")),
+}
+"""Options without which a command is not tried itself, unless one of these is hostile.
+
+`tail` would follow for ever.
+"""
+
 NOBODY: Final = "http://127.0.0.1:1"
 
 
@@ -94,9 +104,9 @@ def line_for(path: str, hostile: Mapping[str, str]) -> list[str]:
     names = {parameter.name for parameter in COMMANDS[path].params}
     if "url" in names and "url" not in hostile:
         options += ["--url", NOBODY]
-    if path == "tail" and "seconds" not in hostile:
-        # It would follow for ever.
-        options += ["--seconds", "0"]
+    unless, words = OPTIONS.get(path, (frozenset(), ()))
+    if not unless & set(hostile):
+        options += words
     for parameter in COMMANDS[path].params:
         name = parameter.name or ""
         if name in hostile:
