@@ -35,11 +35,15 @@ def counted(moved: str) -> str:
                    CASE WHEN bet.position IS NULL THEN m.ledger_time ELSE bet.ledger_time END
                        AS counts_at,
                    CASE WHEN bet.position IS NULL THEN m.game_id ELSE bet.game_id END AS game_id,
-                   CASE WHEN e.part = 'bet' THEN m.amount WHEN e.part = 'abort' THEN -m.amount
+                   CASE WHEN of_bet.counts_as = 'imports' THEN 0
+                        WHEN e.part = 'bet' THEN m.amount WHEN e.part = 'abort' THEN -m.amount
                         WHEN bet.position IS NOT NULL THEN m.amount ELSE 0 END AS stake,
-                   CASE WHEN e.part IN ('payment', 'abort') THEN -m.amount ELSE m.amount END AS loss
+                   CASE WHEN of_bet.counts_as = 'imports' THEN 0
+                        WHEN e.part IN ('payment', 'abort') THEN -m.amount ELSE m.amount END AS loss
             FROM moved m
+            -- What came in from another wallet was counted there, if at all.
             JOIN event_types e ON e.event_type = m.event_type AND (e.part <> 'none' OR e.is_play)
+                AND e.counts_as <> 'imports'
             -- What is given back, or stands again, counts where its bet was counted.
             LEFT JOIN movements undone
                 ON undone.player_id = m.player_id AND e.part IN ('abort', 'cancel')
@@ -49,6 +53,7 @@ def counted(moved: str) -> str:
                 ON bet.player_id = m.player_id
                AND bet.position = CASE u.part WHEN 'bet' THEN undone.position
                                   WHEN 'abort' THEN split_part(undone.reverses, '/', 1)::bigint END
+            LEFT JOIN event_types of_bet ON of_bet.event_type = bet.event_type
         ), named AS MATERIALIZED (
             SELECT p.*, n.product FROM played p CROSS JOIN LATERAL ({_PRODUCT}) n
         ), counted AS (

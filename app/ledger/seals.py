@@ -51,6 +51,7 @@ LISTS: Final = {
     "backup_notes": ListTable("note_id", "noted_at"),
     "decision_setting_changes": ListTable("change_id", "changed_at"),
     "exception_steps": ListTable("step_id", "at"),
+    "imports": ListTable("import_id", "imported_at"),
     "maintenance_notices": ListTable("notice_id", "received_at"),
     "operator_actions": ListTable("action_id", "ledger_time"),
     "reconciliation_runs": ListTable("run_id", "ran_at"),

@@ -47,7 +47,7 @@ class LoggedRefusal(NamedTuple):
 
 _WANTED: Final = """
 m.ledger_time >= $1 AND (cardinality($2::text[]) = 0 OR m.event_type = ANY($2::text[]))
-  AND (NOT $3::boolean OR m.decision <> 'ACCEPTED')
+  AND (NOT $3::boolean OR m.decision NOT IN ('ACCEPTED', 'DECIDED_ELSEWHERE'))
 """
 
 ENTRIES_OF_ALL: Final = f"""

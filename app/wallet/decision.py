@@ -120,7 +120,7 @@ def _taken_by(movement: Movement, entries: tuple[JournalEntry, ...]) -> JournalE
     wide = key.facet or facet_of_type(movement.event_type, movement.direction)
     narrow = None
     for entry in entries:
-        if entry.key.facet == wide:
+        if entry.key.facet == wide or entry.is_id_alone:
             return entry
         if not entry.key.facet:
             narrow = entry
@@ -156,7 +156,9 @@ def _decide_repeat(
     if entry.is_accepted and not is_own and _is_settled_by_hand(movement, entry):
         refusal = Refusal.MOVEMENT_DIFFERS
         return Refused(refusal, pockets, currency, differs=differs, detail=SETTLED_BY_HAND)
-    if differs is not None and (entry.is_accepted or movement.rule.is_cashier):
+    if differs is not None and (
+        entry.is_accepted or entry.is_decided_elsewhere or movement.rule.is_cashier
+    ):
         of_type = differs in {"eventType", "direction"}
         refusal = Refusal.EVENT_TYPE_DIFFERS if of_type else Refusal.MOVEMENT_DIFFERS
         return Refused(refusal, pockets, currency, differs=differs)
@@ -180,6 +182,8 @@ def _difference(
     movement: Movement, amount: Minor, wallet: Wallet, entry: JournalEntry, changes: Changes
 ) -> str | None:
     """Return the contract's name of the first field whose content differs from the entry's."""
+    if entry.is_id_alone:
+        return None if wallet.player_id == entry.player_id else "userId"
     if movement.event_type is not entry.event_type:
         return "eventType"
     if movement.direction is not entry.direction:

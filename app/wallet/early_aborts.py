@@ -98,6 +98,7 @@ def remembered(
         return None
     declined = sum(
         not entry.is_accepted
+        and not entry.is_decided_elsewhere
         and entry.amount == amount
         and RULES[entry.event_type].part is Part.BET
         for entry in history

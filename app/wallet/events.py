@@ -20,7 +20,7 @@ class Direction(StrEnum):
 
 
 class EventType(StrEnum):
-    """Every event type: the callback contract's, the transfer contract's, and adjustments."""
+    """Every event type: both contracts', adjustments, and what an import brings in."""
 
     BET_PLACING = "BetPlacing"
     WIN = "Win"
@@ -44,6 +44,9 @@ class EventType(StrEnum):
     WITHDRAWAL_SETTLE = "WithdrawalSettle"
     WITHDRAWAL_RELEASE = "WithdrawalRelease"
     ADJUSTMENT = "Adjustment"
+    IMPORT = "Import"
+    IMPORTED_BET = "ImportedBet"
+    IMPORTED_PAYMENT = "ImportedPayment"
 
 
 class Pocket(StrEnum):
@@ -115,6 +118,8 @@ class HouseAccount(StrEnum):
     """withdrawals under way: no longer the player's to play with, and not paid out yet"""
     BONUSES = "house:bonuses"
     ADJUSTMENTS = "house:adjustments"
+    IMPORTS = "house:imports"
+    """opening balances: what players had in the wallet that they came from"""
 
 
 class Figure(StrEnum):
@@ -137,6 +142,8 @@ class Figure(StrEnum):
     STREAMER_PAYMENTS = auto()
     ADJUSTMENTS = auto()
     """what two people moved by hand, which no other figure contains"""
+    IMPORTS = auto()
+    """what came in from another wallet, whose books have counted it"""
 
 
 class LimitEffect(Enum):
@@ -186,7 +193,7 @@ class Rule:
     is_cashier: bool = False
     """sent by the operator's own platform through the transfer API"""
     is_manual: bool = False
-    """Made by the operator's own people, two of them: no contract may name it.
+    """Made by the operator's own people: no contract may name it.
 
     Its refusal is never final, because it would stand under another movement's key.
     """
@@ -414,6 +421,36 @@ RULES: Final[dict[EventType, Rule]] = {
         HouseAccount.ADJUSTMENTS,
         Figure.ADJUSTMENTS,
         debit_from=DebitFrom.NAMED,
+        credit_to=CreditTo.NAMED,
+        is_manual=True,
+    ),
+    EventType.IMPORT: Rule(
+        "balance brought in",
+        _BOTH,
+        Part.NONE,
+        HouseAccount.IMPORTS,
+        Figure.IMPORTS,
+        debit_from=DebitFrom.NAMED,
+        credit_to=CreditTo.NAMED,
+        may_overdraw=True,
+        is_manual=True,
+    ),
+    EventType.IMPORTED_BET: Rule(
+        "open bet brought in",
+        _DEBIT,
+        Part.BET,
+        HouseAccount.IMPORTS,
+        Figure.IMPORTS,
+        debit_from=DebitFrom.NAMED,
+        may_overdraw=True,
+        is_manual=True,
+    ),
+    EventType.IMPORTED_PAYMENT: Rule(
+        "payment brought in",
+        _CREDIT,
+        Part.PAYMENT,
+        HouseAccount.IMPORTS,
+        Figure.IMPORTS,
         credit_to=CreditTo.NAMED,
         is_manual=True,
     ),

@@ -94,6 +94,16 @@ class JournalEntry(NamedTuple):
         """Whether the movement was posted, an amount of 0 included."""
         return self.refusal is None
 
+    @property
+    def is_decided_elsewhere(self) -> bool:
+        """Whether another wallet had accepted it: its id is taken, and nothing moved here."""
+        return self.refusal is Refusal.DECIDED_ELSEWHERE
+
+    @property
+    def is_id_alone(self) -> bool:
+        """Whether nothing but the id is known of what another wallet had accepted."""
+        return self.is_decided_elsewhere and self.event_type is EventType.IMPORT
+
     def chained(self, previous: bytes) -> "JournalEntry":
         """The same entry, linked to the one before it."""
         link = sha256(previous + self.canonical().encode()).digest()

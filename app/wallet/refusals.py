@@ -12,6 +12,7 @@ class Refusal(Enum):
     AMOUNT_TOO_FINE = "the amount is finer than the currency's minor unit"
     EVENT_TYPE_DIFFERS = "the transaction id was used for another event type or direction"
     MOVEMENT_DIFFERS = "the transaction id was used with other content"
+    DECIDED_ELSEWHERE = "another wallet had accepted it before the players moved here"
     TOKEN_UNKNOWN = "token not found"  # noqa: S105 - words for people, not a secret
     TOKEN_EXPIRED = "token expired"  # noqa: S105 - words for people, not a secret
     UPGRADE_UNFINISHED = "this is possible once the upgrade of the ledger is finished"
@@ -38,6 +39,7 @@ class Refusal(Enum):
 
 _FINAL: Final = frozenset(
     {
+        Refusal.DECIDED_ELSEWHERE,
         Refusal.PLAYER_BLOCKED,
         Refusal.ALREADY_GIVEN_BACK,
         Refusal.BET_OVERTAKEN,

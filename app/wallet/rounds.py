@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from app.wallet.balance import EMPTY, Pockets, share
 from app.wallet.early_aborts import EarlyAbort
-from app.wallet.events import RULES, Part
+from app.wallet.events import RULES, LimitEffect, Part
 from app.wallet.journal import JournalEntry, Reversal
 from app.wallet.limit_days import LimitDays
 from app.wallet.limits import Effect
@@ -250,7 +250,7 @@ def void_bet(bet: StandingBet, days: LimitDays) -> Undoing:
         reverses=(Reversal(bet.entry.position, split.real, split.bonus),),
         parts=split,
         change=Tally(bets_open=-1, stake_real=-split.real, stake_bonus=-split.bonus),
-        effects=(Effect(days.of(bet.entry.ledger_time), -amount, -amount),),
+        effects=(_effect_of_stake(bet.entry, -amount, days),),
         bet=bet.entry,
     )
 
@@ -313,9 +313,15 @@ def _undo_abort(abort: StandingAbort, days: LimitDays) -> Undoing:
         reverses=(Reversal(abort.entry.position, parts.real, parts.bonus),),
         parts=parts,
         change=Tally(bets_open=1, stake_real=split.real, stake_bonus=split.bonus, cancels=1),
-        effects=(Effect(days.of(abort.bet.entry.ledger_time), amount, amount),),
+        effects=(_effect_of_stake(abort.bet.entry, amount, days),),
         bet=abort.bet.entry,
     )
+
+
+def _effect_of_stake(bet: JournalEntry, change: Minor, days: LimitDays) -> Effect:
+    """What limits count on the day of a bet; nothing, if its stake was not counted here."""
+    is_counted = RULES[bet.event_type].limit_effect is LimitEffect.STAKE
+    return Effect(days.of(bet.ledger_time), change * is_counted, change * is_counted)
 
 
 def standing_in(round_: Round) -> Standing:

@@ -640,6 +640,7 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "exception_collections",
         "audit_runs",
         "backup_notes",
+        "imports",
         "event_log",
         "event_log_heads",
         "event_log_progress",

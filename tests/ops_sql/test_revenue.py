@@ -12,7 +12,8 @@ GROUP BY r.currency HAVING sum(r.ggr) <> max(h.balance)
 MONEY_IN_IS_SOMEWHERE = """
 SELECT d.currency
 FROM (SELECT currency,
-             sum(deposits - withdrawals - ngr - tips + corrections + adjustments) AS left_over
+             sum(deposits - withdrawals - ngr - tips + corrections + adjustments
+                 + imports) AS left_over
       FROM ops.daily_movements GROUP BY currency) d
 LEFT JOIN (SELECT currency, sum(result) AS result
            FROM ops.daily_streamer_revenue GROUP BY currency) s USING (currency)

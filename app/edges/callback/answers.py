@@ -29,6 +29,7 @@ CODES: Final[dict[Refusal, int]] = {
     Refusal.AMOUNT_TOO_FINE: 400,
     Refusal.EVENT_TYPE_DIFFERS: 400,
     Refusal.MOVEMENT_DIFFERS: 409,
+    Refusal.DECIDED_ELSEWHERE: 409,
     Refusal.TOKEN_UNKNOWN: 417,
     Refusal.TOKEN_EXPIRED: 410,
     Refusal.PLAYER_BLOCKED: 405,
@@ -55,8 +56,12 @@ DUPLICATE: Final = 409
 CODES_WITH_BALANCE: Final = frozenset({402, 406, 409})
 assert set(CODES.values()) > CODES_WITH_BALANCE
 
-WORDS: Final[dict[Refusal, str]] = {refusal: refusal.value for refusal in Refusal}
 DUPLICATE_WORDS: Final = "the transactionId was processed already"
+WORDS: Final[dict[Refusal, str]] = {
+    **{refusal: refusal.value for refusal in Refusal},
+    # The caller need not know which wallet processed it.
+    Refusal.DECIDED_ELSEWHERE: DUPLICATE_WORDS,
+}
 
 
 class DuplicateReply(StrEnum):
@@ -113,6 +118,9 @@ def first_answer(entry: JournalEntry) -> Answer:
 
 def _repeated(replay: Replay, duplicate_reply: DuplicateReply) -> Answer:
     entry = replay.entry
+    if entry.is_decided_elsewhere:
+        # The first answer was another wallet's, and is not known here.
+        return refused(Refusal.DECIDED_ELSEWHERE, replay.pockets, replay.currency)
     if replay.is_own or duplicate_reply is DuplicateReply.REPLAY:
         return first_answer(entry)
     if entry.refusal is None:

@@ -250,7 +250,7 @@ def transaction_shown(transaction_id: str, known: KnownMovement | None) -> Answe
         Code.DONE,
         {
             "transaction_id": transaction_id,
-            "status": "completed" if entry.is_accepted else "refused",
+            "status": "completed" if answer.code is Code.DONE else "refused",
             "operation": OPERATIONS_OF[entry.event_type],
             "user_id": known.user_id,
             "amount": number(entry.currency.text(entry.amount)),

@@ -56,6 +56,8 @@ CODES: Final[dict[Refusal, Code]] = {
     Refusal.AMOUNT_TOO_FINE: Code.VALUE,
     Refusal.EVENT_TYPE_DIFFERS: Code.VALUE,
     Refusal.MOVEMENT_DIFFERS: Code.VALUE,
+    # The answer to a repeat is that it was done; another wallet did it.
+    Refusal.DECIDED_ELSEWHERE: Code.DONE,
     Refusal.PLAYER_BLOCKED: Code.BLOCKED,
     Refusal.INSUFFICIENT_FUNDS: Code.BALANCE,
     Refusal.BALANCE_TOO_LARGE: Code.VALUE,

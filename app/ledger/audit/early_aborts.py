@@ -90,7 +90,7 @@ def _is_in_its_state(scope: Scope) -> Check:
         SELECT count(*) FROM movements m
         WHERE m.player_id = a.player_id AND m.event_id = a.event_id
           AND ({IS_STREAMER}) = a.is_streamer AND m.event_type IN ({BETS})
-          AND m.decision <> 'ACCEPTED' AND m.amount = a.amount
+          AND m.decision NOT IN ('ACCEPTED', 'DECIDED_ELSEWHERE') AND m.amount = a.amount
     """
     absorbed = """
         SELECT count(*) FROM early_aborts e

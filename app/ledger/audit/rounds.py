@@ -39,6 +39,8 @@ HAS_TARGET: Final = Invariant(
 
 
 _SETTLES: Final = types(lambda rule: rule.hold is HoldPart.SETTLE)
+_IMPORTED: Final = types(lambda rule: rule.contra is HouseAccount.IMPORTS)
+"""What came in from another wallet; games pay and take back what follows from it."""
 
 
 def checks(scope: Scope) -> tuple[Check, ...]:
@@ -194,7 +196,9 @@ def _undoing() -> tuple[str, ...]:
              AND b.position = nullif(split_part(m.reverses, '/', 1), '')::bigint
         WHERE m.event_type IN ({ABORTS})
           AND (b.player_id IS NULL OR b.decision <> 'ACCEPTED' OR b.event_type NOT IN ({BETS})
-               OR b.event_id <> m.event_id OR b.contra <> m.contra OR b.position >= m.position
+               OR b.event_id <> m.event_id OR b.position >= m.position
+               OR m.contra <> CASE WHEN b.event_type IN ({_IMPORTED}) THEN '{HouseAccount.GAMES}'
+                                   ELSE b.contra END
                OR b.amount <> m.amount OR position(',' IN m.reverses) > 0)
         """,
         f"""
@@ -221,8 +225,10 @@ def _undoing() -> tuple[str, ...]:
         FROM reversal v
         LEFT JOIN movements t ON t.player_id = v.player_id AND t.position = v.target
         WHERE t.player_id IS NULL OR t.decision <> 'ACCEPTED' OR t.event_id <> v.event_id
-           OR t.contra <> CASE WHEN v.event_type IN ({_SETTLES}) THEN '{HouseAccount.PENDING}'
-                               ELSE v.contra END
+           OR v.contra <> CASE WHEN v.event_type IN ({_SETTLES}) THEN '{HouseAccount.CASHIER}'
+                               WHEN t.event_type IN ({_IMPORTED}) THEN '{HouseAccount.GAMES}'
+                               ELSE t.contra END
+           OR (v.event_type IN ({_SETTLES}) AND t.contra <> '{HouseAccount.PENDING}')
            OR t.position >= v.position
         """,
     )

@@ -13,6 +13,11 @@ from app.wallet.events import LimitEffect, Part
 _STAKES: Final = types(
     lambda rule: rule.part is Part.BET and rule.limit_effect is LimitEffect.STAKE
 )
+_UNCOUNTED: Final = types(
+    lambda rule: rule.part is Part.BET and rule.limit_effect is LimitEffect.NONE
+)
+"""Bets that another wallet counted: whatever becomes of their stake counts in no limit here."""
+
 _TIPS: Final = types(lambda rule: rule.limit_effect is LimitEffect.TIP)
 _WINNINGS: Final = types(
     lambda rule: rule.part in {Part.PAYMENT, Part.NONE} and rule.limit_effect is LimitEffect.PAYMENT
@@ -81,9 +86,11 @@ def _undone(condition: str) -> str:
                CASE WHEN m.event_type IN ({ABORTS}) THEN {day_of("t.ledger_time")}
                     WHEN b.player_id IS NOT NULL THEN {day_of("b.ledger_time")}
                     ELSE {day_of("m.ledger_time")} END AS day,
-               CASE WHEN m.event_type IN ({ABORTS}) THEN -m.amount
+               CASE WHEN coalesce(b.event_type, t.event_type) IN ({_UNCOUNTED}) THEN 0
+                    WHEN m.event_type IN ({ABORTS}) THEN -m.amount
                     WHEN b.player_id IS NOT NULL THEN m.amount ELSE 0 END AS stake,
-               CASE WHEN m.event_type IN ({ABORTS}) THEN -m.amount ELSE m.amount END AS loss
+               CASE WHEN coalesce(b.event_type, t.event_type) IN ({_UNCOUNTED}) THEN 0
+                    WHEN m.event_type IN ({ABORTS}) THEN -m.amount ELSE m.amount END AS loss
         FROM movements m
         LEFT JOIN movements t ON t.player_id = m.player_id AND t.position = {target.format("m")}
         LEFT JOIN movements b ON b.player_id = t.player_id AND t.event_type IN ({ABORTS})

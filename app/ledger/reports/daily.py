@@ -16,8 +16,8 @@ COLUMNS: Final = {
     "deposits": "e.counts_as = 'deposits'",
     "bonus_granted": "e.counts_as = 'bonuses' AND m.direction = 'credit'",
     "bonus_expired": "e.counts_as = 'bonuses' AND m.direction = 'debit'",
-    "wagers": "e.part = 'bet'",
-    "winnings": "e.part = 'payment'",
+    "wagers": "e.part = 'bet' AND e.counts_as <> 'imports'",
+    "winnings": "e.part = 'payment' AND e.counts_as <> 'imports'",
     "canceled": "e.part = 'abort'",
     "voided": "e.part = 'payment_abort'",
     "resettled": "e.part = 'cancel'",
@@ -25,6 +25,7 @@ COLUMNS: Final = {
     "tips": "e.counts_as = 'tips'",
     "withdrawals": "e.counts_as IN ('withdrawals', 'pending')",
     "adjustments": "e.counts_as IN ('corrections', 'adjustments')",
+    "imported": "e.counts_as = 'imports'",
 }
 """Each column and its movements. Signs are the player's: above zero, they gained it."""
 
@@ -48,7 +49,8 @@ _ACCOUNTS: Final = f"""
     ) f ON true
     LEFT JOIN (
         SELECT m.player_id, count(*) AS movements,
-               coalesce(-sum(m.bonus_delta) FILTER (WHERE e.part = 'bet'), 0) AS bonus_wagered,
+               coalesce(-sum(m.bonus_delta) FILTER (
+                   WHERE e.part = 'bet' AND e.counts_as <> 'imports'), 0) AS bonus_wagered,
                {_SUMS}
         FROM movements m JOIN event_types e ON e.event_type = m.event_type
         WHERE m.ledger_time >= $2 AND m.ledger_time < $3 AND m.ledger_time <= $1
@@ -130,7 +132,7 @@ REVENUE: Final = LedgerReport(
         {STAKED_AGAIN}
         WHERE m.ledger_time >= $2 AND m.ledger_time < $3 AND m.ledger_time <= $1
             AND m.decision = 'ACCEPTED' AND NOT e.is_streamer
-            AND e.counts_as NOT IN ('deposits', 'withdrawals', 'pending')
+            AND e.counts_as NOT IN ('deposits', 'withdrawals', 'pending', 'imports')
         GROUP BY 1, 2, 3, 4
     )
     SELECT {moment("hour")}, game_id::text, agent, currency, bets::text,

@@ -21,6 +21,7 @@ from app.ledger.tables.exceptions import (
     exception_steps,
     exceptions,
 )
+from app.ledger.tables.imports import imports
 from app.ledger.tables.journal import holds, movements, transaction_keys, unanswered
 from app.ledger.tables.limits import game_names, limit_counters, limit_hits
 from app.ledger.tables.operators import (
@@ -95,6 +96,7 @@ __all__ = [
     "exceptions",
     "game_names",
     "holds",
+    "imports",
     "ledger_settings",
     "limit_counters",
     "limit_hits",

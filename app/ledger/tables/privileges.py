@@ -36,6 +36,7 @@ APPEND_ONLY: Final = (
     "audit_runs",
     "backup_notes",
     "event_log",
+    "imports",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 

@@ -83,7 +83,7 @@ GROUP BY h.account, s.currency;
 COMMENT ON VIEW ops.house_accounts IS
     'What each house account holds: a sum over the journal, never a row that is updated';
 COMMENT ON COLUMN ops.house_accounts.account IS
-    'games, streamers, tips, promotions, corrections, cashier, pending (withdrawals under way), bonuses or adjustments, behind house:';
+    'games, streamers, tips, promotions, corrections, cashier, pending (withdrawals under way), bonuses, adjustments or imports, behind house:';
 COMMENT ON COLUMN ops.house_accounts.currency IS 'The currency';
 COMMENT ON COLUMN ops.house_accounts.balance IS 'What the house gained on it, or lost (negative)';
 COMMENT ON COLUMN ops.house_accounts.movements IS 'How many accepted movements it is the sum of';

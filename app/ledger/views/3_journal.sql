@@ -7,8 +7,10 @@ SELECT m.ledger_time,
        m.direction,
        round(m.amount, m.scale) AS amount,
        m.currency,
-       CASE m.decision WHEN 'ACCEPTED' THEN 'accepted' ELSE 'refused' END AS decision,
+       CASE m.decision WHEN 'ACCEPTED' THEN 'accepted' WHEN 'DECIDED_ELSEWHERE' THEN 'elsewhere'
+                       ELSE 'refused' END AS decision,
        CASE m.decision
+           WHEN 'DECIDED_ELSEWHERE' THEN 'another wallet had accepted it before the players moved here'
            WHEN 'PLAYER_BLOCKED' THEN 'the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'every bet of this event was given back already'
            WHEN 'BET_OVERTAKEN' THEN 'an abort of the bet came before it'
@@ -55,7 +57,7 @@ COMMENT ON COLUMN ops.movements.direction IS 'debit: from the player; credit: to
 COMMENT ON COLUMN ops.movements.amount IS 'How much was asked for, in major units';
 COMMENT ON COLUMN ops.movements.currency IS 'The player''s currency';
 COMMENT ON COLUMN ops.movements.decision IS
-    'accepted or refused; a refusal here is the outcome of its transaction id for ever';
+    'accepted or refused; a refusal here is the outcome of its transaction id for ever. elsewhere: another wallet had accepted it, and it moved nothing here';
 COMMENT ON COLUMN ops.movements.reason IS 'Why it was refused; null: it was accepted';
 COMMENT ON COLUMN ops.movements.remarks IS 'What ops should know about an accepted movement; null: nothing';
 COMMENT ON COLUMN ops.movements.real_delta IS 'What the real pocket gained, or lost (negative)';
@@ -89,6 +91,7 @@ SELECT k.source,
        m.currency,
        CASE m.decision
            WHEN 'ACCEPTED' THEN 'accepted'
+           WHEN 'DECIDED_ELSEWHERE' THEN 'accepted by another wallet before the players moved here'
            WHEN 'PLAYER_BLOCKED' THEN 'refused: the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'refused: every bet of this event was given back already'
            WHEN 'BET_OVERTAKEN' THEN 'refused: an abort of the bet came before it'

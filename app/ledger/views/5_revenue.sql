@@ -42,7 +42,7 @@ SELECT t.day,
        e.counts_as,
        e.is_streamer,
        t.movements,
-       CASE WHEN e.part = 'bet' AND NOT e.is_streamer THEN t.movements ELSE 0 END AS bets,
+       CASE WHEN e.part = 'bet' AND e.counts_as = 'turnover' THEN t.movements ELSE 0 END AS bets,
        round(t.amount, t.scale) AS amount,
        round(v.turnover, t.scale) AS turnover,
        round(v.payments, t.scale) AS payments,
@@ -53,6 +53,7 @@ SELECT t.day,
        round(v.tips, t.scale) AS tips,
        round(v.corrections, t.scale) AS corrections,
        round(v.adjustments, t.scale) AS adjustments,
+       round(v.imports, t.scale) AS imports,
        round(v.deposits, t.scale) AS deposits,
        round(v.withdrawals, t.scale) AS withdrawals,
        round(v.pending, t.scale) AS pending
@@ -84,6 +85,7 @@ CROSS JOIN LATERAL (
            CASE e.counts_as WHEN 'tips' THEN -t.gained ELSE 0 END AS tips,
            CASE e.counts_as WHEN 'corrections' THEN t.gained ELSE 0 END AS corrections,
            CASE e.counts_as WHEN 'adjustments' THEN t.gained ELSE 0 END AS adjustments,
+           CASE e.counts_as WHEN 'imports' THEN t.gained ELSE 0 END AS imports,
            CASE e.counts_as WHEN 'deposits' THEN t.gained ELSE 0 END AS deposits,
            CASE WHEN e.counts_as <> 'withdrawals' THEN 0
                 WHEN e.moves_from IS NULL THEN -t.gained ELSE t.amount END AS withdrawals,
@@ -100,7 +102,7 @@ COMMENT ON COLUMN ops.daily_movements.game_id IS
     'The game; one and the same for all sports bets; null where no game is named';
 COMMENT ON COLUMN ops.daily_movements.event_type IS 'What moved the money, as the contracts spell it';
 COMMENT ON COLUMN ops.daily_movements.counts_as IS
-    'The figure it counts in: turnover, payments, bonuses, promotions, tips, corrections, adjustments, deposits, withdrawals or pending; streamer_turnover and streamer_payments stand in ops.daily_streamer_revenue';
+    'The figure it counts in: turnover, payments, bonuses, promotions, tips, corrections, adjustments, imports, deposits, withdrawals or pending; streamer_turnover and streamer_payments stand in ops.daily_streamer_revenue';
 COMMENT ON COLUMN ops.daily_movements.is_streamer IS
     'Whether it is streamer money, which no figure of revenue contains';
 COMMENT ON COLUMN ops.daily_movements.movements IS 'How many movements were accepted';
@@ -121,6 +123,8 @@ COMMENT ON COLUMN ops.daily_movements.corrections IS
     'technicalFix, what players gained less what they lost: not revenue, and worth a look each';
 COMMENT ON COLUMN ops.daily_movements.adjustments IS
     'What two people of the operator moved by hand, what players gained less what they lost: in no other figure';
+COMMENT ON COLUMN ops.daily_movements.imports IS
+    'What came in from another wallet, balances less open bets: no figure of play contains it';
 COMMENT ON COLUMN ops.daily_movements.deposits IS 'What players paid in';
 COMMENT ON COLUMN ops.daily_movements.withdrawals IS 'What players took out';
 COMMENT ON COLUMN ops.daily_movements.pending IS
@@ -141,11 +145,11 @@ SELECT day,
        sum(tips) AS tips,
        sum(corrections) AS corrections
 FROM ops.daily_movements
-WHERE NOT is_streamer AND counts_as NOT IN ('deposits', 'withdrawals', 'pending', 'adjustments')
+WHERE NOT is_streamer AND counts_as NOT IN ('deposits', 'withdrawals', 'pending', 'adjustments', 'imports')
 GROUP BY day, currency, game_id;
 
 COMMENT ON VIEW ops.daily_revenue IS
-    'Turnover, GGR and NGR by day, currency and game; streamer money, the cashier and adjustments left out. The terms and the day are those of ops.daily_movements';
+    'Turnover, GGR and NGR by day, currency and game; streamer money, the cashier, adjustments and imports left out. The terms and the day are those of ops.daily_movements';
 COMMENT ON COLUMN ops.daily_revenue.day IS 'The UTC day on which the ledger decided';
 COMMENT ON COLUMN ops.daily_revenue.currency IS 'The currency';
 COMMENT ON COLUMN ops.daily_revenue.game_id IS 'The game; null: what belongs to no game, such as bonuses';
@@ -218,7 +222,7 @@ FROM (
     FROM (
         SELECT (m.ledger_time AT TIME ZONE 'UTC')::date AS day, p.player_id, p.user_id,
                p.currency, p.scale, count(*) AS movements,
-               count(*) FILTER (WHERE e.part = 'bet') AS bets,
+               count(*) FILTER (WHERE e.part = 'bet' AND e.counts_as = 'turnover') AS bets,
                -sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'turnover') AS turnover,
                sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'payments') AS payments,
                sum(m.real_delta + m.bonus_delta) FILTER (WHERE e.counts_as = 'bonuses') AS bonuses,

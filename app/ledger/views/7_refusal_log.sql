@@ -57,7 +57,7 @@ SELECT m.ledger_time,
        m.delivery
 FROM public.movements m
 JOIN public.players p ON p.player_id = m.player_id
-WHERE m.decision <> 'ACCEPTED';
+WHERE m.decision NOT IN ('ACCEPTED', 'DECIDED_ELSEWHERE');
 
 COMMENT ON VIEW ops.refusals IS
     'Everything that was refused, with the reason: for ever (the transaction id hears the same code again) or for now. Repeats with other content are among them';
