@@ -303,6 +303,16 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
         Row("export movements", "reports:export", "Every movement that was decided."),
         Row("export rounds", "reports:export", "Every round that was opened, with its sums."),
         Row("export sessions", "reports:export", "Every session that was begun."),
+        Row(
+            "export state",
+            "reports:export",
+            "Export the state of an agent's players, as `wallet import` elsewhere reads it.",
+        ),
+        Row(
+            "import",
+            "takeover:import_command",
+            "Bring players in from another wallet: balances, open bets, decided ids, tokens.",
+        ),
         Row("report", "reports:report", "What finance and a regulator ask for."),
         Row(
             "report daily",

@@ -18,7 +18,7 @@ event tells of it (see `event_log`).
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import asyncpg
@@ -29,10 +29,9 @@ from app.ledger.audit.offenders import offenders
 from app.ledger.connecting import connect
 from app.ledger.errors import LedgerError
 from app.ledger.money.book import Book
-from app.ledger.money.rows import currency_of, decision_of
+from app.ledger.money.rows import decision_of
 from app.ledger.operator_actions import Action, note_action
 from app.ledger.snapshot import read_by_key
-from app.wallet.balance import Pockets
 from app.wallet.imports import OPERATION, MovedIn
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
@@ -85,8 +84,11 @@ TABLES: Final = {
 """What stands in a file, by what the records are of; amounts in major units."""
 
 _OTHERS: Final = (
-    "CREATE TEMPORARY TABLE import_ids (user_id text PRIMARY KEY, player_id bigint NOT NULL)"
-    " ON COMMIT DROP",
+    """
+    CREATE TEMPORARY TABLE import_ids (
+        user_id text PRIMARY KEY, player_id bigint NOT NULL
+    ) ON COMMIT DROP
+    """,
     """
     CREATE TEMPORARY TABLE import_wallets (
         player_id bigint NOT NULL, version bigint NOT NULL, position bigint NOT NULL,
@@ -115,7 +117,8 @@ _FAULTS: Final = (
     """,
     """
     SELECT m.line, 'is of a player who is not in the file'
-    FROM (SELECT line, user_id FROM import_moves UNION ALL SELECT line, user_id FROM import_tokens) m
+    FROM (SELECT line, user_id FROM import_moves
+          UNION ALL SELECT line, user_id FROM import_tokens) m
     WHERE NOT EXISTS (SELECT FROM import_players p WHERE p.user_id = m.user_id)
     """,
     """
@@ -190,8 +193,8 @@ FROM import_moves
 _IMPORTED: Final = "SELECT imported_at, by FROM imports WHERE digest = $1"
 
 _NOTE: Final = """
-INSERT INTO imports (digest, file_name, format_version, agent, imported_at, by, lines, players, bets,
-    payments, decided, tokens, totals)
+INSERT INTO imports (digest, file_name, format_version, agent, imported_at, by, lines, players,
+    bets, payments, decided, tokens, totals)
 VALUES ($1, $2, $3, $4, now(), $5, $6, $7, $8, $9, $10, $11, $12::text::jsonb)
 RETURNING import_id, imported_at
 """
@@ -359,9 +362,7 @@ async def make(connection: "Connection", digest: str) -> None:
         await connection.execute(statement)
 
 
-async def copy_rows(
-    connection: "Connection", table: str, rows: Sequence[Sequence[object]]
-) -> None:
+async def copy_rows(connection: "Connection", table: str, rows: Sequence[Sequence[object]]) -> None:
     """Copy records in; each has the values of the table's columns."""
     await _copy(connection, table, _COLUMNS[table], rows)
 
@@ -425,9 +426,7 @@ async def finish(connection: "Connection") -> None:
         await connection.execute(statement)
 
 
-async def note_import(
-    connection: "Connection", operator: Operator, action: Action
-) -> None:
+async def note_import(connection: "Connection", operator: Operator, action: Action) -> None:
     """Append who brought it in to the list of what people did, which nobody else can meanwhile."""
     await note_action(Book(connection, None), operator, action)
 
@@ -478,9 +477,7 @@ def _cell(value: object) -> str:
 def _movement(entry: JournalEntry) -> tuple[object, ...]:
     text = entry.currency.text
     amounts = [
-        text(amount)
-        for pockets in (entry.before, entry.delta, entry.after)
-        for amount in pockets
+        text(amount) for pockets in (entry.before, entry.delta, entry.after) for amount in pockets
     ]
     return (
         entry.player_id,
@@ -550,7 +547,7 @@ def _change(player: Written, by: str, now: datetime) -> tuple[object, ...]:
 
 def _wallet(player: Written) -> tuple[object, ...]:
     last, text = player.moved.entries[-1], player.currency.text
-    pockets: Pockets = last.after
+    pockets = last.after
     return (
         player.player_id,
         last.version,

@@ -1,7 +1,7 @@
 """Imports from another wallet: three event types, one decision, and the files that came in.
 
 Revision: 20261214_import
-Follows: 20261210_events
+Follows: 20261217_requests
 
 1. The event types `Import`, `ImportedBet` and `ImportedPayment`, their house account and their
    figure: opening balances, which no figure of play contains.
@@ -17,7 +17,7 @@ it. The wider checks of `movements` are looked at afterwards, while movements go
 from alembic import op
 
 revision = "20261214_import"
-down_revision = "20261210_events"
+down_revision = "20261217_requests"
 branch_labels = None
 depends_on = None
 
@@ -116,7 +116,8 @@ SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO account_openings (player_id, user_id, agent, currency, scale, chain_start{columns})
     SELECT player_id, user_id, agent, currency, scale,
-           CASE WHEN NEW.position = 0 THEN NEW.chain ELSE decode(repeat('00', 32), 'hex') END{values}
+           CASE WHEN NEW.position = 0 THEN NEW.chain
+                ELSE decode(repeat('00', 32), 'hex') END{values}
     FROM players WHERE player_id = NEW.player_id;
     RETURN NULL;
 END

@@ -15,6 +15,7 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from app.console.arguments import UserId, checked_moment, read_moment
+from app.console.commands.takeover import export_state_command
 from app.console.ledger_access import commands, who
 from app.console.output.printer import complain, hint
 from app.console.report_output import Output, Sections, reach_report, run_report
@@ -139,6 +140,7 @@ def _export(exported: LedgerReport, words: str) -> Callable[..., None]:
 export.command("movements")(_export(exports.MOVEMENTS, "Every movement that was decided."))
 export.command("rounds")(_export(exports.ROUNDS, "Every round that was opened, with its sums."))
 export.command("sessions")(_export(exports.SESSIONS, "Every session that was begun."))
+export.command("state")(export_state_command)
 
 
 @report.command("daily")

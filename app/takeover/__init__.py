@@ -1,0 +1,1 @@
+"""Taking over from another wallet: its players, and its traffic decided again beside it."""
