@@ -70,9 +70,10 @@ class Fields:
         self._members = members
 
     def end(self, kind: str) -> None:
-        """Refuse what nobody took."""
-        if self._members:
-            raise LineError(f"has {next(iter(self._members))}, which a {kind} does not have")
+        """Refuse what nobody took; a null says nothing."""
+        for name, value in self._members.items():
+            if value is not None:
+                raise LineError(f"has {name}, which a {kind} does not have")
 
     def word(self, name: str) -> str:
         """Take a word, whatever it is; empty if it is none."""

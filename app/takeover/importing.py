@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from hashlib import file_digest
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
 LINE_BYTES_MAX: Final = 65_536
 """The longest line: a hundred times what a record needs."""
 
+BLOCK_BYTES: Final = 1 << 20
 STAGED_AT_ONCE: Final = 5_000
 WRITTEN_AT_ONCE: Final = 2_000
 """Entries, not players: of a player there may be many."""
@@ -202,8 +203,11 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 def _digest(path: Path) -> str:
     """SHA-256 of what the file says, packed or not."""
+    digest = sha256()
     with _opened(path) as file:
-        return file_digest(file, "sha256").hexdigest()
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, str | None]]:

@@ -149,6 +149,9 @@ BREACHES = {
         "UPDATE exceptions SET state = 'settled', closed_at = now(), closed_by = 'ledger'"
         " WHERE player_id = 1"
     ),
+    "imported_money_has_its_import": (
+        "UPDATE movements SET event_type = 'Import' WHERE player_id = 1 AND position = 1"
+    ),
     "approval_has_its_movement": (
         "UPDATE adjustment_decisions SET position = 3 WHERE player_id = 1"
     ),

@@ -36,14 +36,22 @@ def lines_of(*records: dict[str, Any], header: dict[str, Any] | None = None) -> 
     return "".join(json.dumps(one) + "\n" for one in (*lines, {"kind": "end", "lines": len(lines)}))
 
 
-def player(user_id: str = "anna", real: str = "100.00", bonus: str = "0", **more: Any) -> Any:
-    whole = {"kind": "player", "user_id": user_id, "currency": "USD", "real": real, "bonus": bonus}
+def player(
+    user_id: str = "anna", real: str = "100.00", bonus: str = "0", **more: object
+) -> dict[str, Any]:
+    whole: dict[str, Any] = {
+        "kind": "player",
+        "user_id": user_id,
+        "currency": "USD",
+        "real": real,
+        "bonus": bonus,
+    }
     return whole | more
 
 
 def bet(
-    transaction_id: str, real: str, bonus: str = "0", event_id: str = "slip", **more: Any
-) -> Any:
+    transaction_id: str, real: str, bonus: str = "0", event_id: str = "slip", **more: object
+) -> dict[str, Any]:
     return {
         "kind": "bet",
         "user_id": "anna",
@@ -55,11 +63,11 @@ def bet(
     } | more
 
 
-def decided(transaction_id: str, **more: Any) -> Any:
+def decided(transaction_id: str, **more: object) -> dict[str, Any]:
     return {"kind": "decided", "user_id": "anna", "transaction_id": transaction_id} | more
 
 
-def token(text: str = "t-anna", user_id: str = "anna") -> Any:
+def token(text: str = "t-anna", user_id: str = "anna") -> dict[str, Any]:
     return {
         "kind": "token",
         "user_id": user_id,
@@ -93,10 +101,11 @@ async def till(db: Database) -> AsyncIterator[Till]:
 def bring(db: Database, tmp_path: Path) -> Bring:
     """Import these records, or a whole text."""
 
-    async def run(*records: Any, **more: Any) -> Imported:
+    async def run(*records: dict[str, Any] | str, dry_run: bool = False) -> Imported:
         path = tmp_path / "state.jsonl"
-        text = records[0] if records and isinstance(records[0], str) else lines_of(*records)
+        first = records[0]
+        text = first if isinstance(first, str) else lines_of(*records)  # type: ignore[arg-type]
         path.write_text(text, encoding="utf-8")
-        return await brought_in(db.service_url, path, **more)
+        return await brought_in(db.service_url, path, dry_run=dry_run)
 
     return run

@@ -1,7 +1,5 @@
 """Players who come in from another wallet play on as if they had always been here."""
 
-from typing import Any
-
 import pytest
 
 from app.cashier.audit import audit
@@ -10,14 +8,14 @@ from app.ledger.imports import ImportedBeforeError
 from app.wallet.balance import Pockets
 from app.wallet.facts import Policy
 from app.wallet.movement import KeyScope
-from app.wallet.outcomes import Posting, Refused, Replay
+from app.wallet.outcomes import Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till
 from tests.conftest import Database
-from tests.takeover.conftest import Bring, bet, brought_in, decided, lines_of, player, token
+from tests.takeover.conftest import Bring, bet, decided, lines_of, player, token
 
 
-def code_of(receipt: Any, reply: DuplicateReply = DuplicateReply.CONFLICT) -> int:
+def code_of(receipt: Receipt, reply: DuplicateReply = DuplicateReply.CONFLICT) -> int:
     return answer_to(receipt, reply).code
 
 
@@ -27,7 +25,7 @@ def anna(till: Till) -> Till:
     return till
 
 
-async def is_whole(till: Till, db: Database) -> None:
+async def is_whole(db: Database) -> None:
     assert (await audit(db.service_url)).breaches == []
 
 
@@ -39,7 +37,7 @@ async def test_the_win_of_a_bet_that_came_in_pays_in_the_proportion_of_its_stake
     receipt = await anna.one(anna.movement("anna", "Win", "credit", "60", event_id="slip"))
     assert isinstance(receipt, Posting)
     assert receipt.entry.delta == Pockets(4000, 2000)
-    await is_whole(anna, db)
+    await is_whole(db)
 
 
 async def test_an_abort_gives_the_stake_of_a_bet_that_came_in_back_as_it_was_split(
@@ -51,7 +49,7 @@ async def test_an_abort_gives_the_stake_of_a_bet_that_came_in_back_as_it_was_spl
     assert isinstance(receipt, Posting)
     assert await anna.pockets() == Pockets(9000, 1500)
     assert receipt.entry.delta == Pockets(2000, 1000)
-    await is_whole(anna, db)
+    await is_whole(db)
 
 
 async def test_a_cancel_takes_back_what_is_left_of_a_payment_from_where_it_went(
@@ -76,7 +74,7 @@ async def test_a_cancel_takes_back_what_is_left_of_a_payment_from_where_it_went(
     # Its own id was decided with 50, whatever of it was left.
     again = anna.movement("anna", "Win", "credit", "50", event_id="slip", transaction_id="w1")
     assert code_of(await anna.one(again)) == 409
-    await is_whole(anna, db)
+    await is_whole(db)
 
 
 @pytest.mark.parametrize("scope", KeyScope)
@@ -105,7 +103,7 @@ async def test_the_retry_of_an_old_bet_is_a_repeat_and_charges_nothing(
         assert answer.code == expected, receipt
         assert b'"balance":70.00' in answer.body
     assert await anna.pockets() == Pockets(7000, 0)
-    await is_whole(anna, db)
+    await is_whole(db)
 
 
 async def test_content_that_differs_from_what_is_known_is_told(bring: Bring, anna: Till) -> None:
@@ -128,7 +126,7 @@ async def test_what_was_refused_for_ever_is_refused_again_with_the_same_code(
     receipt = await anna.one(anna.bet(amount="500", event_id="slip", transaction_id="b1"))
     assert isinstance(receipt, Replay)
     assert code_of(receipt) == 402
-    await is_whole(anna, db)
+    await is_whole(db)
 
 
 async def test_a_deposit_that_was_done_elsewhere_is_done(
@@ -140,7 +138,7 @@ async def test_a_deposit_that_was_done_elsewhere_is_done(
     receipt = await anna.one(again)
     assert isinstance(receipt, Replay)
     assert await anna.pockets() == Pockets(4000, 0)
-    await is_whole(anna, db)
+    await is_whole(db)
 
 
 async def test_sums_stay_zero_and_revenue_counts_none_of_it(
@@ -167,7 +165,7 @@ async def test_sums_stay_zero_and_revenue_counts_none_of_it(
     )
     assert (bets, ggr, imports) == (0, 0, 3)
     assert await anna.count("ops.daily_revenue") == 0
-    await is_whole(anna, db)
+    await is_whole(db)
 
 
 async def test_nothing_of_it_is_told_to_the_platform_and_everything_after_it_is(
@@ -187,8 +185,8 @@ async def test_each_player_has_a_note_and_the_file_a_row(bring: Bring, anna: Til
     done = await bring(player(), excluded, token())
     rows = await anna.rows(
         "SELECT user_id, operation, c.source, asked::jsonb ->> 'import' AS import,"
-        " outcome::jsonb ->> 'status' AS status FROM account_changes c JOIN players USING (player_id)"
-        " ORDER BY user_id"
+        " outcome::jsonb ->> 'status' AS status"
+        " FROM account_changes c JOIN players USING (player_id) ORDER BY user_id"
     )
     noted = "console:olga (not verified)"
     number = str(done.import_id)

@@ -208,6 +208,9 @@ def test_the_cashiers_seven_and_adjustments_are_not_for_the_game_side() -> None:
     others = set(EventType) - GAME_EVENT_TYPES
     assert {kind.value for kind in others} == {
         "Adjustment",
+        "Import",
+        "ImportedBet",
+        "ImportedPayment",
         "Deposit",
         "Withdrawal",
         "BonusGrant",

@@ -13,6 +13,7 @@ from app.ledger.audit import (
     early_aborts,
     exceptions,
     holds,
+    imports,
     journal,
     limit_counters,
     operators,
@@ -38,6 +39,7 @@ def _checks(scope: Scope) -> tuple[Check, ...]:
         *accounts.checks(scope),
         *operators.checks(scope),
         *adjustments.checks(scope),
+        *imports.checks(scope),
         *exceptions.checks(scope),
     )
 
