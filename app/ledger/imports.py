@@ -16,10 +16,10 @@ Rows are written without the number of the transaction: the platform knows what 
 event tells of it (see `event_log`).
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -38,7 +38,9 @@ from app.wallet.money import Currency
 from app.wallet.operators import Operator
 
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection: TypeAlias = object
 
 SETTINGS: Final = {
     "application_name": "wallet-import",
@@ -334,7 +336,7 @@ class Written(NamedTuple):
 
 
 @asynccontextmanager
-async def importing(url: str, *, commits: bool) -> AsyncIterator["Connection"]:
+async def importing(url: str, *, commits: bool) -> AsyncIterator[Connection]:
     """Open the one transaction of an import; it is rolled back unless it `commits`."""
     connection = await connect(connect_arguments(url), settings=SETTINGS)
     try:
@@ -351,7 +353,7 @@ async def importing(url: str, *, commits: bool) -> AsyncIterator["Connection"]:
         await connection.close()
 
 
-async def make(connection: "Connection", digest: str) -> None:
+async def make(connection: Connection, digest: str) -> None:
     """Make the tables of this transaction; raise ImportedBeforeError if the file is known."""
     known = await connection.fetchrow(_IMPORTED, digest)
     if known is not None:
@@ -362,12 +364,12 @@ async def make(connection: "Connection", digest: str) -> None:
         await connection.execute(statement)
 
 
-async def copy_rows(connection: "Connection", table: str, rows: Sequence[Sequence[object]]) -> None:
+async def copy_rows(connection: Connection, table: str, rows: Sequence[Sequence[object]]) -> None:
     """Copy records in; each has the values of the table's columns."""
     await _copy(connection, table, _COLUMNS[table], rows)
 
 
-async def faults(connection: "Connection") -> list[Fault]:
+async def faults(connection: Connection) -> list[Fault]:
     """Return the first of what is wrong with the file as a whole, by line."""
     for statement in _INDEXES:
         await connection.execute(statement)
@@ -378,13 +380,13 @@ async def faults(connection: "Connection") -> list[Fault]:
     return sorted(found)[:FAULTS_MAX]
 
 
-async def counts(connection: "Connection") -> Counts:
+async def counts(connection: Connection) -> Counts:
     """Count what the file brings in."""
     row = await connection.fetchrow(_COUNTS)
     return Counts(*row)  # type: ignore[misc]  # an aggregate without groups is one row
 
 
-async def open_accounts(connection: "Connection", source: Source, counted: Counts) -> Noted:
+async def open_accounts(connection: Connection, source: Source, counted: Counts) -> Noted:
     """Note the import, and open every account with an empty wallet."""
     row = await connection.fetchrow(_NOTE, *source, *counted)
     for statement in _OPEN:
@@ -392,10 +394,10 @@ async def open_accounts(connection: "Connection", source: Source, counted: Count
     return Noted(*row)  # type: ignore[misc]  # it was inserted
 
 
-async def brought_in(connection: "Connection") -> AsyncIterator[list["asyncpg.Record"]]:
+async def brought_in(connection: Connection) -> AsyncIterator[list[Mapping[str, Any]]]:
     """Yield the records of each player, one list for each, in the order of the file."""
     cursor = await connection.cursor(_BROUGHT)
-    of_one: list[asyncpg.Record] = []
+    of_one: list[Mapping[str, Any]] = []
     while rows := await cursor.fetch(FETCHED):
         for row in rows:
             if of_one and row["player_id"] != of_one[0]["player_id"]:
@@ -406,9 +408,7 @@ async def brought_in(connection: "Connection") -> AsyncIterator[list["asyncpg.Re
         yield of_one
 
 
-async def write(
-    connection: "Connection", players: Sequence[Written], by: str, now: datetime
-) -> None:
+async def write(connection: Connection, players: Sequence[Written], by: str, now: datetime) -> None:
     """Write players' entries, keys and rounds, and a note in the list of each one's changes."""
     entries = [entry for player in players for entry in player.moved.entries]
     await _copy(connection, "movements", _MOVEMENTS, map(_movement, entries))
@@ -420,18 +420,18 @@ async def write(
     await _copy(connection, "import_wallets", _WALLETS, stand)
 
 
-async def finish(connection: "Connection") -> None:
+async def finish(connection: Connection) -> None:
     """Bring the wallets to where their journals stand, and keep the tokens."""
     for statement in _FINISH:
         await connection.execute(statement)
 
 
-async def note_import(connection: "Connection", operator: Operator, action: Action) -> None:
+async def note_import(connection: Connection, operator: Operator, action: Action) -> None:
     """Append who brought it in to the list of what people did, which nobody else can meanwhile."""
     await note_action(Book(connection, None), operator, action)
 
 
-async def breaches(connection: "Connection") -> AsyncIterator[tuple[int, list[tuple[str, Any]]]]:
+async def breaches(connection: Connection) -> AsyncIterator[tuple[int, list[tuple[str, Any]]]]:
     """Yield how many players were looked at, and who of them breaks a law of the ledger."""
     await read_by_key(connection)
     after = 0
@@ -447,7 +447,7 @@ async def breaches(connection: "Connection") -> AsyncIterator[tuple[int, list[tu
 
 
 async def _copy(
-    connection: "Connection",
+    connection: Connection,
     table: str,
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],

@@ -12,15 +12,16 @@ A dry run does all of it, and commits nothing.
 import gzip
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from app.cashier.policy import policy_of_ledger
 from app.ledger.imports import (
+    Connection,
     Counts,
     Source,
     Written,
@@ -70,13 +71,6 @@ from app.wallet.moments import FOREVER
 from app.wallet.money import Currency, Minor
 from app.wallet.operators import Operator
 from app.wallet.refusals import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import asyncpg
-
-    Connection = asyncpg.Connection[asyncpg.Record]
 
 LINE_BYTES_MAX: Final = 65_536
 """The longest line: a hundred times what a record needs."""
@@ -130,7 +124,7 @@ class Request(NamedTuple):
     path: Path
     agents: frozenset[str]
     """agents of this wallet; empty: any"""
-    currencies: "Mapping[str, int]"
+    currencies: Mapping[str, int]
     """the decimals of the currencies that this wallet knows"""
     operator: Operator
     is_dry_run: bool
@@ -227,7 +221,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, str | None]]:
         yield number, text
 
 
-async def _stage(connection: "Connection", request: Request, policy: Policy) -> tuple[Header, int]:
+async def _stage(connection: Connection, request: Request, policy: Policy) -> tuple[Header, int]:
     """Read every line into the temporary tables; return the header and the number of lines."""
     staging = _Staging(connection, request, policy)
     with _opened(request.path) as file:
@@ -242,7 +236,7 @@ async def _stage(connection: "Connection", request: Request, policy: Policy) -> 
 class _Staging:
     """The records of a file on their way into the temporary tables."""
 
-    def __init__(self, connection: "Connection", request: Request, policy: Policy) -> None:
+    def __init__(self, connection: Connection, request: Request, policy: Policy) -> None:
         self._connection = connection
         self._request = request
         self._policy = policy
@@ -382,7 +376,7 @@ def _excluded(until: datetime | None) -> str | None:
 
 
 async def _write_players(
-    connection: "Connection", what: _Import, counted: Counts, progress: Progress
+    connection: Connection, what: _Import, counted: Counts, progress: Progress
 ) -> None:
     players: list[Written] = []
     entries = done = 0
@@ -398,7 +392,7 @@ async def _write_players(
     await write(connection, players, what.by, what.now)
 
 
-def _written(what: _Import, rows: "list[asyncpg.Record]") -> Written:
+def _written(what: _Import, rows: Sequence[Mapping[str, Any]]) -> Written:
     """Return everything to write of one player, from their rows."""
     first = rows[0]
     currency = currency_of(first["currency"], first["scale"])
@@ -427,7 +421,7 @@ def _written(what: _Import, rows: "list[asyncpg.Record]") -> Written:
     )
 
 
-def _brought(currency: Currency, row: "asyncpg.Record") -> Brought:
+def _brought(currency: Currency, row: Mapping[str, Any]) -> Brought:
     content = None
     if row["event_type"] is not None:
         content = Content(
@@ -455,7 +449,7 @@ def _minor(currency: Currency, text: str) -> Minor:
     return -amount if text.startswith("-") else amount
 
 
-async def _audit(connection: "Connection", players: int, progress: Progress) -> None:
+async def _audit(connection: Connection, players: int, progress: Progress) -> None:
     done = 0
     async for looked, found in breaches(connection):
         if found:
