@@ -9,7 +9,8 @@ import pytest
 
 from app.ledger.transaction import Ledger
 from app.takeover.exporting import export_state
-from app.takeover.importing import Imported, Request, import_state
+from app.takeover.importing import Imported, import_state
+from app.takeover.staging import Request
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.operators import Operator, Via
 from tests.cashier.till import AGENT, Till

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.takeover.importing import BadFileError, BadLinesError
+from app.takeover.staging import BadFileError, BadLinesError
 from tests.cashier.till import Till
 from tests.conftest import Database
 from tests.takeover.conftest import (

@@ -4,7 +4,7 @@ import pytest
 
 from app.cashier.audit import audit
 from app.edges.callback.answers import DuplicateReply, answer_to
-from app.ledger.imports import ImportedBeforeError
+from app.ledger.imports.session import ImportedBeforeError
 from app.wallet.balance import Pockets
 from app.wallet.facts import Policy
 from app.wallet.movement import KeyScope

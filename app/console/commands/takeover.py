@@ -30,18 +30,11 @@ from app.console.output.printer import (
     write_out,
 )
 from app.console.output.progress import progress_bar
-from app.ledger.imports import ImportedBeforeError, ImportRunsError, TakenMeanwhileError
+from app.ledger.imports.session import ImportedBeforeError, ImportRunsError, TakenMeanwhileError
 from app.settings import Settings, load_console_settings
 from app.takeover.exporting import NotExportedError, export_state
-from app.takeover.importing import (
-    BadFileError,
-    BadLinesError,
-    Imported,
-    LawBrokenError,
-    Progress,
-    Request,
-    import_state,
-)
+from app.takeover.importing import Imported, LawBrokenError, import_state
+from app.takeover.staging import BadFileError, BadLinesError, Progress, Request
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.words import moment
 

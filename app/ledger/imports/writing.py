@@ -1,0 +1,267 @@
+"""What comes in, written: accounts, journal, keys, rounds, notes, wallets, tokens; and audited."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from app.ledger.audit import CHECKS_OF_PLAYERS
+from app.ledger.audit.offenders import offenders
+from app.ledger.imports.session import Connection, copy_into
+from app.ledger.imports.staging import Counts
+from app.ledger.money.book import Book
+from app.ledger.money.rows import decision_of
+from app.ledger.operator_actions import Action, note_action
+from app.ledger.snapshot import read_by_key
+from app.wallet.imports import OPERATION, MovedIn
+from app.wallet.journal import JournalEntry
+from app.wallet.money import Currency
+from app.wallet.operators import Operator
+
+FETCHED: Final = 5_000
+AUDITED: Final = 2_000
+"""Players whose laws are checked at once."""
+
+_NOTE: Final = """
+INSERT INTO imports (digest, file_name, format_version, agent, imported_at, by, lines, players,
+    bets, payments, decided, tokens, totals)
+VALUES ($1, $2, $3, $4, now(), $5, $6, $7, $8, $9, $10, $11, $12::text::jsonb)
+RETURNING import_id, imported_at
+"""
+
+_OPEN: Final = (
+    """
+    WITH opened AS (
+        INSERT INTO players (user_id, agent, currency, scale, nickname, language, email,
+                             first_name, last_name, created_at)
+        SELECT user_id, $1, currency, scale, nickname, language, email, first_name, last_name, now()
+        FROM import_players ORDER BY line
+        RETURNING player_id, user_id
+    )
+    INSERT INTO import_ids (user_id, player_id) SELECT user_id, player_id FROM opened
+    """,
+    """
+    INSERT INTO wallets (player_id, chain, agent, currency, scale, blocked, excluded_until, limits)
+    SELECT i.player_id, p.chain, $1, p.currency, p.scale, p.blocked, p.excluded_until, p.limits
+    FROM import_players p JOIN import_ids i ON i.user_id = p.user_id ORDER BY i.player_id
+    """,
+)
+
+_BROUGHT: Final = """
+SELECT i.player_id, p.line, p.user_id, p.currency, p.scale, p.real::text, p.bonus::text, p.outcome,
+       p.chain, m.kind, m.source, m.transaction_id, m.event_type, m.direction, m.amount::text,
+       m.event_id, m.game_id, m.real::text AS part_real, m.bonus::text AS part_bonus, m.refusal
+FROM import_players p
+JOIN import_ids i ON i.user_id = p.user_id
+LEFT JOIN import_moves m ON m.user_id = p.user_id
+ORDER BY i.player_id, m.line
+"""
+
+_MOVEMENTS: Final = (
+    "player_id", "position", "version", "source", "transaction_id", "facet", "delivery",
+    "event_type", "direction", "decision", "currency", "scale", "amount", "real_before",
+    "bonus_before", "real_delta", "bonus_delta", "real_after", "bonus_after", "contra", "event_id",
+    "game_id", "bonus_code", "extra_data", "reverses", "flags", "event_time", "ledger_time",
+    "chain", "xid",
+)  # fmt: skip
+_KEYS: Final = ("source", "transaction_id", "facet", "player_id", "position")
+_ROUNDS: Final = (
+    "player_id", "event_id", "is_streamer", "agent", "currency", "scale", "game_id", "opened_at",
+    "last_at", "bets_placed", "bets_standing", "stake_real", "stake_bonus", "staked", "paid",
+    "taken_back", "cancels", "remainder", "settled", "refused_aborts",
+)  # fmt: skip
+_CHANGES: Final = (
+    "player_id", "source", "operation", "asked", "outcome", "delivery", "event_time",
+    "ledger_time", "xid",
+)  # fmt: skip
+_WALLETS: Final = ("player_id", "version", "position", "real", "bonus", "chain")
+
+_FINISH: Final = (
+    "CREATE UNIQUE INDEX ON import_wallets (player_id)",
+    "ANALYZE import_wallets",
+    """
+    UPDATE wallets w SET real = n.real, bonus = n.bonus, version = n.version,
+        position = n.position, chain = n.chain, revision = w.revision + 1
+    FROM import_wallets n WHERE n.player_id = w.player_id
+    """,
+    """
+    INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, life_seconds, origin)
+    SELECT i.player_id, t.token_hash, now(), t.expires_at, t.life_seconds, 'platform'
+    FROM import_tokens t JOIN import_ids i ON i.user_id = t.user_id
+    """,
+)
+
+_NEXT_PLAYERS: Final = """
+SELECT array_agg(player_id) FROM (
+    SELECT player_id FROM import_ids WHERE player_id > $1 ORDER BY player_id LIMIT $2) p
+"""
+
+
+class Noted(NamedTuple):
+    """An import as the ledger has noted it."""
+
+    import_id: int
+    imported_at: datetime
+
+
+class Source(NamedTuple):
+    """Which file it is, and who brings it in."""
+
+    digest: str
+    file_name: str
+    format_version: int
+    agent: str
+    by: str
+    lines: int
+
+
+class Written(NamedTuple):
+    """Everything to write of one player, and the note of it."""
+
+    player_id: int
+    agent: str
+    currency: Currency
+    moved: MovedIn
+    delivery: bytes
+    asked: str
+    outcome: str
+
+
+async def open_accounts(connection: Connection, source: Source, counted: Counts) -> Noted:
+    """Note the import, and open every account with an empty wallet."""
+    row = await connection.fetchrow(_NOTE, *source, *counted)
+    for statement in _OPEN:
+        await connection.execute(statement, source.agent)
+    return Noted(*row)  # type: ignore[misc]  # it was inserted
+
+
+async def brought_in(connection: Connection) -> AsyncIterator[list[Mapping[str, Any]]]:
+    """Yield the records of each player, one list for each, in the order of the file."""
+    cursor = await connection.cursor(_BROUGHT)
+    of_one: list[Mapping[str, Any]] = []
+    while rows := await cursor.fetch(FETCHED):
+        for row in rows:
+            if of_one and row["player_id"] != of_one[0]["player_id"]:
+                yield of_one
+                of_one = []
+            of_one.append(row)
+    if of_one:
+        yield of_one
+
+
+async def write(connection: Connection, players: Sequence[Written], by: str, now: datetime) -> None:
+    """Write players' entries, keys and rounds, and a note in the list of each one's changes."""
+    entries = [entry for player in players for entry in player.moved.entries]
+    await copy_into(connection, "movements", _MOVEMENTS, map(_movement, entries))
+    await copy_into(connection, "transaction_keys", _KEYS, map(_key, entries))
+    rounds = [row for player in players for row in _rounds(player, now)]
+    await copy_into(connection, "rounds", _ROUNDS, rounds)
+    await copy_into(connection, "account_changes", _CHANGES, [_change(p, by, now) for p in players])
+    stand = [_wallet(player) for player in players if player.moved.entries]
+    await copy_into(connection, "import_wallets", _WALLETS, stand)
+
+
+async def finish(connection: Connection) -> None:
+    """Bring the wallets to where their journals stand, and keep the tokens."""
+    for statement in _FINISH:
+        await connection.execute(statement)
+
+
+async def note_import(connection: Connection, operator: Operator, action: Action) -> None:
+    """Append who brought it in to the list of what people did, which nobody else can meanwhile."""
+    await note_action(Book(connection, None), operator, action)
+
+
+async def breaches(connection: Connection) -> AsyncIterator[tuple[int, list[tuple[str, Any]]]]:
+    """Yield how many players were looked at, and who of them breaks a law of the ledger."""
+    await read_by_key(connection)
+    after = 0
+    while ids := await connection.fetchval(_NEXT_PLAYERS, after, AUDITED):
+        found: list[tuple[str, Any]] = []
+        for check in CHECKS_OF_PLAYERS:
+            found += await offenders(connection, check, ids)
+        after = ids[-1]
+        yield len(ids), found
+
+
+def _movement(entry: JournalEntry) -> tuple[object, ...]:
+    text = entry.currency.text
+    amounts = [
+        text(amount) for pockets in (entry.before, entry.delta, entry.after) for amount in pockets
+    ]
+    return (
+        entry.player_id,
+        entry.position,
+        entry.version,
+        *entry.key,
+        entry.delivery.hex(),
+        entry.event_type,
+        entry.direction,
+        decision_of(entry),
+        entry.currency.code,
+        entry.currency.scale,
+        text(entry.amount),
+        *amounts,
+        entry.contra,
+        entry.event_id,
+        entry.game_id,
+        None,
+        entry.extra_data,
+        "",
+        "",
+        entry.event_time.isoformat(),
+        entry.ledger_time.isoformat(),
+        entry.chain,
+        None,
+    )
+
+
+def _key(entry: JournalEntry) -> tuple[object, ...]:
+    return (*entry.key, entry.player_id, entry.position)
+
+
+def _rounds(player: Written, now: datetime) -> Iterable[tuple[object, ...]]:
+    text = player.currency.text
+    for opened in player.moved.rounds:
+        tally = opened.tally
+        yield (
+            player.player_id,
+            opened.event_id,
+            False,
+            player.agent,
+            player.currency.code,
+            player.currency.scale,
+            opened.game_id,
+            now.isoformat(),
+            now.isoformat(),
+            tally.bets_placed,
+            tally.bets_open,
+            text(tally.stake_real),
+            text(tally.stake_bonus),
+            text(tally.staked),
+            text(tally.paid),
+            text(tally.taken_back),
+            tally.cancels,
+            text(tally.uncovered),
+            opened.is_settled,
+            "{}",
+        )
+
+
+def _change(player: Written, by: str, now: datetime) -> tuple[object, ...]:
+    moment = now.isoformat()
+    delivery = player.delivery.hex()
+    note = (by, OPERATION, player.asked, player.outcome, delivery, moment, moment, None)
+    return (player.player_id, *note)
+
+
+def _wallet(player: Written) -> tuple[object, ...]:
+    last, text = player.moved.entries[-1], player.currency.text
+    pockets = last.after
+    return (
+        player.player_id,
+        last.version,
+        last.position,
+        text(pockets.real),
+        text(pockets.bonus),
+        last.chain,
+    )
