@@ -6,7 +6,8 @@ Follows: 20261217_requests
 1. The event types `Import`, `ImportedBet` and `ImportedPayment`, their house account and their
    figure: opening balances, which no figure of play contains.
 2. The decision DECIDED_ELSEWHERE: an id that another wallet had accepted. It moves nothing here.
-3. `imports` has each file that came in, once. It is append-only.
+3. `imports` has each file that came in, once; `shadow_marks` a row in a ledger that compares
+   another wallet's answers, and answers nobody. Both are append-only.
 4. `keep_opening_v1` leaves out the number of the transaction for accounts that an import opens, as
    the import does for its movements: the platform knows them, and no event tells of them.
 
@@ -108,6 +109,20 @@ IMPORTS = (
         FOR EACH STATEMENT EXECUTE FUNCTION forbid_change()
     """,
     "GRANT SELECT, INSERT ON imports TO wallet_service",
+    """
+    CREATE TABLE shadow_marks (
+        is_the_only_row boolean NOT NULL DEFAULT true,
+        begun_at timestamptz NOT NULL,
+        by text NOT NULL,
+        CONSTRAINT pk_shadow_marks PRIMARY KEY (is_the_only_row),
+        CONSTRAINT ck_shadow_marks_is_the_only_row CHECK (is_the_only_row)
+    )
+    """,
+    """
+    CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON shadow_marks
+        FOR EACH STATEMENT EXECUTE FUNCTION forbid_change()
+    """,
+    "GRANT SELECT, INSERT ON shadow_marks TO wallet_service",
 )
 
 KEEP_OPENING = """
@@ -158,7 +173,7 @@ def downgrade() -> None:
     for name in VALIDATED:
         op.execute(f"ALTER TABLE movements VALIDATE CONSTRAINT ck_movements_{name}")
     _keep_opening(columns="", values="")
-    op.execute("DROP TABLE imports")
+    op.execute("DROP TABLE imports, shadow_marks")
     op.execute("DELETE FROM event_types WHERE contra = 'house:imports'")
     op.execute(EVENT_TYPE_CHECKS.format(contra="", figure=""))
 

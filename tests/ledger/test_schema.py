@@ -641,6 +641,7 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "audit_runs",
         "backup_notes",
         "imports",
+        "shadow_marks",
         "event_log",
         "event_log_heads",
         "event_log_progress",

@@ -118,10 +118,9 @@ def first_answer(entry: JournalEntry) -> Answer:
 
 def _repeated(replay: Replay, duplicate_reply: DuplicateReply) -> Answer:
     entry = replay.entry
-    if entry.is_decided_elsewhere:
-        # The first answer was another wallet's, and is not known here.
-        return refused(Refusal.DECIDED_ELSEWHERE, replay.pockets, replay.currency)
-    if replay.is_own or duplicate_reply is DuplicateReply.REPLAY:
+    # The first answer to what was decided elsewhere was another wallet's, and is not known here.
+    repeats_first = duplicate_reply is DuplicateReply.REPLAY and not entry.is_decided_elsewhere
+    if replay.is_own or repeats_first:
         return first_answer(entry)
     if entry.refusal is None:
         return _told(DUPLICATE, DUPLICATE_WORDS, replay.pockets, replay.currency)

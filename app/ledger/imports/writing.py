@@ -143,7 +143,7 @@ async def brought_in(connection: Connection) -> AsyncIterator[list[Mapping[str, 
             if of_one and row["player_id"] != of_one[0]["player_id"]:
                 yield of_one
                 of_one = []
-            of_one.append(row)
+            of_one.append(dict(row))
     if of_one:
         yield of_one
 

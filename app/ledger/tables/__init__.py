@@ -21,7 +21,7 @@ from app.ledger.tables.exceptions import (
     exception_steps,
     exceptions,
 )
-from app.ledger.tables.imports import imports
+from app.ledger.tables.imports import imports, shadow_marks
 from app.ledger.tables.journal import holds, movements, transaction_keys, unanswered
 from app.ledger.tables.limits import game_names, limit_counters, limit_hits
 from app.ledger.tables.operators import (
@@ -122,6 +122,7 @@ __all__ = [
     "sport_bets",
     "sport_legs",
     "sport_liabilities",
+    "shadow_marks",
     "transaction_keys",
     "unanswered",
     "wallets",

@@ -1,7 +1,8 @@
-"""Files that were imported from another wallet: each once, with what came in by it."""
+"""Files that were imported from another wallet, and the mark of a ledger that only compares."""
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Identity,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -43,3 +45,14 @@ imports = Table(
         name="counts",
     ),
 )
+
+shadow_marks = Table(
+    "shadow_marks",
+    metadata,
+    Column("is_the_only_row", Boolean, nullable=False, server_default=text("true")),
+    Column("begun_at", MOMENT, nullable=False),
+    Column("by", Text, nullable=False),
+    PrimaryKeyConstraint("is_the_only_row"),
+    CheckConstraint("is_the_only_row", name="is_the_only_row"),
+)
+"""Its row says that this ledger compares another wallet's answers, and answers nobody."""

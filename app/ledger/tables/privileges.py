@@ -37,6 +37,7 @@ APPEND_ONLY: Final = (
     "backup_notes",
     "event_log",
     "imports",
+    "shadow_marks",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 

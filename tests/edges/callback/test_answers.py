@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.cashier.players import IssuedToken
 from app.edges.callback.answers import (
     CODES,
+    DUPLICATE_WORDS,
     DuplicateReply,
     answer_to,
     balance_shown,
@@ -39,6 +40,7 @@ CONTRACT = {
     Refusal.AMOUNT_TOO_FINE: (400, False),
     Refusal.EVENT_TYPE_DIFFERS: (400, False),
     Refusal.MOVEMENT_DIFFERS: (409, True),
+    Refusal.DECIDED_ELSEWHERE: (409, True),
     Refusal.TOKEN_UNKNOWN: (417, False),
     Refusal.TOKEN_EXPIRED: (410, False),
     Refusal.PLAYER_BLOCKED: (405, False),
@@ -102,7 +104,8 @@ def test_a_refusal_carries_the_balance_where_its_code_does(refusal: Refusal) -> 
     code, carries = CONTRACT[refusal]
     said = json.loads(refused(refusal, Pockets(100, 5), USD).body, parse_float=str)
     assert said["status"] is False
-    assert said["errors"] == {"code": code, "error": refusal.value}
+    words = DUPLICATE_WORDS if refusal is Refusal.DECIDED_ELSEWHERE else refusal.value
+    assert said["errors"] == {"code": code, "error": words}
     assert said.get("balance") == ("1.05" if carries else None)
     assert answer_to(Refused(refusal, Pockets(100, 5), USD), CONFLICT).code == code
 
@@ -173,7 +176,15 @@ def test_a_repeat_hears_409_with_the_current_balance() -> None:
 
 def test_in_replay_mode_a_repeat_hears_the_first_bytes() -> None:
     for written in [entry(), *(entry(r) for r in Refusal if r.is_final)]:
-        assert answer_to(replay(written), REPLAY) == first_answer(written)
+        if not written.is_decided_elsewhere:
+            assert answer_to(replay(written), REPLAY) == first_answer(written)
+
+
+def test_what_another_wallet_decided_is_a_repeat_whatever_a_repeat_hears() -> None:
+    """Its first answer is not known here."""
+    for mode in DuplicateReply:
+        answer = answer_to(replay(entry(Refusal.DECIDED_ELSEWHERE)), mode)
+        assert answer == answer_to(replay(entry()), CONFLICT)
 
 
 @pytest.mark.parametrize("mode", DuplicateReply)
