@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from app.cashier.disputes import Contracts
     from app.console.commands.backoffice import BuildBackoffice
     from app.console.composition import Deliver, Project
+    from app.console.composition import Deliver, Shadowing
     from app.server.serving import BuildApp
 
 
@@ -39,6 +40,11 @@ def projection() -> "Project":
     from app.composition.projector import project  # noqa: PLC0415 — the other commands start faster
 
     return project
+def shadow() -> "Shadowing":
+    """Return what decides another wallet's traffic, which takes a while to import."""
+    from app.composition.shadow import shadowing  # noqa: PLC0415 — the other commands start faster
+
+    return shadowing
 
 
 def contracts() -> "Contracts":
@@ -51,6 +57,7 @@ def contracts() -> "Contracts":
 def main() -> None:
     """Run one command."""
     sys.exit(run_console(Composition(application, backoffice, delivery, projection, contracts)))
+    sys.exit(run_console(Composition(application, backoffice, delivery, shadow, contracts)))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,26 @@
 """Startup checks: a database that could lose committed money is not served."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.ledger.decision_settings import remembered_settings
 from app.ledger.inspection import Inspection, currencies_in_use, inspect
 from app.ledger.limit_calendar import find_zone_fault
 from app.ledger.money.book import Book
+from app.ledger.shadow import find_shadow
 from app.ledger.transaction import Ledger
+
+SHADOW: Final = "This ledger is a shadow's (`wallet shadow`): name the one that answers for money."
+NO_SHADOW: Final = "This ledger answers for money: a shadow has one of its own."
 
 
 async def check_startup(
-    ledger: Ledger, policy: PolicyInForce, *, require_durability: bool = True
+    ledger: Ledger,
+    policy: PolicyInForce,
+    *,
+    require_durability: bool = True,
+    is_shadow: bool = False,
 ) -> Sequence[str]:
     """Check the database, adopt its rule version, and return warnings for the log.
 
@@ -22,6 +31,9 @@ async def check_startup(
     zone = policy.policy.limit_days.name
 
     async def work(book: Book) -> tuple[Inspection, str | None, bool]:
+        is_marked = (await find_shadow(book)).begun_at is not None
+        if is_marked is not is_shadow:
+            raise LedgerUnfitError(SHADOW if is_marked else NO_SHADOW)
         is_first_start = (await remembered_settings(book)).limit_zone is None
         return await inspect(book), await find_zone_fault(book, zone), is_first_start
 

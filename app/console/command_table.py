@@ -313,6 +313,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "takeover:import_command",
             "Bring players in from another wallet: balances, open bets, decided ids, tokens.",
         ),
+        Row(
+            "shadow",
+            "shadow:shadow_command",
+            "Decide a copy of another wallet's traffic here, and report every difference.",
+        ),
         Row("report", "reports:report", "What finance and a regulator ask for."),
         Row(
             "report daily",

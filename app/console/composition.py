@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
 
     from app.cashier.disputes import Contracts
     from app.console.commands.backoffice import BuildBackoffice
     from app.server.serving import BuildApp
     from app.settings import Settings
+    from app.takeover.shadow import Decide, TrafficClock
 
     Deliver = Callable[[Settings, str, Callable[[], None]], Coroutine[object, object, None]]
+    Shadowing = Callable[[Settings, str, TrafficClock], AbstractAsyncContextManager[Decide]]
 
     class Project(Protocol):
         """Projects bet slips until it is stopped."""
@@ -42,6 +45,8 @@ class Composition:
 
     projection: "Callable[[], Project]"
     """Returns what projects bet slips until it is stopped; called only by `wallet project`."""
+    shadow: "Callable[[], Shadowing]"
+    """Returns what decides another wallet's traffic; called only by `wallet shadow`."""
 
     contracts: "Callable[[], Contracts]"
     """Returns what the contracts say about the past; called only by `wallet dispute`."""

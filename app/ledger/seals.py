@@ -76,6 +76,7 @@ KEPT: Final = (
     "request_ids",
     "rounds",
     "sessions",
+    "shadow_marks",
     "transaction_keys",
 )
 """Tables that never lose a row; what stands in them is for the audit's laws to say."""

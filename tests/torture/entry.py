@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.__main__ import backoffice, contracts, delivery, projection
+from app.__main__ import backoffice, contracts, delivery, shadow
 from app.composition.service import build_app
 from app.console.cli import run_console
 from app.console.composition import Composition
@@ -38,4 +39,5 @@ if __name__ == "__main__":
         run_console(
             Composition(application, backoffice, delivery, projection, contracts), ["serve"]
         )
+        run_console(Composition(application, backoffice, delivery, shadow, contracts), ["serve"])
     )

@@ -1,0 +1,89 @@
+"""The composition of a shadow: the callback contract on a ledger of its own, called in process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message
+
+from app.cashier.batching import Batcher
+from app.cashier.startup_checks import check_startup
+from app.composition.callback import callback_endpoint, in_the_contracts_shape
+from app.composition.policy import policy_of
+from app.edges.callback.endpoint import CallbackApp, callback_router
+from app.ledger.transaction import Ledger
+from app.settings import Settings
+from app.takeover.shadow import Answered, Decide, TrafficClock
+from app.takeover.traffic import Exchange
+from app.telemetry.logs import configure_logs
+
+LOOPBACK: Final = ("127.0.0.1", 1)
+
+
+@asynccontextmanager
+async def shadowing(settings: Settings, url: str, clock: TrafficClock) -> AsyncIterator[Decide]:
+    """Yield what decides a request as `wallet serve` with these settings would."""
+    configure_logs(only_warnings=True)
+    policy = policy_of(settings)
+    ledger = Ledger(url, pool_size=3, deadline=settings.deadline, clock=clock.now)
+    batcher = Batcher(ledger, policy, lanes=1)
+    # Where a request came from is not in the copy, and was the other wallet's to check.
+    anywhere = settings.model_copy(update={"trusted_networks": (), "proxy_networks": ()})
+    endpoint = callback_endpoint(anywhere, ledger, batcher, clock.now, None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.include_router(callback_router(endpoint))
+    app.add_exception_handler(HTTPException, in_the_contracts_shape)
+    served = CallbackApp(app, endpoint)
+
+    async def decide(exchange: Exchange) -> Answered:
+        return await _call(served, exchange)
+
+    try:
+        await check_startup(ledger, policy, require_durability=False, is_shadow=True)
+        yield decide
+    finally:
+        await batcher.close()
+        await ledger.close()
+
+
+async def _call(app: ASGIApp, exchange: Exchange) -> Answered:
+    """Call the application with a request that has arrived whole."""
+    parts = urlsplit(exchange.path)
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": exchange.method,
+        "scheme": "http",
+        "path": parts.path,
+        "raw_path": parts.path.encode(),
+        "query_string": parts.query.encode(),
+        "root_path": "",
+        "headers": [
+            (name.lower().encode(), text.encode()) for name, text in exchange.headers.items()
+        ],
+        "client": LOOPBACK,
+        "server": LOOPBACK,
+    }
+    arriving: list[Message] = [
+        {"type": "http.request", "body": exchange.body.encode(), "more_body": False}
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if arriving:
+            return arriving.pop()
+        # The caller never hangs up; whoever waits for that is cancelled with the answer.
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return Answered(sent[0]["status"], body.decode())

@@ -1,0 +1,94 @@
+"""Decides another wallet's traffic again, on a ledger of its own, and compares every answer.
+
+The ledger is marked as a shadow's before anybody has an account in it: a ledger that answers for
+money is refused here, and a shadow is refused by `wallet serve`.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from app.ledger.shadow import mark_as_shadow, shadow_state
+from app.ledger.transaction import Ledger
+from app.takeover.comparing import Comparison, Difference, said_by
+from app.takeover.traffic import Exchange, exchanges_of
+
+Clock = Callable[[], datetime]
+
+
+class Answered(NamedTuple):
+    """What this wallet answers."""
+
+    status: int
+    body: str
+
+
+Decide = Callable[[Exchange], Awaitable[Answered]]
+
+
+class NoShadowError(Exception):
+    """The ledger cannot be used; the message says why and what to do."""
+
+
+class TrafficClock:
+    """The time of the request that is decided; the real one, if its line names none."""
+
+    def __init__(self) -> None:
+        self.at: datetime | None = None
+
+    def now(self) -> datetime:
+        """The moment at which the request is taken to be decided."""
+        return self.at or datetime.now(UTC)
+
+
+async def begin_shadow(url: str, by: str) -> None:
+    """Mark an empty ledger as a shadow's; raise NoShadowError if it is somebody's."""
+    ledger = Ledger(url, pool_size=2)
+    try:
+        state = await shadow_state(ledger)
+        if state.begun_at is not None:
+            return
+        if state.has_players:
+            raise NoShadowError(
+                "There are players in this ledger: it may answer for money. Name another database "
+                "with WALLET_DATABASE_URL, or another folder with WALLET_DATA_DIR."
+            )
+        await mark_as_shadow(ledger, by)
+    finally:
+        await ledger.close()
+
+
+async def require_shadow(url: str) -> None:
+    """Raise NoShadowError unless the ledger is marked."""
+    ledger = Ledger(url, pool_size=2)
+    try:
+        state = await shadow_state(ledger)
+    finally:
+        await ledger.close()
+    if state.begun_at is None:
+        raise NoShadowError(
+            "This ledger is no shadow: name one of its own with WALLET_DATA_DIR or "
+            "WALLET_DATABASE_URL, and run `wallet shadow --begin` on it."
+        )
+
+
+async def shadow(
+    path: Path,
+    decide: Decide,
+    clock: TrafficClock,
+    tell: Callable[[Difference], None],
+    progress: Callable[[int], None],
+) -> Comparison:
+    """Decide a file's requests in its order; `tell` is called with each difference."""
+    comparison = Comparison()
+    for exchange in exchanges_of(path):
+        clock.at = exchange.at or clock.at
+        ours = await decide(exchange)
+        found = comparison.compare(
+            exchange, said_by(exchange.status, exchange.answer), said_by(ours.status, ours.body)
+        )
+        if found is not None:
+            tell(found)
+        progress(comparison.compared)
+    return comparison
