@@ -52,7 +52,7 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     Cause.MOVED_NOTHING_THERE: "it was accepted there, and the balance stayed",
     Cause.MOVED_NOTHING_HERE: "it was accepted here, and the balance stayed",
     Cause.MOVED_TWICE: "the balance there changed by twice the amount",
-    Cause.ROUNDED: "less than a minor unit, or digits beyond it",
+    Cause.ROUNDED: "decimals of the amount were left out, or it is a minor unit off",
     Cause.STARTED_APART: "the first answer of a player; is the state that came in of that moment?",
     Cause.OTHER_AMOUNT: "the balances changed by different amounts",
     Cause.OTHER_POCKETS: "the balance agrees, real and bonus do not",
@@ -220,7 +220,15 @@ def _of_step(theirs: Said, ours: Said, player: _Player, step: Decimal, *, is_fir
         return Cause.MOVED_NOTHING_HERE
     if moved_there == moved_here * TWICE:
         return Cause.MOVED_TWICE
+    if _is_rounded(moved_there, moved_here):
+        return Cause.ROUNDED
     return Cause.OTHER_AMOUNT
+
+
+def _is_rounded(there: Decimal, here: Decimal) -> bool:
+    """Whether one amount is the other with decimals left out, up or down."""
+    places = -int(there.normalize().as_tuple().exponent)
+    return abs(there - here) < Decimal(1).scaleb(-max(places, 0))
 
 
 def _follow(theirs: Said, ours: Said, player: _Player, *, is_told: bool) -> None:
