@@ -128,7 +128,7 @@ class Reader:
             if name not in Limits._fields:
                 raise LineError(
                     f"has a limit {name}, and only {', '.join(Limits._fields)} can be brought "
-                    "in: set others with `wallet player limit` afterwards"
+                    "in: set others with `wallet player limits` afterwards"
                 )
             checked_amount(name, amount)
         return PlayerLine(

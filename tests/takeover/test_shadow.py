@@ -58,7 +58,7 @@ async def compare(db: Database, bring: Bring, tmp_path: Path) -> Compare:
 
     async def run(other: OtherWallet) -> tuple[Comparison, list[Difference]]:
         path = other.written(tmp_path / "traffic.jsonl")
-        settings = Settings(callback_keys=(KEY,))  # type: ignore[arg-type]  # it is made a secret
+        settings = Settings(callback_keys=(KEY,))
         told: list[Difference] = []
         clock = TrafficClock()
         await require_shadow(db.service_url)
@@ -128,7 +128,7 @@ async def test_a_ledger_with_players_is_never_made_a_shadow(till: Till, db: Data
 
 async def test_the_composition_refuses_a_ledger_that_answers(db: Database) -> None:
     """Even if the console did not ask."""
-    settings = Settings(callback_keys=(KEY,))  # type: ignore[arg-type]  # it is made a secret
+    settings = Settings(callback_keys=(KEY,))
     with pytest.raises(LedgerUnfitError, match="answers for money"):
         async with shadowing(settings, db.service_url, TrafficClock()):
             pass
