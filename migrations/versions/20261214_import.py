@@ -83,7 +83,7 @@ VALIDATED = ("event_type_and_direction", "no_overdraft", "decision")
 IMPORTS = (
     """
     CREATE TABLE imports (
-        import_id bigint GENERATED ALWAYS AS IDENTITY,
+        import_id bigint NOT NULL,
         digest text NOT NULL,
         file_name text NOT NULL,
         format_version integer NOT NULL,

@@ -9,7 +9,6 @@ import asyncpg
 
 from app.database_url import connect_arguments
 from app.ledger.connecting import connect
-from app.ledger.errors import LedgerError
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -35,7 +34,7 @@ LOCK_KEY: Final = 0x696D706F7274
 """The advisory lock of who imports: `import` in ASCII."""
 
 
-class ImportedBeforeError(LedgerError):
+class ImportedBeforeError(Exception):
     """The same file was imported already."""
 
     def __init__(self, imported_at: datetime, by: str) -> None:
@@ -44,11 +43,11 @@ class ImportedBeforeError(LedgerError):
         self.by = by
 
 
-class TakenMeanwhileError(LedgerError):
+class TakenMeanwhileError(Exception):
     """Another process opened an account or took an id of this file meanwhile; run it again."""
 
 
-class ImportRunsError(LedgerError):
+class ImportRunsError(Exception):
     """Another import is under way; run this one when it has ended."""
 
 

@@ -22,9 +22,11 @@ AUDITED: Final = 2_000
 """Players whose laws are checked at once."""
 
 _NOTE: Final = """
-INSERT INTO imports (digest, file_name, format_version, agent, imported_at, by, lines, players,
-    bets, payments, decided, tokens, totals)
-VALUES ($1, $2, $3, $4, now(), $5, $6, $7, $8, $9, $10, $11, $12::text::jsonb)
+INSERT INTO imports (import_id, digest, file_name, format_version, agent, imported_at, by, lines,
+    players, bets, payments, decided, tokens, totals)
+SELECT coalesce(max(import_id), 0) + 1, $1, $2, $3, $4, now(), $5, $6, $7, $8, $9, $10, $11,
+       $12::text::jsonb
+FROM imports
 RETURNING import_id, imported_at
 """
 

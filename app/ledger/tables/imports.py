@@ -5,7 +5,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Identity,
     Integer,
     PrimaryKeyConstraint,
     Table,
@@ -20,7 +19,8 @@ from app.ledger.tables.columns import MOMENT, metadata
 imports = Table(
     "imports",
     metadata,
-    Column("import_id", BigInteger, Identity(always=True), nullable=False),
+    # Counted, since one import runs at a time and a dry run must use up no number.
+    Column("import_id", BigInteger, nullable=False, autoincrement=False),
     # SHA-256 of the file, in hexadecimal digits: the same file is never imported twice.
     Column("digest", Text, nullable=False),
     Column("file_name", Text, nullable=False),
