@@ -90,13 +90,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory, receiver_port: int) -> Iterat
     program.write_text(f'#!/bin/sh\nexec {shlex.join(WALLET)} "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     webhooks = setting.replace(str(RECEIVER_PORT), str(receiver_port))
-    with Serving(folder, ("--demo",), {"WALLET_WEBHOOKS": webhooks}) as serving:
+    settings = {"WALLET_WEBHOOKS": webhooks, "WALLET_PRIVATE_PORT": str(free_port())}
+    with Serving(folder, ("--demo",), settings) as serving:
         assert "listens on" in serving.said(), serving.said()
         yield serving
 
 
 @pytest.fixture
-def reader(beside: Console, demo: Serving) -> Reader:
+def reader(beside: Console, demo: Serving, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    monkeypatch.setenv("WALLET_PRIVATE_PORT", demo.settings["WALLET_PRIVATE_PORT"])
     return Reader(beside, demo)
 
 
