@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -11,21 +12,25 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message
 
 from app.cashier.batching import Batcher
+from app.cashier.players import register_external_token, revoke_tokens, token_hash
 from app.cashier.startup_checks import check_startup
 from app.composition.callback import callback_endpoint, in_the_contracts_shape
 from app.composition.policy import policy_of
 from app.edges.callback.endpoint import CallbackApp, callback_router
 from app.ledger.transaction import Ledger
 from app.settings import Settings
-from app.takeover.shadow import Answered, Decide, TrafficClock
+from app.takeover.shadow import Answered, Deciding, TrafficClock
 from app.takeover.traffic import Exchange
 from app.telemetry.logs import configure_logs
+
+SESSION_LIFE: Final = timedelta(days=30)
+"""Of a session that the traffic shows; the other wallet says when it ends."""
 
 LOOPBACK: Final = ("127.0.0.1", 1)
 
 
 @asynccontextmanager
-async def shadowing(settings: Settings, url: str, clock: TrafficClock) -> AsyncIterator[Decide]:
+async def shadowing(settings: Settings, url: str, clock: TrafficClock) -> AsyncIterator[Deciding]:
     """Yield what decides a request as `wallet serve` with these settings would."""
     configure_logs(only_warnings=True)
     policy = policy_of(settings)
@@ -42,9 +47,15 @@ async def shadowing(settings: Settings, url: str, clock: TrafficClock) -> AsyncI
     async def decide(exchange: Exchange) -> Answered:
         return await _call(served, exchange)
 
+    async def learn(user_id: str, token: str, lives: bool) -> None:  # noqa: FBT001 - called by one
+        if lives:
+            await register_external_token(ledger, user_id, token, clock.now() + SESSION_LIFE)
+        else:
+            await revoke_tokens(ledger, user_id, token_hash(token))
+
     try:
         await check_startup(ledger, policy, require_durability=False, is_shadow=True)
-        yield decide
+        yield Deciding(decide, learn)
     finally:
         await batcher.close()
         await ledger.close()

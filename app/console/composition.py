@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from app.console.commands.backoffice import BuildBackoffice
     from app.server.serving import BuildApp
     from app.settings import Settings
-    from app.takeover.shadow import Decide, TrafficClock
+    from app.takeover.shadow import Deciding, TrafficClock
 
     Deliver = Callable[[Settings, str, Callable[[], None]], Coroutine[object, object, None]]
-    Shadowing = Callable[[Settings, str, TrafficClock], AbstractAsyncContextManager[Decide]]
+    Shadowing = Callable[[Settings, str, TrafficClock], AbstractAsyncContextManager[Deciding]]
 
     class Project(Protocol):
         """Projects bet slips until it is stopped."""

@@ -6,15 +6,19 @@ money is refused here, and a shadow is refused by `wallet serve`.
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.ledger.shadow import mark_as_shadow, shadow_state
 from app.ledger.transaction import Ledger
-from app.takeover.comparing import Comparison, Difference, said_by
+from app.takeover.comparing import Comparison, Difference, Said, said_by
 from app.takeover.traffic import Exchange, exchanges_of
 
-Clock = Callable[[], datetime]
+FORMAT: Final = 400
+TOKEN_EXPIRED: Final = 410
+TOKEN_UNKNOWN: Final = 417
+"""Codes of the callback contract that say something of a token, or nothing of it."""
 
 
 class Answered(NamedTuple):
@@ -24,7 +28,35 @@ class Answered(NamedTuple):
     body: str
 
 
-Decide = Callable[[Exchange], Awaitable[Answered]]
+class Deciding(NamedTuple):
+    """The wallet that decides."""
+
+    decide: Callable[[Exchange], Awaitable[Answered]]
+    learn: Callable[[str, str, bool], Awaitable[None]]
+    """Take a player's token for one that lives, or has ended, as the other wallet did."""
+
+
+class _Sessions:
+    """The tokens that the other wallet has taken, each told once for each change.
+
+    Sessions that began after the state was taken are not in the traffic, so the other wallet is
+    the judge of them: what it accepts lives here, too, and what it calls expired has ended.
+    """
+
+    def __init__(self) -> None:
+        self._lives: dict[tuple[str, bytes], bool] = {}
+
+    async def follow(self, exchange: Exchange, theirs: Said, deciding: Deciding) -> None:
+        """Learn what the other wallet's answer says of the request's token."""
+        fields = exchange.fields
+        user_id, token = fields.get("userId"), fields.get("token")
+        if not user_id or not token or theirs.code in {None, FORMAT, TOKEN_UNKNOWN}:
+            return
+        key = (user_id, sha256(token.encode()).digest())
+        lives = theirs.code != TOKEN_EXPIRED
+        if self._lives.get(key) is not lives:
+            await deciding.learn(user_id, token, lives)
+            self._lives[key] = lives
 
 
 class NoShadowError(Exception):
@@ -75,19 +107,19 @@ async def require_shadow(url: str) -> None:
 
 async def shadow(
     path: Path,
-    decide: Decide,
+    deciding: Deciding,
     clock: TrafficClock,
     tell: Callable[[Difference], None],
     progress: Callable[[int], None],
 ) -> Comparison:
     """Decide a file's requests in its order; `tell` is called with each difference."""
-    comparison = Comparison()
+    comparison, sessions = Comparison(), _Sessions()
     for exchange in exchanges_of(path):
         clock.at = exchange.at or clock.at
-        ours = await decide(exchange)
-        found = comparison.compare(
-            exchange, said_by(exchange.status, exchange.answer), said_by(ours.status, ours.body)
-        )
+        theirs = said_by(exchange.status, exchange.answer)
+        await sessions.follow(exchange, theirs, deciding)
+        ours = await deciding.decide(exchange)
+        found = comparison.compare(exchange, theirs, said_by(ours.status, ours.body))
         if found is not None:
             tell(found)
         progress(comparison.compared)

@@ -63,8 +63,8 @@ async def compare(db: Database, bring: Bring, tmp_path: Path) -> Compare:
         clock = TrafficClock()
         await require_shadow(db.service_url)
         assert look_through(path).bad == []
-        async with shadowing(settings, db.service_url, clock) as decide:
-            done = await shadow(path, decide, clock, told.append, lambda _done: None)
+        async with shadowing(settings, db.service_url, clock) as deciding:
+            done = await shadow(path, deciding, clock, told.append, lambda _done: None)
         return done, told
 
     return run
@@ -107,6 +107,16 @@ async def test_a_balance_that_differs_at_the_start_is_told_once_a_player(
         ("bora", Cause.ROUNDED, 9),
     ]
     assert done.compared == 24
+
+
+async def test_a_session_that_began_since_is_the_other_wallets_to_judge(
+    compare: Compare, till: Till
+) -> None:
+    """Its token is in no file: it came with a launch that the game side does not see."""
+    other = played()
+    await till.rows("DELETE FROM sessions")
+    done, told = await compare(other)
+    assert (told, done.differences) == ([], 0)
 
 
 async def test_the_requests_time_is_the_ledgers(compare: Compare, till: Till) -> None:

@@ -107,8 +107,8 @@ def _compared(
 
     async def run(tell: Callable[[Difference], None]) -> Comparison:
         clock = TrafficClock()
-        async with shadowing(settings, url, clock) as decide:
-            return await shadow(file, decide, clock, tell, progress)
+        async with shadowing(settings, url, clock) as deciding:
+            return await shadow(file, deciding, clock, tell, progress)
 
     try:
         with _written(out) as stream, progress_bar() as bar:
