@@ -5,10 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.message import Message
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typing_extensions import override
@@ -28,7 +28,9 @@ class Copying:
         self.turn = threading.Lock()
         self.problem = ""
 
-    def pass_on(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, Any, bytes]:
+    def pass_on(
+        self, method: str, path: str, headers: Message, body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
         """Ask the server behind, and write down what was said."""
         with self.turn:
             if not self.lines:
@@ -111,6 +113,9 @@ def test_the_simulators_traffic_has_no_difference(tmp_path: Path) -> None:
         assert played.returncode == 0, played.stdout + played.stderr + copying.problem
     traffic = aside / "traffic.jsonl"
     traffic.write_text("".join(line + "\n" for line in copying.lines), encoding="utf-8")
+    # The simulator's agent is no operator's: its players come in as the demo's.
+    state = copying.state.read_text(encoding="utf-8")
+    copying.state.write_text(state.replace('"agent": "simulator"', '"agent": "demo"', 1), "utf-8")
     for arguments in (("shadow", "--begin"), ("import", "state.jsonl")):
         done = wallet(aside, *arguments)
         assert done.returncode == 0, done.stderr

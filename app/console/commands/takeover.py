@@ -105,7 +105,8 @@ def export_state_command(
 ) -> None:
     """Export the state of an agent's players, as `wallet import` elsewhere reads it."""
     settings = load_console_settings()
-    whose = agent_for(settings, agent)
+    # An agent that has left the settings may still have players to move.
+    whose = agent or agent_for(settings, None)
     try:
         with ready_database(settings) as database, _written(out) as stream:
             done = reach(
