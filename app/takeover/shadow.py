@@ -12,13 +12,13 @@ from typing import Final, NamedTuple
 
 from app.ledger.shadow import mark_as_shadow, shadow_state
 from app.ledger.transaction import Ledger
-from app.takeover.comparing import Comparison, Difference, Said, said_by
+from app.takeover.comparing import ACCEPTED, Comparison, Difference, Said, said_by
 from app.takeover.traffic import Exchange, exchanges_of
 
-FORMAT: Final = 400
 TOKEN_EXPIRED: Final = 410
-TOKEN_UNKNOWN: Final = 417
-"""Codes of the callback contract that say something of a token, or nothing of it."""
+AFTER_THE_TOKEN: Final = frozenset({ACCEPTED, 402, 405, 406, 456})
+"""Codes of the callback contract that are told only of a token that is known: of those before it,
+a repeat among them, no answer says whether it was looked at."""
 
 
 class Answered(NamedTuple):
@@ -50,7 +50,7 @@ class _Sessions:
         """Learn what the other wallet's answer says of the request's token."""
         fields = exchange.fields
         user_id, token = fields.get("userId"), fields.get("token")
-        if not user_id or not token or theirs.code in {None, FORMAT, TOKEN_UNKNOWN}:
+        if not user_id or not token or theirs.code not in AFTER_THE_TOKEN | {TOKEN_EXPIRED}:
             return
         key = (user_id, sha256(token.encode()).digest())
         lives = theirs.code != TOKEN_EXPIRED

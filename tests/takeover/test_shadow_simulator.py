@@ -33,7 +33,7 @@ class Copying:
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """Ask the server behind, and write down what was said."""
         with self.turn:
-            if not self.lines:
+            if len(self.lines) == 1:
                 self._take_state()
             at = datetime.now(UTC).isoformat()
             behind = HTTPConnection("127.0.0.1", self.demo.port, timeout=30)
@@ -54,7 +54,7 @@ class Copying:
             return answer.status, answer.getheaders(), said
 
     def _take_state(self) -> None:
-        """Take the state before the first request, when the simulator's players are there."""
+        """Take the state before the second request: the first asks whether it is a sandbox."""
         done = wallet(
             self.demo.folder, "export", "state", "--agent", "simulator", "--out", str(self.state),
             WALLET_PORT=str(self.demo.port),
