@@ -87,7 +87,7 @@ def stage(module_db: Database, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def faults_of(path: str, ended: Ended, stream: str) -> list[str]:
-    """What is wrong with how a command ended; a report's lines that cannot be read are listed."""
+    """What is wrong with how a command ended; lines of a file that cannot be read are listed."""
     faults = []
     if ended.code not in CODES:
         faults.append(f"exit code {ended.code}")
@@ -95,7 +95,8 @@ def faults_of(path: str, ended: Ended, stream: str) -> list[str]:
         faults.append("a traceback")
     if not ended.error.replace("\n", "").isprintable():
         faults.append("complaint has what does not print")
-    if ended.code == 2 and ended.error.count("\n") != 1 and not path.startswith("reconcile"):
+    lists_lines = path.startswith(("reconcile", "import", "shadow"))
+    if ended.code == 2 and ended.error.count("\n") != 1 and not lists_lines:
         faults.append("mistake is not told in one line")
     if stream in PRINTS and not ended.output.replace("\n", "").replace("\t", "").isprintable():
         faults.append("output has what does not print")
