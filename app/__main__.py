@@ -9,8 +9,7 @@ from app.console.composition import Composition
 if TYPE_CHECKING:
     from app.cashier.disputes import Contracts
     from app.console.commands.backoffice import BuildBackoffice
-    from app.console.composition import Deliver, Project
-    from app.console.composition import Deliver, Shadowing
+    from app.console.composition import Deliver, Project, Shadowing
     from app.server.serving import BuildApp
 
 
@@ -40,6 +39,8 @@ def projection() -> "Project":
     from app.composition.projector import project  # noqa: PLC0415 — the other commands start faster
 
     return project
+
+
 def shadow() -> "Shadowing":
     """Return what decides another wallet's traffic, which takes a while to import."""
     from app.composition.shadow import shadowing  # noqa: PLC0415 — the other commands start faster
@@ -56,8 +57,9 @@ def contracts() -> "Contracts":
 
 def main() -> None:
     """Run one command."""
-    sys.exit(run_console(Composition(application, backoffice, delivery, projection, contracts)))
-    sys.exit(run_console(Composition(application, backoffice, delivery, shadow, contracts)))
+    sys.exit(
+        run_console(Composition(application, backoffice, delivery, projection, shadow, contracts))
+    )
 
 
 if __name__ == "__main__":

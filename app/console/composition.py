@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from app.takeover.shadow import Deciding, TrafficClock
 
     Deliver = Callable[[Settings, str, Callable[[], None]], Coroutine[object, object, None]]
-    Shadowing = Callable[[Settings, str, TrafficClock], AbstractAsyncContextManager[Deciding]]
 
     class Project(Protocol):
         """Projects bet slips until it is stopped."""
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
             from_zero: bool,
         ) -> Coroutine[object, object, None]:
             """Announce it, and begin; `from_zero`: with the beginning of the journal."""
+
+    Shadowing = Callable[[Settings, str, TrafficClock], AbstractAsyncContextManager[Deciding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Composition:
 
     projection: "Callable[[], Project]"
     """Returns what projects bet slips until it is stopped; called only by `wallet project`."""
+
     shadow: "Callable[[], Shadowing]"
     """Returns what decides another wallet's traffic; called only by `wallet shadow`."""
 

@@ -1,7 +1,7 @@
 """Imports from another wallet: three event types, one decision, and the files that came in.
 
 Revision: 20261214_import
-Follows: 20261215_kpi
+Follows: 20261213_slips
 
 1. The event types `Import`, `ImportedBet` and `ImportedPayment`, their house account and their
    figure: opening balances, which no figure of play contains.
@@ -18,7 +18,7 @@ it. The wider checks of `movements` are looked at afterwards, while movements go
 from alembic import op
 
 revision = "20261214_import"
-down_revision = "20261215_kpi"
+down_revision = "20261213_slips"
 branch_labels = None
 depends_on = None
 

@@ -7,8 +7,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from app.__main__ import contracts, delivery, projection
-from app.__main__ import contracts, delivery, shadow
+from app.__main__ import contracts, delivery, projection, shadow
 from app.console.cli import run_console
 from app.console.composition import Composition
 from tests.conftest import Database
@@ -46,8 +45,7 @@ Console = Callable[..., Done]
 
 def run_in_process(*arguments: str) -> Done:
     """Carry out a command on whatever the standard streams are; nothing is captured."""
-    composition = Composition(nobody_serves, nobody_serves, delivery, projection, contracts)
-    composition = Composition(nobody_serves, nobody_serves, delivery, shadow, contracts)
+    composition = Composition(nobody_serves, nobody_serves, delivery, projection, shadow, contracts)
     return Done(run_console(composition, list(arguments)), "", "")
 
 
@@ -59,9 +57,8 @@ def in_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     def run(*arguments: str) -> Done:
         capsys.readouterr()
         code = run_console(
-            Composition(nobody_serves, nobody_serves, delivery, projection, contracts),
+            Composition(nobody_serves, nobody_serves, delivery, projection, shadow, contracts),
             list(arguments),
-            Composition(nobody_serves, nobody_serves, delivery, shadow, contracts), list(arguments)
         )
         return Done(code, *capsys.readouterr())
 

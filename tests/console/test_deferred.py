@@ -19,14 +19,12 @@ HEAVY = ("sqlalchemy", "asyncpg", "fastapi", "alembic", "pydantic_settings", "uv
 
 LOOK = f"""
 import sys
-from app.__main__ import application, backoffice, contracts, delivery, projection
-from app.__main__ import application, backoffice, contracts, delivery, shadow
+from app.__main__ import application, backoffice, contracts, delivery, projection, shadow
 from app.console.cli import run_console
 from app.console.composition import Composition
 
 for line in sys.argv[1:]:
-    run_console(Composition(application, backoffice, delivery, projection, contracts), line.split())
-    run_console(Composition(application, backoffice, delivery, shadow, contracts), line.split())
+    run_console(Composition(application, backoffice, delivery, projection, shadow, contracts), line.split())
 print("LOADED", *sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
 """
 

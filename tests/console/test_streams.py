@@ -28,18 +28,12 @@ COMMANDS: Final = (
 
 ONE_AFTER_THE_OTHER: Final = """
 import sys
-from app.__main__ import application, backoffice, contracts, delivery, projection
+from app.__main__ import application, backoffice, contracts, delivery, projection, shadow
 from app.console.cli import run_console
 from app.console.composition import Composition
 for line in sys.argv[1:]:
-    parts = Composition(application, backoffice, delivery, projection, contracts)
+    parts = Composition(application, backoffice, delivery, projection, shadow, contracts)
     code = run_console(parts, line.split())
-from app.__main__ import application, backoffice, contracts, delivery, shadow
-from app.console.cli import run_console
-from app.console.composition import Composition
-for line in sys.argv[1:]:
-    composed = Composition(application, backoffice, delivery, shadow, contracts)
-    code = run_console(composed, line.split())
     if code != 0:
         sys.exit(f"{line}: {code}")
 """

@@ -29,8 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, NoReturn, Self
 
-from app.__main__ import application, backoffice, contracts, delivery, projection
-from app.__main__ import application, backoffice, contracts, delivery, shadow
+from app.__main__ import application, backoffice, contracts, delivery, projection, shadow
 from app.console.cli import run_console
 from app.console.composition import Composition
 from tests.console.hostile import COMMANDS
@@ -174,8 +173,7 @@ def _be(case: dict[str, Any], output: int, error: int) -> NoReturn:
         STREAMS[case["stream"]][0]()
         sys.stdout = _standard(1, _encoding_of(case))
         sys.stderr = _standard(2, "utf-8")
-        composition = Composition(application, backoffice, delivery, projection, contracts)
-        composition = Composition(application, backoffice, delivery, shadow, contracts)
+        composition = Composition(application, backoffice, delivery, projection, shadow, contracts)
         code = run_console(composition, case["arguments"])
     except BaseException:  # noqa: BLE001 - what the interpreter would print, and how it would end
         traceback.print_exc()

@@ -8,8 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.__main__ import backoffice, contracts, delivery, projection
-from app.__main__ import backoffice, contracts, delivery, shadow
+from app.__main__ import backoffice, contracts, delivery, projection, shadow
 from app.composition.service import build_app
 from app.console.cli import run_console
 from app.console.composition import Composition
@@ -37,7 +36,6 @@ def application() -> BuildApp:
 if __name__ == "__main__":
     sys.exit(
         run_console(
-            Composition(application, backoffice, delivery, projection, contracts), ["serve"]
+            Composition(application, backoffice, delivery, projection, shadow, contracts), ["serve"]
         )
-        run_console(Composition(application, backoffice, delivery, shadow, contracts), ["serve"])
     )
