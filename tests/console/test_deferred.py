@@ -24,7 +24,8 @@ from app.console.cli import run_console
 from app.console.composition import Composition
 
 for line in sys.argv[1:]:
-    run_console(Composition(application, backoffice, delivery, projection, shadow, contracts), line.split())
+    parts = Composition(application, backoffice, delivery, projection, shadow, contracts)
+    run_console(parts, line.split())
 print("LOADED", *sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
 """
 

@@ -14,7 +14,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
 from app.console.command_table import TABLE
-from app.settings import setting_names
+from app.settings import Settings, setting_names
 from tests.deploy.files import ROOT, compose, dockerfile, environment
 
 FOLDER: Final = ROOT / "deploy" / "kubernetes"
@@ -118,8 +118,10 @@ def test_ports_are_the_images() -> None:
     for name, ports in PORTS.items():
         given = {port["name"]: str(port["containerPort"]) for port in container(name)["ports"]}
         assert given == {port: environment()[variable] for port, variable in ports.items()}
-    (deliver,) = container("wallet-deliver")["ports"]
-    assert deliver["containerPort"] == 8090, "the default of WALLET_DELIVER_PORT"
+    defaults = {"wallet-deliver": "deliver_port", "wallet-project": "project_port"}
+    for name, setting in defaults.items():
+        (port,) = container(name)["ports"]
+        assert port["containerPort"] == Settings.model_fields[setting].default
 
 
 def test_services_lead_to_ports_of_pods_that_exist() -> None:
