@@ -241,7 +241,8 @@ class _Journal:
             content.event_id,
             content.game_id,
             None,
-            opening.note,
+            # Of a bet it would be read as the game side's.
+            opening.note if content.event_type is EventType.IMPORT else None,
             (),
             (),
             self._now,
