@@ -31,6 +31,9 @@ SHARE: Final = 4
 """How many times as long as a round of looks took nobody looks: a fifth of the time at most, and
 less often where the database is busy, so that each look finds more and costs less for each."""
 
+PAUSE_SECONDS_MAX: Final = 0.5
+"""However busy the database is: what is read is to be no more than two seconds old."""
+
 AWAY_EVERY: Final = timedelta(milliseconds=1000)
 YIELD_SECONDS: Final = 1
 """How long a projector leaves the work to another one that was first."""
@@ -96,7 +99,8 @@ class Projector:
                 is_away = True
                 await asyncio.sleep(AWAY_EVERY.total_seconds())
             took = (time.monotonic_ns() - begun) / 10**9
-            await asyncio.sleep(max(LOOK_EVERY.total_seconds(), took * SHARE))
+            pause = min(took * SHARE, PAUSE_SECONDS_MAX)
+            await asyncio.sleep(max(LOOK_EVERY.total_seconds(), pause))
 
     async def look(self) -> None:
         """Number what is new, and project everything that has a number."""

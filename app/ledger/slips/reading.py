@@ -87,6 +87,8 @@ _LAST_PLACE: Final = """
 SELECT player_id, position FROM movements ORDER BY player_id DESC, position DESC LIMIT 1
 """
 
+# In order only outside: to have them in order, PostgreSQL would rather go through all that the
+# player ever did than through the index of the player's events.
 _ROUNDS: Final = f"""
 SELECT r.n, m.player_id, m.position, m.event_id, m.event_type, round(m.amount, m.scale)::text,
        round(abs(m.bonus_delta), m.scale)::text, m.reverses, m.flags, m.ledger_time, m.source,
@@ -96,7 +98,7 @@ CROSS JOIN LATERAL (
     SELECT * FROM movements
     WHERE player_id = r.player_id AND event_id = r.event_id AND decision = 'ACCEPTED'
       AND NOT starts_with(event_type, 'PromoStreamers')
-    ORDER BY position LIMIT {MOVEMENTS_MAX + 1}
+    LIMIT {MOVEMENTS_MAX + 1}
 ) m
 ORDER BY r.n, m.position
 """  # noqa: S608 - composed of constants
