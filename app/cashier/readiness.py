@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from app.ledger.errors import LedgerError
+from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.ledger.inspection import takes_writes
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
@@ -25,6 +25,8 @@ async def why_not_ready(ledger: Ledger, *, patience: timedelta = PATIENCE) -> st
                 return "the database only reads: it is a standby"
             fault = "the synchronous standby does not confirm what is committed"
             await ledger.confirm()
+    except LedgerRestoredError as error:
+        return str(error)
     except (LedgerError, TimeoutError):
         return fault
     return None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
+from app.cashier.restored import why_not_served
 from app.ledger.decision_settings import remembered_settings
 from app.ledger.inspection import Inspection, currencies_in_use, inspect
 from app.ledger.limit_calendar import find_zone_fault
@@ -26,8 +27,12 @@ async def check_startup(
 
     Raises LedgerUnfitError if committed money could be lost (a switch for tests allows it), or if
     the ledger stores other settings than this process has, or if limits are to count in the days of
-    a zone that the database knows otherwise; LedgerError if it cannot be reached.
+    a zone that the database knows otherwise, or if it was restored and nobody has said yes to it;
+    LedgerError if it cannot be reached.
     """
+    restored = await why_not_served(ledger)
+    if restored is not None:
+        raise LedgerUnfitError(f"{restored[:1].upper()}{restored[1:]}.")
     zone = policy.policy.limit_days.name
 
     async def work(book: Book) -> tuple[Inspection, str | None, bool]:

@@ -35,7 +35,7 @@ async def deliver(settings: Settings, database_url: str, announce: Callable[[], 
     """Deliver webhooks until a signal, with health and metrics on a port of its own."""
     configure_logs()
     os.nice(NICE)
-    ledger = Ledger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline)
+    ledger = Ledger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline, serves=True)
     deliverer = Deliverer(ledger, _endpoints(settings))
     readiness = Readiness(lambda: why_not_ready(ledger))
     probes = probes_app(readiness, DeliveryMetrics(deliverer))
@@ -62,7 +62,7 @@ async def deliver(settings: Settings, database_url: str, announce: Callable[[], 
 
 async def deliver_beside(settings: Settings, database_url: str) -> None:
     """Deliver webhooks in a serving process, as the demo does."""
-    ledger = Ledger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline)
+    ledger = Ledger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline, serves=True)
     try:
         await Deliverer(ledger, _endpoints(settings)).run()
     finally:

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,7 +16,8 @@ from app.cashier.batching import Batcher
 from app.cashier.games import name_games_by_setting
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.readiness import sync_warning, why_not_ready
-from app.cashier.sealing import Sealer, seal_every_day
+from app.cashier.restored import look_at_seals
+from app.cashier.sealing import Sealer, SealingError, read_seals, seal_every_day
 from app.cashier.startup_checks import check_startup, find_currencies
 from app.cashier.traced_batching import TracedBatcher
 from app.cashier.watch import Watch
@@ -33,8 +34,10 @@ from app.edges.pages.routes import DemoKeys, pages
 from app.edges.probes import Readiness, probes_app
 from app.edges.transfer.endpoint import Endpoint as TransferEndpoint
 from app.edges.transfer.endpoint import transfer_router
+from app.ledger.errors import LedgerRestoredError
 from app.ledger.transaction import Ledger
 from app.proof.keys import private_key
+from app.proof.seal import SignedSeal
 from app.server.errors import AddressTakenError
 from app.server.port import Served
 from app.server.private_port import private_server
@@ -78,6 +81,7 @@ def build_app(
         read_connections=settings.lanes,
         deadline=settings.deadline,
         clock=clock,
+        serves=True,
     )
     traces = _traces_if_wanted()
     batcher = (
@@ -108,7 +112,10 @@ def build_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as beside:
             try:
-                for warning in await _opened(ledger, policy, require_durability=require_durability):
+                seals = await _seals_outside(sealer)
+                for warning in await _opened(
+                    ledger, policy, seals, require_durability=require_durability
+                ):
                     logger.warning("database", warning=warning)
                 if (missing := sync_warning(ledger, is_expected=expects_sync)) is not None:
                     logger.warning("database", warning=missing)
@@ -223,10 +230,25 @@ def _sealer(settings: Settings) -> Sealer | None:
     return Sealer(private_key(settings.seal_key), settings.seal_to)
 
 
+async def _seals_outside(sealer: Sealer | None) -> Sequence[SignedSeal]:
+    """Read the file of seals; what is wrong with it is said when the ledger is sealed."""
+    if sealer is None:
+        return ()
+    with suppress(SealingError):
+        return await asyncio.to_thread(read_seals, sealer.file)
+    return ()
+
+
 async def _opened(
-    ledger: Ledger, policy: PolicyInForce, *, require_durability: bool
+    ledger: Ledger,
+    policy: PolicyInForce,
+    seals: Sequence[SignedSeal],
+    *,
+    require_durability: bool,
 ) -> tuple[str, ...]:
     try:
+        with suppress(LedgerRestoredError):
+            await look_at_seals(ledger, seals)
         return tuple(await check_startup(ledger, policy, require_durability=require_durability))
     except LedgerUnfitError as error:
         logger.critical("not served", reason=str(error))

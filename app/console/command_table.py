@@ -78,6 +78,22 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "backup:backups",
             "Note that a backup ended well; the script that makes it calls this at its end.",
         ),
+        Row("restored", "restored:restored", "A ledger that was restored to a moment."),
+        Row(
+            "restored show",
+            "restored:restored",
+            "Show the ledger's time lines, and what must be asked of others after a restore.",
+        ),
+        Row(
+            "restored accept",
+            "restored:restored",
+            "Say that the restored ledger may be served; servers go on by themselves.",
+        ),
+        Row(
+            "restored mark",
+            "restored:restored",
+            "Mark the ledger as restored where no server noticed it; none serves before `accept`.",
+        ),
         Row(
             "settings",
             "settings:settings",

@@ -67,12 +67,13 @@ class Connections:
         settings: Mapping[str, str],
         outage: Outage,
         was_let_go: Callable[[], None] = lambda: None,
+        was_opened: Callable[[], None] = lambda: None,
     ) -> None:
         """Open nothing yet.
 
         `settings` are the server settings of each connection; `wait` bounds connecting; `outage` is
         told whether the database accepts connections. `was_let_go` is called when a caller's time
-        was over before their commit was.
+        was over before their commit was; `was_opened` when a connection was opened.
         """
         self._arguments = arguments
         self._wait = wait
@@ -85,6 +86,7 @@ class Connections:
         self._is_open = True
         self._closing: set[asyncio.Task[None]] = set()
         self._was_let_go = was_let_go
+        self._was_opened = was_opened
         self._commits: dict[Raw, asyncio.Task[str]] = {}
         """statements that may be in their commit's wait, while somebody waits for them"""
         self._outlasting: set[Raw] = set()
@@ -207,6 +209,7 @@ class Connections:
             raise
         self._shut_since = None
         self._outage.end(wrote=False)
+        self._was_opened()
         return raw
 
     def _was_refused(self, began: int) -> None:

@@ -2,6 +2,7 @@
 
 LedgerError
 ├── LedgerAwayError    the database cannot be reached, or the outcome of a commit is unknown
+│   └── LedgerRestoredError  the ledger was restored, and nobody has said yes to it
 ├── LedgerBusyError    too much load: a full queue, or attempts exhausted
 ├── DeadlineError      the request's deadline has passed
 └── SettingsDifferError  the settings that decide money are not those stored in the ledger
@@ -17,6 +18,10 @@ class LedgerError(Exception):
 
 class LedgerAwayError(LedgerError):
     """The database cannot be reached; ask again under the same transaction id."""
+
+
+class LedgerRestoredError(LedgerAwayError):
+    """The ledger was restored to a moment, and nobody has said yet that it may be served."""
 
 
 class LedgerBusyError(LedgerError):

@@ -47,6 +47,11 @@ SELECT least((SELECT min(ledger_time) FROM refusals),
 
 _NOW: Final = "SELECT coalesce($1::timestamptz, now())"
 
+_PLAY: Final = ", ".join(f"'{kind}'" for kind, rule in RULES.items() if rule.is_play)
+
+UNKNOWN_PLAYERS_MAX: Final = 1000
+"""Of each restore; `ops.unknown_players` has all of them."""
+
 _DONE: Final = "UPDATE exception_collections SET collected_until = $1, ran_at = $2"
 
 _HAS_OUTCOME: Final = """
@@ -216,6 +221,26 @@ _LARGE: Final = f"""
           AND starts_with(o.key, {_OUTCOME}))
 """  # noqa: S608 - composed of constants
 
+_OF_UNKNOWN_PLAYERS: Final = f"""
+    SELECT DISTINCT ON (a.number, r.user_id)
+           format('%s|%s', a.number, r.user_id) AS key,
+           p.player_id, NULL::bigint AS position, r.user_id, r.source, r.transaction_id,
+           r.event_type, r.direction, r.event_id, r.amount, p.currency,
+           'money came for a player whom the restored ledger does not know;'
+           ' ops.unknown_players has all of it' AS summary, r.ledger_time AS happened_at
+    FROM ledger_timeline_answers a
+    JOIN refusals r ON r.ledger_time >= a.answered_at AND r.ledger_time < a.money_until
+    LEFT JOIN players p ON p.user_id = r.user_id
+    WHERE a.money_until > $1 AND r.ledger_time >= $1 AND r.ledger_time < $2
+      AND r.operation = 'moveFunds' AND r.refusal = 'PLAYER_UNKNOWN'
+      AND r.event_type NOT IN ({_PLAY})
+      AND (SELECT count(*) FROM exceptions x
+           WHERE x.kind = 'unknown_player' AND starts_with(x.key, a.number || '|'))
+          < {UNKNOWN_PLAYERS_MAX}
+    ORDER BY a.number, r.user_id, r.ledger_time
+    LIMIT {UNKNOWN_PLAYERS_MAX}
+"""  # noqa: S608 - composed of constants
+
 _FOUND: Final[Mapping[ExceptionKind, str]] = {
     ExceptionKind.EXPECTED_CREDIT: _REFUSED.format(
         summary="r.reason",
@@ -277,6 +302,14 @@ _FOUND: Final[Mapping[ExceptionKind, str]] = {
         condition=_IS_NOW,
     ),
     ExceptionKind.LARGE_LIABILITY: _LARGE,
+    ExceptionKind.UNKNOWN_TOKEN: _MOVED.format(
+        summary="'money was accepted under a token that the restored ledger does not know'",
+        moment="m.ledger_time",
+        tables="movements m",
+        condition=f"{_SLICE} AND m.decision = 'ACCEPTED' AND m.flags <> ''"
+        " AND m.flags LIKE '%token_unknown%'",
+    ),
+    ExceptionKind.UNKNOWN_PLAYER: _OF_UNKNOWN_PLAYERS,
 }
 
 _OPEN: Final = """

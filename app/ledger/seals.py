@@ -52,6 +52,8 @@ LISTS: Final = {
     "decision_setting_changes": ListTable("change_id", "changed_at"),
     "exception_steps": ListTable("step_id", "at"),
     "imports": ListTable("import_id", "imported_at"),
+    "ledger_timeline_answers": ListTable("number", "answered_at"),
+    "ledger_timelines": ListTable("number", "noticed_at"),
     "maintenance_notices": ListTable("notice_id", "received_at"),
     "operator_actions": ListTable("action_id", "ledger_time"),
     "reconciliation_runs": ListTable("run_id", "ran_at"),

@@ -48,6 +48,8 @@ from app.ledger.standby import (
     SILENT,
     Standby,
 )
+from app.ledger.timeline_guard import TimelineChangedError, TimelineGuard
+from app.ledger.timelines import here
 
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
@@ -90,18 +92,22 @@ class Ledger:
         read_connections: int = 1,
         deadline: timedelta = timedelta(seconds=10),
         clock: Callable[[], datetime] | None = None,
+        serves: bool = False,
     ) -> None:
         """Prepare to connect; nothing is sent before the first work.
 
         Some connections are for unlocked reads only, and at least one writes. `deadline` bounds
         every piece of work. `clock` (UTC) replaces the database's own clock, which is one for all
-        replicas; it is for tests.
+        replicas; it is for tests. `serves`: it tells callers of money, so that a restored ledger is
+        not even read before somebody has said yes; without it, it only moves nothing.
         """
         self.deadline = deadline
+        self._serves = serves
         self.retries: Counter[str] = Counter()
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
         self._outage = Outage(url)
+        self.timeline = TimelineGuard(lambda: lent(self._connections), self._send)
         arguments = connect_arguments(url)
         milliseconds = str(deadline // timedelta(milliseconds=1))
 
@@ -113,7 +119,15 @@ class Ledger:
                 "idle_in_transaction_session_timeout": milliseconds,
             }
             wait = min(deadline, CONNECT_MAX)
-            return Connections(arguments, most, wait, settings, self._outage, self._was_let_go)
+            return Connections(
+                arguments,
+                most,
+                wait,
+                settings,
+                self._outage,
+                self._was_let_go,
+                self.timeline.doubt,
+            )
 
         self._connections = connections(max(pool_size - read_connections, 1), "serializable")
         # Facts are read without locks, not even those that SERIALIZABLE keeps of a reader.
@@ -145,6 +159,18 @@ class Ledger:
         """
         if self.standby.is_wanted:
             await self.standby.confirm()
+
+    async def verify_timeline(self) -> None:
+        """Return when the ledger is known to be one that may be served, within the deadline.
+
+        Raises LedgerRestoredError while a restore waits for somebody to say yes, or a LedgerError.
+        """
+
+        async def nothing(_book: Book) -> None:
+            return None
+
+        self.timeline.doubt()
+        await self._bounded(nothing, SNAPSHOT, self.deadline, verifies=True)
 
     def _was_let_go(self) -> None:
         """A commit took longer than its caller had: see whether others are confirmed."""
@@ -204,17 +230,22 @@ class Ledger:
         while retries.may_try():
             book: MoneyBook | None = None
             try:
+                if self.timeline.is_in_doubt:
+                    await self.timeline.verify()
                 if in_doubt is not None:
                     await self._fence(in_doubt)
                     in_doubt = None
                 if retries.count == 1:
                     book = self._money_book(lambda: lent(self._connections), takes_locks=False)
-                    return await work(book)
+                    result = await work(book)
+                    self.timeline.remember(book.witness)
+                    return result
                 async with lent(self._connections) as raw:
                     await raw.execute(SERIALIZABLE)
                     book = self._money_book(partial(_open, raw), takes_locks=True)
                     result = await work(book)
                     await self._commit(raw)
+                    self.timeline.remember(book.witness)
                     return result
             except LOST as error:
                 if sqlstate(error) == SETTINGS_DIFFER:
@@ -223,6 +254,8 @@ class Ledger:
                     raise AdjustmentNotOpenError from error
                 if retries.outcome_after(error) is CommitOutcome.UNKNOWN and book is not None:
                     in_doubt = book if book.is_writing else None
+            except TimelineChangedError:
+                self.retries["another time line"] += 1
             except RunAgainError:
                 self.retries["rolled back at commit"] += 1
             await retries.wait()
@@ -236,6 +269,7 @@ class Ledger:
             self._clock,
             takes_locks=takes_locks,
             standby=self.standby,
+            timeline=self.timeline,
         )
 
     async def _fence(self, book: MoneyBook) -> None:
@@ -275,17 +309,24 @@ class Ledger:
         return done
 
     async def _bounded(
-        self, work: Callable[[Book], Awaitable[T]], begin: str, deadline: timedelta
+        self,
+        work: Callable[[Book], Awaitable[T]],
+        begin: str,
+        deadline: timedelta,
+        *,
+        verifies: bool = False,
     ) -> T:
         retries = Retries(self.retries, self._connections, self._outage)
         try:
             async with asyncio.timeout(deadline.total_seconds()):
                 while retries.may_try():
                     try:
+                        if self.timeline.is_in_doubt and (self._serves or verifies):
+                            await self.timeline.verify()
                         async with lent(self._connections) as raw:
                             await raw.execute(begin)
                             if self.standby.must_look:
-                                self.standby.note(is_wanted=await raw.fetchval(IS_WANTED))
+                                await self._look(raw)
                             done = await work(Book(raw, self._clock))
                             if begin is SERIALIZABLE and self.standby.is_wanted:
                                 # The work may have written nothing, and tell of what it found.
@@ -293,6 +334,8 @@ class Ledger:
                             await self._commit(raw)
                     except LOST as error:
                         retries.outcome_after(error)
+                    except TimelineChangedError:
+                        self.retries["another time line"] += 1
                     except RunAgainError:
                         self.retries["rolled back at commit"] += 1
                     else:
@@ -302,6 +345,13 @@ class Ledger:
                 raise retries.given_up()
         except TimeoutError as error:
             raise DeadlineError from error
+
+    async def _look(self, raw: Raw) -> None:
+        """Ask from time to time what movements are told with their facts."""
+        is_wanted: bool = await raw.fetchval(IS_WANTED)
+        if self._serves:
+            self.timeline.note(*await here(raw))
+        self.standby.note(is_wanted=is_wanted)
 
     async def _commit(self, raw: Raw) -> None:
         """Commit; PostgreSQL says ROLLBACK, and no error, where the transaction failed before."""

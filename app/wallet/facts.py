@@ -70,6 +70,8 @@ class Facts:
     """the names of the games of players who have a limit of a product"""
     holds: Mapping[HoldKey, Hold] = field(default_factory=dict)
     """the holds that the movements settle or release"""
+    money_until: datetime | None = None
+    """until when money comes back under tokens that a restore may have lost; None: it does not"""
 
 
 class RuleVersion(IntEnum):

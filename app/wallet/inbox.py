@@ -30,6 +30,10 @@ class ExceptionKind(StrEnum):
     """a bet slip and the journal do not agree"""
     LARGE_LIABILITY = "large_liability"
     """open bets may win more on one outcome than the operator wants to hear of"""
+    UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 - a kind, not a secret
+    """money was accepted under a token that a restore has lost"""
+    UNKNOWN_PLAYER = "unknown_player"
+    """money came for a player whom a restore may have lost"""
 
 
 WORDS: Final = {
@@ -42,6 +46,8 @@ WORDS: Final = {
     ExceptionKind.RECONCILIATION_DIFFERENCE: "the books do not agree",
     ExceptionKind.SLIP_MISMATCH: "a bet slip says otherwise",
     ExceptionKind.LARGE_LIABILITY: "much may be won on one outcome",
+    ExceptionKind.UNKNOWN_TOKEN: "money under a token that a restore lost",
+    ExceptionKind.UNKNOWN_PLAYER: "money for a player who is not there",
 }
 """Each kind in a few words for people."""
 if set(WORDS) != set(ExceptionKind):

@@ -38,6 +38,8 @@ class Flag(StrEnum):
     """a bet of an amount for which an abort of the event was refused before"""
     ABORT_BESIDE_PAYMENT = "abort_beside_payment"
     """an abort in an event in which another bet was paid"""
+    TOKEN_UNKNOWN = "token_unknown"  # noqa: S105 - a flag, not a secret
+    """money that came back under a token that a restore may have lost"""
 
 
 class Reversal(NamedTuple):

@@ -99,14 +99,9 @@ def judge(
     `hold` is the one that the movement settles or releases, if there is such a hold.
     """
     rule = movement.rule
-    if movement.token is not None:
-        refusal = token_refusal(
-            facts.sessions.get((wallet.player_id, movement.token)),
-            facts.now,
-            must_be_live=rule.is_play,
-        )
-        if refusal is not None:
-            return refusal, None
+    of_token = _of_token(movement, rule, wallet, facts, policy)
+    if isinstance(of_token, Refusal):
+        return of_token, None
     if wallet.is_blocked and rule.refused_when_blocked:
         return Refusal.PLAYER_BLOCKED, None
 
@@ -114,12 +109,12 @@ def judge(
     undoing = _undoing(movement, rule, amount, round_, policy, today)
     if isinstance(undoing, Refusal):
         return undoing, None
-    flags: tuple[Flag, ...] = ()
+    flags = of_token
     if rule.part is Part.BET and (round_.early_aborts or round_.untimed_aborts):
         overtaken = _overtaken(movement, amount, round_, policy, facts.now)
         if isinstance(overtaken, EarlyAbort):
             return Refusal.BET_OVERTAKEN, overtaken.transaction_id
-        flags = overtaken
+        flags = (*of_token, *overtaken)
 
     if rule.hold is not None:
         refusal = _hold_refusal(rule.hold, amount, wallet, hold, policy)
@@ -156,8 +151,37 @@ def judge(
         return Refusal.BALANCE_TOO_LARGE, None
     change = undoing.change if undoing else _ordinary_change(rule, delta, amount)
     if undoing is not None:
-        flags = _flags(movement, rule, round_, undoing, policy)
+        flags = (*of_token, *_flags(movement, rule, round_, undoing, policy))
     return Plan(delta, after, change, effects, undoing, flags, counts, hold)
+
+
+def _of_token(
+    movement: Movement, rule: Rule, wallet: Wallet, facts: Facts, policy: Policy
+) -> Refusal | tuple[Flag, ...]:
+    """Step 6: the refusal of a token, or the flags of a movement that is accepted under it.
+
+    For some time after a restore the ledger lacks tokens that it had issued: money that comes back
+    under one is not refused for it.
+    """
+    if movement.token is None:
+        return ()
+    refusal = token_refusal(
+        facts.sessions.get((wallet.player_id, movement.token)),
+        facts.now,
+        must_be_live=rule.is_play,
+    )
+    if refusal is None:
+        return ()
+    is_open = facts.money_until is not None and facts.now < facts.money_until
+    if (
+        is_open
+        and refusal is Refusal.TOKEN_UNKNOWN
+        and not rule.is_play
+        # The previous release cannot read the flag.
+        and policy.rule_version is not RuleVersion.LAST_RELEASE
+    ):
+        return (Flag.TOKEN_UNKNOWN,)
+    return refusal
 
 
 def _hold_refusal(

@@ -44,6 +44,7 @@ class Permission(StrEnum):
     RISK = "read the risk page"
     ACTIONS = "read who did what"
     USERS = "change users"
+    RESTORE = "say that a restored ledger may be served"
 
 
 _EVERY_LOOK: Final = frozenset({Permission.LOOK, Permission.REPORT, Permission.RISK})
@@ -84,7 +85,7 @@ MAY: Final[Mapping[Role, frozenset[Permission]]] = {
         {Permission.LOOK, Permission.REPORT, Permission.NOTE, Permission.APPROVE}
     ),
     Role.AUDITOR: _EVERY_LOOK | {Permission.ACTIONS},
-    Role.ADMIN: frozenset({Permission.ACTIONS, Permission.USERS}),
+    Role.ADMIN: frozenset({Permission.ACTIONS, Permission.USERS, Permission.RESTORE}),
 }
 if set(MAY) != set(Role) or frozenset[Permission]().union(*MAY.values()) != set(Permission):
     raise AssertionError("every role has its permissions, and every permission a role")

@@ -18,6 +18,7 @@ FLAGS: Final = {
     Flag.OTHER_GAME: "not the sportsbook's game id",
     Flag.ABORT_OVERTOOK: "an abort had come before it",
     Flag.ABORT_BESIDE_PAYMENT: "another bet of the event was paid",
+    Flag.TOKEN_UNKNOWN: "the restored ledger did not know its token",
 }
 if set(FLAGS) != set(Flag):
     raise AssertionError("every flag has its words")

@@ -1,12 +1,18 @@
 """What befalls the cluster while callers play: each event begins, and is over when mended."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import ClassVar
 
 from typing_extensions import override
 
+from app.cashier.restored import accept, state
+from app.ledger.errors import LedgerError
+from app.ledger.transaction import Ledger
+from app.wallet.operators import Operator, Role, Via
 from tests.ha.cluster import Cluster, Node, NotWholeError
 
 TAKEOVER_SECONDS_MAX = 60
@@ -151,7 +157,11 @@ class StandbyCut(Event):
 
 
 class StandbyLeftBehind(Event):
-    """Asynchronous replication: the standby is 1.5 seconds behind when it must take over."""
+    """Asynchronous replication: the standby is 1.5 seconds behind when it must take over.
+
+    The servers notice that movements which they had answered are missing, and serve nobody before
+    somebody has said yes.
+    """
 
     name = "asynchronous"
 
@@ -167,6 +177,22 @@ class StandbyLeftBehind(Event):
     @override
     async def mend(self) -> None:
         self.node.patroni.start()
+        await self._say_yes()
+
+    async def _say_yes(self) -> None:
+        by = Operator("mira", True, frozenset({Role.ADMIN}), Via.CONSOLE, "")  # noqa: FBT003
+        ledger = Ledger(self.cluster.service_url)
+        deadline = time.monotonic() + TAKEOVER_SECONDS_MAX
+        try:
+            while time.monotonic() < deadline:
+                with contextlib.suppress(LedgerError):
+                    if (await state(ledger)).is_waiting:
+                        await accept(ledger, by, "a test of what is lost", timedelta(0))
+                        return
+                await asyncio.sleep(0.2)
+        finally:
+            await ledger.close()
+        raise NotWholeError("no server noticed what was lost")
 
 
 EVENTS: tuple[type[Event], ...] = (

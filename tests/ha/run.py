@@ -5,7 +5,8 @@
 2. Events happen by turns. In each round the callers are new, and when the servers are ready again,
    every answer is compared with the ledger.
 3. The write gap of an event is the longest time without an accepted movement, over all callers.
-4. At last replication is made asynchronous, and the same loss of a node shows what is lost then.
+4. At last replication is made asynchronous, and the same loss of a node shows what is lost then:
+   the servers notice it, and wait for somebody to say yes.
 """
 
 import asyncio
@@ -59,7 +60,8 @@ class HaReport(Report):
         if self.asynchronous is not None:
             words.append(
                 f"ASYNCHRONOUS        {self.asynchronous.lost} of {self.asynchronous.acknowledged} "
-                "acknowledged movements were lost: this is what a synchronous standby is for"
+                "acknowledged movements were lost: this is what a synchronous standby is for. The "
+                "servers noticed, and served nobody before somebody had said yes"
             )
         return words
 

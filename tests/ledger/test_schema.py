@@ -645,6 +645,8 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "event_log",
         "event_log_heads",
         "event_log_progress",
+        "ledger_timelines",
+        "ledger_timeline_answers",
         "webhook_deliverers",
         "slip_progress",
         "sport_liabilities",

@@ -5,8 +5,8 @@
 3. The ledger is restored three times from the same backup: to the moment, to the end with the dead
    primary's own log, and to the end from the archive alone, as when its disk is gone.
 4. Each time the audit must be clean, and the callers' books say which movements are missing.
-5. On the ledger of the moment all are sent again under their ids: in the end each has moved its
-   amount once.
+5. The ledger of the moment is not served before somebody has said yes (`back_in_service`).
+6. On it all are sent again under their ids: in the end each has moved its amount once.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from app.ledger.migrations import upgrade
 from app.postgres import process
 from app.postgres.cluster import DATABASE, OWNER, SERVICE, SUPERUSER
 from tests.model.caller import CALLBACK_KEY
+from tests.restore.back_in_service import Gambler
 from tests.standby.pair import Node, until
 from tests.torture.caller import Caller, NoAnswerError
 from tests.torture.player import AGENT, AGENT_KEY, hundredths
@@ -132,6 +133,7 @@ class Drill:
             fsync=True,
         )
         self.payers: list[Payer] = []
+        self.gambler = Gambler(folder)
         self.moment = datetime.now(UTC)
         self._numbers = itertools.count(1)
 
@@ -148,12 +150,14 @@ class Drill:
         async with self.served(primary) as server:
             self.payers = [Payer(number, server.port) for number in range(CALLERS)]
             await asyncio.gather(*(payer.open() for payer in self.payers))
+            await self.gambler.before(primary, server.port)
             playing = [asyncio.create_task(payer.play()) for payer in self.payers]
             await asyncio.sleep(seconds)
             await asyncio.to_thread(primary.back_up, self.backup)
             await asyncio.sleep(seconds)
             self.moment = datetime.now(UTC)
             await asyncio.sleep(seconds)
+            await self.gambler.lost(primary, server.port)
             await asyncio.to_thread(primary.kill)
             for task in playing:
                 task.cancel()
@@ -162,6 +166,15 @@ class Drill:
     @contextlib.asynccontextmanager
     async def served(self, node: Node) -> AsyncIterator[Server]:
         """Serve a node's ledger for as long as the block lasts."""
+        server = self._server(node)
+        server.start()
+        try:
+            await server.until_ready()
+            yield server
+        finally:
+            await server.end()
+
+    def _server(self, node: Node) -> Server:
         clock = self.folder / "clock"
         clock.write_text("0", encoding="ascii")
         settings = {
@@ -171,13 +184,7 @@ class Drill:
         }
         url = node.address.url_for(SERVICE, DATABASE)
         number = next(self._numbers)
-        server = Server(self.folder, number, url, free_port(), free_port(), settings, clock)
-        server.start()
-        try:
-            await server.until_ready()
-            yield server
-        finally:
-            await server.end()
+        return Server(self.folder, number, url, free_port(), free_port(), settings, clock)
 
     def restored(self, name: str, *, to_moment: bool, with_own_log: bool) -> Node:
         """Bring a copy of the backup up to a moment, or to the end of the log."""
@@ -213,7 +220,10 @@ class Drill:
             await asyncio.to_thread(until, lambda: node.sql(in_recovery) == "f")
             restored = await self._compared(name, node, time.monotonic() - began)
             if to_moment:
+                await self.gambler.refused(self._server(node))
+                await self.gambler.accepted(node, self.moment)
                 await self._sent_again(node, restored)
+                restored.complaints += self.gambler.complaints
         finally:
             await asyncio.to_thread(node.stop)
         return restored
@@ -233,6 +243,7 @@ class Drill:
         """Let every caller repeat all that was acknowledged: each is paid once in the end."""
         async with self.served(node) as server:
             codes = await asyncio.gather(*(t.all_again(server.port) for t in self.payers))
+            await self.gambler.caught_up(node, server.port)
             if any(map(any, codes)):
                 restored.complaints.append(f"repeats are told {codes}")
             url = node.address.url_for(SUPERUSER, DATABASE)

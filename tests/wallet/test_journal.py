@@ -168,4 +168,5 @@ def test_the_story_knows_every_fact_there_is() -> None:
         "limit_hits",
         "games",
         "holds",
+        "money_until",
     }

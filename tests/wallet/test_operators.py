@@ -26,7 +26,7 @@ def test_an_auditor_looks_at_everything_and_acts_on_nothing() -> None:
 
 
 def test_an_admin_changes_users_and_sees_no_player() -> None:
-    assert MAY[Role.ADMIN] == {Permission.USERS, Permission.ACTIONS}
+    assert MAY[Role.ADMIN] == {Permission.USERS, Permission.ACTIONS, Permission.RESTORE}
 
 
 def test_no_role_both_asks_for_adjustments_and_approves_them() -> None:

@@ -96,6 +96,8 @@ class Deliverer:
         """as of the last look, for the metrics"""
         self.numbered_at = time.monotonic_ns()
         """when the ledger was last looked through, by whomever"""
+        self._restored = 0
+        """the ledger's last restore, by the number of its time line"""
 
     async def run(self) -> None:
         """Deliver until cancelled, and then leave everything to others."""
@@ -121,6 +123,7 @@ class Deliverer:
         """Take a step again and again; one that returns True is followed by the next at once."""
         is_away = False
         while True:
+            self._forget_what_was_lost()
             try:
                 has_more = await step()
                 is_away = False
@@ -131,6 +134,20 @@ class Deliverer:
                 await asyncio.sleep(AWAY_EVERY.total_seconds())
             if not has_more:
                 await asyncio.sleep(every.total_seconds())
+
+    def _forget_what_was_lost(self) -> None:
+        """Leave every position that was reached in a time line that a restore has ended.
+
+        The numbers after it are given again, to other events: what was delivered of the lost ones
+        must not be written as a position of theirs.
+        """
+        if self._restored == self._ledger.timeline.restored:
+            return
+        if self._slot is not None:
+            logger.warning("webhooks begin anew", reason="the ledger was restored")
+        self._restored = self._ledger.timeline.restored
+        for stream in self._streams.values():
+            stream.drop(list(stream.order.shards))
 
     async def _number(self) -> bool:
         begun = time.monotonic_ns()

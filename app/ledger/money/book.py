@@ -24,6 +24,7 @@ from app.ledger.money import statements
 from app.ledger.money.facts import (
     IN_ROUNDS,
     NEEDS_HISTORY,
+    SERVER,
     Known,
     further_question,
     known_of,
@@ -47,6 +48,8 @@ from app.ledger.money.rows import (
     wallet_row,
 )
 from app.ledger.standby import Standby
+from app.ledger.timeline_guard import TimelineGuard
+from app.ledger.timelines import Witness
 from app.wallet.events import Part
 from app.wallet.facts import Policy, Wallet
 from app.wallet.journal import JournalEntry
@@ -155,18 +158,22 @@ class MoneyBook:
         *,
         takes_locks: bool,
         standby: Standby,
+        timeline: TimelineGuard,
     ) -> None:
         """`read` lends a connection at READ COMMITTED, `write` one that is SERIALIZABLE."""
         self._read = read
         self._write = write
         self._send = send
         self._standby = standby
+        self._timeline = timeline
         self._clock = clock
         self._takes_locks = takes_locks
         self.user_ids: frozenset[str] = frozenset()
         """the players whose facts were read"""
         self.is_writing = False
         """whether a statement was sent that may be committed"""
+        self.witness: Witness | None = None
+        """a movement that was sent with it"""
 
     async def facts_for(self, movements: Sequence[Movement]) -> Known:
         """Read all facts that decide these movements, in one snapshot."""
@@ -178,7 +185,9 @@ class MoneyBook:
         now = self._clock() if self._clock else None
         async with self._read() as connection:
             rows = await connection.fetch(statements.FACTS, questions, now)
-            known = known_of(movements, rows)
+            if rows:
+                self._timeline.note(*rows[0][SERVER])
+            known = known_of(movements, rows, money_until=self._timeline.money_until)
             further = further_question(movements, known.facts)
             if further is not None:
                 row = await connection.fetchrow(statements.FURTHER_FACTS, *further)
@@ -205,6 +214,7 @@ class MoneyBook:
         if decisions.wallets or refusals or known.renewals or returned:
             arguments = _arguments(known, decisions, policy, refusals, returned)
             self.is_writing = True
+            self.witness = _witness(decisions)
             async with self._write() as connection:
                 if approval is None:
                     await self._send(connection, statements.RECORD, *arguments)
@@ -214,6 +224,13 @@ class MoneyBook:
         elif known.waits_for_standby and any(map(_tells_of_what_stands, decisions.receipts)):
             async with self._write() as connection:
                 await self._send(connection, statements.CONFIRM)
+
+
+def _witness(decisions: Decisions) -> Witness | None:
+    """Return one of the movements that were decided for ever; None: there is none."""
+    for wallet in decisions.wallets.values():
+        return Witness(wallet.player_id, wallet.position, wallet.chain)
+    return None
 
 
 def _question(movement: Movement) -> str:

@@ -46,6 +46,7 @@ ROUND: Final = slice(25, 36)
 ABORTS: Final = 36
 TAKEN: Final = 37
 HISTORY: Final = 38
+SERVER: Final = slice(39, 41)
 """The positions of columns in a row of FACTS."""
 
 NEEDS_HISTORY: Final = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
@@ -186,8 +187,13 @@ def with_further(known: Known, row: "Row") -> Known:
     return known._replace(facts=after)
 
 
-def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
-    """Convert the rows that FACTS returned for these movements."""
+def known_of(
+    movements: Sequence[Movement], rows: "Sequence[Row]", *, money_until: datetime | None = None
+) -> Known:
+    """Convert the rows that FACTS returned for these movements.
+
+    `money_until`: until when money is taken under tokens that the ledger lost in a restore.
+    """
     reading = _Reading(rows[0][NOW] if rows else movements[0].received_at)
     wallets = reading.wallets
     for row in rows:
@@ -207,7 +213,14 @@ def known_of(movements: Sequence[Movement], rows: "Sequence[Row]") -> Known:
         if row[TAKEN] is not None:
             reading.add_taken(movement.key[:2], row[TAKEN])
     return Known(
-        Facts(reading.now, wallets, reading.sessions, reading.rounds, reading.taken),
+        Facts(
+            reading.now,
+            wallets,
+            reading.sessions,
+            reading.rounds,
+            reading.taken,
+            money_until=money_until,
+        ),
         reading.renewals,
         frozenset(reading.unheard),
         bool(rows) and rows[0][WAITS],

@@ -85,7 +85,10 @@ SELECT asked.n, coalesce($2::timestamptz, now()),
                SELECT * FROM movements
                WHERE player_id = p.player_id AND event_id = asked.event_id OFFSET 0
            ) m
-       ) END AS history
+       ) END AS history,
+       pg_postmaster_start_time() AS started_at,
+       (SELECT number FROM ledger_timelines WHERE number > 0 ORDER BY number DESC LIMIT 1)
+           AS time_line
 FROM unnest($1::text::question_row_v1[]) WITH ORDINALITY AS asked (
     user_id, token, source, transaction_id, event_id, is_streamer, needs_history,
     may_need_history, n)

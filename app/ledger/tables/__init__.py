@@ -66,6 +66,7 @@ from app.ledger.tables.slips import (
     sport_legs,
     sport_liabilities,
 )
+from app.ledger.tables.timelines import ledger_timeline_answers, ledger_timelines
 from app.ledger.tables.upkeep import audit_runs, backup_notes
 
 __all__ = [
@@ -98,6 +99,8 @@ __all__ = [
     "holds",
     "imports",
     "ledger_settings",
+    "ledger_timeline_answers",
+    "ledger_timelines",
     "limit_counters",
     "limit_hits",
     "maintenance_notices",

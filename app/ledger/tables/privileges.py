@@ -38,6 +38,8 @@ APPEND_ONLY: Final = (
     "event_log",
     "imports",
     "shadow_marks",
+    "ledger_timelines",
+    "ledger_timeline_answers",
 )
 """Tables whose rows are never updated nor deleted; a trigger and the privileges forbid it."""
 

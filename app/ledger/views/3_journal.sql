@@ -26,7 +26,8 @@ SELECT m.ledger_time,
            CASE WHEN m.flags LIKE '%remainder%' THEN 'more than the payments that stood' END,
            CASE WHEN m.flags LIKE '%other_game%' THEN 'not the sportsbook''s game id' END,
            CASE WHEN m.flags LIKE '%abort_overtook%' THEN 'an abort had come before it' END,
-           CASE WHEN m.flags LIKE '%abort_beside_payment%' THEN 'another bet of the event was paid' END
+           CASE WHEN m.flags LIKE '%abort_beside_payment%' THEN 'another bet of the event was paid' END,
+           CASE WHEN m.flags LIKE '%token_unknown%' THEN 'the restored ledger did not know its token' END
        ), '') AS remarks,
        round(m.real_delta, m.scale) AS real_delta,
        round(m.bonus_delta, m.scale) AS bonus_delta,

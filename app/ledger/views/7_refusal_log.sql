@@ -247,7 +247,8 @@ SELECT m.ledger_time,
            CASE WHEN m.flags LIKE '%event_unknown%' THEN 'the event has no bet' END,
            CASE WHEN m.flags LIKE '%remainder%' THEN 'more than the payments that stood' END,
            CASE WHEN m.flags LIKE '%other_game%' THEN 'not the sportsbook''s game id' END,
-           CASE WHEN m.flags LIKE '%abort_overtook%' THEN 'an abort had come before it' END
+           CASE WHEN m.flags LIKE '%abort_overtook%' THEN 'an abort had come before it' END,
+           CASE WHEN m.flags LIKE '%token_unknown%' THEN 'the restored ledger did not know its token' END
        ), '') AS remarks,
        round(m.real_before + m.bonus_before, m.scale) AS balance_before,
        round(m.real_after + m.bonus_after, m.scale) AS balance_after,

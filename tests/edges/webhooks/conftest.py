@@ -34,7 +34,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 @asynccontextmanager
 async def delivering(url: str, *choices: EndpointChoice, **more: Any) -> AsyncIterator[Deliverer]:  # noqa: ANN401 - as the class takes it
     """Run a deliverer until the block ends."""
-    ledger = Ledger(url, pool_size=5)
+    ledger = Ledger(url, pool_size=5, serves=True)
     deliverer = Deliverer(ledger, choices, **more)
     task = asyncio.create_task(deliverer.run())
     try:

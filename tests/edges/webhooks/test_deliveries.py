@@ -15,6 +15,7 @@ import pytest
 from app.cashier import deliveries
 from app.cashier.deliveries import Standing
 from app.cashier.event_log import number, page_after
+from app.cashier.restored import accept, mark
 from app.edges.webhooks import health, stream
 from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
 from app.edges.webhooks.attempts import NO_ANSWER
@@ -22,6 +23,7 @@ from app.edges.webhooks.deliverer import NUMBER_EVERY, Deliverer, pause_after
 from app.ledger.event_log.webhooks import LEASE
 from app.wallet.event_log import LoggedType
 from app.wallet.movement import Key
+from tests.cashier.test_restored import MIRA
 from tests.cashier.till import AGENT, Till
 from tests.conftest import Database
 from tests.edges.webhooks.conftest import Deliver, delivering, endpoint
@@ -564,3 +566,41 @@ async def test_an_address_that_is_refused_is_told_and_nothing_is_sent(
     await counted(deliverer, "address refused")
     assert deliverer.counts.attempts[AGENT, "address refused"]
     assert receiver.connections == 0
+
+
+class TestARestore:
+    async def test_positions_of_the_lost_time_line_are_never_written(
+        self, till: Till, receiver: Receiver, deliver: Deliver
+    ) -> None:
+        """A restore turns the positions back; a process that goes on must not jump over events."""
+        deliverer = await deliver()
+        await signed_on(till)
+        names = await till.players(4)
+        await deposits(till, names, 3)
+        await everything_numbered(till)
+        first = await heard_of(receiver, 16)
+        assert await mark(till.ledger, MIRA, "storage was rolled back") is None
+        await noticed(deliverer)
+        # As the restored ledger has them; a lease of that moment has ended long ago.
+        await till.rows("UPDATE webhook_shards SET delivered_to = 0, held_until = 'epoch'")
+        assert await accept(till.ledger, MIRA, "the disk was lost", timedelta(0)) == [2]
+        again = await heard_of(receiver, 2 * len(first))
+        assert sorted(again[len(first) :]) == sorted(first)
+
+
+async def noticed(deliverer: Deliverer) -> None:
+    """Wait until a deliverer knows of a restore; a real one ends its connections, too."""
+    for _ in range(500):
+        if deliverer._ledger.timeline.restored:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never noticed")
+
+
+async def heard_of(receiver: Receiver, count: int) -> list[str]:
+    """Wait for so many events, and return their ids in the order in which they came."""
+    for _ in range(1000):
+        if len(receiver.heard) >= count:
+            break
+        await asyncio.sleep(0.01)
+    return [heard.id for heard in receiver.heard]

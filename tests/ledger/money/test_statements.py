@@ -111,7 +111,8 @@ async def test_what_is_read_by_place_stands_in_its_place(db: Database) -> None:
         *("settled", "bets_placed", "bets_standing", "stake_real", "stake_bonus", "staked"),
         *("paid", "taken_back", "cancels", "remainder", "refused_aborts"),
     ]
-    assert names[facts.ABORTS :] == ["early_aborts", "taken", "history"]
+    assert names[facts.ABORTS :] == ["early_aborts", "taken", "history", "started_at", "time_line"]
+    assert names[facts.SERVER] == ["started_at", "time_line"]
 
 
 async def everything(till: Till, other: Till) -> tuple[list[Movement], list[type]]:

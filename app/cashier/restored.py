@@ -1,0 +1,150 @@
+"""A restored ledger: what it lacks, what to ask of others, and the yes that lets it be served.
+
+1. A process that serves notices a restore (`ledger.timeline_guard`), or a person marks it.
+2. `state` says what to ask, from which moment on.
+3. `accept` is the yes of a named person, with a reason; every process goes on by itself after it.
+4. For a stated time from then on money is taken under unknown tokens, and flagged in the inbox.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import structlog
+
+from app.cashier.permissions import Act
+from app.ledger.errors import LedgerRestoredError
+from app.ledger.exception_collection import OVERLAP
+from app.ledger.money.book import Book
+from app.ledger.restored import (
+    OpenRounds,
+    UnknownPlayer,
+    count_pending_holds,
+    open_rounds,
+    unknown_players,
+)
+from app.ledger.seals import every_seal
+from app.ledger.timelines import Timeline, answer, begin, list_timelines
+from app.ledger.transaction import Ledger
+from app.proof.seal import SignedSeal
+from app.wallet.operators import Operator, Permission
+from app.wallet.timelines import Beginning, TimelineKind
+
+LISTED_MAX: Final = 50
+
+SEALS: Final = "the file of seals"
+"""Who noticed a restore, where no process could."""
+
+logger: Final = structlog.get_logger("ledger")
+
+
+class NotDone(NamedTuple):
+    """Nothing was changed; the words are a sentence for people."""
+
+    words: str
+
+
+class RestoredState(NamedTuple):
+    """The time lines, and what there is to ask."""
+
+    timelines: list[Timeline]
+    """the latest first"""
+    ask_from: datetime | None
+    """from when on the aggregator must be asked for everything; None: nothing was restored"""
+    open_rounds: Sequence[OpenRounds]
+    pending_holds: int
+    unknown_players: Sequence[UnknownPlayer]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody is served before somebody says yes."""
+        return any(line.is_waiting for line in self.timelines)
+
+
+async def state(ledger: Ledger) -> RestoredState:
+    """Return the time lines, and what must be asked of others about the last restore."""
+
+    async def work(book: Book) -> RestoredState:
+        timelines = await list_timelines(book, LISTED_MAX)
+        last = next((one for one in timelines if one.kind is TimelineKind.RESTORED), None)
+        if last is None:
+            return RestoredState(timelines, None, (), 0, ())
+        moment = last.last_movement_at or last.noticed_at
+        return RestoredState(
+            timelines,
+            moment - OVERLAP,
+            await open_rounds(book),
+            await count_pending_holds(book),
+            await unknown_players(book, LISTED_MAX),
+        )
+
+    return await ledger.read_only(work)
+
+
+async def accept(
+    ledger: Ledger, operator: Operator, reason: str, money_for: timedelta
+) -> list[int] | NotDone:
+    """Say that the restored ledger may be served; return the numbers of its time lines."""
+    act = Act(operator, "restore.accept")
+    fault = await act.fault(ledger, Permission.RESTORE)
+    if fault is not None:
+        return NotDone(fault)
+
+    async def work(book: Book) -> list[int] | NotDone:
+        numbers = await answer(book, operator, reason, money_for)
+        if not numbers:
+            return NotDone("No time line waits for somebody: `wallet restored show` lists them.")
+        await act.note(book, reason, max(numbers))
+        return numbers
+
+    return await ledger.serializable(work)
+
+
+async def mark(ledger: Ledger, operator: Operator, reason: str) -> NotDone | None:
+    """Mark the ledger as restored, where no process could notice it: all stop serving."""
+    act = Act(operator, "restore.mark")
+    fault = await act.fault(ledger, Permission.RESTORE)
+    if fault is not None:
+        return NotDone(fault)
+
+    async def work(book: Book) -> NotDone | None:
+        if any(line.is_waiting for line in await list_timelines(book, LISTED_MAX)):
+            return NotDone("The ledger is marked already: `wallet restored show`.")
+        await begin(book, Beginning(TimelineKind.RESTORED, reason), operator.noted_as)
+        await act.note(book, reason)
+        return None
+
+    return await ledger.serializable(work)
+
+
+async def look_at_seals(ledger: Ledger, outside: Sequence[SignedSeal]) -> None:
+    """Begin a restored time line if the file of seals has one that the ledger lacks.
+
+    PostgreSQL begins no timeline of its own where a disk, or a copy, is simply put back. Seals that
+    were lost before somebody said yes are known. Raises LedgerError.
+    """
+
+    async def work(book: Book) -> str | None:
+        known = {signed.hash for signed in await every_seal(book.connection)}
+        ahead = [signed.seal for signed in outside if signed.hash not in known]
+        if not ahead:
+            return None
+        for line in await list_timelines(book, LISTED_MAX):
+            if line.is_waiting or (line.answered_at and line.answered_at > ahead[-1].sealed_at):
+                return None
+        why = f"the file of seals has the seal {ahead[-1].number}, which the ledger lacks"
+        await begin(book, Beginning(TimelineKind.RESTORED, why), SEALS)
+        return why
+
+    why = await ledger.serializable(work)
+    if why is not None:
+        logger.warning("time line begins", kind=TimelineKind.RESTORED.value, why=why)
+
+
+async def why_not_served(ledger: Ledger) -> str | None:
+    """Return why a restored ledger may not be served yet, or None. Raises other LedgerErrors."""
+    try:
+        await ledger.verify_timeline()
+    except LedgerRestoredError as error:
+        return str(error)
+    return None

@@ -1,0 +1,154 @@
+"""`wallet restored …`: what a restored ledger lacks, and the yes that lets it be served."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import RenderableType
+
+from app.cashier.restored import NotDone, RestoredState, accept, mark, state
+from app.console.arguments import checked_text
+from app.console.errors import ConsoleError
+from app.console.ledger_access import ask, commands, operator
+from app.console.output.layout import Facts, Rows
+from app.console.output.printer import AsJson, hint, outcome_stands, print_json, say
+from app.console.output.printer import show as show_parts
+from app.ledger.timelines import Timeline
+from app.wallet.timelines import MONEY_HOURS_MAX, MONEY_HOURS_USUAL, REASON_LENGTH_MAX
+from app.wallet.words import moment
+
+restored: Final = commands("restored", "A ledger that was restored to a moment.")
+
+
+def _checked_reason(value: str) -> str:
+    text = checked_text(value) or ""
+    if not text.strip() or len(text) > REASON_LENGTH_MAX:
+        raise typer.BadParameter(f"must be words, of at most {REASON_LENGTH_MAX} characters")
+    return text
+
+
+Reason = Annotated[
+    str,
+    typer.Option("--reason", help="Why: it stands with your name.", callback=_checked_reason),
+]
+MoneyFor = Annotated[
+    int,
+    typer.Option(
+        "--money-for",
+        metavar="HOURS",
+        min=0,
+        max=MONEY_HOURS_MAX,
+        help="How long money is taken under tokens that the ledger has lost.",
+    ),
+]
+
+
+@restored.command("show")
+def show(as_json: AsJson = False) -> None:
+    """Show the ledger's time lines, and what must be asked of others after a restore."""
+    found = ask(state)
+    if as_json:
+        print_json(_record(found))
+    else:
+        show_parts(*_shown(found))
+
+
+@restored.command("accept")
+def accept_(
+    reason: Reason, money_for: MoneyFor = MONEY_HOURS_USUAL, as_json: AsJson = False
+) -> None:
+    """Say that the restored ledger may be served; servers go on by themselves."""
+    by = operator()
+    done = ask(lambda ledger: accept(ledger, by, reason, timedelta(hours=money_for)), changes=True)
+    if isinstance(done, NotDone):
+        raise ConsoleError(done.words)
+    with outcome_stands():
+        if as_json:
+            print_json({"time_lines": done, "money_hours": money_for})
+            return
+        say(
+            f"The time line {max(done)} may be served. For {money_for} hours money is taken under "
+            "tokens that it does not know."
+        )
+        hint("Next: `wallet restored show` says what to ask of the aggregator.")
+
+
+@restored.command("mark")
+def mark_(reason: Reason, as_json: AsJson = False) -> None:
+    """Mark the ledger as restored where no server noticed it; none serves before `accept`."""
+    by = operator()
+    done = ask(lambda ledger: mark(ledger, by, reason), changes=True)
+    if isinstance(done, NotDone):
+        raise ConsoleError(done.words)
+    with outcome_stands():
+        if as_json:
+            print_json({"marked": True})
+            return
+        say("The ledger is marked as restored: `wallet restored accept` lets it be served.")
+
+
+def _shown(found: RestoredState) -> list[RenderableType]:
+    rows = (
+        (line.number, _kind(line), moment(line.noticed_at), line.why, _answer(line))
+        for line in found.timelines
+    )
+    parts: list[RenderableType] = [
+        Rows("Time lines", ("number", "kind", "noticed", "why", "answer"), rows)
+    ]
+    if found.ask_from is None:
+        return parts
+    since = moment(found.ask_from)
+    parts += ["", Facts("To ask after the restore", _to_ask(found, since))]
+    if found.unknown_players:
+        unknown = ((p.user_id, p.movements, moment(p.last_at)) for p in found.unknown_players)
+        parts += ["", Rows("Unknown players", ("player", "movements", "latest"), unknown)]
+    return parts
+
+
+def _to_ask(found: RestoredState, since: str) -> dict[str, object]:
+    open_ = ", ".join(f"{o.rounds} of {o.staked:f} {o.currency}" for o in found.open_rounds)
+    return {
+        "of the aggregator": (f"a report of every movement since {since}",),
+        "then": ("wallet reconcile REPORT --profile NAME --from … --propose; two people decide",),
+        "bets that wait": open_ or "none",
+        "their results": ("ops.open_rounds: they may have been settled in the lost time",),
+        "of the platform": (f"its deposits and withdrawals since {since}, under their ids",),
+        "withdrawals under way": found.pending_holds,
+        "unknown players": ("ops.unknown_players: open their accounts again",),
+    }
+
+
+def _kind(line: Timeline) -> str:
+    return line.kind.value.replace("_", " ")
+
+
+def _answer(line: Timeline) -> str:
+    if line.is_waiting:
+        return "waits for `wallet restored accept`"
+    if line.answered_at is None:
+        return ""
+    by = f"{line.by}" + ("" if line.is_verified else " (not verified)")
+    return f"{moment(line.answered_at)} by {by}: {line.reason}"
+
+
+def _record(found: RestoredState) -> dict[str, Any]:
+    return {
+        "waiting": found.is_waiting,
+        "ask_from": None if found.ask_from is None else moment(found.ask_from),
+        "open_rounds": [
+            {**each._asdict(), "staked": format(each.staked, "f")} for each in found.open_rounds
+        ],
+        "pending_holds": found.pending_holds,
+        "unknown_players": [
+            {**each._asdict(), "last_at": moment(each.last_at)} for each in found.unknown_players
+        ],
+        "timelines": [_timeline(line) for line in found.timelines],
+    }
+
+
+def _timeline(line: Timeline) -> dict[str, Any]:
+    moments = ("noticed_at", "last_movement_at", "answered_at", "money_until")
+    record = line._asdict()
+    for name in moments:
+        record[name] = None if record[name] is None else moment(record[name])
+    return {**record, "kind": line.kind.value, "waiting": line.is_waiting}

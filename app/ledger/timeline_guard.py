@@ -1,0 +1,152 @@
+"""Guards a process against a ledger that lacks what was answered: a restored one is not served.
+
+1. Each batch reads, with its facts, when the server was started and which time line the ledger is
+   in. If either is not what was verified, nothing is recorded, and `verify` comes first; so it does
+   on every new connection, and before the first work.
+2. `verify` looks whether the movements that this process answered last are still there, and which
+   timeline of PostgreSQL writes; a change is appended to the list of time lines, by whoever is
+   first.
+3. While the list has a restore that nobody has said yes to, all work is refused. Once somebody has,
+   it goes on by itself.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from app.ledger.connections import Raw
+from app.ledger.errors import LedgerAwayError, LedgerRestoredError
+from app.ledger.retries import RunAgainError
+from app.ledger.timelines import BEGIN, Look, Witness, count_missing, look, row_of
+from app.wallet.timelines import beginning
+
+logger: Final = structlog.get_logger("ledger")
+
+WITNESSES_MAX: Final = 64
+"""More than can be on their way at once: those that a failover lost are among the last answered."""
+
+FRESH_NANOSECONDS: Final = 10 * 10**9
+"""How long before the last read a movement must have been answered to prove that none is lost."""
+
+REFUSED_NANOSECONDS: Final = 10**9 // 2
+"""How often a ledger that waits for a person is looked at again."""
+
+LOOKS_MAX: Final = 20
+"""Several processes notice a change at once; each that is late finds the row of the first."""
+
+Lend = Callable[[], AbstractAsyncContextManager[Raw]]
+Send = Callable[..., Awaitable[None]]
+
+
+class TimelineChangedError(RunAgainError):
+    """The server, or the ledger's time line, is not the one that was verified."""
+
+
+class TimelineGuard:
+    """What this process knows of the ledger's time line."""
+
+    def __init__(self, lend: Lend, send: Send) -> None:
+        """`lend` lends a connection that writes; `send` runs a statement that commits by itself."""
+        self._lend = lend
+        self._send = send
+        self.is_in_doubt = True
+        """whether the time line must be verified before anything is decided or told"""
+        self.number = 0
+        self.restored = 0
+        """the number of the last restore; it changes when this process must begin anew"""
+        self.money_until: datetime | None = None
+        """until when money is taken under tokens that the ledger does not know"""
+        self._started_at: datetime | None = None
+        self._witnesses: deque[Witness] = deque(maxlen=WITNESSES_MAX)
+        self._witnessed_at = 0
+        self._heard_at = 0
+        self._refused_at = -REFUSED_NANOSECONDS
+        self._why: str | None = None
+        self._verifying = asyncio.Lock()
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+
+    def doubt(self) -> None:
+        """A connection was opened: it may lead elsewhere."""
+        self.is_in_doubt = True
+
+    def note(self, started_at: datetime, number: int) -> None:
+        """Note what came with the facts; raise TimelineChangedError if it is not as verified."""
+        if (started_at, number) != (self._started_at, self.number):
+            self.is_in_doubt = True
+            raise TimelineChangedError
+        self._heard_at = time.monotonic_ns()
+
+    def remember(self, witness: Witness | None) -> None:
+        """Remember a movement that is committed, and is about to be answered."""
+        if witness is not None:
+            self._witnesses.append(witness)
+            self._witnessed_at = time.monotonic_ns()
+
+    async def verify(self) -> None:
+        """Return when the ledger is known to be the one that may be served.
+
+        Raises LedgerRestoredError while a restore waits for somebody, and the driver's errors.
+        """
+        async with self._verifying:
+            if not self.is_in_doubt:
+                return
+            if time.monotonic_ns() - self._refused_at < REFUSED_NANOSECONDS:
+                raise LedgerRestoredError(self._why)
+            for _ in range(LOOKS_MAX):
+                if await self._is_settled():
+                    return
+            raise LedgerAwayError
+
+    async def _is_settled(self) -> bool:
+        """Look once; False: a time line was appended, and it must be looked again."""
+        async with self._lend() as raw:
+            seen = await look(raw)
+            if seen.is_standby:
+                # Whoever writes is told so by the server; it stays in doubt.
+                return True
+            if seen.restored > self.restored:
+                # What was answered before a restore that is on the list may be missing by right.
+                self._witnesses.clear()
+            is_same = seen.server.started_at == self._started_at
+            lost = 0 if is_same else await count_missing(raw, self._witnesses)
+            begun = beginning(
+                seen.server, seen.known, lost=lost, is_all_there=not lost and self._has_fresh_ones
+            )
+            if begun is not None:
+                await self._send(raw, BEGIN, *row_of(seen, begun, self._name))
+                logger.warning("time line begins", kind=begun.kind.value, why=begun.why)
+                return False
+        # Not while a connection is lent: one that meets such an error is closed.
+        self._take(seen)
+        return True
+
+    @property
+    def _has_fresh_ones(self) -> bool:
+        return bool(self._witnesses) and self._heard_at - self._witnessed_at <= FRESH_NANOSECONDS
+
+    def _take(self, seen: Look) -> None:
+        if seen.known is None:
+            raise AssertionError("a look that appends nothing knows a time line")
+        self.restored = seen.restored
+        if seen.waiting is not None:
+            self._refused_at = time.monotonic_ns()
+            why = (
+                f"this ledger was restored ({seen.why}), and nobody has said that it may be served:"
+                " `wallet restored show`, then `wallet restored accept`"
+            )
+            if self._why is None:
+                logger.critical("restored ledger", reason=why)
+            self._why = why
+            raise LedgerRestoredError(why)
+        self._why = None
+        self.number, self._started_at = seen.known.number, seen.server.started_at
+        self.money_until = seen.money_until
+        self.is_in_doubt = False
