@@ -1,0 +1,87 @@
+"""`wallet restored …`, as operators use it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.cashier.restored import look_at_seals
+from app.cashier.sealing import read_seals
+from app.ledger.transaction import Ledger
+from tests.conftest import Database, sql
+from tests.console.conftest import Console
+
+WAITS = "nobody has said that it may be served"
+
+
+@pytest.fixture
+def console(in_process: Console, db: Database, monkeypatch: pytest.MonkeyPatch) -> Console:
+    monkeypatch.setenv("WALLET_DATABASE_URL", db.service_url)
+    in_process("player", "open", "anna", "--agent", "a", "--currency", "USD", "--nickname", "Anna")
+    assert in_process("deposit", "anna", "12.50", "--id", "d-1").code == 0
+    return in_process
+
+
+def test_marked_shown_and_accepted(console: Console) -> None:
+    assert console("restored", "show", "--json").document["waiting"] is False
+    nothing = console("restored", "accept", "--reason", "all is well")
+    assert nothing.code == 1
+    assert nothing.complaint == (
+        "No time line waits for somebody: `wallet restored show` lists them."
+    )
+    assert console("restored", "mark", "--reason", "a disk was put back").code == 0
+    again = console("restored", "mark", "--reason", "again")
+    assert again.complaint == "The ledger is marked already: `wallet restored show`."
+    refused = console("deposit", "anna", "1", "--id", "d-2")
+    assert refused.code != 0
+    assert WAITS in refused.err
+    assert console("player", "show", "anna").code == 0, "people look at it"
+    shown = console("restored", "show")
+    assert "a disk was put back" in shown.out
+    assert "wallet reconcile REPORT" in shown.out
+    told = console("restored", "show", "--json").document
+    assert (told["waiting"], told["timelines"][0]["kind"]) == (True, "restored")
+    said = console("restored", "accept", "--reason", "bets are in the report", "--money-for", "48")
+    assert said.code == 0
+    assert "For 48 hours" in said.out
+    assert console("deposit", "anna", "1", "--id", "d-2").code == 0
+    told = console("restored", "show", "--json").document
+    assert (told["waiting"], told["timelines"][0]["reason"]) == (False, "bets are in the report")
+
+
+@pytest.mark.parametrize("reason", ["", " ", "x" * 1001])
+def test_a_yes_needs_words(console: Console, reason: str) -> None:
+    assert console("restored", "accept", "--reason", reason).code == 2
+
+
+def test_a_seal_that_the_ledger_lacks_is_a_restore_until_somebody_has_said_yes(
+    console: Console, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is put back begins no timeline of PostgreSQL's own."""
+    assert console("seal", "key", str(tmp_path / "key.pem")).code == 0
+    file = tmp_path / "seals.jsonl"
+    monkeypatch.setenv("WALLET_SEAL_KEY", str(tmp_path / "key.pem"))
+    monkeypatch.setenv("WALLET_SEAL_TO", str(file))
+
+    def served() -> bool:
+        async def look() -> None:
+            ledger = Ledger(db.service_url)
+            await look_at_seals(ledger, read_seals(file))
+            await ledger.close()
+
+        asyncio.run(look())
+        return not console("restored", "show", "--json").document["waiting"]
+
+    assert console("seal").code == console("seal").code == 0
+    assert served()
+    sql(
+        db.server,
+        "SET session_replication_role = replica; DELETE FROM seals WHERE number = 2;"
+        " DELETE FROM sealed_heads WHERE number = 2",
+        db.name,
+    )
+    assert not served()
+    why = console("restored", "show", "--json").document["timelines"][0]["why"]
+    assert why == "the file of seals has the seal 2, which the ledger lacks"
+    assert console("restored", "accept", "--reason", "the disk of Tuesday").code == 0
+    assert served()
