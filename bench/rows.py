@@ -40,6 +40,9 @@ ROWS = {
     "wallet-paced": "the wallet, open loop at half of its rate, 64 connections",
     "wallet-hot": "the wallet, one hot player, 64 connections",
     "wallet-two": "the wallet, two processes, 64 connections",
+    "wallet-two-128": "the wallet, two processes, 128 connections",
+    "wallet-four": "the wallet, four processes, 64 connections",
+    "wallet-four-256": "the wallet, four processes, 256 connections",
     "wallet-large": "the wallet, 5 million movements, 64 connections",
     "tpcb": "(a) pgbench, TPC-B-like, 32 clients",
     "function": "(b) pgbench, one SQL function call, 32 clients",
@@ -61,6 +64,9 @@ COMPARED = (
     "function",
     "function-mixed",
     "wallet-two",
+    "wallet-two-128",
+    "wallet-four",
+    "wallet-four-256",
     "wallet-hot",
     "wallet-storm",
 )
@@ -82,6 +88,15 @@ RATIOS = (
     Ratio("wallet-two", SPREAD, "two processes against one"),
     Ratio("wallet-two", SPREAD, "… server µs a movement", server_us),
     Ratio("wallet-two", SPREAD, "… PostgreSQL µs a movement", postgres_us),
+    Ratio("wallet-two-128", SPREAD, "two processes, as many connections each, against one"),
+    Ratio("wallet-two-128", SPREAD, "… server µs a movement", server_us),
+    Ratio("wallet-two-128", SPREAD, "… PostgreSQL µs a movement", postgres_us),
+    Ratio("wallet-four", SPREAD, "four processes against one"),
+    Ratio("wallet-four", SPREAD, "… server µs a movement", server_us),
+    Ratio("wallet-four", SPREAD, "… PostgreSQL µs a movement", postgres_us),
+    Ratio("wallet-four-256", SPREAD, "four processes, as many connections each, against one"),
+    Ratio("wallet-four-256", SPREAD, "… server µs a movement", server_us),
+    Ratio("wallet-four-256", SPREAD, "… PostgreSQL µs a movement", postgres_us),
     Ratio("wallet-hot", SPREAD, "one hot player against many players"),
     Ratio("wallet-large", SPREAD, "5 million movements against an almost empty database"),
     Ratio("wallet-large", "function-large", "… against (b) among as many"),
@@ -100,6 +115,14 @@ LOADS: Mapping[str, tuple[type[Closed], int, int, str]] = {
 }
 """Whose load one process on the small database bears: how, connections, players, mix."""
 
+MANY: Mapping[str, tuple[int, int]] = {
+    "wallet-two": (2, 64),
+    "wallet-two-128": (2, 128),
+    "wallet-four": (4, 64),
+    "wallet-four-256": (4, 256),
+}
+"""Several processes and the connections of all of them; a player's requests come to any of them."""
+
 
 @contextmanager
 def contenders(
@@ -117,9 +140,21 @@ def contenders(
             ready += [load_of(name, place, SMALL, one) for name in names if name in LOADS]
             if "wallet-paced" in names:
                 ready.append(_paced(place, one, half))
-        if "wallet-two" in names:
-            two = stack.enter_context(wallet(place, SMALL, 2))
-            ready.append(Closed("wallet-two", place, SMALL, two.pids, port=two.port))
+        for workers in (2, 4):
+            rows = [name for name in names if name in MANY and MANY[name][0] == workers]
+            if rows:
+                many = stack.enter_context(wallet(place, SMALL, workers))
+                ready += [
+                    Closed(
+                        name,
+                        place,
+                        SMALL,
+                        many.pids,
+                        port=many.port,
+                        connections=MANY[name][1],
+                    )
+                    for name in rows
+                ]
         if "wallet-large" in names:
             large = stack.enter_context(wallet(place, LARGE, 1))
             ready.append(

@@ -87,6 +87,56 @@ def test_a_row_that_a_restart_has_shown_is_told_once_the_standby_has_it(
     assert pair.given_up() == []
 
 
+def test_every_repeat_of_what_the_standby_lacks_is_unknown_until_it_has_it(
+    bank: Bank, pair: Pair
+) -> None:
+    """By every road that writes, and after a restart that shows the rows."""
+    player, newcomer, jti = bank.player("100"), unique("newcomer"), unique("jti")
+    bet = {
+        "token": bank.token(player),
+        "userId": player,
+        "gameId": "1",
+        "eventId": unique("e"),
+        "direction": "debit",
+        "transactionId": unique("bet"),
+        "eventType": "BetPlacing",
+        "amount": "7.00",
+    }
+    opening = {"user_id": newcomer, "currency": "USD", "nickname": "newcomer", "language": "en"}
+
+    def bet_status() -> int:
+        headers = {"Hash-Authorization": sign(bet, CALLBACK_KEY)}
+        return bank.client.post("/moveFunds", data=bet, headers=headers).status_code
+
+    def codes() -> list[int]:
+        return [
+            bank.ask("account/session", user_id=player, jti=jti).code,
+            bank.ask("account/init", **opening).code,
+            bank.ask("bonus/grant", user_id=player, transaction_id=jti, amount="3").code,
+            bank.ask("account/update", user_id=player, status="blocked").code,
+            bank.ask("account/hold", user_id=player, transaction_id=newcomer, amount="2").code,
+        ]
+
+    pair.standby.freeze()
+    assert bet_status() == 503
+    assert codes() == [AWAY] * 5
+    pair.primary.kill()
+    pair.primary.start()
+    for _ in range(2):
+        assert bet_status() == 503
+        assert codes() == [AWAY] * 5
+        assert bank.ask("account/balance", user_id=newcomer).code == AWAY
+        for method in ("sessionCheck", "playerDetails", "getBalance"):
+            assert status_of_game(bank, method, bet["token"], player) == 503
+        query = {"userId": player}
+        headers = {"Hash-Authorization": sign(query, CALLBACK_KEY)}
+        assert bank.client.get("/getUserToken", params=query, headers=headers).status_code == 503
+    pair.standby.thaw()
+    until(lambda: is_told_again(bank, player))
+    assert bet_status() == 200
+    assert pair.given_up() == []
+
+
 def test_a_hold_that_is_there_is_never_called_unknown_while_the_standby_is_away(
     bank: Bank, pair: Pair
 ) -> None:

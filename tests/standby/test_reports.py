@@ -1,5 +1,6 @@
 """Long reads go to a replica where one is named, and a missing standby is told where one is due."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app.postgres.cluster import DATABASE, SERVICE
+from app.ledger.ops_views import OpsViews
+from app.postgres.cluster import DATABASE, OPS, SERVICE
 from tests.edges.transfer.bank import Bank, open_bank
 from tests.standby.pair import Pair, PairDatabase, until
 
@@ -59,3 +61,19 @@ def test_a_standby_that_is_expected_and_missing_is_told_at_the_start(
         pass
     told = [line for line in heard if "WALLET_EXPECT_SYNC" in str(line.get("warning"))]
     assert len(told) == (0 if wanted else 1)
+
+
+async def test_the_back_office_reads_its_views_on_a_standby(bank: Bank, pair: Pair) -> None:
+    player = bank.player("100")
+    views = OpsViews(pair.standby.address.url_for(OPS, DATABASE))
+    await views.check_role()
+    balance = "SELECT balance FROM ops.players WHERE user_id = $1"
+    for _ in range(500):
+        rows = await views.fetch(balance, player)
+        if rows:
+            break
+        await asyncio.sleep(0.02)
+    assert [row["balance"] for row in rows] == [100]
+    by_index = await views.fetch(balance, player, by_index=True)
+    assert by_index == rows
+    await views.close()
