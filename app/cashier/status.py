@@ -14,12 +14,15 @@ from app.ledger.adjustments import count_waiting
 from app.ledger.inspection import Inspection, inspect
 from app.ledger.money.book import Book
 from app.ledger.server_state import ServerState, database_clock, server_state
+from app.ledger.timelines import list_timelines
 from app.ledger.transaction import Ledger
 from app.ledger.upkeep import AuditRun, LastUpkeep, last_upkeep
 from app.wallet.facts import Policy, RuleVersion
 from app.wallet.inbox import WORDS, ExceptionKind, OpenCount
 
 CLOCK_TRIES: Final = 5
+
+TIMELINES_MAX: Final = 50
 
 CLOCK_OFFSET_MAX: Final = timedelta(seconds=5)
 """Tokens and envelopes are checked by clocks; beyond some seconds callers notice."""
@@ -42,11 +45,18 @@ class Standing(NamedTuple):
     upkeep: LastUpkeep
     inbox: Mapping[ExceptionKind, OpenCount]
     adjustments_waiting: int
+    restored: str | None = None
+    """what was seen of a restore that nobody has said yes to; None: there is none"""
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong, a sentence each."""
         yield from (f"Committed money could be lost: {words}." for words in self.inspection.unsafe)
         yield from (f"{words[:1].upper()}{words[1:]}." for words in self.inspection.warnings)
+        if self.restored is not None:
+            yield (
+                f"The ledger was restored ({self.restored}), and nobody is served: `wallet restored "
+                "show`, then `wallet restored accept`."
+            )
         if self.server.is_standby:
             yield "The database is a standby: it only reads."
         if self.policy.rule_version is not RuleVersion.CURRENT:
@@ -86,15 +96,17 @@ class Standing(NamedTuple):
 async def standing(ledger: Ledger) -> Standing:
     """Look at the ledger, with the inbox as it is at this moment."""
 
-    async def work(book: Book) -> tuple[ServerState, Inspection, LastUpkeep, int]:
+    async def work(book: Book) -> tuple[ServerState, Inspection, LastUpkeep, int, str | None]:
+        waiting = [line for line in await list_timelines(book, TIMELINES_MAX) if line.is_waiting]
         return (
             await server_state(book),
             await inspect(book),
             await last_upkeep(book),
             await count_waiting(book),
+            waiting[0].why if waiting else None,
         )
 
-    server, inspection, upkeep, waiting = await ledger.read_only(work, confirmed=False)
+    server, inspection, upkeep, waiting, restored = await ledger.read_only(work, confirmed=False)
     if not server.is_standby:
         await collect(ledger)
     return Standing(
@@ -105,6 +117,7 @@ async def standing(ledger: Ledger) -> Standing:
         upkeep,
         await open_counts(ledger),
         waiting,
+        restored,
     )
 
 

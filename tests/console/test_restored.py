@@ -41,6 +41,7 @@ def test_marked_shown_and_accepted(console: Console) -> None:
     assert "wallet reconcile REPORT" in shown.out
     told = console("restored", "show", "--json").document
     assert (told["waiting"], told["timelines"][0]["kind"]) == (True, "restored")
+    assert "The ledger was restored (a disk was put back)" in console("status").out
     said = console("restored", "accept", "--reason", "bets are in the report", "--money-for", "48")
     assert said.code == 0
     assert "For 48 hours" in said.out
