@@ -54,8 +54,8 @@ class Standing(NamedTuple):
         yield from (f"{words[:1].upper()}{words[1:]}." for words in self.inspection.warnings)
         if self.restored is not None:
             yield (
-                f"The ledger was restored ({self.restored}), and nobody is served: `wallet restored "
-                "show`, then `wallet restored accept`."
+                f"The ledger was restored ({self.restored}), and nobody is served: "
+                "`wallet restored show`, then `wallet restored accept`."
             )
         if self.server.is_standby:
             yield "The database is a standby: it only reads."
