@@ -85,6 +85,14 @@ class Balanced:
         fields = {"token": "t", "userId": user_id, "amount": "1.00"}
         return await self.send("POST", "/moveFunds", urlencode(fields).encode())
 
+    async def until_spread(self, wanted: dict[str, str]) -> bool:
+        """Wait until each player's requests go where they should."""
+        for _ in range(200):
+            if {user_id: await self.form(user_id) for user_id in wanted} == wanted:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
     def close(self) -> None:
         for _, writer in self._connections:
             writer.close()
@@ -152,19 +160,9 @@ async def test_a_wallet_that_is_not_ready_leaves_its_players_to_the_other(tmp_pa
     async with balanced(tmp_path) as balance:
         chosen = {user_id: await balance.form(user_id) for user_id in PLAYERS}
         balance.upstreams[0].is_ready = False
-        for _ in range(200):
-            left = {user_id: await balance.form(user_id) for user_id in PLAYERS}
-            if set(left.values()) == {"wallet2"}:
-                break
-            await asyncio.sleep(0.02)
-        assert set(left.values()) == {"wallet2"}
+        assert await balance.until_spread(dict.fromkeys(PLAYERS, "wallet2"))
         balance.upstreams[0].is_ready = True
-        for _ in range(200):
-            back = {user_id: await balance.form(user_id) for user_id in PLAYERS}
-            if back == chosen:
-                break
-            await asyncio.sleep(0.02)
-        assert back == chosen
+        assert await balance.until_spread(chosen)
 
 
 @needs_haproxy

@@ -68,11 +68,12 @@ async def test_the_back_office_reads_its_views_on_a_standby(bank: Bank, pair: Pa
     views = OpsViews(pair.standby.address.url_for(OPS, DATABASE))
     await views.check_role()
     balance = "SELECT balance FROM ops.players WHERE user_id = $1"
+    rows = await views.fetch(balance, player)
     for _ in range(500):
-        rows = await views.fetch(balance, player)
         if rows:
             break
         await asyncio.sleep(0.02)
+        rows = await views.fetch(balance, player)
     assert [row["balance"] for row in rows] == [100]
     by_index = await views.fetch(balance, player, by_index=True)
     assert by_index == rows
