@@ -186,7 +186,7 @@ def test_the_overlays_wallets_are_those_that_haproxy_knows_and_are_alike() -> No
     first = {**whole["services"]["wallet"]["environment"], **services["wallet"]["environment"]}
     assert services["wallet2"]["environment"] == first
     front = (ROOT / "deploy" / "caddy" / "Caddyfile").read_text(encoding="utf-8")
-    assert "{$WALLET_UPSTREAM:wallet:8080}" in front
-    assert services["caddy"]["environment"]["WALLET_UPSTREAM"] == "balancer:8080"
+    assert "{$BALANCER:wallet:8080}" in front
+    assert services["caddy"]["environment"]["BALANCER"] == "balancer:8080"
     assert services["balancer"]["networks"]["inside"]["ipv4_address"] == "172.30.0.11"
     assert first["WALLET_PROXY_NETWORKS"] == "172.30.0.10/31"

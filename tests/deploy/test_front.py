@@ -67,7 +67,8 @@ def test_nothing_private_passes_and_nothing_is_redirected() -> None:
 
 
 def test_the_front_forwards_to_the_wallets_port_as_the_caller_it_saw() -> None:
-    assert f"reverse_proxy wallet:{environment()['WALLET_PORT']}" in TEXT
+    wallet = f"wallet:{environment()['WALLET_PORT']}"
+    assert f"reverse_proxy {{$BALANCER:{wallet}}}" in TEXT
     assert "header_up X-Forwarded-For {remote_host}" in TEXT
 
 
