@@ -1,7 +1,7 @@
 """Time lines of the ledger: a restored one is not served before somebody has said yes.
 
 Revision: 20261211_restored
-Follows: 20261213_slips
+Follows: 20261214_import
 
 1. `ledger_timelines` and `ledger_timeline_answers`, both only added to; the first row is the server
    that this runs on.
@@ -14,7 +14,7 @@ cut off may be run again.
 from alembic import op
 
 revision = "20261211_restored"
-down_revision = "20261213_slips"
+down_revision = "20261214_import"
 branch_labels = None
 depends_on = None
 
