@@ -50,9 +50,9 @@ def shadow() -> "Shadowing":
 
 def contracts() -> "Contracts":
     """Return what the contracts say about the past, which takes a while to import, too."""
-    from app.edges.past import PastOfBoth  # noqa: PLC0415 — the other commands start faster
+    from app.composition.past import past_of_all  # noqa: PLC0415 — the other commands start faster
 
-    return PastOfBoth()
+    return past_of_all()
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ EVENT_TYPES = (
 """The same as `LoggedType` of the wallet, which settings do not know; a test holds them equal."""
 
 CURRENCY = re.compile(r"([A-Z][A-Z0-9]{1,11}):([0-8])", re.ASCII)
+CURRENCY_CODE = re.compile(r"[A-Z][A-Z0-9]{1,11}", re.ASCII)
 PERIOD_OF = re.compile(r"agent:[A-Za-z0-9_.-]{1,64}|currency:[A-Z][A-Z0-9]{1,11}", re.ASCII)
 PRODUCT = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 """The same as `PRODUCT` of the money rules, which settings do not know."""

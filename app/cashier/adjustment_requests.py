@@ -14,7 +14,7 @@ from app.wallet.adjustments import AdjustmentReason, RefusedMovement
 from app.wallet.events import Direction, EventType, Pocket
 from app.wallet.movement import Key
 
-CALLBACK_SOURCE: Final = "callback"
+GAME_SOURCES: Final = ("callback", "betby")
 
 
 class Request(NamedTuple):
@@ -47,7 +47,7 @@ async def settled_movement(
     transaction_id = request.settles
     if transaction_id is None:
         return None
-    sources = [CALLBACK_SOURCE, player.agent]
+    sources = [*GAME_SOURCES, player.agent]
     known = await refused_under(book, transaction_id, player.user_id, sources)
     found = [
         refused

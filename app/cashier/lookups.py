@@ -32,7 +32,7 @@ from app.ledger.people import user_ids_of_email
 from app.ledger.players import find_player, user_id_of
 from app.ledger.slips.looking import ShownSlip, slips_of_round
 from app.ledger.transaction import Ledger
-from app.wallet.events import RULES, HoldPart, Part
+from app.wallet.events import RULES, EventType, HoldPart, Part
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
 from app.wallet.movement import Key
@@ -83,7 +83,8 @@ class MovementDetails(NamedTuple):
         return [
             other.entry
             for other in self.beside
-            if any(reversal.position == position for reversal in other.entry.reverses)
+            if other.entry.event_type is not EventType.BETBY_NO_EFFECT
+            and any(reversal.position == position for reversal in other.entry.reverses)
         ]
 
 

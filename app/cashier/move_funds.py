@@ -70,6 +70,12 @@ def refusal_records(
     ]
 
 
+def _operation_of(movement: Movement) -> str:
+    if movement.rule.is_cashier:
+        return movement.event_type
+    return "betby" if movement.rule.is_named else "moveFunds"
+
+
 def _record_of(movement: Movement, receipt: Refused | Replay) -> RefusalRecord:
     if isinstance(receipt, Refused):
         refusal, reason = receipt.refusal.name, receipt.refusal.value
@@ -83,7 +89,7 @@ def _record_of(movement: Movement, receipt: Refused | Replay) -> RefusalRecord:
     return RefusalRecord(
         user_id=movement.user_id,
         source=movement.key.source,
-        operation=movement.event_type if movement.rule.is_cashier else "moveFunds",
+        operation=_operation_of(movement),
         transaction_id=movement.key.transaction_id,
         event_id=movement.event_id,
         event_type=movement.event_type,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from app.edges.betby import openapi as betby
 from app.edges.callback import openapi as callback
 from app.edges.openapi import describe
 from app.edges.transfer import openapi as transfer
@@ -15,7 +16,8 @@ webhooks.
 """
 
 
-def description() -> dict[str, object]:
-    """Return the OpenAPI document of all contracts."""
-    contracts = (callback.CONTRACT, transfer.CONTRACT, webhooks.CONTRACT)
+def description(*, has_betby: bool = False) -> dict[str, object]:
+    """Return the OpenAPI document of all contracts; of Betby's where that is served."""
+    own = (betby.CONTRACT,) if has_betby else ()
+    contracts = (callback.CONTRACT, transfer.CONTRACT, *own, webhooks.CONTRACT)
     return describe("Wallet", VERSION, INTRODUCTION, contracts)

@@ -21,6 +21,7 @@ from app.cashier.sealing import Sealer, SealingError, read_seals, seal_every_day
 from app.cashier.startup_checks import check_startup, find_currencies
 from app.cashier.traced_batching import TracedBatcher
 from app.cashier.watch import Watch
+from app.composition.betby import betby_endpoint, check_upgrade, launch_tokens
 from app.composition.callback import callback_endpoint, in_the_contracts_shape, request_archive
 from app.composition.deliverer import deliver_beside
 from app.composition.description import description
@@ -28,6 +29,8 @@ from app.composition.policy import policy_of
 from app.composition.projector import project_beside
 from app.composition.tasks import cancelled
 from app.composition.transfer import transfer_endpoint
+from app.edges.betby.endpoint import Endpoint as BetbyEndpoint
+from app.edges.betby.endpoint import betby_router
 from app.edges.callback.endpoint import CallbackApp, Endpoint, MoveFunds, callback_router
 from app.edges.metrics.page import Metrics
 from app.edges.pages.routes import DemoKeys, pages
@@ -91,14 +94,20 @@ def build_app(
     )
     archive = request_archive(settings, ledger)
     endpoint = callback_endpoint(settings, ledger, batcher, clock or _now, archive)
-    transfer = transfer_endpoint(settings, ledger, batcher, clock or _now)
+    launches = launch_tokens(settings)
+    transfer = transfer_endpoint(settings, ledger, batcher, clock or _now, launches)
+    betby = betby_endpoint(settings, ledger, batcher, clock or _now)
     expects_sync = settings.expect_sync == "on"
     sealer = _sealer(settings)
     watch = Watch(ledger, seals=sealer is not None)
     numbers = Metrics(
         ledger,
         batcher,
-        {"callback": endpoint.requests, "transfer": transfer.requests},
+        {
+            "callback": endpoint.requests,
+            "transfer": transfer.requests,
+            **({"betby": betby.requests} if betby else {}),
+        },
         watch,
         archive=archive,
         expects_sync=expects_sync,
@@ -114,7 +123,7 @@ def build_app(
             try:
                 seals = await _seals_outside(sealer)
                 for warning in await _opened(
-                    ledger, policy, seals, require_durability=require_durability
+                    ledger, policy, settings, seals, require_durability=require_durability
                 ):
                     logger.warning("database", warning=warning)
                 if (missing := sync_warning(ledger, is_expected=expects_sync)) is not None:
@@ -155,7 +164,7 @@ def build_app(
                     await asyncio.to_thread(traces.end)
 
     keys = DemoKeys(DEMO_CALLBACK_KEY, DEMO_AGENT_ID, DEMO_AGENT_KEY)
-    app = _framework(endpoint, transfer, lifespan, keys if settings.demo else None)
+    app = _framework(endpoint, transfer, betby, lifespan, keys if settings.demo else None)
     served = CallbackApp(app, endpoint)
     if traces:
         # A request is traced on its way through the framework.
@@ -171,10 +180,11 @@ def build_serving_app(settings: Settings, database_url: str) -> Served:
 def _framework(
     endpoint: Endpoint,
     transfer: TransferEndpoint,
+    betby: BetbyEndpoint | None,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     demo: DemoKeys | None,
 ) -> FastAPI:
-    """Return what serves both contracts and their pages."""
+    """Return what serves the contracts and their pages."""
     app = FastAPI(
         lifespan=lifespan,
         redirect_slashes=False,
@@ -186,7 +196,9 @@ def _framework(
     )
     app.include_router(callback_router(endpoint))
     app.include_router(transfer_router(transfer))
-    app.router.routes.extend(pages(description(), demo))
+    if betby is not None:
+        app.include_router(betby_router(betby))
+    app.router.routes.extend(pages(description(has_betby=betby is not None), demo))
     app.add_exception_handler(HTTPException, in_the_contracts_shape)
     return app
 
@@ -242,6 +254,7 @@ async def _seals_outside(sealer: Sealer | None) -> Sequence[SignedSeal]:
 async def _opened(
     ledger: Ledger,
     policy: PolicyInForce,
+    settings: Settings,
     seals: Sequence[SignedSeal],
     *,
     require_durability: bool,
@@ -249,7 +262,9 @@ async def _opened(
     try:
         with suppress(LedgerRestoredError):
             await look_at_seals(ledger, seals)
-        return tuple(await check_startup(ledger, policy, require_durability=require_durability))
+        warnings = await check_startup(ledger, policy, require_durability=require_durability)
+        check_upgrade(settings, policy)
+        return tuple(warnings)
     except LedgerUnfitError as error:
         logger.critical("not served", reason=str(error))
         raise

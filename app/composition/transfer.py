@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from app.cashier.batching import Batcher
 from app.composition.policy import rules_of_raises
+from app.edges.betby.tokens import LaunchTokens
 from app.edges.transfer.endpoint import Endpoint
 from app.edges.transfer.envelope import Agent, Envelopes
-from app.edges.transfer.handlers import Choices, Handlers
+from app.edges.transfer.handlers import Choices, Handlers, TokenForm
 from app.edges.transfer.one_time import OneTime
 from app.ledger.transaction import Ledger
 from app.settings import Settings
@@ -15,9 +16,13 @@ from app.wallet.money import ISO_CURRENCIES, Currency
 
 
 def transfer_endpoint(
-    settings: Settings, ledger: Ledger, batcher: Batcher, clock: Callable[[], datetime]
+    settings: Settings,
+    ledger: Ledger,
+    batcher: Batcher,
+    clock: Callable[[], datetime],
+    betby: LaunchTokens | None = None,
 ) -> Endpoint:
-    """Return the endpoint of the transfer contract."""
+    """Return the endpoint of the transfer contract; `betby` signs what its game client opens."""
     by_setting = {code: Currency(code, scale) for code, scale in settings.currencies.items()}
     choices = Choices(
         currencies={**ISO_CURRENCIES, **by_setting},
@@ -25,6 +30,7 @@ def transfer_endpoint(
         token_is_sliding=settings.token_renewal == "sliding",  # noqa: S105 - a choice
         raises=rules_of_raises(settings),
         deposit_check_is_required=settings.deposit_check == "required",
+        doors={} if betby is None else {"betby": TokenForm(betby.sign, betby.session_of)},
     )
     agents = {
         name: Agent(tuple(key.get_secret_value() for key in agent.keys), agent.networks)

@@ -16,7 +16,7 @@ from app.simulator.signature import sign
 from app.wallet.events import Direction, EventType
 
 TRY_NEXT = (
-    "simulate",
+    "simulate --door both",
     "player show alice",
     "transfer account/deposit user_id=alice transaction_id=my-first-deposit amount=10.00",
     "audit",
@@ -62,14 +62,16 @@ def demo_banner(
         "Its win, once the bet is placed:",
         win,
         "",
-        f"Callback key: {DEMO_CALLBACK_KEY}",
+        f"Callback key: {DEMO_CALLBACK_KEY} (the aggregator, at {address}/moveFunds)",
         f"Agent {DEMO_AGENT_ID}, key: {DEMO_AGENT_KEY}",
         f"Back office:  {backoffice} (sign in as demo or as approver, password {DEMO_PASSWORD})",
         f"API pages:    {address}/docs",
         f"Numbers:      {numbers}",
     ]
     if database.embedded is not None:
+        keys = database.embedded.data_dir / "betby.json"
         lines += [
+            f"Betby itself: {address}/betby/, brand demo, keys in {keys}",
             f"Data:         {database.embedded.data_dir}",
             f"SQL:          {database.embedded.psql_command(OPS)}",
         ]

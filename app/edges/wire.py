@@ -8,6 +8,7 @@ surrogate pair), nesting deeper than DEPTH_MAX, and anything that is not UTF-8.
 writes moments.
 """
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -69,6 +70,11 @@ def read_members(body: bytes) -> dict[str, Member]:
             check_text(name)
             _check_texts(member.value)
     return members
+
+
+def b64url(text: str) -> bytes:
+    """Decode base64url without padding; raise ValueError for any other text."""
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def check_text(text: str) -> None:

@@ -244,7 +244,8 @@ _OF_UNKNOWN_PLAYERS: Final = f"""
 _FOUND: Final[Mapping[ExceptionKind, str]] = {
     ExceptionKind.EXPECTED_CREDIT: _REFUSED.format(
         summary="r.reason",
-        condition="r.operation = 'moveFunds' AND r.direction = 'credit' AND r.amount ~ '[1-9]'"
+        condition="r.operation IN ('moveFunds', 'betby') AND r.direction = 'credit'"
+        " AND r.amount ~ '[1-9]'"
         " AND (r.refusal = 'NO_MATCHING_MOVEMENT' OR (r.refusal = 'FORMAT' AND NOT EXISTS ("
         "SELECT FROM event_types t WHERE t.event_type = r.event_type)))",
     ),
@@ -281,8 +282,10 @@ _FOUND: Final[Mapping[ExceptionKind, str]] = {
         summary="format('the real pocket fell to %s', round(m.real_after, m.scale))",
         moment="m.ledger_time",
         tables="movements m",
-        condition=f"{_SLICE} AND m.event_type = 'SportBetCancel' AND m.decision = 'ACCEPTED'"
-        " AND m.real_before >= 0 AND m.real_after < 0",
+        condition=f"{_SLICE} AND m.decision = 'ACCEPTED'"
+        " AND m.real_before >= 0 AND m.real_after < 0"
+        " AND (m.event_type = 'SportBetCancel'"
+        " OR (m.flags <> '' AND m.flags LIKE '%overdrawn%'))",
     ),
     ExceptionKind.SLIP_MISMATCH: _MOVED.replace(
         "m.position) AS", "m.position || '|' || s.kind) AS"

@@ -64,6 +64,7 @@ LISTS: Final = {
 KEPT: Final = (
     "account_openings",
     "adjustment_decisions",
+    "betby_notes",
     "closed_days",
     "early_aborts",
     "event_log",

@@ -1,10 +1,12 @@
 """What the simulator is given: a running server, players on it, and how much to play."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
+
+from app.simulator.verdict import Verdict
 
 DuplicateReply = Literal["conflict", "replay"]
 StakeOrder = Literal["real_first", "bonus_first"]
@@ -50,6 +52,18 @@ class Stage:
     #: What becomes of a bet whose abort came first. The simulator sends such a bet a few requests
     #: after its abort, well within the 600 seconds that the contract gives it.
     overtaken_bet: OvertakenBet = "refuse"
+
+    def after(self, verdict: Verdict) -> "Stage":
+        """Return the stage with the balances that the books of a run ended with."""
+        return replace(
+            self,
+            players=tuple(
+                replace(
+                    player, real=Decimal(told.expected_real), bonus=Decimal(told.expected_bonus)
+                )
+                for player, told in zip(self.players, verdict.players, strict=True)
+            ),
+        )
 
 
 def new_run_id() -> str:

@@ -27,6 +27,8 @@ class Alarm(StrEnum):
     SETTLED_BY_HAND = "movement that was settled by hand"
     """a refused movement was sent again after two people had moved its money by hand"""
     BET_OVERTAKEN = "bet refused because its abort came first"
+    SETTLEMENT_DIFFERS = "settlement that differs from what was done"
+    """Betby's last word about a bet; it moves nothing, so it never becomes a movement"""
     UNKNOWN_CREDIT = "credit of an unknown event type"
     """raised where the request is parsed, since it never becomes a movement"""
 

@@ -13,14 +13,14 @@ from app.wallet import further_limits
 from app.wallet.balance import EMPTY
 from app.wallet.changes import Changes, write_round
 from app.wallet.early_aborts import AbortState, find, replaced
-from app.wallet.events import HoldPart, Part
+from app.wallet.events import RULES, Direction, EventType, HoldPart, Part
 from app.wallet.facts import Facts, Policy, RuleVersion, Wallet
 from app.wallet.holds import Hold, HoldKey, HoldState
 from app.wallet.journal import JournalEntry, Reversal
 from app.wallet.judgement import Plan, judge
 from app.wallet.limits import LimitHit, counted, rolled
 from app.wallet.money import Minor
-from app.wallet.movement import Key, Movement, facet_of_type
+from app.wallet.movement import Key, Movement, Names, facet_of_type
 from app.wallet.outcomes import (
     SETTLED_BY_HAND,
     Decisions,
@@ -59,6 +59,8 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
     pockets, currency = wallet.pockets, wallet.currency
     if rule.is_cashier and wallet.agent != movement.key.source:
         return Refused(Refusal.ACCOUNT_OF_ANOTHER_AGENT)
+    if movement.currency is not None and movement.currency != currency.code:
+        return Refused(Refusal.CURRENCY_DIFFERS, pockets, currency)
     amount = currency.minor(movement.amount)
     if amount is None:
         return Refused(Refusal.AMOUNT_TOO_FINE, pockets, currency)
@@ -75,7 +77,7 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
     if isinstance(verdict, Plan):
         entry = _entry(movement, amount, wallet, facts.now, verdict)
         _apply_to_wallet(entry, verdict, wallet, movement, policy, changes)
-        if key is not None:
+        if key is not None and verdict.no_effect is None:
             _apply_to_round(movement, entry, verdict, key, round_, changes)
         return Posting(entry)
     refusal, detail = verdict
@@ -89,7 +91,7 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
             position=declined.position, chain=declined.chain
         )
         changes.moved.add(movement.user_id)
-    if key is not None:
+    if key is not None and not (rule.is_named and rule.part is not Part.BET):
         refused = RefusedInRound(movement, amount, verdict, declined, key, round_)
         apply_refusal_to_round(refused, facts.now, policy, changes)
     if declined is None:
@@ -156,9 +158,9 @@ def _decide_repeat(
     if entry.is_accepted and not is_own and _is_settled_by_hand(movement, entry):
         refusal = Refusal.MOVEMENT_DIFFERS
         return Refused(refusal, pockets, currency, differs=differs, detail=SETTLED_BY_HAND)
-    if differs is not None and (
-        entry.is_accepted or entry.is_decided_elsewhere or movement.rule.is_cashier
-    ):
+    is_accepted = entry.is_accepted or entry.is_decided_elsewhere
+    is_told = is_accepted or movement.rule.is_cashier or movement.names is not None
+    if differs is not None and is_told:
         of_type = differs in {"eventType", "direction"}
         refusal = Refusal.EVENT_TYPE_DIFFERS if of_type else Refusal.MOVEMENT_DIFFERS
         return Refused(refusal, pockets, currency, differs=differs)
@@ -173,7 +175,7 @@ def _is_settled_by_hand(movement: Movement, entry: JournalEntry) -> bool:
     another event type than the one that the key names.
     """
     facet = entry.key.facet
-    if not facet:
+    if not facet or entry.event_type is EventType.BETBY_NO_EFFECT:
         return False
     return facet != movement.key.facet or facet != facet_of_type(entry.event_type, entry.direction)
 
@@ -184,6 +186,11 @@ def _difference(
     """Return the contract's name of the first field whose content differs from the entry's."""
     if entry.is_id_alone:
         return None if wallet.player_id == entry.player_id else "userId"
+    names = movement.names
+    if names is not None and (names.is_discard or entry.refusal is Refusal.BET_DISCARDED):
+        return "userId" if wallet.player_id != entry.player_id else None
+    if names is not None and entry.event_type is EventType.BETBY_NO_EFFECT:
+        return _difference_without_effect(movement, names, wallet, entry)
     if movement.event_type is not entry.event_type:
         return "eventType"
     if movement.direction is not entry.direction:
@@ -194,7 +201,23 @@ def _difference(
         return "eventId"
     if amount != entry.amount:
         return "amount"
+    if names is not None and names.parent is not None and entry.is_accepted:
+        # Of what a rollback undid, the last is what it named.
+        return None if entry.reverses[-1].position == names.parent else "parent"
     return "hold_id" if movement.hold and _is_other_hold(movement.hold, entry, changes) else None
+
+
+def _difference_without_effect(
+    movement: Movement, names: Names, wallet: Wallet, entry: JournalEntry
+) -> str | None:
+    """The same where the first one found nothing left to undo."""
+    if movement.rule.part is Part.BET or movement.rule.needs_bet:
+        return "eventType"
+    if wallet.player_id != entry.player_id:
+        return "userId"
+    if movement.event_id != entry.event_id:
+        return "eventId"
+    return None if entry.reverses[-1].position == (names.parent or names.bet) else "parent"
 
 
 def _is_other_hold(key: HoldKey, entry: JournalEntry, changes: Changes) -> bool:
@@ -217,25 +240,28 @@ def _entry(
     movement: Movement, amount: Minor, wallet: Wallet, now: datetime, verdict: Plan | Refusal
 ) -> JournalEntry:
     plan, refusal = (verdict, None) if isinstance(verdict, Plan) else (None, verdict)
+    event_type, direction = movement.event_type, movement.direction
+    if plan is not None and plan.no_effect is not None:
+        event_type, direction, amount = EventType.BETBY_NO_EFFECT, Direction.CREDIT, 0
     return JournalEntry(
         wallet.player_id,
         wallet.position + 1,
         wallet.version + (plan is not None),
         movement.key,
         movement.delivery,
-        movement.event_type,
-        movement.direction,
+        event_type,
+        direction,
         refusal,
         amount,
         wallet.currency,
         wallet.pockets,
         plan.delta if plan else EMPTY,
-        movement.rule.contra,
+        RULES[event_type].contra,
         movement.event_id,
         movement.game_id,
         movement.bonus_code,
         movement.extra_data,
-        _reverses(plan),
+        _reverses(movement, plan),
         plan.flags if plan else (),
         movement.received_at,
         now,
@@ -243,10 +269,14 @@ def _entry(
     ).chained(wallet.chain)
 
 
-def _reverses(plan: Plan | None) -> tuple[Reversal, ...]:
+def _reverses(movement: Movement, plan: Plan | None) -> tuple[Reversal, ...]:
     """What an entry names as undone: a bet, payments, or the hold that it closes."""
     if plan is None:
         return ()
+    if plan.no_effect is not None and movement.names is not None:
+        # Because of what there was nothing to undo, and what should have been undone.
+        named = movement.names.parent or movement.names.bet or 0
+        return (Reversal(plan.no_effect.because_of.position, 0, 0), Reversal(named, 0, 0))
     if plan.hold is not None:
         return (Reversal(plan.hold.position, plan.hold.amount, 0),)
     return plan.undoing.reverses if plan.undoing else ()

@@ -20,7 +20,7 @@ class Direction(StrEnum):
 
 
 class EventType(StrEnum):
-    """Every event type: both contracts', adjustments, and what an import brings in."""
+    """Every event type: the contracts', adjustments, and what an import brings in."""
 
     BET_PLACING = "BetPlacing"
     WIN = "Win"
@@ -47,6 +47,18 @@ class EventType(StrEnum):
     IMPORT = "Import"
     IMPORTED_BET = "ImportedBet"
     IMPORTED_PAYMENT = "ImportedPayment"
+    BETBY_MAKE = "BetbyMake"
+    BETBY_WIN = "BetbyWin"
+    BETBY_LOST = "BetbyLost"
+    BETBY_NO_RISK = "BetbyNoRisk"
+    BETBY_REFUND = "BetbyRefund"
+    BETBY_DISCARD = "BetbyDiscard"
+    BETBY_ROLLBACK = "BetbyRollback"
+    BETBY_NO_RISK_ROLLBACK = "BetbyNoRiskRollback"
+    BETBY_WIN_AGAIN = "BetbyWinAgain"
+    BETBY_NO_RISK_AGAIN = "BetbyNoRiskAgain"
+    BETBY_REFUND_AGAIN = "BetbyRefundAgain"
+    BETBY_NO_EFFECT = "BetbyNoEffect"
 
 
 class Pocket(StrEnum):
@@ -196,6 +208,11 @@ class Rule:
     """Made by the operator's own people: no contract may name it.
 
     Its refusal is never final, because it would stand under another movement's key.
+    """
+    is_named: bool = False
+    """Of Betby's own contract: whatever it pays or undoes, it names by its place in the journal.
+
+    Its rounds are its own (`wallet.named`): what the callback API leaves unnamed never finds them.
     """
     refused_when_blocked: bool = False
     limit_effect: LimitEffect = LimitEffect.NONE
@@ -454,13 +471,139 @@ RULES: Final[dict[EventType, Rule]] = {
         credit_to=CreditTo.NAMED,
         is_manual=True,
     ),
+    EventType.BETBY_MAKE: Rule(
+        "Betby bet",
+        _DEBIT,
+        Part.BET,
+        HouseAccount.GAMES,
+        Figure.TURNOVER,
+        is_play=True,
+        is_named=True,
+        refused_when_blocked=True,
+        limit_effect=LimitEffect.STAKE,
+    ),
+    EventType.BETBY_WIN: Rule(
+        "Betby win",
+        _CREDIT,
+        Part.PAYMENT,
+        HouseAccount.GAMES,
+        Figure.PAYMENTS,
+        needs_bet=True,
+        credit_to=CreditTo.STAKES_OR_BONUS_BY_CODE,
+        is_named=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.BETBY_LOST: Rule(
+        "Betby bet lost",
+        _CREDIT,
+        Part.PAYMENT,
+        HouseAccount.GAMES,
+        Figure.PAYMENTS,
+        needs_bet=True,
+        zero_only=_CREDIT,
+        credit_to=CreditTo.STAKES,
+        is_named=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.BETBY_NO_RISK: Rule(
+        "Betby no-risk bet given back",
+        _CREDIT,
+        Part.PAYMENT,
+        HouseAccount.BONUSES,
+        Figure.BONUSES,
+        needs_bet=True,
+        credit_to=CreditTo.STAKES_OR_BONUS_BY_CODE,
+        is_named=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.BETBY_REFUND: Rule(
+        "Betby bet given back",
+        _CREDIT,
+        Part.ABORT,
+        HouseAccount.GAMES,
+        Figure.TURNOVER,
+        credit_to=CreditTo.AS_STAKED,
+        is_named=True,
+        limit_effect=LimitEffect.STAKE_RETURN,
+    ),
+    EventType.BETBY_DISCARD: Rule(
+        "Betby bet discarded",
+        _CREDIT,
+        Part.ABORT,
+        HouseAccount.GAMES,
+        Figure.TURNOVER,
+        credit_to=CreditTo.AS_STAKED,
+        is_named=True,
+        limit_effect=LimitEffect.STAKE_RETURN,
+    ),
+    EventType.BETBY_ROLLBACK: Rule(
+        "Betby settlement rolled back",
+        _DEBIT,
+        Part.CANCEL,
+        HouseAccount.GAMES,
+        Figure.PAYMENTS,
+        debit_from=DebitFrom.AS_PAID,
+        may_overdraw=True,
+        is_named=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.BETBY_NO_RISK_ROLLBACK: Rule(
+        "Betby no-risk bet rolled back",
+        _DEBIT,
+        Part.CANCEL,
+        HouseAccount.BONUSES,
+        Figure.BONUSES,
+        debit_from=DebitFrom.AS_PAID,
+        may_overdraw=True,
+        is_named=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.BETBY_WIN_AGAIN: Rule(
+        "Betby settlement stands again",
+        _CREDIT,
+        Part.PAYMENT,
+        HouseAccount.GAMES,
+        Figure.PAYMENTS,
+        credit_to=CreditTo.AS_STAKED,
+        is_named=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.BETBY_NO_RISK_AGAIN: Rule(
+        "Betby no-risk bet given back again",
+        _CREDIT,
+        Part.PAYMENT,
+        HouseAccount.BONUSES,
+        Figure.BONUSES,
+        credit_to=CreditTo.AS_STAKED,
+        is_named=True,
+        limit_effect=LimitEffect.PAYMENT,
+    ),
+    EventType.BETBY_REFUND_AGAIN: Rule(
+        "Betby bet given back again",
+        _CREDIT,
+        Part.ABORT,
+        HouseAccount.GAMES,
+        Figure.TURNOVER,
+        credit_to=CreditTo.AS_STAKED,
+        is_named=True,
+        limit_effect=LimitEffect.STAKE_RETURN,
+    ),
+    EventType.BETBY_NO_EFFECT: Rule(
+        "Betby: nothing left to undo",
+        _CREDIT,
+        Part.NONE,
+        HouseAccount.GAMES,
+        Figure.PAYMENTS,
+        zero_only=_CREDIT,
+        is_named=True,
+    ),
 }
 
 if set(RULES) != set(EventType):
     raise AssertionError("the event table must have a row for every event type")
 
 GAME_EVENT_TYPES: Final = frozenset(
-    kind for kind, rule in RULES.items() if not rule.is_cashier and not rule.is_manual
+    kind for kind, rule in RULES.items() if not (rule.is_cashier or rule.is_manual or rule.is_named)
 )
 """The event types that the callback API may name."""
 

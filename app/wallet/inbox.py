@@ -34,6 +34,8 @@ class ExceptionKind(StrEnum):
     """money was accepted under a token that a restore has lost"""
     UNKNOWN_PLAYER = "unknown_player"
     """money came for a player whom a restore may have lost"""
+    SETTLEMENT_DIFFERS = "settlement_differs"
+    """Betby's last word about a bet is not what was done with it"""
 
 
 WORDS: Final = {
@@ -48,6 +50,7 @@ WORDS: Final = {
     ExceptionKind.LARGE_LIABILITY: "much may be won on one outcome",
     ExceptionKind.UNKNOWN_TOKEN: "money under a token that a restore lost",
     ExceptionKind.UNKNOWN_PLAYER: "money for a player who is not there",
+    ExceptionKind.SETTLEMENT_DIFFERS: "a bet was settled otherwise",
 }
 """Each kind in a few words for people."""
 if set(WORDS) != set(ExceptionKind):

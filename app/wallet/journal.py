@@ -40,6 +40,10 @@ class Flag(StrEnum):
     """an abort in an event in which another bet was paid"""
     TOKEN_UNKNOWN = "token_unknown"  # noqa: S105 - a flag, not a secret
     """money that came back under a token that a restore may have lost"""
+    PAID_BET_GIVEN_BACK = "paid_bet_given_back"
+    """a bet of Betby's that was given back while a payment of it stands"""
+    OVERDRAWN = "overdrawn"
+    """a rollback of Betby's that left the player owing money"""
 
 
 class Reversal(NamedTuple):

@@ -51,6 +51,7 @@ from app.wallet.journal import Flag
 from app.wallet.limits import Effect, LimitHit, limit_hit, rolled
 from app.wallet.money import Minor
 from app.wallet.movement import KeyScope, Movement
+from app.wallet.named import NoEffect, names_open_bet, undo_named
 from app.wallet.refusals import Refusal
 from app.wallet.rounds import (
     NOTHING_YET,
@@ -80,6 +81,8 @@ class Plan(NamedTuple):
     """what it adds to the counters of limits that only some players have"""
     hold: Hold | None = None
     """the hold that it closes"""
+    no_effect: NoEffect | None = None
+    """because of what nothing is left to undo"""
 
 
 Objection: TypeAlias = tuple[Refusal, str | LimitHit | None]
@@ -99,6 +102,8 @@ def judge(
     `hold` is the one that the movement settles or releases, if there is such a hold.
     """
     rule = movement.rule
+    if movement.names is not None and movement.names.is_discard:
+        return Refusal.BET_DISCARDED, None
     of_token = _of_token(movement, rule, wallet, facts, policy)
     if isinstance(of_token, Refusal):
         return of_token, None
@@ -109,6 +114,8 @@ def judge(
     undoing = _undoing(movement, rule, amount, round_, policy, today)
     if isinstance(undoing, Refusal):
         return undoing, None
+    if isinstance(undoing, NoEffect):
+        return Plan(EMPTY, wallet.pockets, NOTHING_YET, (), None, of_token, no_effect=undoing)
     flags = of_token
     if rule.part is Part.BET and (round_.early_aborts or round_.untimed_aborts):
         overtaken = _overtaken(movement, amount, round_, policy, facts.now)
@@ -151,7 +158,9 @@ def judge(
         return Refusal.BALANCE_TOO_LARGE, None
     change = undoing.change if undoing else _ordinary_change(rule, delta, amount)
     if undoing is not None:
-        flags = (*of_token, *_flags(movement, rule, round_, undoing, policy))
+        is_in_debt = rule.is_named and delta.real < 0 and after.real < 0
+        of_undoing = _flags(movement, rule, round_, undoing, policy, is_in_debt=is_in_debt)
+        flags = (*of_token, *of_undoing)
     return Plan(delta, after, change, effects, undoing, flags, counts, hold)
 
 
@@ -217,8 +226,13 @@ def _counts(
 
 def _undoing(
     movement: Movement, rule: Rule, amount: Minor, round_: Round, policy: Policy, today: int
-) -> Undoing | Refusal | None:
+) -> Undoing | NoEffect | Refusal | None:
     """Step 8, the event rules: what the movement undoes (None: nothing), or the refusal."""
+    if rule.is_named and rule.part is not Part.BET:
+        if rule.needs_bet:
+            has_bet = names_open_bet(movement.names, round_)
+            return None if has_bet else Refusal.NO_MATCHING_MOVEMENT
+        return undo_named(movement.names, movement.event_type, round_, today, policy.limit_days)
     match rule.part:
         case Part.BET | Part.NONE:
             return None
@@ -367,9 +381,19 @@ def _ordinary_change(rule: Rule, delta: Pockets, amount: Minor) -> Tally:
 
 
 def _flags(
-    movement: Movement, rule: Rule, round_: Round, undoing: Undoing, policy: Policy
+    movement: Movement,
+    rule: Rule,
+    round_: Round,
+    undoing: Undoing,
+    policy: Policy,
+    *,
+    is_in_debt: bool,
 ) -> tuple[Flag, ...]:
     """Return what operations should know about a movement that undoes another."""
+    if rule.is_named:
+        if is_in_debt:
+            return (Flag.OVERDRAWN,)
+        return (Flag.PAID_BET_GIVEN_BACK,) if undoing.beside_payment else ()
     if rule.part is not Part.CANCEL:
         return (Flag.ABORT_BESIDE_PAYMENT,) if undoing.beside_payment else ()
     is_other_game = policy.sport_game_id is not None and movement.game_id != policy.sport_game_id

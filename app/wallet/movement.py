@@ -43,6 +43,20 @@ def facet_of_type(event_type: EventType, direction: Direction) -> str:
     return f"{event_type}:{direction}"
 
 
+class Names(NamedTuple):
+    """What a movement of Betby's contract refers to, by place in the same wallet's journal."""
+
+    bet: int | None = None
+    """the bet that it pays or gives back; None: it is the bet, or its discard"""
+    parent: int | None = None
+    """the operation that a rollback undoes"""
+    is_discard: bool = False
+    """Whether it takes the key of a bet that shall never come.
+
+    It is a movement of the bet's own type, so that of it and the bet one finds the other.
+    """
+
+
 class Movement(NamedTuple):
     """One request to move funds, parsed but not yet decided."""
 
@@ -68,6 +82,10 @@ class Movement(NamedTuple):
     """whether a deposit's check did not allow it, or is missing where one is required"""
     pocket: Pocket | None = None
     """the pocket that an adjustment moves; None: the event type's rule says which"""
+    names: Names | None = None
+    """what a movement of Betby's contract refers to"""
+    currency: str | None = None
+    """the currency that it was asked in, where the contract names one"""
 
     @property
     def rule(self) -> Rule:

@@ -9,6 +9,7 @@ class Refusal(Enum):
 
     PLAYER_UNKNOWN = "no such player"
     ACCOUNT_OF_ANOTHER_AGENT = "the account belongs to another agent"
+    CURRENCY_DIFFERS = "the currency is not the player's"
     AMOUNT_TOO_FINE = "the amount is finer than the currency's minor unit"
     EVENT_TYPE_DIFFERS = "the transaction id was used for another event type or direction"
     MOVEMENT_DIFFERS = "the transaction id was used with other content"
@@ -20,6 +21,7 @@ class Refusal(Enum):
     NO_MATCHING_MOVEMENT = "no matching movement in this event"
     ALREADY_GIVEN_BACK = "every bet of this event was given back already"
     BET_OVERTAKEN = "an abort of the bet came before it"
+    BET_DISCARDED = "the bet was discarded before it came"
     HOLD_UNKNOWN = "there is no such hold"
     HOLD_CLOSED = "the hold was settled or released already"
     DEPOSIT_CHECK = "the deposit was not allowed by a check"
@@ -43,6 +45,7 @@ _FINAL: Final = frozenset(
         Refusal.PLAYER_BLOCKED,
         Refusal.ALREADY_GIVEN_BACK,
         Refusal.BET_OVERTAKEN,
+        Refusal.BET_DISCARDED,
         Refusal.DEPOSIT_CHECK,
         Refusal.LIMIT_EXCEEDED,
         Refusal.DEPOSIT_LIMIT,
@@ -50,5 +53,7 @@ _FINAL: Final = frozenset(
     }
 )
 
-UNKNOWN_TO_LAST_RELEASE: Final = frozenset({Refusal.DEPOSIT_CHECK, Refusal.DEPOSIT_LIMIT})
+UNKNOWN_TO_LAST_RELEASE: Final = frozenset(
+    {Refusal.BET_DISCARDED, Refusal.DEPOSIT_CHECK, Refusal.DEPOSIT_LIMIT}
+)
 """Outcomes that the previous release could not read; they are none until it has gone."""

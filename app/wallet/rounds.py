@@ -287,7 +287,7 @@ def reopen(round_: Round, amount: Minor, today: int, days: LimitDays) -> Undoing
     if exact is None:
         for abort in reversed(standing.aborts):
             if abort.stands and abort.entry.amount == amount:
-                return _undo_abort(abort, days)
+                return undo_abort(abort, days)
     reverses: list[Reversal] = []
     parts, missing = EMPTY, amount
     for payment in payments if exact is None else [exact]:
@@ -306,7 +306,8 @@ def reopen(round_: Round, amount: Minor, today: int, days: LimitDays) -> Undoing
     )
 
 
-def _undo_abort(abort: StandingAbort, days: LimitDays) -> Undoing:
+def undo_abort(abort: StandingAbort, days: LimitDays) -> Undoing:
+    """Undo an abort: its bet stands again, and counts where it was counted first."""
     split, amount = abort.bet.split, abort.entry.amount
     parts = abort.entry.delta
     return Undoing(

@@ -19,6 +19,8 @@ FLAGS: Final = {
     Flag.ABORT_OVERTOOK: "an abort had come before it",
     Flag.ABORT_BESIDE_PAYMENT: "another bet of the event was paid",
     Flag.TOKEN_UNKNOWN: "the restored ledger did not know its token",
+    Flag.PAID_BET_GIVEN_BACK: "a payment of the bet stands",
+    Flag.OVERDRAWN: "the player owes what was missing",
 }
 if set(FLAGS) != set(Flag):
     raise AssertionError("every flag has its words")

@@ -43,7 +43,7 @@ def test_the_banner_names_the_commands_with_the_settings_of_this_server(demo: Se
 @pytest.mark.parametrize("number", range(4))
 def test_each_line_of_the_banner_works_when_it_is_pasted(demo: Serving, number: int) -> None:
     line = proposals(demo)[number]
-    if line.endswith(" simulate"):
+    if line.endswith(" simulate --door both"):
         line += " " + shlex.join(SHORT)
     pasted = subprocess.run(
         ["sh", "-c", line],
@@ -86,6 +86,17 @@ def test_a_simulation_is_clean_and_leaves_a_clean_ledger(beside: Console) -> Non
     }
     # Refusals of every kind were provoked, and answered as the contract says.
     assert {"ok", "400", "402", "406", "409", "410"} <= set(verdict["answers"])
+    assert beside("audit").code == 0
+
+
+@pytest.mark.parametrize("door", ["betby", "both"])
+def test_betby_is_played_and_leaves_a_clean_ledger(beside: Console, door: str) -> None:
+    done = beside("simulate", *SHORT, "--seed", "4", "--door", door, "--json")
+    verdict = done.document
+    assert (done.code, verdict["clean"], verdict["differences"]) == (0, True, [])
+    assert verdict["events_played"] == 150
+    assert {"betby ok", "betby 2003", "betby 2004"} <= set(verdict["answers"])
+    assert ("ok" in verdict["answers"]) is (door == "both")
     assert beside("audit").code == 0
 
 

@@ -81,6 +81,12 @@ def test_a_type_that_moves_stakes_counts_as_turnover_and_one_that_pays_as_paymen
         if rule.contra is HouseAccount.IMPORTS:
             # What came in from another wallet was counted there.
             assert rule.counts_as is Figure.IMPORTS, kind
+        elif rule.contra is HouseAccount.BONUSES and rule.is_named:
+            # A bet without risk that is given back is bonus cost, and no winning.
+            assert rule.counts_as is Figure.BONUSES, kind
+        elif rule.zero_only == rule.directions:
+            # What moves nothing counts as much in any figure.
+            continue
         elif rule.part is Part.NONE:
             assert rule.counts_as not in set().union(*figures.values()), kind
         else:

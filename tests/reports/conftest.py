@@ -15,7 +15,8 @@ from app.postgres import EmbeddedPostgres
 from app.wallet.adjustments import AdjustmentReason
 from app.wallet.events import RULES, Direction, EventType, Pocket
 from app.wallet.holds import HoldKey
-from app.wallet.movement import Key, Movement
+from app.wallet.movement import Key, Movement, Names, facet_of_type
+from app.wallet.named import event_id_of
 from app.wallet.operators import Operator, Role, Via
 from app.wallet.outcomes import Posting
 from tests.conftest import Database, clone
@@ -45,6 +46,26 @@ MORE = """
 """What the first five days lack: payments into a round of another day, withdrawals under way, and a
 debt of which two people forgive a part."""
 
+BETBY = """
+8 09:00 anna BetbyMake           4.00 y-1
+8 09:01 anna BetbyWin            4.00 y-2 y-1
+8 09:02 anna BetbyRollback       4.00 y-3 y-1 y-2
+8 09:03 anna BetbyWinAgain       4.00 y-4 y-1 y-3
+8 09:04 anna BetbyNoEffect       4.00 y-5 y-1 y-3
+8 10:00 anna BetbyMake           2.00 z-1
+8 10:01 anna BetbyLost           0.00 z-2 z-1
+8 10:02 anna BetbyNoRisk         2.00 z-3 z-1
+8 10:03 anna BetbyNoRiskRollback 2.00 z-4 z-1 z-3
+8 10:04 anna BetbyNoRiskAgain    2.00 z-5 z-1 z-4
+8 11:00 anna BetbyMake           3.00 v-1
+8 11:01 anna BetbyRefund         3.00 v-2 v-1
+8 11:02 anna BetbyRollback       3.00 v-3 v-1 v-2
+8 11:03 anna BetbyRefundAgain    3.00 v-4 v-1 v-3
+8 12:00 anna BetbyMake           1.00 u-1
+8 12:01 anna BetbyDiscard        1.00 u-1 u-1
+"""
+"""Bets that Betby places itself: the bet of each operation, and what a rollback undoes."""
+
 NO_PLAY = ("Withdrawal", "Adjustment")
 
 
@@ -59,12 +80,50 @@ class Longer(Storyteller):
             for line in MORE.strip().splitlines():
                 words = line.split()
                 await (self._by_people if words[3].startswith(NO_PLAY) else self._line)(*words)
+            for line in BETBY.strip().splitlines() if self.with_betby else ():
+                await self._by_betby(*line.split())
         finally:
             await self.ledger.close()
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, with_betby: bool = False) -> None:
         super().__init__(url)
         self.url = url
+        self.with_betby = with_betby
+        self.places: dict[str, int] = {}
+
+    async def _by_betby(
+        self,
+        day: str,
+        time: str,
+        user_id: str,
+        what: str,
+        amount: str,
+        name: str,
+        bet: str = "",
+        parent: str = "",
+    ) -> None:
+        """Move money as Betby does."""
+        hour, minute = map(int, time.split(":"))
+        self.now = datetime(2026, 3, int(day), hour, minute, tzinfo=UTC)
+        # What has no effect is asked for as something that would have one.
+        kind = EventType.BETBY_WIN_AGAIN if what == "BetbyNoEffect" else EventType(what)
+        (direction,) = RULES[kind].directions
+        facet = facet_of_type(kind, direction) if kind is EventType.BETBY_DISCARD else ""
+        movement = Movement(
+            delivery=bytes(8) + int(self.now.timestamp()).to_bytes(8),
+            key=Key("betby", name, facet),
+            user_id=user_id,
+            event_type=kind,
+            direction=direction,
+            amount=amount,
+            received_at=self.now,
+            event_id=event_id_of(bet or name),
+            names=Names(self.places.get(bet), self.places.get(parent)),
+        )
+        (receipt,) = await move_funds(self.ledger, [movement], POLICY)
+        assert isinstance(receipt, Posting), receipt
+        assert receipt.entry.event_type.value == what
+        self.places[name] = receipt.entry.position
 
     async def _by_people(
         self,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.wallet.balance import StakeOrder
 from app.wallet.early_aborts import OvertakenBet
-from app.wallet.events import GAME_EVENT_TYPES, Direction, EventType, is_allowed
+from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType, is_allowed
 from app.wallet.facts import Policy, RuleVersion
 from app.wallet.limits import Limits
 from app.wallet.movement import KeyScope, Movement
@@ -28,7 +28,12 @@ _ROUND = [
     EventType.BET_PAYED_ABORT,
     EventType.SPORT_BET_CANCEL,
 ]
-KINDS = [*EventType, *_ROUND, *_ROUND, EventType.PROMO_STREAMERS_DEBIT]
+KINDS = [
+    *(k for k in EventType if not RULES[k].is_named),
+    *_ROUND,
+    *_ROUND,
+    EventType.PROMO_STREAMERS_DEBIT,
+]
 USERS = ["anna"] * 12 + ["boris"] * 3 + ["nobody"]
 EVENTS = ["event-1"] * 3 + ["event-2"]
 AMOUNTS = ["0.03", "0.03", "0.03", "0.05", "1", "1.00", "3.33", "0", "60", "0.001"]

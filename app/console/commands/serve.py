@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.console.betby_demo import with_betby
 from app.console.commands.backoffice import BuildBackoffice, backoffice_beside
 from app.console.commands.seals import sealer_of
 from app.console.composition import Composition
@@ -54,6 +55,8 @@ def serve(
             if backoffice is None:
                 words = _plain(listening)
             else:
+                if database.embedded is not None:
+                    settings = with_betby(settings, database.embedded.data_dir)
                 say("Opening the demo's players …")
                 words = open_demo(settings, database, address_of(listening), address_of(backoffice))
             say("Starting the server …")

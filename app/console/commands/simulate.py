@@ -8,6 +8,7 @@
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -29,6 +30,7 @@ from app.console.game_side import (
 )
 from app.console.output.printer import AsJson, hint, print_json_text, show, watched_errors
 from app.console.output.verdict import verdict_shown
+from app.console.simulation_betby import betby_stage
 from app.console.simulation_players import open_players
 from app.simulator import (
     Account,
@@ -44,6 +46,7 @@ from app.simulator import (
     simulate,
     write_report,
 )
+from app.simulator.betby import BetbyStage, simulate_betby, together
 
 A_MOMENT: Final = timedelta(seconds=ANSWER_SECONDS)
 """The first movement is decided after it is sent, and the last one within this time."""
@@ -72,6 +75,20 @@ Faults = Annotated[
     int,
     typer.Option(min=0, help="So many faults in the report; FILE.faults.json names each of them."),
 ]
+Caller: TypeAlias = Literal["fungamess", "betby", "both"]
+Calls = Annotated[
+    Caller,
+    typer.Option("--door", help="Who calls: the aggregator, Betby itself, or one after both."),
+]
+BetbyKey = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="The private key that signs Betby's calls, as PEM; the demo has its own.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 AgainstReal = Annotated[
     str | None,
     typer.Option(metavar="HOST", help="Play into real money, on the server of this host."),
@@ -92,19 +109,24 @@ def simulate_command(
     key_scope: Annotated[KeyScope | None, typer.Option(help=AS_SET)] = None,
     report: ReportFile = None,
     faults: Faults = 0,
+    door: Calls = "fungamess",
+    betby_key: BetbyKey = None,
     against_real: AgainstReal = None,
     as_json: AsJson = False,
 ) -> None:
-    """Play the aggregator against a running sandbox; exit code 1 if any cent differs.
+    """Play the aggregator or Betby against a running sandbox; exit code 1 if any cent differs.
 
     The server and this command must share their settings, above all the database and the key. The
     players are the command's own, of the agent `simulator`.
     """
     if faults and report is None:
         raise typer.BadParameter("faults are written into a report: name it with --report")
+    if report is not None and door != "fungamess":
+        raise typer.BadParameter("a report is the aggregator's: leave --door out")
     settings = console_settings()
     wallet = find_wallet(url or address_of(settings), settings)
     refuse_real_money(wallet, against_real)
+    betby = None if door == "fungamess" else betby_stage(settings, betby_key)
     options = Options(
         events=events,
         seed=seed,
@@ -126,12 +148,27 @@ def simulate_command(
         players=opened,
     )
     account = Account()
-    verdict = asyncio.run(simulate(stage, options, _progress(), account))
+    verdict = asyncio.run(_play(stage, betby, options, account, door))
     _show(verdict, as_json=as_json)
     if report is not None:
         _write_report(report, account, seed, faults)
     if not verdict.clean:
         raise typer.Exit(1)
+
+
+async def _play(
+    stage: Stage, betby: BetbyStage | None, options: Options, account: Account, door: Caller
+) -> Verdict:
+    """Play the aggregator, or Betby, or half of the events each, one after the other."""
+    if betby is None:
+        return await simulate(stage, options, _progress(), account)
+    if door == "betby":
+        return await simulate_betby(stage, betby, options, _progress())
+    half = options.events // 2
+    first = await simulate(stage, replace(options, events=half), _progress(), account)
+    rest = replace(options, events=options.events - half)
+    second = await simulate_betby(stage.after(first), betby, rest, _progress())
+    return together(first, second)
 
 
 def _progress() -> Progress:

@@ -8,7 +8,7 @@ from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetail
 from app.console.output.layout import Facts, Rows
 from app.ledger.lookups import AccountChangeNote, OwnedEntry, RoundAccount
 from app.ledger.slips.looking import ShownSlip
-from app.settings import CALLBACK_SOURCE
+from app.settings import BETBY_SOURCE, CALLBACK_SOURCE
 from app.wallet.events import RULES
 from app.wallet.journal import JournalEntry
 from app.wallet.refusal_record import RefusalRecord
@@ -119,6 +119,8 @@ def _asker(entry: JournalEntry) -> str:
     if RULES[entry.event_type].is_manual:
         return "two of the operator's people"
     source = entry.key.source
+    if source == BETBY_SOURCE:
+        return "Betby"
     return "the game side" if source == CALLBACK_SOURCE else f"agent {source}"
 
 

@@ -39,7 +39,9 @@ CODES: Final[dict[Refusal, int]] = {
     Refusal.LIMIT_EXCEEDED: 456,
     Refusal.INSUFFICIENT_FUNDS: 402,
     Refusal.BALANCE_TOO_LARGE: 400,
-    # These cannot happen here: they are of the transfer API alone.
+    # These cannot happen here: they are of the other contracts alone.
+    Refusal.CURRENCY_DIFFERS: 400,
+    Refusal.BET_DISCARDED: 400,
     Refusal.UPGRADE_UNFINISHED: 400,
     Refusal.HOLD_UNKNOWN: 400,
     Refusal.HOLD_CLOSED: 400,

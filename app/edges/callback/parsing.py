@@ -17,6 +17,7 @@ from app.wallet.events import GAME_EVENT_TYPES, Direction, is_allowed
 from app.wallet.identifiers import ID_LENGTH_MAX, is_identifier
 from app.wallet.money import AMOUNT_PATTERN
 from app.wallet.movement import Key, KeyScope, Movement, facet_of
+from app.wallet.named import ROUND_PREFIX
 
 CALLBACK_SOURCE: Final = "callback"
 """The source of the game side's movements; an agent's movements have the agent's id."""
@@ -78,6 +79,9 @@ def read_movement(
     game_id = _present(texts, "gameId")
     if not _GAME_ID.fullmatch(game_id):
         raise FormatError("gameId is not a whole number of 1 to 18 digits")
+    event_id = _identifier(texts, "eventId")
+    if event_id.startswith(ROUND_PREFIX):
+        raise FormatError(f"eventId begins with {ROUND_PREFIX}, as rounds of another contract do")
     transaction_id = _identifier(texts, "transactionId")
     return Movement(
         delivery,
@@ -88,7 +92,7 @@ def read_movement(
         amount,
         received_at,
         _token(texts),
-        _identifier(texts, "eventId"),
+        event_id,
         int(game_id),
         _bonus_code(texts),
         fields.extra_data,

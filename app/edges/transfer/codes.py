@@ -74,6 +74,8 @@ CODES: Final[dict[Refusal, Code]] = {
     Refusal.TOKEN_UNKNOWN: Code.ERROR,
     Refusal.TOKEN_EXPIRED: Code.ERROR,
     Refusal.NO_MATCHING_MOVEMENT: Code.ERROR,
+    Refusal.CURRENCY_DIFFERS: Code.ERROR,
+    Refusal.BET_DISCARDED: Code.ERROR,
     Refusal.BET_OVERTAKEN: Code.ERROR,  # Cannot happen here: this contract places no bets.
     Refusal.ALREADY_GIVEN_BACK: Code.ERROR,
     Refusal.LIMIT_EXCEEDED: Code.ERROR,

@@ -17,6 +17,7 @@ from app.edges.transfer.handlers import (
     NICKNAME_LENGTH_MAX,
     NICKNAME_LENGTH_MIN,
     REASON_LENGTH_MAX,
+    TOKEN_LENGTH_MAX,
     TOKEN_LIFE_SECONDS_MAX,
 )
 from app.edges.transfer.operations import FORMS, ONE_TIME
@@ -79,7 +80,8 @@ _SCHEMAS: Final[dict[str, Schema]] = {
     "last_name": _NAME,
     "check": _CHECK,
     "ttl_seconds": {"type": "integer", "minimum": 1, "maximum": TOKEN_LIFE_SECONDS_MAX},
-    "revoke": {"type": "string", "minLength": 1, "maxLength": ID_LENGTH_MAX},
+    "door": {"type": "string", "enum": ["betby"]},
+    "revoke": {"type": "string", "minLength": 1, "maxLength": TOKEN_LENGTH_MAX},
     "status": {"type": "string", "enum": list(STATUSES)},
     "excluded_until": {
         "anyOf": [*_MOMENT["anyOf"], {"type": "null"}],  # type: ignore[misc]  # it is a list

@@ -7,12 +7,13 @@ and the caller repeats the request.
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from app.cashier import account_changes, event_log, lookups, players
 from app.cashier.batching import Batcher
+from app.cashier.players import IssuedToken
 from app.edges.transfer import log
 from app.edges.transfer.answers import (
     CURSOR_LENGTH_MAX,
@@ -65,6 +66,9 @@ EVENTS_COUNT_MAX: Final = 1000
 TOKEN_LIFE_SECONDS_MAX: Final = 366 * 86400
 """The same bound as that of the setting WALLET_TOKEN_LIFE_SECONDS."""
 
+TOKEN_LENGTH_MAX: Final = 4096
+"""characters; a token in another contract's form carries the player's name"""
+
 REVOKE_ALL: Final = "all"
 CHANGEABLE: Final = ("status", "excluded_until", "limits", "confirm", "language")
 
@@ -90,6 +94,15 @@ class Request(NamedTuple):
         return ChangeNote(self.agent, self.operation, self.asked, self.delivery, self.received_at)
 
 
+class TokenForm(NamedTuple):
+    """Another contract whose games are launched with a token in a form of its own."""
+
+    sign: Callable[[IssuedToken], str]
+    """puts a session into that form"""
+    session_of: Callable[[str], str]
+    """the session of such a token; ValueError for any other text"""
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """The operator's settings for this contract."""
@@ -100,6 +113,8 @@ class Choices:
     token_is_sliding: bool = False
     raises: RaiseRules = DEFAULT_RAISE_RULES
     deposit_check_is_required: bool = False
+    doors: Mapping[str, TokenForm] = field(default_factory=dict)
+    """by the name that `account/session` knows them by"""
 
 
 class Handlers:
@@ -274,8 +289,20 @@ class Handlers:
     async def session(self, request: Request) -> Answer:
         """Issue a token for launching a game; a life given in the request is never renewed."""
         fields, choices = request.fields, self._choices
+        door = self._door(fields)
         if "revoke" in fields:
-            return await self._revoke(request)
+            return await self._revoke(request, door)
+
+        signed: dict[datetime, Answer] = {}
+
+        def show(issued: IssuedToken) -> Answer:
+            if door is None:
+                return token_shown(issued)
+            # No two signatures are the same, and what is kept for a repeat must be what is told.
+            if issued.expires_at not in signed:
+                signed[issued.expires_at] = token_shown(_in_form(door, issued))
+            return signed[issued.expires_at]
+
         life, is_sliding = choices.token_life, choices.token_is_sliding
         if "ttl_seconds" in fields:
             seconds = fields.integer("ttl_seconds", 1, TOKEN_LIFE_SECONDS_MAX)
@@ -288,16 +315,31 @@ class Handlers:
             is_sliding=is_sliding,
             agent=request.agent,
             note=request.note,
-            request=request.request_id and request.request_id.once(token_shown),
+            request=request.request_id and request.request_id.once(show),
         )
         if isinstance(issued, Refusal):
             raise _refused(issued)
-        return token_shown(issued)
+        return show(issued)
 
-    async def _revoke(self, request: Request) -> Answer:
+    def _door(self, fields: Fields) -> TokenForm | None:
+        """Return the contract that a token is for; None: the callback API."""
+        if "door" not in fields:
+            return None
+        door = self._choices.doors.get(fields.text("door"))
+        if door is None:
+            known = ", ".join(self._choices.doors) or "none"
+            raise RefusedError(Code.VALUE, f"names no contract that is served: {known}", "door")
+        return door
+
+    async def _revoke(self, request: Request, door: TokenForm | None) -> Answer:
         """Expire one token, or all tokens, of a player now."""
         fields = request.fields
-        named = fields.text("revoke")
+        named = fields.text("revoke", length_max=TOKEN_LENGTH_MAX)
+        if door is not None and named != REVOKE_ALL:
+            try:
+                named = door.session_of(named)
+            except ValueError:
+                raise RefusedError(Code.VALUE, "is no token of this contract", "revoke") from None
         revoked = await players.revoke_tokens(
             self._ledger,
             fields.text("user_id"),
@@ -382,6 +424,10 @@ class Handlers:
                 "after",
             )
         return events_shown(page)
+
+
+def _in_form(door: TokenForm, issued: IssuedToken) -> IssuedToken:
+    return issued._replace(token=door.sign(issued))
 
 
 def _revoked_shown(count: int) -> Answer:

@@ -60,6 +60,9 @@ FORMS: Final[dict[str, Form]] = {
         "ttl_seconds": _optional(
             Kind.INTEGER, "how long the token lives, from 1; its use does not lengthen that"
         ),
+        "door": _optional(
+            Kind.TEXT, "betby: a token in the form of Betby's own contract, where that is served"
+        ),
         "revoke": Field(
             Kind.TEXT,
             "all, or a token: it expires now, and nothing is issued",

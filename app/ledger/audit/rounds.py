@@ -14,7 +14,7 @@ from app.ledger.audit.scope import (
     Scope,
     types,
 )
-from app.wallet.events import HoldPart, HouseAccount
+from app.wallet.events import EventType, HoldPart, HouseAccount
 
 HAS_ROUND: Final = Invariant(
     "movement_has_its_round", "no bet, payment, abort or cancel without its round"
@@ -38,6 +38,7 @@ HAS_TARGET: Final = Invariant(
 )
 
 
+_NAMED: Final = types(lambda rule: rule.is_named)
 _SETTLES: Final = types(lambda rule: rule.hold is HoldPart.SETTLE)
 _IMPORTED: Final = types(lambda rule: rule.contra is HouseAccount.IMPORTS)
 """What came in from another wallet; games pay and take back what follows from it."""
@@ -71,16 +72,21 @@ _UNDOING: Final = f"""
         FROM movements m
         WHERE {{condition}} AND m.decision = 'ACCEPTED'
           AND (m.reverses <> '' OR m.event_type IN ({ABORTS}))
+          AND m.event_type <> '{EventType.BETBY_NO_EFFECT}'
     ), reversal AS MATERIALIZED (
         SELECT u.player_id, u.position, u.event_type, u.event_id, u.amount, u.contra,
                split_part(part, '/', 1)::bigint AS target,
                split_part(part, '/', 2)::numeric / 10::numeric ^ u.scale AS real,
                split_part(part, '/', 3)::numeric / 10::numeric ^ u.scale AS bonus
-        FROM undoing u CROSS JOIN LATERAL unnest(string_to_array(u.reverses, ',')) AS part
-        WHERE u.reverses <> ''
+        FROM undoing u
+        CROSS JOIN LATERAL unnest(string_to_array(u.reverses, ',')) WITH ORDINALITY AS a (part, n)
+        WHERE u.reverses <> '' AND (a.n = 1 OR u.event_type NOT IN ({_NAMED}))
     )
 """
-"""Whatever undoes something, and every single reversal, in major units."""
+"""Whatever undoes something, and every single reversal, in major units.
+
+Of Betby's, the first part names the money; what follows only names the operation that was meant.
+"""
 
 
 _PARTS: Final = f"""
@@ -199,7 +205,8 @@ def _undoing() -> tuple[str, ...]:
                OR b.event_id <> m.event_id OR b.position >= m.position
                OR m.contra <> CASE WHEN b.event_type IN ({_IMPORTED}) THEN '{HouseAccount.GAMES}'
                                    ELSE b.contra END
-               OR b.amount <> m.amount OR position(',' IN m.reverses) > 0)
+               OR b.amount <> m.amount
+               OR (position(',' IN m.reverses) > 0 AND m.event_type NOT IN ({_NAMED})))
         """,
         f"""
         SELECT '{GIVEN_BACK_ONCE.name}', v.player_id, v.target, min(v.event_id),

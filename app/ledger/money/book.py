@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from app.ledger.money import statements
 from app.ledger.money.facts import (
     IN_ROUNDS,
-    NEEDS_HISTORY,
     SERVER,
     Known,
     further_question,
     known_of,
+    needs_history,
     with_further,
 )
 from app.ledger.money.rows import (
@@ -234,11 +234,12 @@ def _witness(decisions: Decisions) -> Witness | None:
 
 
 def _question(movement: Movement) -> str:
-    part = movement.rule.part
+    rule = movement.rule
+    part = rule.part
     return question_row(
         movement,
         is_in_round=part in IN_ROUNDS,
-        needs_history=part in NEEDS_HISTORY,
+        needs_history=needs_history(rule),
         may_need_history=part is Part.PAYMENT,
     )
 

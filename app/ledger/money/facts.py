@@ -21,7 +21,7 @@ from app.ledger.money.rows import (
 )
 from app.wallet.balance import Pockets
 from app.wallet.barring import is_barred
-from app.wallet.events import RULES, Part
+from app.wallet.events import RULES, Part, Rule
 from app.wallet.facts import Facts, SourceAndId, Wallet
 from app.wallet.further_limits import Counter, FurtherLimits, GameName
 from app.wallet.holds import Hold, HoldKey, HoldState
@@ -51,6 +51,12 @@ SERVER: Final = slice(39, 41)
 
 NEEDS_HISTORY: Final = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
 """The parts whose movements need the round's history, because they undo others."""
+
+
+def needs_history(rule: Rule) -> bool:
+    """Whether a movement needs its round's history: it undoes another, or names its bet."""
+    return rule.part in NEEDS_HISTORY or rule.is_named
+
 
 IN_ROUNDS: Final = NEEDS_HISTORY | {Part.BET, Part.PAYMENT}
 
@@ -208,8 +214,7 @@ def known_of(
             row[ROUND.start] is not None or row[HISTORY] is not None
         ):
             key = RoundKey(wallet.player_id, movement.event_id, movement.rule.is_streamer)
-            needs_history = movement.rule.part in NEEDS_HISTORY
-            reading.add_round(key, wallet.currency, row, needs_history=needs_history)
+            reading.add_round(key, wallet.currency, row, needs_history=needs_history(movement.rule))
         if row[TAKEN] is not None:
             reading.add_taken(movement.key[:2], row[TAKEN])
     return Known(

@@ -42,7 +42,8 @@ def _types(holds: Callable[[Rule], bool]) -> str:
 
 
 def _is_remarkable(rule: Rule) -> bool:
-    return rule.part is Part.CANCEL or rule.counts_as is Figure.CORRECTIONS
+    is_cancel = rule.part is Part.CANCEL and not rule.is_named
+    return is_cancel or rule.counts_as is Figure.CORRECTIONS
 
 
 def _types_of(direction: Direction, *, zero_only: bool = False) -> str:
@@ -128,7 +129,8 @@ movements = Table(
     CheckConstraint(
         f"CASE direction WHEN 'debit' THEN event_type IN ({_types_of(Direction.DEBIT)})"
         f" OR (amount = 0 AND event_type IN ({_types_of(Direction.DEBIT, zero_only=True)}))"
-        f" ELSE event_type IN ({_types_of(Direction.CREDIT)}) END",
+        f" ELSE event_type IN ({_types_of(Direction.CREDIT)})"
+        f" OR (amount = 0 AND event_type IN ({_types_of(Direction.CREDIT, zero_only=True)})) END",
         name="event_type_and_direction",
     ),
     CheckConstraint("bonus_after >= 0", name="bonus_never_negative"),

@@ -29,6 +29,7 @@ APPEND_ONLY: Final = (
     "reconciliation_differences",
     "closed_days",
     "limit_hits",
+    "betby_notes",
     "game_names",
     "adjustments",
     "adjustment_decisions",

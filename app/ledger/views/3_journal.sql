@@ -14,6 +14,7 @@ SELECT m.ledger_time,
            WHEN 'PLAYER_BLOCKED' THEN 'the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'every bet of this event was given back already'
            WHEN 'BET_OVERTAKEN' THEN 'an abort of the bet came before it'
+           WHEN 'BET_DISCARDED' THEN 'the bet was discarded before it came'
            WHEN 'DEPOSIT_CHECK' THEN 'the deposit was not allowed by a check'
            WHEN 'LIMIT_EXCEEDED' THEN 'a limit of the player would be exceeded'
            WHEN 'DEPOSIT_LIMIT' THEN 'a deposit limit of the player would be exceeded'
@@ -27,7 +28,9 @@ SELECT m.ledger_time,
            CASE WHEN m.flags LIKE '%other_game%' THEN 'not the sportsbook''s game id' END,
            CASE WHEN m.flags LIKE '%abort_overtook%' THEN 'an abort had come before it' END,
            CASE WHEN m.flags LIKE '%abort_beside_payment%' THEN 'another bet of the event was paid' END,
-           CASE WHEN m.flags LIKE '%token_unknown%' THEN 'the restored ledger did not know its token' END
+           CASE WHEN m.flags LIKE '%token_unknown%' THEN 'the restored ledger did not know its token' END,
+           CASE WHEN m.flags LIKE '%paid_bet_given_back%' THEN 'a payment of the bet stands' END,
+           CASE WHEN m.flags LIKE '%overdrawn%' THEN 'the player owes what was missing' END
        ), '') AS remarks,
        round(m.real_delta, m.scale) AS real_delta,
        round(m.bonus_delta, m.scale) AS bonus_delta,
@@ -66,7 +69,7 @@ COMMENT ON COLUMN ops.movements.bonus_delta IS 'What the bonus pocket gained, or
 COMMENT ON COLUMN ops.movements.balance_before IS 'Both pockets before it';
 COMMENT ON COLUMN ops.movements.balance_after IS 'Both pockets after it';
 COMMENT ON COLUMN ops.movements.source IS
-    'callback: the game side; else the agent that asked through the transfer API';
+    'callback: the aggregator; betby: Betby itself; else the agent that asked through the transfer API';
 COMMENT ON COLUMN ops.movements.transaction_id IS 'The id under which it was asked for';
 COMMENT ON COLUMN ops.movements.event_id IS 'The round, or the sports bet; null for the cashier''s movements';
 COMMENT ON COLUMN ops.movements.game_id IS
@@ -96,6 +99,7 @@ SELECT k.source,
            WHEN 'PLAYER_BLOCKED' THEN 'refused: the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'refused: every bet of this event was given back already'
            WHEN 'BET_OVERTAKEN' THEN 'refused: an abort of the bet came before it'
+           WHEN 'BET_DISCARDED' THEN 'refused: the bet was discarded before it came'
            WHEN 'DEPOSIT_CHECK' THEN 'refused: the deposit was not allowed by a check'
            WHEN 'LIMIT_EXCEEDED' THEN 'refused: a limit of the player would be exceeded'
            WHEN 'DEPOSIT_LIMIT' THEN 'refused: a deposit limit of the player would be exceeded'
@@ -114,7 +118,7 @@ JOIN public.players p ON p.player_id = m.player_id;
 COMMENT ON VIEW ops.transactions IS
     'What became of a transaction id. Name the source and the transaction_id: this view finds them by key, however long the journal is';
 COMMENT ON COLUMN ops.transactions.source IS
-    'callback: the game side; else the agent that asked through the transfer API';
+    'callback: the aggregator; betby: Betby itself; else the agent that asked through the transfer API';
 COMMENT ON COLUMN ops.transactions.transaction_id IS 'The id';
 COMMENT ON COLUMN ops.transactions.ledger_time IS 'When it was decided';
 COMMENT ON COLUMN ops.transactions.user_id IS 'The player';

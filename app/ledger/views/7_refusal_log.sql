@@ -40,6 +40,7 @@ SELECT m.ledger_time,
            WHEN 'PLAYER_BLOCKED' THEN 'the player is blocked'
            WHEN 'ALREADY_GIVEN_BACK' THEN 'every bet of this event was given back already'
            WHEN 'BET_OVERTAKEN' THEN 'an abort of the bet came before it'
+           WHEN 'BET_DISCARDED' THEN 'the bet was discarded before it came'
            WHEN 'DEPOSIT_CHECK' THEN 'the deposit was not allowed by a check'
            WHEN 'LIMIT_EXCEEDED' THEN 'a limit of the player would be exceeded'
            WHEN 'DEPOSIT_LIMIT' THEN 'a deposit limit of the player would be exceeded'
@@ -75,7 +76,7 @@ COMMENT ON COLUMN ops.refusals.is_final IS
 COMMENT ON COLUMN ops.refusals.differs IS
     'The field in which a repeat differs from the movement that has its id; null: no such repeat';
 COMMENT ON COLUMN ops.refusals.source IS
-    'callback: the game side; else the agent that asked through the transfer API';
+    'callback: the aggregator; betby: Betby itself; else the agent that asked through the transfer API';
 COMMENT ON COLUMN ops.refusals.transaction_id IS 'The id under which it was asked for';
 COMMENT ON COLUMN ops.refusals.event_id IS 'The round, or the sports bet';
 COMMENT ON COLUMN ops.refusals.asked IS 'What else was asked, as one JSON object, without the token';

@@ -92,10 +92,10 @@ COMMENT ON VIEW ops.inbox IS
     'Money that is not where somebody expects it. Ask for is_open: those are found by an index, however many are closed. A look at the ledger brings it up to date every 15 seconds while a server runs';
 COMMENT ON COLUMN ops.inbox.exception_id IS 'Its number';
 COMMENT ON COLUMN ops.inbox.kind IS
-    'expected_credit, other_content, overtaken_bet, unknown_outcome, uncovered_cancel, negative_balance, reconciliation_difference, slip_mismatch, large_liability, unknown_token or unknown_player: docs/runbook.md says what to do about each';
+    'expected_credit, other_content, overtaken_bet, unknown_outcome, uncovered_cancel, negative_balance, reconciliation_difference, slip_mismatch, large_liability, unknown_token, unknown_player or settlement_differs: docs/runbook.md says what to do about each';
 COMMENT ON COLUMN ops.inbox.summary IS 'What is not as expected, in words';
 COMMENT ON COLUMN ops.inbox.user_id IS 'The player, as sent, whether they exist or not';
-COMMENT ON COLUMN ops.inbox.source IS 'callback: the game side; else the agent that asked';
+COMMENT ON COLUMN ops.inbox.source IS 'callback: the aggregator; betby: Betby itself; else the agent that asked';
 COMMENT ON COLUMN ops.inbox.transaction_id IS 'The id under which it was asked for';
 COMMENT ON COLUMN ops.inbox.event_type IS 'The kind of movement, as sent';
 COMMENT ON COLUMN ops.inbox.direction IS 'debit or credit';

@@ -1,0 +1,104 @@
+"""Log lines of calls: ids, methods and codes; never a token, a key or a session.
+
+An operation repeated with other content, and a settlement that differs from what was done, are
+alarms: Betby's books and ours may differ.
+"""
+
+from typing import Final
+
+import structlog
+
+from app.edges.betby.answers import Answer
+from app.ledger.errors import LedgerAwayError
+from app.wallet.alarms import Alarm, alarm_of
+from app.wallet.movement import Movement
+from app.wallet.outcomes import Receipt, Refused, Replay
+
+logger: Final = structlog.get_logger("betby")
+
+
+def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
+    """Log one decided movement, and its alarm if it raises one."""
+    facts = facts_of(movement)
+    logger.info(
+        "movement",
+        code=answer.code.value,
+        balance=answer.balance,
+        receipt=type(receipt).__name__,
+        **facts,
+    )
+    alarm = alarm_of(movement, receipt)
+    if alarm is not None:
+        differs = receipt.differs if isinstance(receipt, Refused | Replay) else None
+        named = None if differs is None else _FIELDS.get(differs, differs)
+        raise_alarm(alarm, differs=named, **facts)
+
+
+_FIELDS: Final = {
+    "eventType": "transaction.operation",
+    "direction": "transaction.operation",
+    "userId": "player_id",
+    "eventId": "bet_transaction_id",
+    "parent": "parent_transaction_id",
+}
+"""This contract's names of the fields in which a repeat may differ."""
+
+
+def facts_of(movement: Movement) -> dict[str, object]:
+    """Return what a line says of a movement."""
+    return {
+        "transaction_id": movement.key.transaction_id,
+        "event_type": movement.event_type.value,
+        "direction": movement.direction.value,
+        "amount": movement.amount,
+        "user_id": movement.user_id,
+        "event_id": movement.event_id,
+        "delivery": movement.delivery.hex(),
+    }
+
+
+def raise_alarm(alarm: Alarm, **facts: object) -> None:
+    """Log an alarm."""
+    logger.error("alarm", alarm=alarm.value, **facts)
+
+
+def answered(operation: str, answer: Answer, delivery: bytes) -> None:
+    """Log a call that moves no money, and its answer."""
+    logger.info("request", operation=operation, code=answer.code.value, delivery=delivery.hex())
+
+
+def refused(operation: str, code: int, reason: str, delivery: bytes) -> None:
+    """Log a signed call that was refused before the ledger decided."""
+    logger.info("refused", operation=operation, code=code, reason=reason, delivery=delivery.hex())
+
+
+def not_admitted(operation: str, code: int, reason: str, peer: str | None, delivery: bytes) -> None:
+    """Log a request that is not Betby's, or cannot be read."""
+    logger.warning(
+        "security",
+        operation=operation,
+        code=code,
+        reason=reason,
+        peer=peer,
+        delivery=delivery.hex(),
+    )
+
+
+def unavailable(operation: str, error: Exception, delivery: bytes) -> None:
+    """Log a ledger error, except those of an outage, which the ledger logs once by itself."""
+    if isinstance(error, LedgerAwayError):
+        return
+    logger.error(
+        "unavailable", operation=operation, error=type(error).__name__, delivery=delivery.hex()
+    )
+
+
+def failed(operation: str, error: Exception, delivery: bytes) -> None:
+    """Log an unexpected error, with its traceback."""
+    logger.error(
+        "failed",
+        operation=operation,
+        error=type(error).__name__,
+        delivery=delivery.hex(),
+        exc_info=error,
+    )
