@@ -17,7 +17,7 @@ from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError, OutcomeUnknownError
 from app.console.operator_here import here, kept_token
 from app.ledger.accounts import ChangeNote
-from app.ledger.errors import LedgerError
+from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.ledger.transaction import Ledger
 from app.settings import load_database_settings
 from app.wallet.operators import Operator
@@ -48,6 +48,8 @@ async def _worked(
     ledger = Ledger(url, pool_size=1)
     try:
         return await work(ledger)
+    except LedgerRestoredError as error:
+        raise ConsoleError(f"Nothing was done: {error}.") from error
     except LedgerError as error:
         if not changes:
             raise

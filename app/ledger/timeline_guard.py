@@ -53,10 +53,14 @@ class TimelineChangedError(RunAgainError):
 class TimelineGuard:
     """What this process knows of the ledger's time line."""
 
-    def __init__(self, lend: Lend, send: Send) -> None:
-        """`lend` lends a connection that writes; `send` runs a statement that commits by itself."""
+    def __init__(self, lend: Lend, send: Send, *, is_logged: bool) -> None:
+        """`lend` lends a connection that writes; `send` runs a statement that commits by itself.
+
+        `is_logged`: the process has a log. A command of the console says what it is told itself.
+        """
         self._lend = lend
         self._send = send
+        self._is_logged = is_logged
         self.is_in_doubt = True
         """whether the time line must be verified before anything is decided or told"""
         self.number = 0
@@ -98,7 +102,8 @@ class TimelineGuard:
         async with self._verifying:
             if not self.is_in_doubt:
                 return
-            if time.monotonic_ns() - self._refused_at < REFUSED_NANOSECONDS:
+            was_refused = time.monotonic_ns() - self._refused_at < REFUSED_NANOSECONDS
+            if self._why is not None and was_refused:
                 raise LedgerRestoredError(self._why)
             for _ in range(LOOKS_MAX):
                 if await self._is_settled():
@@ -122,7 +127,8 @@ class TimelineGuard:
             )
             if begun is not None:
                 await self._send(raw, BEGIN, *row_of(seen, begun, self._name))
-                logger.warning("time line begins", kind=begun.kind.value, why=begun.why)
+                if self._is_logged:
+                    logger.warning("time line begins", kind=begun.kind.value, why=begun.why)
                 return False
         # Not while a connection is lent: one that meets such an error is closed.
         self._take(seen)
@@ -142,7 +148,7 @@ class TimelineGuard:
                 f"this ledger was restored ({seen.why}), and nobody has said that it may be served:"
                 " `wallet restored show`, then `wallet restored accept`"
             )
-            if self._why is None:
+            if self._why is None and self._is_logged:
                 logger.critical("restored ledger", reason=why)
             self._why = why
             raise LedgerRestoredError(why)

@@ -107,7 +107,7 @@ class Ledger:
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
         self._outage = Outage(url)
-        self.timeline = TimelineGuard(lambda: lent(self._connections), self._send)
+        self.timeline = TimelineGuard(lambda: lent(self._connections), self._send, is_logged=serves)
         arguments = connect_arguments(url)
         milliseconds = str(deadline // timedelta(milliseconds=1))
 

@@ -34,7 +34,10 @@ def test_marked_shown_and_accepted(console: Console) -> None:
     assert again.complaint == "The ledger is marked already: `wallet restored show`."
     refused = console("deposit", "anna", "1", "--id", "d-2")
     assert refused.code != 0
-    assert WAITS in refused.err
+    assert refused.complaint == (
+        f"Nothing was done: this ledger was restored (a disk was put back), and {WAITS}:"
+        " `wallet restored show`, then `wallet restored accept`."
+    )
     assert console("player", "show", "anna").code == 0, "people look at it"
     shown = console("restored", "show")
     assert "a disk was put back" in shown.out

@@ -22,7 +22,7 @@ from app.console.errors import ConsoleError, OutcomeUnknownError
 from app.console.ledger_access import DELIVERY_BYTES, ask, granted, who
 from app.console.output.printer import AsJson, outcome_stands, print_json, say
 from app.console.output.records import limit_record, pockets_record
-from app.ledger.errors import LedgerError
+from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.ledger.players import Player
 from app.ledger.transaction import Ledger
 from app.wallet.events import RULES, Direction, EventType
@@ -162,6 +162,8 @@ def move(request: Request, user_id: str, amount: str, *, as_json: bool) -> None:
         )
         try:
             (receipt,) = await move_funds(ledger, [movement], await policy_of_ledger(ledger))
+        except LedgerRestoredError as error:
+            raise ConsoleError(f"Nothing was done: {error}.") from error
         except LedgerError as error:
             raise OutcomeUnknownError(
                 f"Whether it was done is not known ({error}) Repeat the command with "
