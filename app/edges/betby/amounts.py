@@ -20,9 +20,18 @@ class Units:
         )
         self._by_setting = dict(scales)
 
-    def major(self, units: str, code: str) -> str:
-        """Return an amount in major units; RefusedError for a currency that nobody has here."""
+    def knows(self, code: str) -> bool:
+        """Whether a setting says how many decimals a currency has."""
+        return code in self._scales
+
+    def major(self, units: str, code: str, theirs: Currency | None = None) -> str:
+        """Return an amount in major units; RefusedError for a currency that nobody has here.
+
+        `theirs`: the player's currency, which may be one that no setting names any more.
+        """
         scale = self._scales.get(code)
+        if scale is None and theirs is not None and theirs.code == code:
+            scale = theirs.scale
         if scale is None:
             raise RefusedError(Code.CURRENCY, "currency is none of this wallet's")
         digits = units.zfill(scale + 1)

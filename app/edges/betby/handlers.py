@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from app.cashier.batching import Batcher
 from app.cashier.named_bets import NamedBet, find_bet, find_entry, note_commit, note_settlement
-from app.cashier.players import token_hash
+from app.cashier.players import find_account, token_hash
 from app.edges.betby import log
 from app.edges.betby.amounts import Units
 from app.edges.betby.answers import (
@@ -30,6 +30,7 @@ from app.ledger.transaction import Ledger
 from app.wallet.alarms import Alarm
 from app.wallet.events import RULES, Direction, EventType
 from app.wallet.journal import JournalEntry
+from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement, Names, facet_of_type
 from app.wallet.named import SETTLEMENT_STATUSES, event_id_of, rollback_of
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
@@ -103,7 +104,8 @@ class Handlers:
         if payload.player_of_transaction not in {None, user_id}:
             raise _differs("transaction.ext_player_id", "player_id")
         code, asked = payload.text("currency"), payload.units("amount")
-        amount = choices.units.major(asked, code)
+        theirs = None if choices.units.knows(code) else await self._currency_of(user_id)
+        amount = choices.units.major(asked, code, theirs)
         bonus_type = payload.text_or_none("bonus_type")
         if bonus_type is not None:
             if bonus_type not in BONUS_TYPES | choices.no_debit:
@@ -188,11 +190,10 @@ class Handlers:
     async def win(self, call: Call) -> Answer:
         """Credit a payment to the bet named."""
         payload = call.payload
-        code = payload.text("currency")
-        amount = self._choices.units.major(payload.units("amount"), code)
+        code, units = payload.text("currency"), payload.units("amount")
         kind = EventType.BETBY_NO_RISK if payload.flag("is_snr_lost") else EventType.BETBY_WIN
         bonus = payload.text_or_none("bonus_id") if self._choices.bonus_wins_to_bonus else None
-        return await self._settle(call, kind, amount, currency=code, bonus_code=bonus)
+        return await self._settle(call, kind, units, currency=code, bonus_code=bonus)
 
     async def lost(self, call: Call) -> Answer:
         """Settle the bet named without money."""
@@ -225,15 +226,16 @@ class Handlers:
         self,
         call: Call,
         kind: EventType,
-        amount: str | None,
+        units: str | None,
         *,
         currency: str | None = None,
         bonus_code: str | None = None,
     ) -> Answer:
         bet = await self._bet(call.payload.place("bet_transaction_id"))
         names = Names(bet.entry.position)
-        if amount is None:
+        if units is None or currency is None:
             return await self._undo(call, bet, kind, bet.entry, names)
+        amount = self._choices.units.major(units, currency, bet.entry.currency)
         return await self._named(call, bet, kind, amount, names, currency, bonus_code)
 
     async def _undo(
@@ -283,6 +285,10 @@ class Handlers:
             game_id=self._choices.game_id,
             extra_data=call.payload.kept(),
         )
+
+    async def _currency_of(self, user_id: str) -> Currency | None:
+        player = await find_account(self._ledger, user_id)
+        return None if isinstance(player, Refusal) else player.currency
 
     async def _bet(self, place: Place, parent: int | None = None) -> NamedBet:
         bet = await find_bet(self._ledger, place.player_id, place.position, parent)
