@@ -39,6 +39,8 @@ SELECT player_id, token_hash, expires_at, life_seconds FROM sessions
 WHERE player_id = ANY($1::bigint[]) ORDER BY player_id, issued_at, token_hash
 """
 
+_CURRENCIES: Final = "SELECT DISTINCT currency, scale FROM wallets WHERE agent = $1 ORDER BY 1"
+
 _UNDER_WAY: Final = """
 SELECT count(*) FROM holds h JOIN players p ON p.player_id = h.player_id
 WHERE h.state = 'pending' AND p.agent = $1
@@ -71,6 +73,12 @@ class State(NamedTuple):
     """limits of deposits and of products, which are not told"""
     entries: Sequence[JournalEntry]
     tokens: Sequence[Token]
+
+
+async def currencies_of(connection: "Connection", agent: str) -> dict[str, int]:
+    """Return the currencies that an agent's players have, each with its decimals."""
+    rows = await connection.fetch(_CURRENCIES, agent)
+    return {row["currency"]: row["scale"] for row in rows}
 
 
 async def withdrawals_under_way(connection: "Connection", agent: str) -> int:

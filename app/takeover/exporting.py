@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from app.ledger.snapshot import snapshot
-from app.ledger.state import State, Token, states, withdrawals_under_way
+from app.ledger.state import State, Token, currencies_of, states, withdrawals_under_way
 from app.takeover.state_lines import CALLBACK, FORMAT, TRANSFER, VERSION
 from app.wallet.balance import Pockets
 from app.wallet.events import GAME_EVENT_TYPES, RULES, EventType, Part
@@ -51,8 +51,10 @@ async def export_state(
             )
         lines = 1
         players = left_out = 0
+        # Also of those that the settings no longer name.
+        known = {**currencies, **await currencies_of(connection, agent)}
         header = {"format": FORMAT, "version": VERSION, "agent": agent}
-        write(_text({"kind": "header", **header, "currencies": dict(currencies)}))
+        write(_text({"kind": "header", **header, "currencies": known}))
         async for state in states(connection, agent):
             for members in _of_player(state):
                 write(_text(members))
