@@ -71,6 +71,9 @@ class Request(NamedTuple):
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file, packed or not; raise BadFileError."""
+    if path.exists() and not path.is_file():
+        # It is read more than once, and a device may have no end.
+        raise BadFileError(f"{path} is a device or a pipe: save it as a file first.")
     try:
         with path.open("rb") as raw:
             is_packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC

@@ -67,6 +67,7 @@ ORDINARY: Final = {
 OPTIONS: Final[Mapping[str, tuple[frozenset[str], tuple[str, ...]]]] = {
     "tail": (frozenset({"seconds"}), ("--seconds", "0")),
     "deliveries replay": (frozenset({"after", "everything"}), ("--all",)),
+    "shadow": (frozenset({"file", "begin"}), ("--begin",)),
     "user add": (frozenset({"roles"}), ("--role", "support")),
 }
 """Options without which a command is not tried itself, unless one of these is hostile.

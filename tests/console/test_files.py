@@ -15,6 +15,7 @@ READING = {
     "a proof": ("verify-proof", ENDLESS, "--key", "A" * 43),
     "a key": ("verify-proof", "proof.json", "--key", ENDLESS),
     "a request": ("dispute", "t-1", "--request", ENDLESS, "--signature", "0" * 64),
+    "a wallet that moves in": ("import", ENDLESS),
     "seals": ("audit", "--against", ENDLESS),
 }
 
