@@ -424,7 +424,8 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
         Row(
             "simulate",
             "simulate:simulate_command",
-            "Play the aggregator against a running sandbox; exit code 1 if any cent differs.",
+            "Play the aggregator or Betby against a running sandbox; exit code 1 if any cent "
+            "differs.",
         ),
     ),
 }

@@ -52,6 +52,8 @@ CONTRACT = {
     Refusal.BALANCE_TOO_LARGE: (400, False),
     Refusal.DEPOSIT_LIMIT: (400, False),
     Refusal.DEPOSIT_CHECK: (400, False),
+    Refusal.CURRENCY_DIFFERS: (400, False),
+    Refusal.BET_DISCARDED: (400, False),
     Refusal.HOLD_UNKNOWN: (400, False),
     Refusal.HOLD_CLOSED: (400, False),
     Refusal.LIMIT_NOT_ASKED: (400, False),
