@@ -115,8 +115,8 @@ def test_the_simulators_traffic_has_no_difference(tmp_path: Path) -> None:
     traffic.write_text("".join(line + "\n" for line in copying.lines), encoding="utf-8")
     # The simulator's agent is no operator's: its players come in as the demo's.
     state = copying.state.read_text(encoding="utf-8")
-    played = state.replace('"agent": "simulator"', '"agent": "demo"', 1)
-    copying.state.write_text(played, encoding="utf-8")
+    as_demo = state.replace('"agent": "simulator"', '"agent": "demo"', 1)
+    copying.state.write_text(as_demo, encoding="utf-8")
     # XTS and XT8 are the simulator's own, for amounts near the limit of digits.
     named = {"WALLET_CURRENCIES": "BTC:8,XTS:2,XT8:8"}
     for arguments in (("shadow", "--begin"), ("import", "state.jsonl")):
