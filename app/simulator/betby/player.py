@@ -253,7 +253,7 @@ class BetbyPlayer:
         wrong: tuple[tuple[str, Mapping[str, object], int], ...] = (
             ("make", {**payload, "session_id": "no such session"}, 1007),
             ("make", {**payload, "session_id": self.player.expired_token}, 1007),
-            ("make", {**payload, "currency": "XXX"}, 2002),
+            ("make", {**payload, "currency": "XAU"}, 2002),
             ("make", {**payload, "bonus_type": "unheard-of"}, 3001),
             ("make", {**payload, "amount": "1"}, 2004),
             ("win", {**payload, "bet_transaction_id": "9999999999-1"}, 2003),
