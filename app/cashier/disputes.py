@@ -74,7 +74,7 @@ class Shown(NamedTuple):
 class Contracts(Protocol):
     """What the contracts say about the past."""
 
-    def first_answer(self, entry: JournalEntry, hit: LimitHit | None) -> Told | None:
+    def first_answer(self, entry: JournalEntry, user_id: str, hit: LimitHit | None) -> Told | None:
         """Return the answer that followed from an entry; None: nobody outside asked for it."""
 
     def refusal_answer(self, kept: RefusalRecord, refusal: Refusal | None) -> Told:
@@ -136,7 +136,7 @@ def answers_told(dispute: Dispute, contracts: Contracts) -> list[Answer]:
     for each in dispute.movements:
         owned = each.details.owned
         entry = owned.entry
-        told = contracts.first_answer(entry, owned.limit_hit)
+        told = contracts.first_answer(entry, owned.user_id, owned.limit_hit)
         what = f"{entry.event_type} {entry.direction}"
         answers.append(Answer(entry.ledger_time, what, told, _unheard(each.unheard)))
     for kept in dispute.refusals:

@@ -21,12 +21,12 @@ class PastOfAll:
         """`scales`: the decimals of Betby's units, by currency, where they are not its own."""
         self._scales = scales
 
-    def first_answer(self, entry: JournalEntry, hit: LimitHit | None) -> Told | None:
+    def first_answer(self, entry: JournalEntry, user_id: str, hit: LimitHit | None) -> Told | None:
         """Return the answer that followed from an entry; None: nobody outside asked for it."""
         if callback.is_of(entry):
             return callback.answer_of(entry)
         if betby.is_of(entry):
-            return betby.answer_of(entry, self._scales)
+            return betby.answer_of(entry, user_id, self._scales)
         return transfer.answer_of(entry, hit) if transfer.is_of(entry) else None
 
     def refusal_answer(self, kept: RefusalRecord, refusal: Refusal | None) -> Told:

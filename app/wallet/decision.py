@@ -188,6 +188,9 @@ def _difference(
         return None if wallet.player_id == entry.player_id else "userId"
     names = movement.names
     if names is not None and (names.is_discard or entry.refusal is Refusal.BET_DISCARDED):
+        # A discard says whose bet it is, and no more.
+        if movement.event_type is not entry.event_type:
+            return "eventType"
         return "userId" if wallet.player_id != entry.player_id else None
     if names is not None and entry.event_type is EventType.BETBY_NO_EFFECT:
         return _difference_without_effect(movement, names, wallet, entry)

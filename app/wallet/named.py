@@ -5,15 +5,17 @@ win, a lost, a refund, or an earlier rollback; what stands again can be undone a
 times (docs/contracts/betby.md, "What stands").
 
 1. An operation stands unless a rollback that names it stands.
-2. The rollbacks of one win, lost or refund, and the rollbacks of those, take its money back and
-   give it back in turn. The entry that gave it last has it: `Line.holder`. Only that money can be
-   taken, so that nothing is taken back twice, whichever of the entries a rollback names.
+2. A win, a lost or a refund is a line together with the rollbacks of it, and the rollbacks of
+   those. The money is the player's while the line's first operation stands: a rollback moves it if
+   that changes, and else has no effect, whichever operation of the line it names. So rollbacks take
+   and give in turn, and nothing is taken twice; the entry that gave last is `Line.holder`.
 
 The money of a payment is reversed where it lies: the journal's laws of payments, aborts and cancels
 hold for these rounds as for all others. In `reverses` the first part names the entry whose money
 moves, and the last the operation that was named, where that is another one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -123,14 +125,14 @@ class NamedRound:
 
     def undone_by(self, position: int) -> JournalEntry | None:
         """Return the rollback that stands and names this operation; None: there is none."""
-        return next(
-            (
-                self.entries[later]
-                for later, parent in reversed(self.parents.items())
-                if parent == position and self.undone_by(later) is None
-            ),
-            None,
-        )
+        rollback = _undone_by(self.parents).get(position)
+        return None if rollback is None else self.entries[rollback]
+
+    def moves_money(self, parent: int) -> bool:
+        """Whether undoing an operation changes whether the first one of its line stands."""
+        first = self.lines[parent].entries[0].position
+        after = {**self.parents, max(self.entries) + 1: parent}
+        return (first in _undone_by(self.parents)) is not (first in _undone_by(after))
 
     @property
     def given_back_by(self) -> JournalEntry | None:
@@ -150,6 +152,24 @@ class NamedRound:
             for holder in holders.values()
             if holder is not None and RULES[holder.event_type].part is Part.PAYMENT
         ]
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether a payment above 0 stands."""
+        return any(payment.amount for payment in self.payments)
+
+
+def _undone_by(parents: Mapping[int, int]) -> dict[int, int]:
+    """Return what does not stand, with the latest rollback that stands and names it.
+
+    `parents`: what each rollback names, oldest first. A rollback names what came before it, so that
+    from the last to the first each is known to stand, or not, when its turn comes.
+    """
+    undone: dict[int, int] = {}
+    for rollback, parent in reversed(parents.items()):
+        if rollback not in undone:
+            undone.setdefault(parent, rollback)
+    return undone
 
 
 class NoEffect(NamedTuple):
@@ -172,13 +192,13 @@ def undone_before(names: Names, history: tuple[JournalEntry, ...]) -> JournalEnt
     line = round_.lines.get(names.parent)
     if line is None:
         return None
-    parent = round_.entries[names.parent]
-    is_rollback = RULES[parent.event_type].part is Part.CANCEL
-    if is_rollback and RULES[line.entries[0].event_type].part is Part.ABORT:
+    if not round_.moves_money(names.parent):
+        # The money was taken, or given, by way of another operation of the same line.
+        return line.entries[-1]
+    if line.holder is None and RULES[line.entries[0].event_type].part is Part.ABORT:
         # The stake may have come back by another refund meanwhile: it comes back once.
         return round_.given_back_by
-    # Its money was taken, or given, by way of another entry of the same line.
-    return line.entries[-1] if (line.holder is None) is not is_rollback else None
+    return None
 
 
 def names_open_bet(names: Names | None, round_: Round) -> bool:
@@ -206,13 +226,16 @@ def undo_named(
         return NoEffect(before)
     if names.parent is None:
         undoing = void_bet(StandingBet(bet), days)
-        return undoing._replace(beside_payment=any(p.amount for p in replayed.payments))
+        return undoing._replace(beside_payment=replayed.is_paid)
     if names.parent not in replayed.lines:
         return Refusal.NO_MATCHING_MOVEMENT
     parent = replayed.entries[names.parent]
     holder = replayed.lines[names.parent].holder
     if holder is None:
-        return _stand_again(parent, bet, kind, today, days)
+        undoing = _stand_again(parent, bet, kind, today, days)
+        is_paid = replayed.is_paid or undoing.change.paid > 0
+        is_given_back = replayed.given_back_by is not None or undoing.bet is not None
+        return undoing._replace(beside_payment=is_paid and is_given_back)
     if ROLLED_BACK_AS.get(holder.event_type) is not kind:
         return Refusal.NO_MATCHING_MOVEMENT
     return _roll_back(parent, holder, bet, today, days)

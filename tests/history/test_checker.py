@@ -30,6 +30,12 @@ TRUE = {
     "refused for funds while they were gone": [
         *(op(0, 1, -90, 10), op(2, 3, 0, 10, 20), op(4, 5, 90, 100)),
     ],
+    "a bet and its discard at once, which tells no balance": [
+        *(op(0, 3, -10, 90), op(1, 4, 10), op(5, 6, 0, 100)),
+    ],
+    "a rollback after the money is spent goes below zero": [
+        *(op(0, 1, -100, 0), op(2, 3, -30, -30), op(4, 5, 0, -30)),
+    ],
     "zero movements": [op(0, 1, 0, 100), op(0, 1, 0, 100)],
 }
 
@@ -44,6 +50,12 @@ LIES = {
     "an effect before its cause": [op(0, 1, 0, 90), op(2, 3, -10, 90)],
     "refused for funds that were there": [op(0, 1, 0, 100, 50)],
     "a money that nobody moved": [op(0, 1, 0, 101)],
+    "a stake that is kept after its discard": [
+        *(op(0, 1, -10, 90), op(2, 3, 10), op(4, 5, 0, 90)),
+    ],
+    "a stake that came back twice": [
+        *(op(0, 1, -10, 90), op(2, 3, 10, 100), op(2, 4, 0), op(5, 6, 0, 110)),
+    ],
     "another order than time allows": [op(0, 1, -10, 80), op(2, 3, -10, 90)],
 }
 

@@ -1,6 +1,6 @@
 """The naive model's books: what a player has, bet, was paid and was given back.
 
-Written from the two contracts alone, with plain values and no cleverness; nothing of the wallet
+Written from the contracts alone, with plain values and no cleverness; nothing of the wallet
 itself is imported. Amounts are whole numbers of the currency's smallest unit.
 """
 
@@ -138,6 +138,57 @@ class Round:
         )
 
 
+@dataclass(eq=False)
+class Operation:
+    """A win, a lost, a refund, a discard or a rollback of Betby's that had an effect."""
+
+    what: str
+    line: "list[Operation]"
+    """the operation that nothing undid first, and what undid it and let it stand again"""
+    parent: "Operation | None" = None
+    """what a rollback names"""
+    amount: int = 0
+    real: int = 0
+    bonus: int = 0
+    """what each pocket got; of a rollback that took money, what it had got before"""
+    our_id: str | None = None
+    answer: "Declined | None" = None
+
+
+@dataclass(eq=False)
+class Slip:
+    """A bet of Betby's, and what became of it."""
+
+    player: "Player"
+    bet: Bet
+    our_id: str = ""
+    operations: list[Operation] = field(default_factory=list)
+    settled: bool = False
+
+    def undone_by(self, operation: Operation) -> Operation | None:
+        """Return the latest rollback that names an operation and that stands itself."""
+        for later in reversed(self.operations):
+            if later.parent is operation and self.stands(later):
+                return later
+        return None
+
+    def stands(self, operation: Operation) -> bool:
+        return self.undone_by(operation) is None
+
+    @property
+    def given_back_by(self) -> Operation | None:
+        """Return the operation by which the stake came back last; None: the bet stands."""
+        for operation in self.operations:
+            if operation.what in {"refund", "discard"} and self.stands(operation):
+                return operation.line[-1]
+        return None
+
+    @property
+    def paid(self) -> int:
+        wins = [one for one in self.operations if one.what == "win" and self.stands(one)]
+        return sum(win.amount for win in wins)
+
+
 @dataclass
 class Player:
     user_id: str
@@ -157,6 +208,7 @@ class Player:
     deposits: list[tuple[datetime, int]] = field(default_factory=list)
     rounds: dict[tuple[str, bool], Round] = field(default_factory=dict)
     """by event and whether it is a streamer's"""
+    slips: list[Slip] = field(default_factory=list)
     losses: list[tuple[datetime, int]] = field(default_factory=list)
     """tips, less what was won, plus what was taken back; bets are counted by themselves"""
 
@@ -196,12 +248,9 @@ class Player:
         return moment.astimezone(self.zone).date()
 
     def staked(self, begin: date, end: date) -> int:
-        return sum(
-            bet.amount
-            for round_ in self.rounds.values()
-            for bet in round_.standing
-            if begin <= self.day(bet.placed_at) < end
-        )
+        bets = [bet for round_ in self.rounds.values() for bet in round_.standing]
+        bets += [slip.bet for slip in self.slips if slip.bet.stands]
+        return sum(bet.amount for bet in bets if begin <= self.day(bet.placed_at) < end)
 
     def lost(self, begin: date, end: date) -> int:
         return self.staked(begin, end) + sum(

@@ -1,6 +1,7 @@
-"""Both contracts' callers: the aggregator's signature and the operator's envelope, by hand.
+"""The callers of the contracts: the aggregator's signature, the operator's envelope, by hand.
 
-Written from the contracts and RFC 7516; it shares nothing with the service.
+Written from the contracts and RFC 7516; it shares nothing with the service. How Betby signs is in
+`betby_caller`.
 """
 
 import base64
@@ -111,3 +112,8 @@ class Caller:
         headers = {"Content-Type": "application/jose", "Accept": "application/jose"}
         reply = self.send("POST", f"/transfer/v1/{operation}", seal(members, agent, key), headers)
         return Reply(reply.status, opened(reply.body, key))
+
+    def betby(self, method: str, body: bytes) -> Reply:
+        """Call one of the methods of Betby's contract."""
+        headers = {"Content-Type": "application/json"}
+        return self.send("POST", f"/betby/bet/{method}", body, headers)

@@ -7,6 +7,8 @@ import pytest
 
 from app.postgres import EmbeddedPostgres
 from tests.conftest import clone
+from tests.model.betby import UNIT_DECIMALS
+from tests.model.betby_caller import betby_setting
 from tests.model.caller import CALLBACK_KEY, Caller
 from tests.model.contract import slides, zone_of
 from tests.model.machine import CHOICES, Houses, agents_setting
@@ -34,6 +36,13 @@ def houses(postgres: EmbeddedPostgres, template: str) -> Iterator[Houses]:
                     currencies="BTC:8",
                     limit_zone=str(zone_of(choice.stake_order)),
                     token_renewal="sliding" if slides(choice.duplicate_reply) else "fixed",
+                    betby=betby_setting(
+                        scales=UNIT_DECIMALS,
+                        bonus_wins_to="bonus" if choice.stake_order == "bonus_first" else "real",
+                    ),
+                    betby_repeated_make=(
+                        "replay" if choice.duplicate_reply == "replay" else "refuse"
+                    ),
                     lanes=1,
                     pool_size=3,
                     # Half of the servers answer on the fast path, half without it; by this parity

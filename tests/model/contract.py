@@ -1,4 +1,4 @@
-"""The naive model of both contracts, which predicts each answer by plain rules.
+"""The naive model of the two older contracts, which predicts each answer by plain rules.
 
 A second opinion, written from the contracts' text with dictionaries and lists. It imports nothing
 of the wallet, decides nothing fast, and knows nothing of databases. `Model` is one operator's
@@ -120,7 +120,7 @@ def slides(duplicate_reply: str) -> bool:
 
 
 class Model:
-    """One wallet, as both contracts describe it."""
+    """One wallet, as the callback and the transfer contract describe it."""
 
     def __init__(
         self,
@@ -305,7 +305,7 @@ class Model:
             if found.has_used(fields["transactionId"]):
                 raise Refused(CONFLICT)
             bet = _bet_to_give_back(found, amount, own_id)
-            pots = _credit(player, bet.real, bet.bonus)
+            pots = credit(player, bet.real, bet.bonus)
             bet.stands = False
             found.note_accepted_abort(fields["transactionId"])
             found.given_back.append(GivenBack(bet, pots.real, pots.bonus))
@@ -320,13 +320,13 @@ class Model:
         elif kind == "Tip":
             if amount > max(player.real, 0):
                 raise Refused(402)
-            pots = _post(player, -amount, 0)
+            pots = post(player, -amount, 0)
             player.losses.append((now, amount))
         elif fields["direction"] == "debit":
             pots = self._stake(player, amount)
         else:
             in_bonus = kind in TO_BONUS and _has_bonus_code(fields)
-            pots = _credit(player, 0, amount) if in_bonus else _credit(player, amount, 0)
+            pots = credit(player, 0, amount) if in_bonus else credit(player, amount, 0)
         if kind in OF_ROUNDS:
             player.rounds[event_id, streamer] = found
 
@@ -462,7 +462,7 @@ class Model:
             return Expected(101, data={"reason": "hold_closed"})
         if operation == "hold/release":
             try:
-                _post(hold.player, hold.amount, 0)
+                post(hold.player, hold.amount, 0)
             except Refused:
                 return Expected(100)
         hold.is_closed = True
@@ -477,18 +477,18 @@ class Model:
             beyond = player.deposit_beyond(amount, now)
             if beyond is not None:
                 raise DepositBeyondLimit(*beyond, player.scale)
-            _post(player, amount, 0)
+            post(player, amount, 0)
             player.deposits.append((now, amount))
         elif operation == "bonus/grant":
-            _post(player, 0, amount)
+            post(player, 0, amount)
         elif operation in {"account/withdraw", "account/hold"}:
             if amount > max(player.real, 0):
                 raise Refused(102)
-            _post(player, -amount, 0)
+            post(player, -amount, 0)
         else:
             if amount > player.bonus:
                 raise Refused(102)
-            _post(player, 0, -amount)
+            post(player, 0, -amount)
 
     def check(self, agent: str, transaction_id: str) -> tuple[str, Declined | None]:
         """transaction/check: the status, and the first answer."""
@@ -520,15 +520,15 @@ class Model:
             from_bonus = min(amount, player.bonus)
         else:
             from_bonus = amount - min(amount, max(player.real, 0))
-        return _post(player, from_bonus - amount, -from_bonus)
+        return post(player, from_bonus - amount, -from_bonus)
 
     def _pay(self, player: Player, found: Round, amount: int, *, in_bonus: bool) -> Pots:
         """Pay to bonus, or in the proportion of the stakes that stand."""
         if in_bonus:
-            return _credit(player, 0, amount)
+            return credit(player, 0, amount)
         staked = sum(bet.amount for bet in found.standing)
         bonus = amount * sum(bet.bonus for bet in found.standing) // staked if staked else 0
-        return _credit(player, amount - bonus, bonus)
+        return credit(player, amount - bonus, bonus)
 
 
 def _is_streamers(kind: str) -> bool:
@@ -539,7 +539,7 @@ def _has_bonus_code(fields: Mapping[str, str]) -> bool:
     return bool(fields.get("bonusCode", "").strip())
 
 
-def _post(player: Player, real: int, bonus: int) -> Pots:
+def post(player: Player, real: int, bonus: int) -> Pots:
     """Move the pockets, unless a balance would become too large either way."""
     after = player.real + real, player.bonus + bonus
     if max(abs(after[0]), abs(after[1]), abs(sum(after))) > largest(player.currency):
@@ -548,13 +548,13 @@ def _post(player: Player, real: int, bonus: int) -> Pots:
     return Pots(real, bonus)
 
 
-def _credit(player: Player, real: int, bonus: int) -> Pots:
+def credit(player: Player, real: int, bonus: int) -> Pots:
     """Pay a debt first: bonus becomes real as far as real would still be below zero."""
     debt = min(bonus, max(-(player.real + real), 0))
-    return _post(player, real + debt, bonus - debt)
+    return post(player, real + debt, bonus - debt)
 
 
-def _draw(player: Player, real: int, bonus: int) -> tuple[Pots, int]:
+def draw(player: Player, real: int, bonus: int) -> tuple[Pots, int]:
     """Draw on the pockets in these parts, then on real, then on bonus; tell what is missing."""
     amount = real + bonus
     from_bonus = min(bonus, player.bonus)
@@ -587,10 +587,10 @@ def _take_back(player: Player, found: Round, amount: int, now: datetime) -> Pots
         raise Refused(406)
     payment = fitting[-1]
     bonus = _bonus_part(payment, amount)
-    pots, missing = _draw(player, amount - bonus, bonus)
+    pots, missing = draw(player, amount - bonus, bonus)
     if missing:
         raise Refused(402)
-    _post(player, pots.real, pots.bonus)
+    post(player, pots.real, pots.bonus)
     _reduce(payment, amount)
     player.losses.append((now, amount))
     return pots
@@ -615,9 +615,9 @@ def _cancel(player: Player, found: Round, amount: int, now: datetime) -> Pots:
             shares.append((payment, min(rest, payment.stands)))
             rest -= shares[-1][1]
     bonus += sum(_bonus_part(payment, share) for payment, share in shares)
-    pots, missing = _draw(player, amount - bonus, bonus)
+    pots, missing = draw(player, amount - bonus, bonus)
     pots.real -= missing
-    _post(player, pots.real, pots.bonus)
+    post(player, pots.real, pots.bonus)
     for payment, share in shares:
         _reduce(payment, share)
     found.overdrawn += rest

@@ -1,4 +1,4 @@
-"""Random dense sequences of one player in two events, shortened when one shows a difference.
+"""Random dense sequences of one player in two events and with Betby, shortened when one differs.
 
 Nearly every step moves money; amounts are a few hundredths and alike, so that proportions are
 rounded and amounts meet again; both pockets pay, debts arise, limits are near.
@@ -10,7 +10,8 @@ from datetime import timedelta
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.model.machine import CHOICES, STAKES, WHAT, Choice, Houses, WalletMachine
+from tests.model.betby_machine import SLIP_WHAT, WholeMachine
+from tests.model.machine import CHOICES, STAKES, WHAT, Choice, Houses
 
 PLAYER = 0
 STEPS = 40
@@ -21,6 +22,8 @@ LIMITS: tuple[dict[str, str], ...] = (
     *({"deposit_day": "0.30"}, {"deposit_week": "0.40"}),
     *({"stake_day:casino": "0.16"}, {"loss_week:live": "0.15"}, {"stake_bet:live": "0.05"}),
 )
+BETBY = "betby: "
+"""what a step of Betby's own contract begins with"""
 PAUSES = (
     *("deposit", "grant", "withdraw", "revoke", "wait", "again", "tip", "history", "gift"),
     *("limit", "block", "moments", "hold", "close", "confirm", "revoke"),
@@ -47,10 +50,14 @@ class Story:
 def tell(dice: Random) -> Story:
     """Make up a story."""
     is_streamer = dice.random() < 0.2
+    # Some stories are Betby's alone, some the aggregator's alone, and most are of both.
+    betby = dice.choice((0, 0.4, 0.8, 1))
     steps = []
     for _ in range(dice.randint(5, STEPS)):
         if dice.random() < 0.2:
             steps.append(Step(dice.choice(PAUSES), dice.randrange(10)))
+        elif dice.random() < betby:
+            steps.append(Step(BETBY + dice.choice(SLIP_WHAT), dice.randrange(10)))
         else:
             event = "e1" if dice.random() < 0.8 else "e2"
             other = dice.random() < 0.05
@@ -67,7 +74,7 @@ def tell(dice: Random) -> Story:
 
 def live(houses: Houses, story: Story) -> None:
     """Let it happen, beside the model; AssertionError where they differ."""
-    machine = WalletMachine(houses)
+    machine = WholeMachine(houses)
     machine.serve(story.choice)
     machine.open_account(PLAYER, story.real, story.bonus)
     if story.limits:
@@ -78,7 +85,7 @@ def live(houses: Houses, story: Story) -> None:
     machine.history(PLAYER, "ALL")
 
 
-def _take(machine: WalletMachine, step: Step) -> None:
+def _take(machine: WholeMachine, step: Step) -> None:
     what, which = step.what, step.which
     match what:
         case "deposit" | "withdraw":
@@ -117,6 +124,8 @@ def _take(machine: WalletMachine, step: Step) -> None:
             machine.update(PLAYER, {"status": "blocked" if which > 6 else "active"})
         case "history":
             machine.history(PLAYER, ("ALL", "END", "ING")[which % 3])
+        case _ if what.startswith(BETBY):
+            machine.slip_step(PLAYER, what.removeprefix(BETBY), which)
         case _:
             machine.step(PLAYER, step.event, what, which, streamer=step.is_streamer)
 

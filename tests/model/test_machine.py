@@ -4,14 +4,15 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.model.machine import Houses, WalletMachine
+from tests.model.betby_machine import WholeMachine
+from tests.model.machine import Houses
 
 
 @pytest.mark.timeout(3600)
 def test_the_service_does_what_the_contracts_say(houses: Houses) -> None:
     """`--hypothesis-profile=thorough -s` looks for longer, and tells what it saw."""
 
-    class Machine(WalletMachine):
+    class Machine(WholeMachine):
         def __init__(self) -> None:
             super().__init__(houses)
 
@@ -22,3 +23,4 @@ def test_the_service_does_what_the_contracts_say(houses: Houses) -> None:
         f"{houses.answers.total()} answers compared: {sorted(houses.answers.items())}\n"
     )
     assert houses.answers["BetPlacing 0"] > 0
+    assert houses.answers["make 0"] > 0

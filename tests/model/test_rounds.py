@@ -41,6 +41,8 @@ def test_stories_go_as_the_contract_says(houses: Houses) -> None:
         f"{houses.answers.total()} answers compared: {sorted(houses.answers.items())}\n"
     )
     assert houses.answers["SportBetCancel 0"] > 0
+    for method in ("make", "win", "lost", "refund", "rollback", "discard"):
+        assert houses.answers[f"{method} 0"] > 0
 
 
 def test_a_false_story_becomes_short() -> None:

@@ -5,6 +5,7 @@ import asyncio
 import secrets
 import sys
 
+from tests.torture.betby import BetbyHand
 from tests.torture.faults import FAULTS
 from tests.torture.rounds import torture
 
@@ -17,9 +18,24 @@ def main() -> int:
     words.add_argument(
         "--fault", action="append", choices=sorted(FAULTS), help="only this one; may be repeated"
     )
+    words.add_argument(
+        "--betby",
+        type=float,
+        default=BetbyHand.betby_share,
+        metavar="SHARE",
+        help="of the stories that go by Betby's own contract, 0 to 1 (default: %(default)s)",
+    )
     asked = words.parse_args()
     seed = secrets.randbelow(10**6) if asked.seed is None else asked.seed
-    report = asyncio.run(torture(asked.seconds, seed, asked.fault or (), is_talkative=True))
+    report = asyncio.run(
+        torture(
+            asked.seconds,
+            seed,
+            asked.fault or (),
+            betby_share=asked.betby,
+            is_talkative=True,
+        )
+    )
     sys.stdout.write("\n".join(report.lines()) + "\n")
     return 0 if report.is_good else 1
 

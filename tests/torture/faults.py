@@ -21,8 +21,9 @@ from typing_extensions import override
 from tests.cashier.line import AtCommit
 from tests.history.checker import Operation
 from tests.model.caller import CALLBACK_KEY, Reply, sign
+from tests.torture.betby import DISCARDED, call, discarding, making
 from tests.torture.caller import Caller, NoAnswerError
-from tests.torture.player import Player, Tally, hundredths
+from tests.torture.player import Player, Tally, code_of, hundredths
 from tests.torture.stage import DEADLINE_SECONDS, Server, Stage
 
 RIVALS = 3
@@ -490,6 +491,59 @@ class ManyDeliveries(Fault):
         self.tally.acknowledged += 1
 
 
+class ManyDiscards(Fault):
+    """A bet of Betby's, made 100 times at once with differing stakes among discards of it."""
+
+    name = "many-discards"
+    CALLS: ClassVar[int] = 120
+
+    @override
+    async def strike(self) -> None:
+        player = self.players[-1]
+        name = f"many-{self.strikes}-{self.dice.getrandbits(40)}"
+        callers = [Caller(self.stage.ports, self.dice) for _ in range(DELIVERIES_AT_ONCE)]
+        made: list[tuple[int, Reply]] = []
+        discarded: list[Reply] = []
+
+        async def deliver(number: int) -> None:
+            stake = self.dice.randint(0, 3)
+            caller = callers[number % len(callers)]
+            with contextlib.suppress(NoAnswerError):
+                if number % 6 == 0:
+                    discarded.append(await call(caller, "discard", discarding(player, name)))
+                else:
+                    made.append((stake, await call(caller, "make", making(player, name, stake))))
+
+        begin = time.monotonic()
+        for first in range(0, self.CALLS, len(callers)):
+            numbers = range(first, min(first + len(callers), self.CALLS))
+            await asyncio.gather(*map(deliver, numbers))
+        for caller in callers:
+            caller.close()
+        self._judge(player, name, begin, made, discarded)
+
+    def _judge(
+        self,
+        player: Player,
+        name: str,
+        begin: float,
+        made: list[tuple[int, Reply]],
+        discarded: list[Reply],
+    ) -> None:
+        accepted = {(stake, reply.body) for stake, reply in made if reply.status == 200}
+        codes = {code_of(reply) for _, reply in made} - {0}
+        told = {(reply.status, reply.body) for reply in discarded}
+        if len(accepted) > 1 or told != {(200, b"{}")} or not codes <= {2001, 2004}:
+            self.complain(f"{name}: {accepted} accepted, codes {codes}, discards told {told}")
+        for stake, body in accepted:
+            shown = int(Reply(200, body).said["balance"])
+            end = time.monotonic()
+            player.accept(Operation(name, begin, end, -stake, shown))
+            # The stake came back, for each discard was told so.
+            player.accept(Operation(f"{name} {DISCARDED}", begin, end, stake))
+            self.tally.acknowledged += 2
+
+
 class Repeats(Fault):
     """Half of all calls that move money are made twice at once, on two connections."""
 
@@ -510,6 +564,6 @@ FAULTS: dict[str, type[Fault]] = {
     for fault in (
         *(Nothing, ServerKilled, PostmasterKilled, DatabaseAway, CutBeforeCommit, CutAfterCommit),
         *(SilentAfterCommit, DatabaseFrozen, ServerFrozen, Conflicts, PoolExhausted, DiskFull),
-        *(ClockJumps, RollingRestart, BadClients, ManyDeliveries, Repeats),
+        *(ClockJumps, RollingRestart, BadClients, ManyDeliveries, ManyDiscards, Repeats),
     )
 }

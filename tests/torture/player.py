@@ -7,7 +7,7 @@ the callers were told is written down as operations, for the checker of historie
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,7 +25,8 @@ AGAIN_SECONDS_MAX = 0.2
 STUCK_SECONDS = 90
 """A call that is not decided this long is a failure of its own."""
 
-EXPIRED_REQUEST = 5
+CLOCKS_FAULTS = {5, 2005}
+"""The codes, of the transfer API and of Betby's contract, of a request out of its time."""
 
 
 class StuckError(Exception):
@@ -92,7 +93,7 @@ class Decided:
 
 
 def code_of(reply: Reply) -> int:
-    """The code of an answer of either contract; 0 when it was accepted."""
+    """The code of an answer of any contract; 0 when it was accepted."""
     said = reply.said
     return int(said.get("errors", said).get("code", 0))
 
@@ -192,7 +193,7 @@ class Hand:
             self.tally.complaints.append(f"getBalance of {self.player.user_id}: {reply.body!r}")
         else:
             shown = hundredths(reply.said["balance"])
-            self._note("getBalance", begin, 0, shown)
+            self._note_balance("getBalance", begin, 0, shown)
 
     async def move(self, kind: str, direction: str, event: str, amount: int) -> bool:
         """Move funds through the callback API; say whether they moved."""
@@ -219,13 +220,13 @@ class Hand:
         elif code == 409 and decided.unheard:
             # It was decided by a delivery whose answer we never had; the balance is today's.
             self._accept(transaction_id, begin, change, None)
-            self._note(f"{transaction_id} again", decided.sent, 0, shown)
+            self._note_balance(f"{transaction_id} again", decided.sent, 0, shown)
         elif code == 402 and kind != "SportBetCancel" and direction == "debit":
             self.tally.refused += 1
             # Refused for ever, perhaps by a delivery whose answer we never had. Then the balance
             # told is today's or that of the refusal, by setting: it says nothing here.
             told = None if decided.unheard or decided.others else shown
-            self._note(transaction_id, begin, 0, told, below=amount)
+            self._note_balance(transaction_id, begin, 0, told, below=amount)
         else:
             self.tally.complaints.append(f"{fields}, {decided.unheard} unheard: {reply.body!r}")
         for other in decided.others:
@@ -235,7 +236,7 @@ class Hand:
     def _judge_repeat(self, transaction_id: str, decided: Decided, other: Reply) -> None:
         """Hold the second answer to a call made twice at once against the first."""
         if decided.reply.code == 0 and other.code == 409:
-            self._note(
+            self._note_balance(
                 f"{transaction_id} twice", decided.sent, 0, hundredths(other.said["balance"])
             )
         elif other.code != decided.reply.code or (other.code == 0 and other != decided.reply):
@@ -281,16 +282,28 @@ class Hand:
         members = {"iat": int(datetime.now(UTC).timestamp()), "op": operation, **fields}
         return await caller.operate(operation, members, AGENT, AGENT_KEY)
 
-    async def _decided(self, name: str, call: Callable[[Caller], Awaitable[Reply]]) -> Decided:
-        """Ask, once or twice at once, until it is decided."""
+    async def _decided(
+        self,
+        name: str,
+        call: Callable[[Caller], Awaitable[Reply]],
+        *,
+        hand: Caller | None = None,
+        decides: Collection[int] = (200, 202),
+    ) -> Decided:
+        """Ask, once or twice at once, until it is decided.
+
+        `hand`: the one connection to use; `decides`: the HTTP statuses of what is decided.
+        """
         begin = time.monotonic()
         unheard = 0
         while (sent := time.monotonic()) - begin < STUCK_SECONDS:
-            is_twice = self.player.is_repeated and self.dice.random() < 0.5
-            callers = (self.caller, self.twin) if is_twice else (self.caller,)
+            is_twice = hand is None and self.player.is_repeated and self.dice.random() < 0.5
+            callers = (self.caller, self.twin) if is_twice else (hand or self.caller,)
             heard = [
                 reply
-                for reply in await asyncio.gather(*(self._heard(call, at) for at in callers))
+                for reply in await asyncio.gather(
+                    *(self._heard(call, at, decides) for at in callers)
+                )
                 if reply is not None
             ]
             unheard += len(callers) - len(heard)
@@ -301,7 +314,10 @@ class Hand:
         raise StuckError(f"{name}: {unheard} calls in {STUCK_SECONDS} s, and never decided")
 
     async def _heard(
-        self, call: Callable[[Caller], Awaitable[Reply]], caller: Caller
+        self,
+        call: Callable[[Caller], Awaitable[Reply]],
+        caller: Caller,
+        decides: Collection[int],
     ) -> Reply | None:
         """Call once; None unless the answer says what was decided."""
         sent = time.monotonic()
@@ -311,7 +327,7 @@ class Hand:
         except NoAnswerError:
             self.tally.unanswered += 1
             return None
-        if reply.status not in {200, 202}:
+        if reply.status not in decides:
             self._not_available(reply, time.monotonic() - sent)
             return None
         return None if self._is_clocks_fault(reply) else reply
@@ -319,7 +335,7 @@ class Hand:
     @staticmethod
     def _is_clocks_fault(reply: Reply) -> bool:
         """Say whether a request came too early or too late for a clock that jumps."""
-        return reply.said.get("code") == EXPIRED_REQUEST
+        return reply.said.get("code") in CLOCKS_FAULTS
 
     def _not_available(self, reply: Reply, seconds: float) -> None:
         """An answer that nobody knows: it must say so in the contract's words."""
@@ -327,7 +343,8 @@ class Hand:
         self.tally.slowest_503 = max(self.tally.slowest_503, seconds)
         is_callback = reply.status == 503 and reply.said.get("errors", {}).get("code") == 400
         is_transfer = reply.status == 500 and reply.said.get("code") == 103
-        if not (is_callback or is_transfer):
+        is_betby = reply.status == 503 and reply.said.get("code") == 503
+        if not (is_callback or is_transfer or is_betby):
             self.tally.complaints.append(f"an answer of HTTP {reply.status}: {reply.body!r}")
 
     def _accept(self, transaction_id: str, begin: float, change: int, shown: int | None) -> None:
@@ -335,7 +352,7 @@ class Hand:
         end = time.monotonic()
         self.player.accept(Operation(transaction_id, begin, end, change, shown))
 
-    def _note(
+    def _note_balance(
         self, name: str, begin: float, change: int, shown: int | None, below: int | None = None
     ) -> None:
         end = time.monotonic()

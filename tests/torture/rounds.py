@@ -11,6 +11,7 @@ After each round, with the world whole again and every call decided:
 import asyncio
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,9 +19,11 @@ from random import Random
 from typing import Protocol
 
 import asyncpg
+from typing_extensions import override
 
 from app.cashier.audit import audit
 from tests.history.checker import explain
+from tests.torture.betby import METHODS, BetbyHand
 from tests.torture.caller import Caller
 from tests.torture.faults import FAULTS, Fault
 from tests.torture.player import Hand, Player, Tally, hundredths
@@ -35,12 +38,15 @@ OPENING = 4_000
 """hundredths: little, so that it runs out now and then"""
 
 JOURNAL = """
-SELECT p.user_id, m.transaction_id, count(*)::int AS times,
+SELECT p.user_id, m.name, count(*)::int AS times,
        (sum(m.real_delta + m.bonus_delta) * 100)::bigint AS moved
-FROM movements m JOIN players p USING (player_id)
-WHERE m.decision = 'ACCEPTED'
-GROUP BY p.user_id, m.transaction_id
+FROM (
+    SELECT *, rtrim(transaction_id || ' ' || facet) AS name
+    FROM movements WHERE decision = 'ACCEPTED'
+) m JOIN players p USING (player_id)
+GROUP BY p.user_id, m.name
 """
+"""A discard has its bet's id, and another key."""
 
 BALANCES = """
 SELECT user_id, ((real + bonus) * 100)::bigint AS balance
@@ -68,6 +74,7 @@ class Report:
     operations: int = 0
     """answers explained by the checker of histories"""
     slowest_503: float = 0.0
+    codes: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -89,9 +96,15 @@ class Report:
                 f"{self.unavailable} told to ask again (slowest {self.slowest_503:.1f} s)"
             ),
             f"answers explained   {self.operations}",
+            f"by Betby's contract {self._betby()}",
             f"seed                {self.seed} ({self.seconds:.0f} s)",
         ]
         return words + [f"WRONG               {complaint}" for complaint in self.complaints]
+
+    def _betby(self) -> str:
+        told = ((name, self.codes[name]) for name in sorted(self.codes))
+        words = [f"{name}: {count}" for name, count in told if name.split()[0] in METHODS]
+        return ", ".join(words) or "nothing"
 
 
 class World(Protocol):
@@ -137,16 +150,12 @@ class Books:
         number = f"{self.report.seed}-{self.rounds}"
         self.players = [Player(f"player-{number}-{seat}") for seat in range(PLAYERS)]
         self.hands = [
-            Hand(
-                player,
-                hand,
-                Caller(self.world.ports, self._dice()),
-                self._dice(),
-                self.tally,
-            )
-            for player in self.players
-            for hand in range(HANDS)
+            self._hand(player, number) for player in self.players for number in range(HANDS)
         ]
+
+    def _hand(self, player: Player, number: int) -> Hand:
+        caller = Caller(self.world.ports, self._dice())
+        return Hand(player, number, caller, self._dice(), self.tally)
 
     def _dice(self) -> Random:
         return Random(self.dice.getrandbits(64))  # noqa: S311 — a simulation
@@ -161,7 +170,7 @@ class Books:
         boss = await asyncpg.connect(url, timeout=10)
         try:
             journal = {
-                (row["user_id"], row["transaction_id"]): (row["times"], row["moved"])
+                (row["user_id"], row["name"]): (row["times"], row["moved"])
                 for row in await boss.fetch(JOURNAL)
             }
             balances = {row["user_id"]: row["balance"] for row in await boss.fetch(BALANCES)}
@@ -218,6 +227,7 @@ class Books:
         report, tally = self.report, self.tally
         if name not in report.faults:
             report.faults.append(name)
+        report.codes.update(tally.codes)
         report.acknowledged += tally.acknowledged
         report.refused += tally.refused
         report.calls += tally.calls
@@ -230,9 +240,17 @@ class Books:
 class Torturer(Books):
     """The rounds on one stage."""
 
-    def __init__(self, stage: Stage, report: Report, dice: Random) -> None:
+    def __init__(self, stage: Stage, report: Report, dice: Random, betby_share: float) -> None:
         super().__init__(stage, report, dice)
         self.stage = stage
+        self.betby_share = betby_share
+
+    @override
+    def _hand(self, player: Player, number: int) -> Hand:
+        caller = Caller(self.world.ports, self._dice())
+        hand = BetbyHand(player, number, caller, self._dice(), self.tally)
+        hand.betby_share = self.betby_share
+        return hand
 
     async def round(self, kind: type[Fault], seconds: float) -> None:
         """Play one round of one fault."""
@@ -261,9 +279,17 @@ class Torturer(Books):
 
 
 async def torture(
-    seconds: float, seed: int, names: Sequence[str] = (), *, is_talkative: bool = False
+    seconds: float,
+    seed: int,
+    names: Sequence[str] = (),
+    *,
+    betby_share: float = BetbyHand.betby_share,
+    is_talkative: bool = False,
 ) -> Report:
-    """Play rounds of the named faults, or of all, for about so many seconds."""
+    """Play rounds of the named faults, or of all, for about so many seconds.
+
+    `betby_share`: of the stories, those that go by Betby's own contract.
+    """
     dice = Random(seed)  # noqa: S311 — a simulation
     report = Report(seed)
     chosen = []
@@ -288,7 +314,7 @@ async def torture(
                 continue
             reply = dice.choice(("conflict", "replay"))
             async with staged(duplicate_reply=reply, small_disk=is_small) as stage:
-                torturer = Torturer(stage, report, dice)
+                torturer = Torturer(stage, report, dice, betby_share)
                 for kind in kinds:
                     if is_talkative:
                         sys.stderr.write(f"{time.monotonic() - began:6.1f} s  {kind.name}\n")

@@ -30,6 +30,7 @@ from app.ledger.migrations import upgrade
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE, SUPERUSER
 from tests.cashier.line import Line
+from tests.model.betby_caller import betby_setting
 from tests.model.caller import CALLBACK_KEY
 from tests.torture.caller import read_reply
 from tests.torture.player import AGENT, AGENT_KEY
@@ -273,6 +274,7 @@ async def staged(*, duplicate_reply: str, small_disk: bool = False) -> AsyncIter
             "WALLET_DUPLICATE_REPLY": duplicate_reply,
             "WALLET_TOKEN_LIFE_SECONDS": str(360 * 86400),
             "WALLET_POOL_SIZE": "4",
+            "WALLET_BETBY": betby_setting(),
         }
         servers = [
             Server(

@@ -6,6 +6,7 @@ import pytest
 from typing_extensions import override
 
 from tests.torture import rounds
+from tests.torture.betby import METHODS
 from tests.torture.faults import FAULTS, Fault
 from tests.torture.rounds import torture
 
@@ -15,7 +16,7 @@ SHORT = (
     ("cut-before-commit", "cut-after-commit", "conflicts", "pool-exhausted", "postmaster-killed"),
     (
         *("server-killed", "many-deliveries", "bad-clients"),
-        *("database-away", "database-frozen", "repeats"),
+        *("database-away", "database-frozen", "repeats", "many-discards"),
     ),
 )
 """The faults that need no long wait, for two workers."""
@@ -29,6 +30,8 @@ async def test_nothing_is_lost_and_nothing_done_twice(names: tuple[str, ...]) ->
     assert sorted(report.faults) == sorted(names)
     assert report.acknowledged > 0
     assert report.operations >= report.acknowledged
+    for method in METHODS:
+        assert report.codes[f"{method} 0"] > 0
 
 
 class Thief(Fault):

@@ -72,6 +72,9 @@ def first_answer(entry: JournalEntry, user_id: str, units: Units) -> Answer:
     currency = entry.currency
     balance = units.units(entry.after.balance, currency)
     bet = asked.get("bet_transaction_id")
+    if entry.event_type is EventType.BETBY_DISCARD:
+        # A discard names its bet by Betby's id.
+        bet = our_id(entry.player_id, entry.reverses[0].position)
     members: dict[str, object] = {
         "id": our_id(entry.player_id, entry.position),
         "ext_transaction_id": entry.key.transaction_id,
@@ -119,8 +122,7 @@ def difference(entry: JournalEntry, kept: str) -> str | None:
 
     The ledger has compared what moved. What was asked may be more: a free bet moves nothing.
     """
-    first = json.loads(entry.extra_data or "{}", parse_int=str, parse_float=str)
-    again = json.loads(kept, parse_int=str, parse_float=str)
+    first, again = _asked(entry), json.loads(kept, parse_int=str, parse_float=str)
     names = ("amount", "currency", "bonus_type", "bonus_id")
     return next((name for name in names if first.get(name) != again.get(name)), None)
 

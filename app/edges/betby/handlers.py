@@ -190,22 +190,21 @@ class Handlers:
     async def win(self, call: Call) -> Answer:
         """Credit a payment to the bet named."""
         payload = call.payload
-        code, units = payload.text("currency"), payload.units("amount")
         kind = EventType.BETBY_NO_RISK if payload.flag("is_snr_lost") else EventType.BETBY_WIN
         bonus = payload.text_or_none("bonus_id") if self._choices.bonus_wins_to_bonus else None
-        return await self._settle(call, kind, units, currency=code, bonus_code=bonus)
+        return await self._settle(call, kind, payload.units("amount"), bonus)
 
     async def lost(self, call: Call) -> Answer:
         """Settle the bet named without money."""
-        if call.payload.units("amount").strip("0"):
+        units = call.payload.units("amount")
+        if units.strip("0"):
             raise RefusedError(Code.BAD_REQUEST, "amount must be 0")
-        return await self._settle(
-            call, EventType.BETBY_LOST, "0", currency=call.payload.text("currency")
-        )
+        return await self._settle(call, EventType.BETBY_LOST, units, None)
 
     async def refund(self, call: Call) -> Answer:
         """Give the bet named back."""
-        return await self._settle(call, EventType.BETBY_REFUND, None)
+        bet = await self._bet_to_credit(call)
+        return await self._undo(call, bet, EventType.BETBY_REFUND, bet.entry, None)
 
     async def rollback(self, call: Call) -> Answer:
         """Undo the operation named: a win, a lost, a refund, or an earlier rollback."""
@@ -213,61 +212,38 @@ class Handlers:
         place, parent = payload.place("bet_transaction_id"), payload.place("parent_transaction_id")
         if parent.player_id != place.player_id:
             raise _no_parent()
-        bet = await self._bet(place, parent.position)
-        if bet.parent is None:
+        bet = await self._bet_of_player(call, place, parent.position)
+        kind = None if bet.parent is None else rollback_of(bet.parent, bet.target)
+        if bet.parent is None or kind is None:
             raise _no_parent()
-        kind = rollback_of(bet.parent, bet.target)
-        if kind is None:
-            raise _no_parent()
-        names = Names(bet.entry.position, bet.parent.position)
-        return await self._undo(call, bet, kind, bet.parent, names)
+        return await self._undo(call, bet, kind, bet.parent, bet.parent.position)
 
     async def _settle(
-        self,
-        call: Call,
-        kind: EventType,
-        units: str | None,
-        *,
-        currency: str | None = None,
-        bonus_code: str | None = None,
+        self, call: Call, kind: EventType, units: str, bonus_code: str | None
     ) -> Answer:
-        bet = await self._bet(call.payload.place("bet_transaction_id"))
-        names = Names(bet.entry.position)
-        if units is None or currency is None:
-            return await self._undo(call, bet, kind, bet.entry, names)
+        currency = call.payload.text("currency")
+        bet = await self._bet_to_credit(call)
         amount = self._choices.units.major(units, currency, bet.entry.currency)
-        return await self._named(call, bet, kind, amount, names, currency, bonus_code)
+        movement = self._of_bet(call, bet, kind, amount)
+        return await self._moved(call, movement._replace(currency=currency, bonus_code=bonus_code))
 
     async def _undo(
-        self, call: Call, bet: NamedBet, kind: EventType, undone: JournalEntry, names: Names
+        self, call: Call, bet: NamedBet, kind: EventType, undone: JournalEntry, parent: int | None
     ) -> Answer:
-        """Undo a bet or an operation: its whole amount, in the other direction."""
-        amount = undone.currency.text(undone.amount)
-        return await self._named(call, bet, kind, amount, names, None, None)
+        """Undo a bet, or the operation at `parent`: all of its amount, in the other direction."""
+        movement = self._of_bet(call, bet, kind, undone.currency.text(undone.amount))
+        return await self._moved(call, movement._replace(names=Names(bet.entry.position, parent)))
 
-    async def _named(
-        self,
-        call: Call,
-        bet: NamedBet,
-        kind: EventType,
-        amount: str,
-        names: Names,
-        currency: str | None,
-        bonus_code: str | None,
-    ) -> Answer:
-        payload = call.payload
-        transaction_id = payload.transaction_id
-        if payload.player_of_transaction not in {None, bet.user_id}:
-            raise _no_parent()
+    def _of_bet(self, call: Call, bet: NamedBet, kind: EventType, amount: str) -> Movement:
         (direction,) = RULES[kind].directions
-        movement = self._movement(call, kind, direction, amount)._replace(
-            key=Key(BETBY_SOURCE, transaction_id, ""),
+        return self._movement(call, kind, direction, amount)._replace(
+            key=Key(BETBY_SOURCE, call.payload.transaction_id, ""),
             user_id=bet.user_id,
             event_id=bet.entry.event_id,
-            names=names,
-            currency=currency,
-            bonus_code=bonus_code,
+            names=Names(bet.entry.position),
         )
+
+    async def _moved(self, call: Call, movement: Movement) -> Answer:
         receipt = await self._move(call, movement)
         return self._told(movement, receipt, await self._answer(call, movement, receipt))
 
@@ -296,6 +272,28 @@ class Handlers:
             raise _no_parent()
         return bet
 
+    async def _bet_of_player(self, call: Call, place: Place, parent: int | None = None) -> NamedBet:
+        """Return the bet at this place, if the transaction names no other player."""
+        bet = await self._bet(place, parent)
+        if call.payload.player_of_transaction not in {None, bet.user_id}:
+            raise _no_parent()
+        return bet
+
+    async def _bet_to_credit(self, call: Call) -> NamedBet:
+        """Return the bet named; one that is not there is an alarm: somebody expects its money."""
+        payload = call.payload
+        try:
+            return await self._bet_of_player(call, payload.place("bet_transaction_id"))
+        except RefusedError as error:
+            if error.code is Code.PARENT:
+                self._alarm(
+                    Alarm.CREDIT_WITHOUT_MATCH,
+                    bet_transaction_id=payload.shown("bet_transaction_id"),
+                    transaction_id=payload.shown_transaction(),
+                    delivery=call.delivery.hex(),
+                )
+            raise
+
     async def _move(self, call: Call, movement: Movement) -> Receipt:
         return await self._batcher.move(movement, deadline=call.time_left)
 
@@ -307,14 +305,18 @@ class Handlers:
             case Declined(_, refusal):
                 return refused_by(refusal)
             case Posting(entry) | Replay(entry):
-                if entry.refusal is not None:
-                    return refused_by(entry.refusal)
-                if self._is_repeat(receipt) and entry.event_type in _COMPARED:
+                # A discard that came before its bet has the bet's entry, and asked for nothing.
+                is_compared = (
+                    entry.event_type in _COMPARED and entry.refusal is not Refusal.BET_DISCARDED
+                )
+                if is_compared and self._is_repeat(receipt):
                     differs = difference(entry, call.payload.kept())
                     if differs is not None:
                         facts = log.facts_of(movement)
                         self._alarm(Alarm.OTHER_CONTENT, differs=differs, **facts)
                         return refused_by(Refusal.MOVEMENT_DIFFERS)
+                if entry.refusal is not None:
+                    return refused_by(entry.refusal)
                 if entry.event_type is EventType.BETBY_NO_EFFECT:
                     because_of = entry.reverses[0].position
                     entry = await find_entry(self._ledger, entry.player_id, because_of)

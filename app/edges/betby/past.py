@@ -1,11 +1,10 @@
 """What this contract says about the past: the answer that a movement or refusal was given."""
 
-import json
 from collections.abc import Mapping
 
 from app.cashier.disputes import Told
 from app.edges.betby.amounts import Units
-from app.edges.betby.answers import first_answer, refused_by
+from app.edges.betby.answers import EMPTY, first_answer, refused_by
 from app.edges.betby.codes import CODES, WORDS, Code
 from app.edges.betby.handlers import BETBY_SOURCE
 from app.wallet.events import RULES, EventType
@@ -19,14 +18,18 @@ def is_of(entry: JournalEntry) -> bool:
     return entry.key.source == BETBY_SOURCE and RULES[entry.event_type].is_named
 
 
-def answer_of(entry: JournalEntry, scales: Mapping[str, int]) -> Told:
+def answer_of(entry: JournalEntry, user_id: str, scales: Mapping[str, int]) -> Told:
     """Return the answer that followed from an entry."""
+    is_of_discard = entry.event_type is EventType.BETBY_DISCARD or bool(entry.key.facet)
+    if is_of_discard or entry.refusal is Refusal.BET_DISCARDED:
+        return Told(Code.DONE.value, "done", EMPTY.body.decode())
     if entry.refusal is not None:
         answer = refused_by(entry.refusal)
         return Told(answer.code.value, WORDS[entry.refusal], answer.body.decode())
-    if entry.event_type in {EventType.BETBY_NO_EFFECT, EventType.BETBY_DISCARD}:
+    if entry.event_type is EventType.BETBY_NO_EFFECT:
+        # It was the answer of another entry.
         return Told(Code.DONE.value, "done")
-    answer = first_answer(entry, _user_of(entry), Units({}, scales))
+    answer = first_answer(entry, user_id, Units({}, scales))
     return Told(answer.code.value, "done", answer.body.decode())
 
 
@@ -36,10 +39,3 @@ def answer_of_refusal(kept: RefusalRecord, refusal: Refusal | None) -> Told:
         return Told(CODES[refusal].value, WORDS[refusal])
     code = Code.__members__.get(kept.refusal, Code.BAD_REQUEST)
     return Told(code.value, kept.reason)
-
-
-def _user_of(entry: JournalEntry) -> str:
-    """Return the player as the call named them."""
-    asked = json.loads(entry.extra_data or "{}", parse_int=str, parse_float=str)
-    transaction = asked.get("transaction") or {}
-    return str(asked.get("player_id") or transaction.get("ext_player_id") or "")

@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from app.cashier.players import IssuedToken
 from app.edges.betby.codes import NotSignedError
+from app.edges.http import BODY_BYTES_MAX
 from app.edges.wire import Member, NotUnderstoodError, Number, b64url, read_members
 from app.wallet.identifiers import is_identifier
 from app.wallet.journal import EPOCH
@@ -29,11 +30,21 @@ PARTS: Final = 3
 
 HEADER_CHARACTERS_MAX: Final = 4096
 
-_REGISTRIES: Final = {
+SIGNATURE_CHARACTERS_MAX: Final = 4096
+"""An RSA key of 16384 bits signs with 2731."""
+
+
+def _registry(algorithm: str) -> jws.JWSRegistry:
+    """Return what allows this algorithm alone, up to the size of a body (`edges.http`)."""
     # A header that is not critical and that nobody here knows says nothing.
-    algorithm: jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
-    for algorithm in ALGORITHMS
-}
+    registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+    registry.max_header_length = HEADER_CHARACTERS_MAX
+    registry.max_payload_length = BODY_BYTES_MAX
+    registry.max_signature_length = SIGNATURE_CHARACTERS_MAX
+    return registry
+
+
+_REGISTRIES: Final = {algorithm: _registry(algorithm) for algorithm in ALGORITHMS}
 
 
 class PublicKey(NamedTuple):
