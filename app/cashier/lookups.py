@@ -20,6 +20,7 @@ from app.ledger.lookups import (
     changes_of_delivery,
     entries_of_event,
     entries_of_transaction,
+    entry_at,
     last_entries,
     links_of,
     refusals_of_delivery,
@@ -30,12 +31,13 @@ from app.ledger.lookups import (
 from app.ledger.money.book import Book
 from app.ledger.people import user_ids_of_email
 from app.ledger.players import find_player, user_id_of
-from app.ledger.slips.looking import ShownSlip, slips_of_round
+from app.ledger.slips.looking import ShownSlip, rounds_of_slip, slips_of_round
 from app.ledger.transaction import Ledger
 from app.wallet.events import RULES, EventType, HoldPart, Part
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
 from app.wallet.movement import Key
+from app.wallet.named import Place
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
 
@@ -217,6 +219,25 @@ async def look_up_delivery(ledger: Ledger, delivery: bytes) -> dict[str, Transac
     return await ledger.read_only(work)
 
 
+async def look_up_our_id(ledger: Ledger, text: str) -> dict[str, TransactionDetails]:
+    """Return the movement of Betby's that has this id of ours, by Betby's id; none: nothing has it.
+
+    Other contracts are not told such ids.
+    """
+    place = Place.of(text)
+    if place is None:
+        return {}
+
+    async def work(book: Book) -> dict[str, TransactionDetails]:
+        owned = await entry_at(book, *place)
+        if owned is None or not RULES[owned.entry.event_type].is_named:
+            return {}
+        details = TransactionDetails([await _details(book, owned)], [])
+        return {owned.entry.key.transaction_id: details}
+
+    return await ledger.read_only(work)
+
+
 class RequestTraces(NamedTuple):
     """What a request left that has no transaction id."""
 
@@ -239,6 +260,19 @@ async def look_up_event(ledger: Ledger, event_id: str, user_id: str | None) -> l
 
     async def work(book: Book) -> list[RoundDetails]:
         return await event_details(book, event_id, user_id)
+
+    return await ledger.read_only(work)
+
+
+async def look_up_slip(ledger: Ledger, slip_id: str) -> list[RoundDetails]:
+    """Return the rounds of a bet slip, by the sportsbook's number of it, of all players."""
+
+    async def work(book: Book) -> list[RoundDetails]:
+        return [
+            details
+            for found in await rounds_of_slip(book, slip_id)
+            for details in await event_details(book, found.event_id, found.user_id)
+        ]
 
     return await ledger.read_only(work)
 

@@ -10,6 +10,7 @@
 8. `transactions_of_delivery` the transaction ids that one request decided, or was refused for
 9. `refusals_of_delivery`    what one request was refused without a transaction id
 10. `changes_of_delivery`    the changes of accounts that one request made
+11. `entry_at`               the movement at a place in a player's journal
 
 A transaction id is found by key: the few sources are read from the index one by one. An event is
 found by key if its player is named, else by a scan of the rounds.
@@ -94,6 +95,7 @@ ORDER BY m.ledger_time, m.player_id, m.position
 
 PLAYERS_ENTRIES: Final = f"SELECT {_COLUMNS} FROM movements m {_OWNERS} WHERE m.player_id = $1"  # noqa: S608
 _OF_EVENT: Final = f"{PLAYERS_ENTRIES} AND m.event_id = $2 ORDER BY m.position"
+_AT: Final = f"{PLAYERS_ENTRIES} AND m.position = $2"
 _LAST: Final = f"{PLAYERS_ENTRIES} ORDER BY m.position DESC LIMIT $2"
 
 _REFUSED: Final = """
@@ -200,6 +202,12 @@ async def rounds_of_event(book: Book, event_id: str, user_id: str | None) -> lis
 async def entries_of_event(book: Book, player_id: int, event_id: str) -> list[OwnedEntry]:
     """Return a player's movements in an event, streamer and declined ones too; oldest first."""
     return [owned_entry(row) for row in await book.connection.fetch(_OF_EVENT, player_id, event_id)]
+
+
+async def entry_at(book: Book, player_id: int, position: int) -> OwnedEntry | None:
+    """Return the movement at this place; None: there is none."""
+    row = await book.connection.fetchrow(_AT, player_id, position)
+    return None if row is None else owned_entry(row)
 
 
 def _refusal_of(row: "asyncpg.Record") -> RefusalRecord:

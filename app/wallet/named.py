@@ -15,6 +15,7 @@ hold for these rounds as for all others. In `reverses` the first part names the 
 moves, and the last the operation that was named, where that is another one.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -52,6 +53,27 @@ ROLLED_BACK_AS: Final = {
     EventType.BETBY_NO_RISK_AGAIN: EventType.BETBY_NO_RISK_ROLLBACK,
 }
 """The event type of the rollback of an operation that gave money; a discard cannot be undone."""
+
+
+_OUR_ID: Final = re.compile(r"([1-9][0-9]{0,17})-([1-9][0-9]{0,17})", re.ASCII)
+
+
+class Place(NamedTuple):
+    """The place of an entry in the journal, which is our id of an operation of Betby's."""
+
+    player_id: int
+    position: int
+
+    @classmethod
+    def of(cls, text: str) -> "Place | None":
+        """Return the place that an id of ours names; None: it is none of ours."""
+        match = _OUR_ID.fullmatch(text)
+        return None if match is None else cls(int(match[1]), int(match[2]))
+
+    @property
+    def our_id(self) -> str:
+        """The id as the contract has it, such as 17-42."""
+        return f"{self.player_id}-{self.position}"
 
 
 def event_id_of(bet_id: str) -> str:

@@ -9,13 +9,14 @@ from starlette.responses import Response
 
 from app.backoffice.call import TEXT_LENGTH_MAX, Call, MistakeError
 from app.backoffice.rendering import address
-from app.cashier.lookups import look_up_email, look_up_transaction
+from app.cashier.lookups import look_up_email, look_up_our_id, look_up_transaction
 from app.ledger.backoffice.search import (
     FOUND_MAX,
     movements_of_delivery,
     players_named,
     refusals_of_delivery,
     rounds_of,
+    rounds_of_slip,
 )
 from app.wallet.operators import Permission
 
@@ -41,21 +42,24 @@ async def search(call: Call) -> Response:
         raise MistakeError(f"No id has more than {TEXT_LENGTH_MAX} characters.")
     views, ledger = call.office.views, call.office.ledger
     delivery = UUID(text) if DELIVERY.fullmatch(text) else None
-    players, rounds, transaction, emails, decided, refused = await asyncio.gather(
+    players, rounds, slips, transaction, ours, emails, decided, refused = await asyncio.gather(
         players_named(views, text),
         rounds_of(views, text),
+        rounds_of_slip(views, text),
         look_up_transaction(ledger, text),
+        look_up_our_id(ledger, text),
         _by_email(call, text),
         movements_of_delivery(views, delivery) if delivery else _nothing(),
         refusals_of_delivery(views, delivery) if delivery else _nothing(),
     )
     await call.note("search", "search", text)
-    is_transaction = bool(transaction.movements or transaction.refusals)
+    transactions = ours | ({text: transaction} if any(transaction) else {})
+    rounds += slips
     whole = [player for player in players if player["user_id"] == text]
     only = [
         *(address("/player", id=player["user_id"]) for player in whole),
         *(address("/player", id=user_id) for user_id in emails),
-        *([address("/movement", id=text)] if is_transaction else []),
+        *(address("/movement", id=each) for each in transactions),
         *(address("/round", event=row["event_id"], player=row["user_id"]) for row in rounds),
         *(address("/movement", id=row["transaction_id"]) for row in decided),
     ]
@@ -67,7 +71,7 @@ async def search(call: Call) -> Response:
         found={
             "players": players,
             "emails": emails,
-            "transaction": transaction if is_transaction else None,
+            "transactions": transactions,
             "rounds": rounds,
             "decided": decided,
             "refused": refused,

@@ -1,6 +1,7 @@
 """`wallet show ID`: whatever the id may be the id of, found and shown.
 
-A player, a transaction, an event, or a request by the Request-Id of its answer.
+A player, a transaction, an event, a bet slip, an operation of Betby's by our id of it, or a request
+by the Request-Id of its answer.
 """
 
 import re
@@ -15,8 +16,10 @@ from app.cashier.lookups import (
     TransactionDetails,
     look_up_delivery,
     look_up_event,
+    look_up_our_id,
     look_up_player,
     look_up_request,
+    look_up_slip,
     look_up_transaction,
 )
 from app.console.accounts import account_record, account_shown
@@ -49,7 +52,7 @@ AnyId = Annotated[
     str,
     typer.Argument(
         metavar="ID",
-        help="A userId, transactionId, eventId, or the Request-Id of an answer.",
+        help="A userId, transactionId, eventId, slip, our id for Betby (17-42), or Request-Id.",
         callback=checked_text,
     ),
 ]
@@ -80,7 +83,8 @@ def show_command(found_id: AnyId, as_json: AsJson = False) -> None:
     async def work(ledger: Ledger) -> Found:
         player = await look_up_player(ledger, found_id, LAST_MOVEMENTS)
         transaction = await look_up_transaction(ledger, found_id)
-        transactions = {found_id: transaction} if any(transaction) else {}
+        transactions = await look_up_our_id(ledger, found_id)
+        transactions |= {found_id: transaction} if any(transaction) else {}
         request = RequestTraces([], [])
         if DELIVERY.fullmatch(found_id):
             delivery = bytes.fromhex(found_id)
@@ -89,7 +93,7 @@ def show_command(found_id: AnyId, as_json: AsJson = False) -> None:
         return Found(
             None if isinstance(player, Refusal) else player,
             transactions,
-            await look_up_event(ledger, found_id, None),
+            await _rounds(ledger, found_id),
             request,
         )
 
@@ -113,8 +117,16 @@ def show_command(found_id: AnyId, as_json: AsJson = False) -> None:
         show(changes_table(found_id, found.request.changes), "")
 
 
+async def _rounds(ledger: Ledger, found_id: str) -> list[RoundDetails]:
+    """Return the rounds of this event, and those of this bet slip, each once."""
+    rounds = await look_up_event(ledger, found_id, None)
+    keys = {each.account.key for each in rounds}
+    of_slip = await look_up_slip(ledger, found_id)
+    return rounds + [each for each in of_slip if each.account.key not in keys]
+
+
 def _nothing(found_id: str) -> str:
-    words = f"Nothing here has the id {found_id}: no player, transaction, event or request."
+    words = f"Nothing here has the id {found_id}: no player, transaction, event, slip or request."
     if DELIVERY.fullmatch(found_id):
         # Questions that were answered, and callers whom nobody knows, leave no row.
         words += " A request that changed nothing is in the service's log, as its delivery."

@@ -13,6 +13,7 @@ from app.edges.wire import encode
 from app.wallet.events import EventType
 from app.wallet.journal import JournalEntry
 from app.wallet.movement import Movement
+from app.wallet.named import Place
 from app.wallet.outcomes import Receipt
 from app.wallet.refusals import Refusal
 
@@ -61,11 +62,6 @@ class Answer(NamedTuple):
 EMPTY: Final = Answer(OK, b"{}")
 
 
-def our_id(player_id: int, position: int) -> str:
-    """Return our id of an operation: its place in the journal."""
-    return f"{player_id}-{position}"
-
-
 def first_answer(entry: JournalEntry, user_id: str, units: Units) -> Answer:
     """Return the answer to an accepted operation."""
     asked = _asked(entry)
@@ -74,9 +70,9 @@ def first_answer(entry: JournalEntry, user_id: str, units: Units) -> Answer:
     bet = asked.get("bet_transaction_id")
     if entry.event_type is EventType.BETBY_DISCARD:
         # A discard names its bet by Betby's id.
-        bet = our_id(entry.player_id, entry.reverses[0].position)
+        bet = Place(entry.player_id, entry.reverses[0].position).our_id
     members: dict[str, object] = {
-        "id": our_id(entry.player_id, entry.position),
+        "id": Place(entry.player_id, entry.position).our_id,
         "ext_transaction_id": entry.key.transaction_id,
         "parent_transaction_id": bet if isinstance(bet, str) else None,
         "user_id": user_id,

@@ -25,14 +25,14 @@ from app.edges.betby.answers import (
     refused_by,
 )
 from app.edges.betby.codes import Code, RefusedError
-from app.edges.betby.reading import Payload, Place, checked_transaction_id
+from app.edges.betby.reading import Payload, checked_transaction_id
 from app.ledger.transaction import Ledger
 from app.wallet.alarms import Alarm
 from app.wallet.events import RULES, Direction, EventType
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.movement import Key, Movement, Names, facet_of_type
-from app.wallet.named import SETTLEMENT_STATUSES, event_id_of, rollback_of
+from app.wallet.named import SETTLEMENT_STATUSES, Place, event_id_of, rollback_of
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 

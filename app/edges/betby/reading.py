@@ -5,29 +5,21 @@ names the field and never quotes its value.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from app.edges.betby.codes import Code, RefusedError
 from app.edges.wire import JsonValue, Member, NotUnderstoodError, Number, encode, read_members
 from app.wallet.identifiers import ID_LENGTH_MAX, is_identifier
-from app.wallet.named import ROUND_PREFIX
+from app.wallet.named import ROUND_PREFIX, Place
 
 TRANSACTION_ID_LENGTH_MAX: Final = ID_LENGTH_MAX - len(ROUND_PREFIX)
 """A bet's round is named after its id."""
 
 UNITS: Final = re.compile(r"[0-9]{1,30}", re.ASCII)
-OUR_ID: Final = re.compile(r"([1-9][0-9]{0,17})-([1-9][0-9]{0,17})", re.ASCII)
 ASKED_CHARACTERS_MAX: Final = 4000
 """How much of a refused call is stored."""
 
 SECRET: Final = "session_id"  # noqa: S105 - a field's name
-
-
-class Place(NamedTuple):
-    """The place of an entry in the journal, which is what our ids say."""
-
-    player_id: int
-    position: int
 
 
 class Payload:
@@ -76,10 +68,10 @@ class Payload:
 
     def place(self, name: str) -> Place:
         """Read one of our ids; code 2003 if it is none."""
-        match = OUR_ID.fullmatch(self.text(name))
-        if match is None:
+        place = Place.of(self.text(name))
+        if place is None:
             raise RefusedError(Code.PARENT, f"{name} is no id of ours")
-        return Place(int(match[1]), int(match[2]))
+        return place
 
     @property
     def transaction_id(self) -> str:

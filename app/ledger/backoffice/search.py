@@ -2,7 +2,8 @@
 
 1. `players_named`   a player by id or nickname
 2. `rounds_of`       an event's rounds, of all players
-3. `of_delivery`     what a request (its Request-Id) did: a movement, or a refusal
+3. `rounds_of_slip`  the rounds of the bets of a slip
+4. `of_delivery`     what a request (its Request-Id) did: a movement, or a refusal
 """
 
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,15 @@ SELECT user_id, event_id, is_streamer, status, currency, staked, paid_net, last_
 FROM ops.rounds WHERE lower(event_id) = lower($1) ORDER BY opened_at LIMIT $2
 """
 
+_ROUNDS_OF_SLIP: Final = """
+SELECT user_id, event_id, is_streamer, r.status, currency, staked, paid_net, last_at
+FROM ops.rounds r
+WHERE NOT is_streamer AND lower(event_id) <> lower($1)
+  AND (user_id, event_id) IN
+      (SELECT user_id, event_id FROM ops.sport_bets WHERE lower(slip_id) = lower($1))
+ORDER BY opened_at LIMIT $2
+"""
+
 _MOVEMENTS_OF_DELIVERY: Final = """
 SELECT user_id, position, transaction_id, event_type, direction, amount, currency, decision,
        ledger_time
@@ -56,6 +66,11 @@ async def players_named(views: OpsViews, text: str) -> "list[Record]":
 async def rounds_of(views: OpsViews, event_id: str) -> "list[Record]":
     """Return the rounds of an event, whether its id was typed in small or in capital letters."""
     return await views.fetch(_ROUNDS, event_id, FOUND_MAX, by_index=True)
+
+
+async def rounds_of_slip(views: OpsViews, slip_id: str) -> "list[Record]":
+    """Return the rounds of a slip, by the sportsbook's number; not those of an event named so."""
+    return await views.fetch(_ROUNDS_OF_SLIP, slip_id, FOUND_MAX, by_index=True)
 
 
 async def movements_of_delivery(views: OpsViews, delivery: UUID) -> "list[Record]":

@@ -25,6 +25,21 @@ ORDER BY b.position, l.leg LIMIT {LEGS_MAX}
 """  # noqa: S608 - composed of constants
 
 
+_ROUNDS_OF_SLIP: Final = """
+SELECT DISTINCT p.user_id, b.event_id FROM sport_bets b JOIN players p USING (player_id)
+WHERE lower(b.slip_id) = lower($1) ORDER BY 1, 2 LIMIT $2
+"""
+ROUNDS_MAX: Final = 20
+"""Of one slip id: two sportsbooks may number their slips alike, and no more is expected."""
+
+
+class RoundOfSlip(NamedTuple):
+    """Where the bet of a slip is."""
+
+    user_id: str
+    event_id: str
+
+
 class ShownLeg(NamedTuple):
     """A leg of a slip; numbers as text."""
 
@@ -81,3 +96,9 @@ async def slips_of_round(book: Book, player_id: int, event_id: str) -> list[Show
         if row[16] is not None:
             slip.legs.append(ShownLeg(*row[16:]))
     return list(slips.values())
+
+
+async def rounds_of_slip(book: Book, slip_id: str) -> list[RoundOfSlip]:
+    """Return the rounds of the bets that a slip was matched for, by the sportsbook's number."""
+    rows = await book.connection.fetch(_ROUNDS_OF_SLIP, slip_id, ROUNDS_MAX)
+    return [RoundOfSlip(*row) for row in rows]
