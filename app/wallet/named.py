@@ -16,7 +16,6 @@ moves, and the last the operation that was named, where that is another one.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -181,7 +180,7 @@ class NamedRound:
         return any(payment.amount for payment in self.payments)
 
 
-def _undone_by(parents: Mapping[int, int]) -> dict[int, int]:
+def _undone_by(parents: dict[int, int]) -> dict[int, int]:
     """Return what does not stand, with the latest rollback that stands and names it.
 
     `parents`: what each rollback names, oldest first. A rollback names what came before it, so that

@@ -36,9 +36,10 @@ def betby_setting(**changes: object) -> str:
         "y": _word(point.y.to_bytes(BIT_BYTES, "big")),
         "d": _word(numbers.private_value.to_bytes(BIT_BYTES, "big")),
     }
+    pems = (_pem(_RSA), _pem(_EC))
     keys = [
-        {"kid": algorithm, "alg": algorithm, "pem": _pem(key)}
-        for algorithm, key in zip(ALGORITHMS, (_RSA, _EC), strict=True)
+        {"kid": algorithm, "alg": algorithm, "pem": pem}
+        for algorithm, pem in zip(ALGORITHMS, pems, strict=True)
     ]
     return json.dumps({"brands": [BRAND], "keys": keys, "signing_key": signing_key, **changes})
 

@@ -39,8 +39,6 @@ OTHER_CONTENT = (
 class WholeMachine(WalletMachine):
     """Players whom every contract moves."""
 
-    model: WholeModel
-
     def __init__(self, houses: Houses) -> None:
         super().__init__(houses)
         self.calls: list[tuple[str, dict[str, Any], int]] = []
@@ -50,7 +48,7 @@ class WholeMachine(WalletMachine):
     @override
     def serve(self, choice: Choice) -> None:
         self.caller = self.houses.callers[choice]
-        self.model = WholeModel(**choice._asdict())
+        self.model = self.whole = WholeModel(**choice._asdict())
 
     # --- what happens ---------------------------------------------------------------------------
 
@@ -93,7 +91,7 @@ class WholeMachine(WalletMachine):
     def names_no_bet(self, which: int, method: str, named: str) -> None:
         """Name no bet, or an operation where a bet is meant."""
         operations = [
-            our_id for our_id, made in self.model.by_our_id.items() if isinstance(made, Operation)
+            our_id for our_id, made in self.whole.by_our_id.items() if isinstance(made, Operation)
         ]
         named = (
             operations[which % len(operations)] if named == "operation" and operations else named
@@ -135,10 +133,12 @@ class WholeMachine(WalletMachine):
                 self.call(*self.calls[-1 - which % len(self.calls)])
             case "other content" if self.calls:
                 self.other_content(which)
-            case "make" | "discarded make" | "again" | "other content":
+            case "discarded make" | "again" | "other content":
                 pass
             case _ if slip is not None:
                 self.act_on(slip, number, what, which)
+            case _:
+                pass
 
     def act_on(self, slip: Slip, number: int, what: str, which: int) -> None:
         """Settle a bet, give it back, undo something, or note something about it."""
@@ -196,7 +196,7 @@ class WholeMachine(WalletMachine):
             method = {"win": "refund", "refund": "lost", "lost": "win"}[method]
             payload = {**payload, "amount": 0, "currency": CURRENCIES[number]}
         elif name in {"bet_transaction_id", "parent_transaction_id"} and name in payload:
-            payload = {**payload, name: list(self.model.by_our_id)[-1 - which % 3 :][0]}
+            payload = {**payload, name: list(self.whole.by_our_id)[-1 - which % 3 :][0]}
         elif name == "amount" and name in payload:
             payload = {**payload, name: payload[name] + 1}
         elif name == "is_snr_lost" and method == "win":
@@ -214,7 +214,7 @@ class WholeMachine(WalletMachine):
         self.calls.append((method, payload, number))
         algorithm = ALGORITHMS[len(self.calls) % len(ALGORITHMS)]
         reply = self.caller.betby(method, signed(payload, self.now, algorithm))
-        expected = self.model.betby(method, payload, self.now)
+        expected = self.whole.betby(method, payload, self.now)
         self.check_betby(reply, expected, method, f"{method} {payload} at {self.now}")
         self.check_pockets(number)
 
@@ -228,12 +228,12 @@ class WholeMachine(WalletMachine):
             # A discard gave this bet back and was not told how; whoever asks now is the first.
             assert_members(said, told.content, differs)
             told.first = reply.body
-            self.model.learn(told, str(said["id"]))
+            self.whole.learn(told, str(said["id"]))
         self.check_bytes(reply, expected, differs)
         if expected.data is not None:
             assert_members(said, expected.data, differs)
         if expected.is_first_of is not None and "id" in said:
-            self.model.learn(expected.is_first_of, str(said["id"]))
+            self.whole.learn(expected.is_first_of, str(said["id"]))
 
 
 def assert_members(said: Mapping[str, Any], members: Mapping[str, Any], differs: str) -> None:

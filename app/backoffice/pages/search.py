@@ -42,19 +42,19 @@ async def search(call: Call) -> Response:
         raise MistakeError(f"No id has more than {TEXT_LENGTH_MAX} characters.")
     views, ledger = call.office.views, call.office.ledger
     delivery = UUID(text) if DELIVERY.fullmatch(text) else None
-    players, rounds, slips, transaction, ours, emails, decided, refused = await asyncio.gather(
+    players, events, slips, decided, refused = await asyncio.gather(
         players_named(views, text),
         rounds_of(views, text),
         rounds_of_slip(views, text),
-        look_up_transaction(ledger, text),
-        look_up_our_id(ledger, text),
-        _by_email(call, text),
         movements_of_delivery(views, delivery) if delivery else _nothing(),
         refusals_of_delivery(views, delivery) if delivery else _nothing(),
     )
+    transaction, ours, emails = await asyncio.gather(
+        look_up_transaction(ledger, text), look_up_our_id(ledger, text), _by_email(call, text)
+    )
     await call.note("search", "search", text)
     transactions = ours | ({text: transaction} if any(transaction) else {})
-    rounds += slips
+    rounds = [*events, *slips]
     whole = [player for player in players if player["user_id"] == text]
     only = [
         *(address("/player", id=player["user_id"]) for player in whole),

@@ -2,13 +2,17 @@
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from structlog.testing import capture_logs
 
+from app.edges.betby.openapi import METHODS
 from tests.conftest import Database
 from tests.edges.betby.bookmaker import (
     BRAND,
@@ -22,8 +26,10 @@ from tests.edges.betby.bookmaker import (
     open_bookmaker,
     pem_of,
     setting,
+    winning,
 )
 
+STRANGERS_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 HS = {"alg": "HS256", "kid": "rsa"}
 ES = {"alg": "ES256", "kid": "ec"}
 
@@ -45,8 +51,8 @@ def with_shared_secret(payload: Json) -> str:
 
 def by_another_key(payload: Json) -> str:
     signed = jwt_of(payload).rpartition(".")[0]
-    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return f"{signed}.{b64(other.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+    signature = STRANGERS_KEY.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+    return f"{signed}.{b64(signature)}"
 
 
 def with_other_claims(payload: Json) -> str:
@@ -112,10 +118,96 @@ def test_what_betby_did_not_sign_for_us_now_is_refused_with_2005(
     assert betby.balance(seat) == "100.00"
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_lets_in_what_is_forged(betby: Bookmaker, method: str) -> None:
+    """Each by the bet that it would settle, give back or discard."""
+    seat = betby.seat()
+    payload = making(seat)
+    bet = betby.call("make", payload)
+    won = betby.win(bet, 500)
+    asked = {
+        **winning(bet.id, 0),
+        "parent_transaction_id": won.id,
+        "player_id": seat.user_id,
+        "session_id": seat.token,
+        "ext_player_id": seat.user_id,
+        "transaction_id": payload["transaction"]["id"],
+        "status": "won",
+    }
+    for how, forge in FORGED.items():
+        told = betby.say(method, forge(asked))
+        assert (told.status, told.code) == (400, 2005), how
+    assert betby.balance(seat) == "95.00"
+    assert betby.call(method, asked).status == 200
+
+
+def test_what_is_not_let_in_is_told_to_security_and_names_no_secret(betby: Bookmaker) -> None:
+    token = FORGED["foreign aud"](making(betby.seat()))
+    with capture_logs() as lines:
+        betby.say("win", token)
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["code"]) == ("security", "warning", 2005)
+    assert line["reason"] == "the JWT's aud is no brand of ours"
+    assert token not in str(line)
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_let_in"),
+    [
+        ({"exp": 15 - 4}, True),
+        ({"exp": -15 - 1}, False),
+        ({"exp": -15 + 6}, True),
+        ({"iat": 15 - 2}, True),
+        ({"iat": 15 + 6}, False),
+        ({"nbf": 15 + 6}, False),
+    ],
+)
+def test_the_clocks_may_be_fifteen_seconds_apart_and_no_more(
+    betby: Bookmaker, claims: dict[str, Any], *, is_let_in: bool
+) -> None:
+    moments: dict[str, Any] = {name: now() + seconds for name, seconds in claims.items()}
+    told = betby.say("make", jwt_of(making(betby.seat()), **moments))
+    assert told.status == (200 if is_let_in else 400)
+
+
+def test_a_slip_of_a_hundred_legs_is_let_in(betby: Bookmaker) -> None:
+    """Some 180 KB, signed: less than a body may have, more than a JWT ordinarily has."""
+    seat = betby.seat()
+    slip = {"id": "2500", "bets": [{"id": str(leg), "event": "э" * 150} for leg in range(130)]}
+    header = {"alg": "RS256", "kid": "rsa", "typ": "JWT", "note": "x" * 1000}
+    body = json.dumps({"payload": jwt_of(making(seat, betslip=slip), header=header)}).encode()
+    assert 150_000 < len(body) < 256 * 1024
+    assert betby.post("make", body).status == 200
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", None])
+def test_the_content_type_is_not_looked_at(betby: Bookmaker, content_type: str | None) -> None:
+    """What counts is signed."""
+    seat = betby.seat()
+    body = json.dumps({"payload": jwt_of(making(seat))}).encode()
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = betby.house.client.post("/betby/bet/make", content=body, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    form = betby.house.client.post("/betby/bet/make", data={"payload": jwt_of(making(seat))})
+    assert (form.status_code, form.json()["code"]) == (400, 2004)
+
+
+def test_another_verb_is_no_call(betby: Bookmaker) -> None:
+    client = betby.house.client
+    for method in METHODS:
+        assert client.get(f"/betby/bet/{method}").status_code in {404, 405}
+    assert client.post("/betby/ping").status_code in {404, 405}
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "body",
     [
         b"",
+        b'{"payload": "a", "payload": "b"}',
+        b'{"payload": ["a"]}',
+        b'{"other": "a"}',
         b"[]",
         b"{}",
         b'{"payload": 1}',
@@ -125,19 +217,26 @@ def test_what_betby_did_not_sign_for_us_now_is_refused_with_2005(
         b"null",
     ],
 )
-def test_a_body_of_another_form_is_a_bad_request(betby: Bookmaker, body: bytes) -> None:
-    told = betby.post("make", body)
+def test_a_body_of_another_form_is_a_bad_request(
+    betby: Bookmaker, method: str, body: bytes
+) -> None:
+    told = betby.post(method, body)
     assert (told.status, told.code) == (400, 2004)
 
 
-@pytest.mark.parametrize("payload", [[], "text", 1, True, {}, {"amount": 1}])
-def test_a_payload_of_another_form_is_a_bad_request(betby: Bookmaker, payload: object) -> None:
-    assert betby.call("make", payload).code == 2004
+@pytest.mark.parametrize("method", METHODS)
+def test_a_payload_of_another_form_is_a_bad_request(betby: Bookmaker, method: str) -> None:
+    payloads: tuple[object, ...] = ([], "text", 1, True, {}, {"note": 1})
+    for payload in payloads:
+        assert betby.call(method, payload).code == 2004, payload
 
 
-def test_a_body_that_is_too_large_is_refused_in_the_contracts_shape(betby: Bookmaker) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_a_body_that_is_too_large_is_refused_in_the_contracts_shape(
+    betby: Bookmaker, method: str
+) -> None:
     seat = betby.seat()
-    told = betby.call("make", {**making(seat), "betslip": "x" * 300_000})
+    told = betby.call(method, {**making(seat), "betslip": "x" * 300_000})
     assert (told.status, told.code) == (413, 2004)
     assert betby.balance(seat) == "100.00"
 
