@@ -7,6 +7,8 @@ import re
 import pytest
 
 from app.ledger.ops_views import OpsRoleError, OpsViews
+from app.wallet.movement import Key, Names
+from app.wallet.named import event_id_of
 from tests.backoffice.conftest import HOSTILE, LONG
 from tests.backoffice.office import Office
 
@@ -45,6 +47,8 @@ class TestSearchFinds:
             ("e2", "/round?event=e2&player=anna"),
             ("E2", "/round?event=e2&player=anna"),
             ("  anna ", "/player?id=anna"),
+            ("slip-e1", "/round?event=e1&player=anna"),
+            ("SLIP-E1", "/round?event=e1&player=anna"),
         ],
     )
     def test_the_only_thing_of_that_id(self, office: Office, text: str, where: str) -> None:
@@ -57,6 +61,26 @@ class TestSearchFinds:
         for text in (row["delivery"].hex, str(row["delivery"]), row["delivery"].hex.upper()):
             reply = browser.get("/search", q=text)
             assert reply.headers.get("location") == "/movement?id=win-e1", text
+
+    def test_an_operation_of_betbys_by_our_id_of_it(self, office: Office) -> None:
+        till = office.till
+        office.run(till.player("beth", "10"))
+        bet = till.movement("beth", "BetbyMake", "debit", "1", transaction_id="betby-1")
+        office.run(
+            till.move(
+                bet._replace(
+                    key=Key("betby", "betby-1", ""), event_id=event_id_of("betby-1"), names=Names()
+                )
+            )
+        )
+        (row,) = office.sql(
+            "SELECT player_id, position FROM movements WHERE transaction_id = 'betby-1'"
+        )
+        browser = office.entered("support")
+        reply = browser.get("/search", q=f"{row['player_id']}-{row['position']}")
+        assert reply.headers.get("location") == "/movement?id=betby-1"
+        # What others asked for has no such id.
+        assert "Nothing has this id" in browser.get("/search", q=f"{row['player_id']}-1").text
 
     def test_a_player_by_their_address(self, office: Office) -> None:
         office.run(office.till.player("mailed"))

@@ -85,6 +85,22 @@ def test_any_chain_of_up_to_eight_steps_moves_what_stands(betby: Bookmaker, seed
         assert now == before + book.gained(stake), (seed, book.operations)
 
 
+def test_a_win_stays_undone_until_every_rollback_that_undoes_it_is_undone(
+    betby: Bookmaker,
+) -> None:
+    """Eight steps, of which the last undoes a rollback beside the one that undoes the win."""
+    seat = betby.seat()
+    bet = betby.make(seat)
+    told = [betby.win(bet, 500)]
+    for parent in (0, 1, 2, 1, 0):
+        told.append(betby.rollback(bet, told[parent]))
+    assert told[-1].balance == 9000
+    # It has no effect, and hears how the win was undone last.
+    assert betby.rollback(bet, told[3]) == told[-1]
+    assert betby.balance(seat) == "90.00"
+    assert betby.rollback(bet, told[-1]).balance == 9500
+
+
 def test_the_laws_hold_after_all_of_them(betby: Bookmaker) -> None:
     assert betby.audit() == []
 
