@@ -202,11 +202,11 @@ def _difference(
         return "userId"
     if movement.event_id != entry.event_id:
         return "eventId"
+    if names is not None and names.parent is not None and entry.is_accepted:
+        # Of what a rollback undid, the last is what it named; its amount is that one's.
+        return None if entry.reverses[-1].position == names.parent else "parent"
     if amount != entry.amount:
         return "amount"
-    if names is not None and names.parent is not None and entry.is_accepted:
-        # Of what a rollback undid, the last is what it named.
-        return None if entry.reverses[-1].position == names.parent else "parent"
     return "hold_id" if movement.hold and _is_other_hold(movement.hold, entry, changes) else None
 
 

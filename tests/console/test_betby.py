@@ -7,7 +7,6 @@ from app.slips.projector import Projector
 from tests.conftest import Database
 from tests.console.conftest import Console
 from tests.edges.betby.bookmaker import making, open_bookmaker
-from tests.edges.callback.house import Seat
 
 
 class Played:
@@ -15,8 +14,8 @@ class Played:
 
     def __init__(self, database: Database) -> None:
         with open_bookmaker(database) as betby:
-            self.seat: Seat = betby.seat()
-            self.made = making(self.seat, betslip={"id": "Slip-7", "type": "1/1", "bets": []})
+            seat = betby.seat()
+            self.made = making(seat, betslip={"id": "Slip-7", "type": "1/1", "bets": []})
             self.bet = betby.call("make", self.made)
             self.win = betby.win(self.bet, 700)
             ledger = Ledger(database.service_url, pool_size=1)
