@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.wallet.balance import Pockets
@@ -178,12 +178,35 @@ def test_the_money_follows_what_stands_in_every_chain_of_eight_steps(kind: Event
     assert count > STEPS_MAX
 
 
+def test_the_stake_comes_back_once_in_every_chain_of_refunds_wins_and_rollbacks() -> None:
+    """`--hypothesis-profile=thorough` goes on to eight steps."""
+    is_thorough = settings().max_examples > settings.get_profile("ordinary").max_examples
+    count = 0
+    for play in mixed(opened(), STEPS_MAX if is_thorough else STEPS_MAX - 2):
+        count += 1
+        assert play.balance == play.expected, play.told
+        assert play.round.tally.bets_open == (0 if play.is_given_back else 1)
+    assert count > 800
+
+
+def mixed(play: Play, steps: int) -> Iterator[Play]:
+    """Every chain of refunds, wins and rollbacks of so many steps that have an effect."""
+    yield play
+    if steps == 0:
+        return
+    nexts = [play.settle(kind) for kind in (EventType.BETBY_REFUND, EventType.BETBY_WIN)]
+    nexts += [play.roll_back(number) for number in range(len(play.told))]
+    for after, _ in nexts:
+        if after.told != play.told:
+            yield from mixed(after, steps - 1)
+
+
 def test_a_bet_may_be_settled_and_rolled_back_any_number_of_times() -> None:
     play, _ = opened().settle(EventType.BETBY_WIN)
-    for number in range(1200):
+    for number in range(1000):
         play, _ = play.roll_back(number)
     assert play.balance == OPENING.balance - STAKE.balance + PAYS[EventType.BETBY_WIN]
-    play, _ = play.roll_back(1200)
+    play, _ = play.roll_back(1000)
     assert play.balance == OPENING.balance - STAKE.balance
 
 

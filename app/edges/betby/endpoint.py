@@ -115,12 +115,7 @@ class Endpoint:
 
     async def respond(self, http: Arrival) -> Answer:
         """Answer one call."""
-        call = Call(
-            Payload(self._verifier.payload_of(_token(await http.body()))),
-            http.delivery,
-            http.received_at,
-            http.time_left,
-        )
+        call = Call(Payload(self._verifier.payload_of(_token(await http.body()))), http)
         try:
             answer = await self._handlers.methods[http.operation](call)
         except RefusedError as error:

@@ -7,7 +7,7 @@ transaction; `endpoint` writes every other refusal there.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, NamedTuple, TypeAlias
 
 from app.cashier.batching import Batcher
@@ -26,6 +26,7 @@ from app.edges.betby.answers import (
 )
 from app.edges.betby.codes import Code, RefusedError
 from app.edges.betby.reading import Payload, checked_transaction_id
+from app.edges.http import Arrival
 from app.ledger.transaction import Ledger
 from app.wallet.alarms import Alarm
 from app.wallet.events import RULES, Direction, EventType
@@ -63,10 +64,17 @@ class Call(NamedTuple):
     """A verified call."""
 
     payload: Payload
-    delivery: bytes
-    received_at: datetime
-    time_left: timedelta
-    """until the deadline"""
+    arrival: Arrival
+
+    @property
+    def delivery(self) -> bytes:
+        """The 16 random bytes that name it."""
+        return self.arrival.delivery
+
+    @property
+    def time_left(self) -> timedelta:
+        """The time until the deadline, of which each step of a call leaves less to the next."""
+        return self.arrival.time_left
 
 
 Methods: TypeAlias = Mapping[str, Callable[[Call], Awaitable[Answer]]]
@@ -257,7 +265,7 @@ class Handlers:
             event_type=kind,
             direction=direction,
             amount=amount,
-            received_at=call.received_at,
+            received_at=call.arrival.received_at,
             game_id=self._choices.game_id,
             extra_data=call.payload.kept(),
         )

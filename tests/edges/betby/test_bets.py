@@ -431,6 +431,41 @@ def test_limits_count_across_contracts(betby: Bookmaker) -> None:
     assert betby.make(seat).code == 4001
 
 
+def test_what_a_rollback_takes_and_gives_counts_towards_the_losses(betby: Bookmaker) -> None:
+    house, seat = betby.house, betby.seat()
+    house.limit(seat, "loss_day", 1500)
+    bet = betby.make(seat)
+    win = betby.win(bet, 1000)
+    undo = betby.rollback(bet, win)
+    assert betby.make(seat, 600).code == 4001
+    assert house.move(seat, "BetPlacing", "6.00").code == 456
+    assert betby.rollback(bet, undo).status == 200
+    assert betby.make(seat, 600).status == 200
+    assert betby.make(seat, 1000).code == 4001
+
+
+def test_a_payment_and_a_refund_that_both_stand_are_flagged_whichever_came_last(
+    betby: Bookmaker,
+) -> None:
+    seat = betby.seat()
+    bet = betby.make(seat)
+    win = betby.win(bet, 500)
+    undo = betby.rollback(bet, win)
+    betby.refund(bet)
+    assert betby.journal(seat)[-1][3] == ""
+    betby.rollback(bet, undo)
+    assert betby.journal(seat)[-1] == ("BetbyWinAgain", "ACCEPTED", "5.00", "paid_bet_given_back")
+    other = betby.make(seat)
+    refund = betby.refund(other)
+    again = betby.rollback(other, refund)
+    betby.win(other, 500)
+    betby.rollback(other, again)
+    assert betby.journal(seat)[-1] == (
+        *("BetbyRefundAgain", "ACCEPTED", "10.00"),
+        "paid_bet_given_back",
+    )
+
+
 # --- notes ---------------------------------------------------------------------------------------
 
 
