@@ -55,7 +55,7 @@ def test_an_id_of_nothing_is_said_to_be_one(
 ) -> None:
     assert played.bet.id != found_id
     done = console("show", found_id)
-    assert done.code == 2
+    assert done.code == 1
     assert done.complaint.startswith(f"Nothing here has the id {found_id}")
 
 
@@ -64,4 +64,4 @@ def test_a_place_of_another_contracts_movement_is_no_id_of_betbys(
 ) -> None:
     """Its caller was never told such an id."""
     player_id = played.bet.id.partition("-")[0]
-    assert console("show", f"{player_id}-1").code == 2
+    assert console("show", f"{player_id}-1").code == 1
