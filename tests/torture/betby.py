@@ -227,7 +227,7 @@ class BetbyHand(Hand):
         return int(decided.reply.said.get("code", 0))
 
     def _moved(self, name: str, decided: Decided, change: int, amount: int) -> Made | None:
-        """Write down what was acknowledged; the answer to another call tells no balance of this one."""
+        """Write down what was acknowledged; another call's answer tells no balance of this one."""
         said = decided.reply.said
         if self._code(decided) != 0:
             self.tally.complaints.append(f"{name} {change}: {decided.reply.body!r}")
