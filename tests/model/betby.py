@@ -16,6 +16,8 @@ from tests.model.contract import DONE, Expected, Model, Pots, Refused, credit, d
 
 UNIT_DECIMALS = {"BTC": 5}
 """of Betby's unit, where it is not the currency's smallest one"""
+DIGITS_MAX = 18
+"""before the point"""
 NO_DEBIT = {"freebet_refund", "freebet_freemoney"}
 BONUS_TYPES = NO_DEBIT | {"no_risk", "snr", "comboboost"}
 STATUSES = {"won", "lost", "canceled", "refund", "cashed out", "half-won", "half-lost"}
@@ -33,9 +35,14 @@ CODES = {
 FOR_EVER = {405, 456, 402}
 
 
+def decimals(currency: str) -> int:
+    """Tell how many decimals Betby's unit has."""
+    return UNIT_DECIMALS.get(currency, SCALES[currency])
+
+
 def unit(currency: str) -> int:
     """Tell how many of the currency's smallest units Betby's unit is."""
-    return int(10 ** (SCALES[currency] - UNIT_DECIMALS.get(currency, SCALES[currency])))
+    return int(10 ** (SCALES[currency] - decimals(currency)))
 
 
 @dataclass
@@ -94,6 +101,8 @@ class WholeModel(Model):
         currency, bonus_type = payload["currency"], payload.get("bonus_type")
         if currency not in SCALES:
             raise Refused(2002)
+        if payload["amount"] >= 10 ** (DIGITS_MAX + decimals(currency)):
+            raise Refused(2004)
         if bonus_type not in {None, *BONUS_TYPES}:
             raise Refused(3001)
         player = self.players.get(payload["player_id"])

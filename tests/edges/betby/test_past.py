@@ -1,6 +1,7 @@
 """What was answered is found again: by our ids, by Betby's, by the slip's, and to the byte."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,8 +14,10 @@ from tests.edges.betby.bookmaker import Bookmaker, Told, making, refunding, roll
 
 
 @pytest.fixture
-def ledger(betby: Bookmaker) -> Ledger:
-    return Ledger(betby.house.database.service_url, pool_size=1)
+def ledger(betby: Bookmaker) -> Iterator[Ledger]:
+    ledger = Ledger(betby.house.database.service_url, pool_size=1)
+    yield ledger
+    betby.house.run(ledger.close())
 
 
 def named(betby: Bookmaker, ledger: Ledger, our_id: str) -> dict[str, list[EventType]]:
