@@ -8,8 +8,9 @@ from app.composition.policy import rules_of_raises
 from app.edges.betby.tokens import LaunchTokens
 from app.edges.transfer.endpoint import Endpoint
 from app.edges.transfer.envelope import Agent, Envelopes
-from app.edges.transfer.handlers import Choices, Handlers, TokenForm
+from app.edges.transfer.handlers import Handlers
 from app.edges.transfer.one_time import OneTime
+from app.edges.transfer.request import Choices, TokenForm
 from app.ledger.transaction import Ledger
 from app.settings import Settings
 from app.wallet.money import ISO_CURRENCIES, Currency

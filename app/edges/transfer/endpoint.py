@@ -44,10 +44,11 @@ from app.edges.transfer.forms import (
     read_plaintext,
     request_id_of,
 )
-from app.edges.transfer.handlers import Handlers, Request
+from app.edges.transfer.handlers import Handlers
 from app.edges.transfer.one_time import RequestId, answer_to_refusal, content_of
 from app.edges.transfer.openapi import PREFIX
 from app.edges.transfer.operations import FORMS, ONE_TIME
+from app.edges.transfer.request import Request
 from app.edges.wire import Member
 from app.ledger.errors import LedgerError
 from app.ledger.request_ids import RequestKey

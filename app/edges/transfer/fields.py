@@ -8,18 +8,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.edges.openapi import Schema, a_list
-from app.edges.transfer.answers import CURSOR_LENGTH_MAX
-from app.edges.transfer.forms import IAT, JTI, JTI_LENGTH_MAX, OP, Field, Kind
-from app.edges.transfer.handlers import (
-    EVENTS_COUNT_MAX,
-    HISTORY_COUNT_MAX,
+from app.edges.transfer.accounts import (
     NAME_LENGTH_MAX,
     NICKNAME_LENGTH_MAX,
     NICKNAME_LENGTH_MIN,
-    REASON_LENGTH_MAX,
     TOKEN_LENGTH_MAX,
     TOKEN_LIFE_SECONDS_MAX,
 )
+from app.edges.transfer.answers import CURSOR_LENGTH_MAX
+from app.edges.transfer.forms import IAT, JTI, JTI_LENGTH_MAX, OP, Field, Kind
+from app.edges.transfer.lookups import EVENTS_COUNT_MAX, HISTORY_COUNT_MAX
+from app.edges.transfer.movements import REASON_LENGTH_MAX
 from app.edges.transfer.operations import FORMS, ONE_TIME
 from app.edges.transfer.reading import LANGUAGE, STATUSES
 from app.ledger.history import RoundState
