@@ -24,6 +24,9 @@ HAPROXY = (HA / "haproxy.cfg").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "ha.md").read_text(encoding="utf-8")
 NODES = ("db1", "db2")
 
+LOG_BYTES_BESIDE_COMMITS = 1 << 30
+"""More than vacuum and its like write before Patroni takes a standby that hangs off its list."""
+
 
 def test_a_nodes_postgres_has_the_settings_of_the_single_one() -> None:
     single = postgres_settings()
@@ -35,6 +38,10 @@ def test_nothing_acknowledged_may_be_lost_by_these_settings() -> None:
     assert all(PARAMETERS[name] == "on" for name in DURABLE)
     assert all(int(PARAMETERS[name]) >= least for name, least in PREDICATE_LOCKS.items())
     assert DCS["loop_wait"] + 2 * DCS["retry_timeout"] <= DCS["ttl"]
+
+
+def test_log_that_nobody_was_told_of_keeps_no_synchronous_standby_from_taking_over() -> None:
+    assert DCS["maximum_lag_on_failover"] >= LOG_BYTES_BESIDE_COMMITS
 
 
 def test_every_setting_that_replication_adds_is_explained() -> None:

@@ -379,8 +379,8 @@ class Cluster:
 
     def make_asynchronous(self) -> None:
         """Change the cluster's settings, as `patronictl edit-config` does."""
-        change = {"synchronous_mode": False, "maximum_lag_on_failover": 1 << 30}
-        self._ask(self.leader(), "config", json.dumps(change).encode(), method="PATCH")
+        change = json.dumps({"synchronous_mode": False}).encode()
+        self._ask(self.leader(), "config", change, method="PATCH")
         self.is_synchronous = False
 
     def _ask(

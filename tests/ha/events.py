@@ -7,11 +7,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import ClassVar
 
+import asyncpg
 from typing_extensions import override
 
 from app.cashier.restored import accept, state
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
+from app.postgres.cluster import DATABASE, OWNER
 from app.wallet.operators import Operator, Role, Via
 from tests.ha.cluster import Cluster, Node, NotWholeError
 
@@ -90,8 +92,17 @@ class NodeKilled(Event):
         self.node.patroni.start()
 
 
+LOG_NOBODY_WAITS_FOR = (
+    "SELECT pg_logical_emit_message(false, 'test', $1) FROM generate_series(1, 1024)"
+)
+"""64 MB of the primary's log that no commit stands in, as vacuum writes: more than sockets keep."""
+
+
 class StandbyCutThenNodeKilled(NodeKilled):
-    """The standby is cut off while commits wait for it, and then the primary's node is gone."""
+    """The standby is cut off while commits wait for it, and then the primary's node is gone.
+
+    The standby has every answered commit, and lacks log that nobody was told of.
+    """
 
     name = "standby-cut-then-node-killed"
 
@@ -99,11 +110,28 @@ class StandbyCutThenNodeKilled(NodeKilled):
     async def strike(self) -> None:
         standby = self.cluster.standby()
         standby.freeze()
-        await asyncio.sleep(2)
         self.node = self.cluster.other_than(standby)
+        await self._write_log(self.node)
+        # Patroni tells the others the log's end when it looks next.
+        await asyncio.sleep(2.5)
         self.node.kill()
         standby.thaw()
         await self.taken_over_from(self.node)
+
+    async def _write_log(self, node: Node) -> None:
+        connection = await asyncpg.connect(
+            host="127.0.0.1",
+            port=node.port,
+            user=OWNER,
+            password=self.cluster.password,
+            database=DATABASE,
+            ssl=False,
+            timeout=10,
+        )
+        try:
+            await connection.fetch(LOG_NOBODY_WAITS_FOR, "x" * 65536, timeout=10)
+        finally:
+            await connection.close(timeout=10)
 
 
 class BothKilled(Event):
