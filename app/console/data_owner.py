@@ -13,13 +13,11 @@ from typing import Any, Final, NamedTuple
 
 from app.cashier.lookups import find_agent_beside
 from app.console.errors import ConsoleError
+from app.ledger.simulated import SIMULATOR_AGENT
 from app.ledger.transaction import Ledger
 from app.settings import DEMO_AGENT_ID, Settings, agent_fault, load_console_settings
 
 NOTE: Final = "served-as.json"
-
-SIMULATOR_AGENT: Final = "simulator"
-"""Whose the simulator's players are."""
 
 DEMO_AGENTS: Final = (DEMO_AGENT_ID, SIMULATOR_AGENT)
 """The agents whose players the demo may have; others must not be served under public keys."""

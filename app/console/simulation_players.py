@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 from app.cashier.move_funds import move_funds
 from app.cashier.players import IssuedToken, issue_token, open_account
 from app.cashier.policy import policy_of_ledger
-from app.console.data_owner import SIMULATOR_AGENT
 from app.console.errors import ConsoleError
+from app.ledger.simulated import SIMULATOR_AGENT
 from app.ledger.transaction import Ledger
 from app.simulator import StagePlayer
 from app.wallet.events import Direction, EventType

@@ -1,4 +1,4 @@
-"""Risk: open exposure, winners and losers, new players who win, players in debt."""
+"""Risk: open exposure, winners and losers, new players who win, players in debt; none simulated."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,8 @@ _EXPOSURE: Final = """
 SELECT event_id, currency, is_streamer, max(game_id) AS game_id, count(*) AS players,
        sum(bets_open) AS bets, sum(stake_open) AS stake, min(opened_at) AS opened_at,
        max(last_at) AS last_at
-FROM ops.open_rounds
+FROM ops.open_rounds o
+WHERE NOT EXISTS (SELECT FROM ops.simulated_players s WHERE s.user_id = o.user_id)
 GROUP BY event_id, currency, is_streamer
 ORDER BY stake DESC LIMIT $1
 """
@@ -45,7 +46,9 @@ ORDER BY r.currency, r.won DESC
 
 _IN_DEBT: Final = """
 SELECT user_id, currency, real, bonus, balance, since, fell_by, transaction_id, event_id
-FROM ops.negative_balances ORDER BY since NULLS FIRST LIMIT $1
+FROM ops.negative_balances n
+WHERE NOT EXISTS (SELECT FROM ops.simulated_players s WHERE s.user_id = n.user_id)
+ORDER BY since NULLS FIRST LIMIT $1
 """
 
 

@@ -51,7 +51,8 @@ GROUP BY 1 ORDER BY 1
 
 _REFUSED: Final = """
 SELECT refusal, reason, is_final, count(*) AS times, max(ledger_time) AS last_at
-FROM ops.refusals WHERE ledger_time >= $1 AND ledger_time < $2
+FROM ops.refusals r WHERE ledger_time >= $1 AND ledger_time < $2
+  AND NOT EXISTS (SELECT FROM ops.simulated_players s WHERE s.user_id = r.user_id)
 GROUP BY refusal, reason, is_final
 """
 

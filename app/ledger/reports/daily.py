@@ -4,6 +4,7 @@ The parameters are position, the day's beginning and its end, in UTC. A movement
 on which it was decided, so that a closed day never changes; what undoes an earlier day's movement
 counts today, and is named in RESETTLEMENTS. What a movement counts as is data of `event_types`, and
 every type has a column: the columns add up to the change of the balance, which IMBALANCES checks.
+Simulated play is in no section.
 """
 
 from datetime import date, datetime
@@ -11,6 +12,7 @@ from typing import Final, NamedTuple
 
 from app.ledger.reports.reading import Connection, LedgerReport, amount, moment
 from app.ledger.reports.restaking import STAKED_AGAIN
+from app.ledger.simulated import is_real
 
 COLUMNS: Final = {
     "deposits": "e.counts_as = 'deposits'",
@@ -57,7 +59,7 @@ _ACCOUNTS: Final = f"""
             AND m.decision = 'ACCEPTED'
         GROUP BY m.player_id
     ) d ON d.player_id = p.player_id
-    WHERE p.created_at < $3
+    WHERE p.created_at < $3 AND {is_real("p.player_id")}
 """  # noqa: S608 - composed of constants
 
 ACCOUNTS: Final = LedgerReport(
@@ -133,6 +135,7 @@ REVENUE: Final = LedgerReport(
         WHERE m.ledger_time >= $2 AND m.ledger_time < $3 AND m.ledger_time <= $1
             AND m.decision = 'ACCEPTED' AND NOT e.is_streamer
             AND e.counts_as NOT IN ('deposits', 'withdrawals', 'pending', 'imports')
+            AND {is_real("m.player_id")}
         GROUP BY 1, 2, 3, 4
     )
     SELECT {moment("hour")}, game_id::text, agent, currency, bets::text,
@@ -178,6 +181,7 @@ RESETTLEMENTS: Final = LedgerReport(
     ) part
     WHERE m.ledger_time >= $2 AND m.ledger_time < $3 AND m.ledger_time <= $1
         AND m.decision = 'ACCEPTED' AND m.reverses <> '' AND undone.ledger_time < $2
+        AND {is_real("m.player_id")}
     ORDER BY m.ledger_time, m.player_id, m.position, undo.number
     """,  # noqa: S608 - composed of constants
 )

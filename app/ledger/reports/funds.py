@@ -1,12 +1,14 @@
 """Player money: what must be held apart, and what players owe.
 
 The one parameter is the position. Both are computed from the journal, so that a moment long past
-can be asked for; a debt of one player is never netted against the money of another.
+can be asked for; a debt of one player is never netted against the money of another. What the
+simulator's players have is nobody's money, and in neither.
 """
 
 from typing import Final
 
 from app.ledger.reports.reading import LedgerReport, amount, moment
+from app.ledger.simulated import is_real
 
 # A stake is open until a payment comes after its round's latest bet and SportBetCancel.
 FUNDS: Final = LedgerReport(
@@ -34,6 +36,7 @@ FUNDS: Final = LedgerReport(
             WHERE m.player_id = p.player_id AND m.ledger_time <= $1
             ORDER BY m.position DESC LIMIT 1
         ) m
+        WHERE {is_real("p.player_id")}
         GROUP BY p.currency, p.agent, p.scale
     ), rounds AS (
         SELECT m.player_id, m.event_id, e.is_streamer,
@@ -108,7 +111,7 @@ DEBTS: Final = LedgerReport(
             AND d.player_id = m.player_id AND d.position = m.position
         LEFT JOIN adjustments a ON a.adjustment_id = d.adjustment_id
         WHERE m.ledger_time <= $1 AND m.decision = 'ACCEPTED'
-            AND (m.real_before < 0 OR m.real_after < 0)
+            AND (m.real_before < 0 OR m.real_after < 0) AND {is_real("m.player_id")}
     ), debts AS (
         SELECT player_id, (array_agg(after ORDER BY position DESC))[1] AS owed,
                sum(greatest(after - before, 0)) AS incurred,

@@ -1,20 +1,21 @@
 """Figures of bet slips: how far they were read, what was odd, and what may be won on one outcome.
 
 What may be won is counted by the projector from time to time and kept, because it goes through all
-open bets; everybody else reads what was counted last.
+open bets; everybody else reads what was counted last. Simulated bets are in none of it.
 """
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from app.ledger.money.book import Book
+from app.ledger.simulated import is_real
 from app.wallet.slips import SlipFault
 from app.wallet.sport_round import MismatchKind
 
 RANKS: Final = 20
 """Of each currency: more than anybody looks through, and few enough to be kept."""
 
-OPEN_BY_OUTCOME: Final = """
+OPEN_BY_OUTCOME: Final = f"""
 SELECT b.currency, l.event_id, l.market, l.outcome, max(l.sport) AS sport,
        max(l.tournament) AS tournament, max(l.competitors) AS competitors,
        max(l.scheduled_at) AS scheduled_at, count(*) AS bets, sum(b.stake) AS stake,
@@ -24,9 +25,9 @@ CROSS JOIN LATERAL (
     SELECT * FROM sport_legs
     WHERE player_id = b.player_id AND position = b.position AND leg <= b.legs
 ) l
-WHERE b.status = 'open'
+WHERE b.status = 'open' AND {is_real("b.player_id")}
 GROUP BY b.currency, l.event_id, l.market, l.outcome
-"""
+"""  # noqa: S608 - composed of constants
 
 _COUNT: Final = f"""
 INSERT INTO sport_liabilities AS t (currency, rank, event_id, market, outcome, sport, tournament,
@@ -73,8 +74,13 @@ LEFT JOIN LATERAL (
 ) first ON true
 """
 
-_FAULTS: Final = "SELECT reason, count(*) FROM slip_faults GROUP BY reason"
-_MISMATCHES: Final = "SELECT kind, count(*) FROM slip_mismatches GROUP BY kind"
+_FAULTS: Final = f"""
+SELECT reason, count(*) FROM slip_faults f WHERE {is_real("f.player_id")} GROUP BY reason
+"""  # noqa: S608 - composed of constants
+
+_MISMATCHES: Final = f"""
+SELECT kind, count(*) FROM slip_mismatches m WHERE {is_real("m.player_id")} GROUP BY kind
+"""  # noqa: S608 - composed of constants
 
 
 class Liability(NamedTuple):

@@ -77,15 +77,16 @@ COMMENT ON COLUMN ops.open_rounds.last_at IS 'When its latest movement came';
 COMMENT ON COLUMN ops.open_rounds.waiting IS 'How long nothing has happened in it';
 
 CREATE VIEW ops.exposure AS
-SELECT currency,
-       game_id,
-       is_streamer,
+SELECT o.currency,
+       o.game_id,
+       o.is_streamer,
        count(*) AS open_rounds,
-       sum(bets_open) AS bets_open,
-       sum(stake_open) AS stake_open,
-       min(last_at) AS oldest
-FROM ops.open_rounds
-GROUP BY currency, game_id, is_streamer;
+       sum(o.bets_open) AS bets_open,
+       sum(o.stake_open) AS stake_open,
+       min(o.last_at) AS oldest
+FROM ops.open_rounds o
+WHERE NOT EXISTS (SELECT FROM ops.simulated_players s WHERE s.user_id = o.user_id)
+GROUP BY o.currency, o.game_id, o.is_streamer;
 
 COMMENT ON VIEW ops.exposure IS
     'Stakes that wait for their result, by currency and game. What the house may have to pay on sports bets is in ops.sport_liability';
