@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -63,16 +62,16 @@ async def shadowing(settings: Settings, url: str, clock: TrafficClock) -> AsyncI
 
 async def _call(app: ASGIApp, exchange: Exchange) -> Answered:
     """Call the application with a request that has arrived whole."""
-    parts = urlsplit(exchange.path)
+    path, _, query = exchange.path.partition("?")
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": exchange.method,
         "scheme": "http",
-        "path": parts.path,
-        "raw_path": parts.path.encode(),
-        "query_string": parts.query.encode(),
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [
             (name.lower().encode(), text.encode()) for name, text in exchange.headers.items()

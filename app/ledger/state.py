@@ -12,6 +12,7 @@ from app.wallet.barring import exclusion_end
 from app.wallet.journal import JournalEntry, microseconds
 from app.wallet.limits import NO_LIMITS, Limits
 from app.wallet.money import Currency
+from app.wallet.named import ROUND_PREFIX
 
 if TYPE_CHECKING:
     import asyncpg
@@ -44,6 +45,12 @@ _CURRENCIES: Final = "SELECT DISTINCT currency, scale FROM wallets WHERE agent =
 _UNDER_WAY: Final = """
 SELECT count(*) FROM holds h JOIN players p ON p.player_id = h.player_id
 WHERE h.state = 'pending' AND p.agent = $1
+"""
+
+
+_NAMED_BETS: Final = """
+SELECT count(*) FROM rounds
+WHERE agent = $1 AND starts_with(event_id, $2) AND NOT settled AND bets_standing > 0
 """
 
 
@@ -84,6 +91,12 @@ async def currencies_of(connection: "Connection", agent: str) -> dict[str, int]:
 async def withdrawals_under_way(connection: "Connection", agent: str) -> int:
     """Count the holds of an agent's players that wait to be settled or released."""
     waiting: int = await connection.fetchval(_UNDER_WAY, agent)
+    return waiting
+
+
+async def open_named_bets(connection: "Connection", agent: str) -> int:
+    """Count the rounds of Betby's own contract whose bets wait for their result."""
+    waiting: int = await connection.fetchval(_NAMED_BETS, agent, ROUND_PREFIX)
     return waiting
 
 

@@ -2,7 +2,8 @@
 
 Every id that was decided is told, and of each round what may still be undone: bets that stand, and
 what is left of payments. Bets of streamers, aborts that came before their bet, and limits of
-deposits and of products are not told.
+deposits and of products are not told; nor is what came through Betby's own contract, which names
+bets by their place in this journal.
 """
 
 import json
@@ -10,7 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from app.ledger.snapshot import snapshot
-from app.ledger.state import State, Token, currencies_of, states, withdrawals_under_way
+from app.ledger.state import (
+    State,
+    Token,
+    currencies_of,
+    open_named_bets,
+    states,
+    withdrawals_under_way,
+)
 from app.takeover.state_lines import CALLBACK, FORMAT, TRANSFER, VERSION
 from app.wallet.balance import Pockets
 from app.wallet.events import GAME_EVENT_TYPES, RULES, EventType, Part
@@ -48,6 +56,12 @@ async def export_state(
             raise NotExportedError(
                 f"{waiting} withdrawals are under way: settle or release them first "
                 "(`wallet hold list`)."
+            )
+        named = await open_named_bets(connection, agent)
+        if named:
+            raise NotExportedError(
+                f"{named} bets of Betby's own contract are open, which names them by ids of this "
+                "ledger: wait until they are settled."
             )
         lines = 1
         players = left_out = 0
@@ -126,7 +140,7 @@ def _rounds(state: State, contents: Mapping[tuple[str, Part], JournalEntry]) -> 
     of_rounds: dict[str, list[JournalEntry]] = {}
     for entry in state.entries:
         rule = RULES[entry.event_type]
-        is_own = rule.part is not Part.NONE and not rule.is_streamer
+        is_own = rule.part is not Part.NONE and not (rule.is_streamer or rule.is_named)
         if is_own and entry.is_accepted and entry.event_id is not None:
             of_rounds.setdefault(entry.event_id, []).append(entry)
     for event_id, entries in of_rounds.items():

@@ -1,7 +1,7 @@
 """The members of one line of JSON, each taken once and checked; what is wrong is a sentence."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +13,10 @@ from app.wallet.money import AMOUNT_PATTERN
 TEXT_LENGTH_MAX: Final = 250
 GAME_ID_MAX: Final = 10**18 - 1
 DIGEST_LENGTH: Final = 64
+
+
+EVENT_TYPES: Final = tuple(kind.value for kind, rule in RULES.items() if not rule.is_manual)
+"""Those that a contract may name."""
 
 
 class LineError(Exception):
@@ -119,20 +123,18 @@ class Fields:
             raise LineError(f"must have {name}, a text of 1 to {ID_LENGTH_MAX} characters")
         return value
 
-    def one_of(self, name: str, allowed: Iterable[str], *, default: str | None = None) -> str:
+    def one_of(self, name: str, allowed: Collection[str], *, default: str | None = None) -> str:
         """Take one of some words."""
-        words = tuple(map(str, allowed))
         value = self._members.pop(name, None)
         if value is None and default is not None:
             return default
-        if not isinstance(value, str) or value not in words:
-            raise LineError(f"must have {name}, one of {', '.join(words)}")
+        if not isinstance(value, str) or value not in allowed:
+            raise LineError(f"must have {name}, one of {', '.join(map(str, allowed))}")
         return value
 
     def event_type(self, *, default: EventType | None = None) -> EventType:
         """Take an event type that a contract may name."""
-        allowed = [kind for kind, rule in RULES.items() if not rule.is_manual]
-        return EventType(self.one_of("event_type", allowed, default=default))
+        return EventType(self.one_of("event_type", EVENT_TYPES, default=default))
 
     def amount(
         self, name: str, *, default: str | None = None, may_be_negative: bool = False

@@ -85,7 +85,7 @@ async def import_state(url: str, request: Request) -> Imported:
     digest = digest_of(request.path)
     async with importing(url, commits=not request.is_dry_run) as connection:
         await make(connection, digest)
-        header, lines = await stage(connection, request, policy.key_scope)
+        header, lines = await stage(connection, request, digest, policy.key_scope)
         found = await faults(connection)
         if found:
             raise BadLinesError([(line, words) for line, words in found], len(found))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,7 +70,7 @@ class Request(NamedTuple):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file, packed or not; raise BadFileError."""
     if path.exists() and not path.is_file():
         # It is read more than once, and a device may have no end.
@@ -83,7 +84,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
                 return
             with gzip.open(raw) as unpacked:
                 yield unpacked  # type: ignore[misc]  # it reads, which is all
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadFileError(f"{path} ends in the middle, or is damaged: fetch it again.") from error
     except OSError as error:
         raise BadFileError(f"{path} cannot be read: {error.strerror or error}.") from error
@@ -92,38 +93,53 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 def digest_of(path: Path) -> str:
     """SHA-256 of what the file says, packed or not."""
     digest = sha256()
-    with opened(path) as file:
+    with _opened(path) as file:
         while block := file.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
 
 
-def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, str | None]]:
-    """Yield each line with its number; None: it is too long, or is no UTF-8."""
+def numbered_lines(
+    path: Path, read: Callable[[bytes], object] = lambda _: None
+) -> Iterator[tuple[int, str | None]]:
+    """Yield each line with its number; None: it is too long, or is no UTF-8.
+
+    `read` is called with all that was read. Raises BadFileError, and of nothing but the file: what
+    is raised by whoever takes the lines passes by.
+    """
     number = 0
-    while raw := file.readline(LINE_BYTES_MAX + 1):
-        number += 1
-        text: str | None = None
-        if len(raw) <= LINE_BYTES_MAX:
-            try:
-                text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError:
-                text = None
-        else:
-            while raw and not raw.endswith(b"\n"):
-                raw = file.readline(LINE_BYTES_MAX)
-        yield number, text
+    with _opened(path) as file:
+        while raw := file.readline(LINE_BYTES_MAX + 1):
+            number += 1
+            read(raw)
+            text: str | None = None
+            if len(raw) <= LINE_BYTES_MAX:
+                try:
+                    text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError:
+                    text = None
+            else:
+                while raw and not raw.endswith(b"\n"):
+                    raw = file.readline(LINE_BYTES_MAX)
+                    read(raw)
+            yield number, text
 
 
-async def stage(connection: Connection, request: Request, scope: KeyScope) -> tuple[Header, int]:
-    """Read every line into the temporary tables; return the header and the number of lines."""
-    staging = _Staging(connection, request, scope)
-    with opened(request.path) as file:
-        for number, text in numbered_lines(file):
-            try:
-                await staging.take(number, text)
-            except LineError as error:
-                staging.complain(number, str(error))
+async def stage(
+    connection: Connection, request: Request, digest: str, scope: KeyScope
+) -> tuple[Header, int]:
+    """Read every line into the temporary tables; return the header and the number of lines.
+
+    `digest`: of the file, when it was looked up whether it is known.
+    """
+    staging, hashed = _Staging(connection, request, scope), sha256()
+    for number, text in numbered_lines(request.path, hashed.update):
+        try:
+            await staging.take(number, text)
+        except LineError as error:
+            staging.complain(number, str(error))
+    if hashed.hexdigest() != digest:
+        raise BadFileError(f"{request.path} was changed while it was read: wait until it is whole.")
     return await staging.finish()
 
 

@@ -28,10 +28,12 @@ NICKNAME_LENGTHS: Final = range(3, 65)
 TOKEN_LENGTH_MAX: Final = 250
 LIFE_SECONDS_MAX: Final = 366 * 86_400
 
-REFUSALS: Final = frozenset(
-    refusal for refusal in Refusal if refusal.is_final and refusal is not Refusal.DECIDED_ELSEWHERE
+ACCEPTED: Final = "accepted"
+OUTCOMES: Final = (
+    ACCEPTED,
+    *(r.name for r in Refusal if r.is_final and r is not Refusal.DECIDED_ELSEWHERE),
 )
-"""Outcomes that another wallet may have given for ever."""
+"""What another wallet may have decided for ever."""
 
 
 class Header(NamedTuple):
@@ -195,10 +197,8 @@ class Reader:
         transaction_id = fields.id("transaction_id")
         door = fields.one_of("door", DOORS, default=CALLBACK)
         source = CALLBACK if door == CALLBACK else self.header.agent
-        outcome = fields.one_of(
-            "outcome", ("accepted", *(r.name for r in Refusal if r in REFUSALS)), default="accepted"
-        )
-        refusal = None if outcome == "accepted" else outcome
+        outcome = fields.one_of("outcome", OUTCOMES, default=ACCEPTED)
+        refusal = None if outcome == ACCEPTED else outcome
         if not fields.has("event_type"):
             if door == TRANSFER or refusal is not None:
                 raise LineError(

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from app.takeover.fields import LineError
-from app.takeover.staging import numbered_lines, opened
+from app.takeover.staging import numbered_lines
 from app.wallet.moments import moment_from_text
 
 STATUS_MIN, STATUS_MAX = 100, 599
@@ -40,7 +40,7 @@ class Exchange(NamedTuple):
     @property
     def fields(self) -> Mapping[str, str]:
         """The fields of the request that name what it is about, whatever form it has."""
-        text = self.body or urlsplit(self.path).query
+        text = self.body or self.path.partition("?")[2]
         if text.lstrip().startswith("{"):
             try:
                 members = json.loads(text, parse_float=str, parse_int=str)
@@ -63,24 +63,22 @@ def look_through(path: Path) -> Traffic:
     """Read a file once, to know that all of it can be read."""
     exchanges = bad_count = 0
     bad: list[tuple[int, str]] = []
-    with opened(path) as file:
-        for number, text in numbered_lines(file):
-            try:
-                read_exchange(number, text)
-            except LineError as error:
-                bad_count += 1
-                if len(bad) < BAD_KEPT_MAX:
-                    bad.append((number, str(error)))
-            else:
-                exchanges += 1
+    for number, text in numbered_lines(path):
+        try:
+            read_exchange(number, text)
+        except LineError as error:
+            bad_count += 1
+            if len(bad) < BAD_KEPT_MAX:
+                bad.append((number, str(error)))
+        else:
+            exchanges += 1
     return Traffic(exchanges, bad, bad_count)
 
 
 def exchanges_of(path: Path) -> Iterator[Exchange]:
     """Yield the exchanges of a file that was looked through."""
-    with opened(path) as file:
-        for number, text in numbered_lines(file):
-            yield read_exchange(number, text)
+    for number, text in numbered_lines(path):
+        yield read_exchange(number, text)
 
 
 def read_exchange(number: int, text: str | None) -> Exchange:

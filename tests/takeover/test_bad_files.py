@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from app.takeover.staging import BadFileError, BadLinesError
+from app.takeover.importing import import_state
+from app.takeover.staging import STAGED_AT_ONCE, BadFileError, BadLinesError, Request
 from tests.cashier.till import Till
 from tests.conftest import Database
 from tests.takeover.conftest import (
+    CURRENCIES,
     HEADER,
+    SOMEBODY,
     Bring,
     bet,
     brought_in,
@@ -180,6 +183,36 @@ async def test_a_packed_file_is_the_same_file(db: Database, tmp_path: Path) -> N
     packed.write_bytes(gzip.compress(text)[:-9])
     with pytest.raises(BadFileError, match="ends in the middle"):
         await brought_in(db.service_url, packed)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.8])
+async def test_a_packed_file_that_is_damaged_is_refused(
+    db: Database, tmp_path: Path, place: float
+) -> None:
+    whole = bytearray(gzip.compress(lines_of(*(player(f"p-{n}") for n in range(50))).encode()))
+    at = int(len(whole) * place)
+    whole[at : at + 20] = bytes(20)
+    damaged = tmp_path / "a.jsonl.gz"
+    damaged.write_bytes(whole)
+    with pytest.raises(BadFileError, match=r"damaged|fetch it again"):
+        await brought_in(db.service_url, damaged)
+
+
+async def test_a_file_that_is_changed_while_it_is_read_is_refused(
+    db: Database, till: Till, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    many = STAGED_AT_ONCE + 1000
+    path.write_text(lines_of(*(player(f"p-{n}") for n in range(many))), encoding="utf-8")
+
+    def change(what: str, _done: int, _of: int) -> None:
+        if what == "reading":
+            path.write_text(lines_of(player("p-0", "999")), encoding="utf-8")
+
+    request = Request(path, frozenset(), CURRENCIES, SOMEBODY, is_dry_run=False, progress=change)
+    with pytest.raises(BadFileError, match="was changed while it was read"):
+        await import_state(db.service_url, request)
+    assert await till.count("players") == 0
 
 
 async def test_nothing_comes_in_before_an_upgrade_is_finished(bring: Bring, till: Till) -> None:

@@ -14,8 +14,10 @@ import pytest
 from app.cashier.audit import audit
 from app.edges.callback.answers import DuplicateReply, answer_to
 from app.ledger.transaction import Ledger
+from app.takeover.exporting import NotExportedError
+from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
-from app.wallet.movement import KeyScope, Movement
+from app.wallet.movement import Key, KeyScope, Movement, Names
 from app.wallet.outcomes import Posting
 from tests.cashier.till import Till
 from tests.conftest import Database, clone
@@ -164,3 +166,31 @@ async def test_a_state_that_came_in_goes_out_as_it_came(
     second = await exported(other_db.service_url, tmp_path / "second.jsonl")
     said = [sorted(path.read_text(encoding="utf-8").splitlines()) for path in (first, second)]
     assert said[0] == said[1]
+
+
+async def test_bets_that_are_named_by_ids_of_this_ledger_are_not_told_as_others_are(
+    till: Till, db: Database, tmp_path: Path
+) -> None:
+    await till.player("anna", real="50")
+    named = till.bet(amount="12")._replace(
+        key=Key("betby", "b-1", ""),
+        event_type=EventType.BETBY_MAKE,
+        event_id="betby:b-1",
+        names=Names(),
+    )
+    placed = await till.one(named)
+    assert isinstance(placed, Posting)
+    with pytest.raises(NotExportedError, match="1 bets of Betby's own contract are open"):
+        await exported(db.service_url, tmp_path / "open.jsonl")
+    lost = named._replace(
+        delivery=bytes(16),
+        key=Key("betby", "l-1", ""),
+        event_type=EventType.BETBY_LOST,
+        direction=Direction.CREDIT,
+        amount="0",
+        names=Names(bet=placed.entry.position),
+    )
+    assert isinstance(await till.one(lost), Posting)
+    told = (await exported(db.service_url, tmp_path / "settled.jsonl")).read_text(encoding="utf-8")
+    assert '"kind": "bet"' not in told
+    assert "b-1" not in told

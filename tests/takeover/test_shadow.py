@@ -20,7 +20,7 @@ from app.takeover.shadow import (
     require_shadow,
     shadow,
 )
-from app.takeover.traffic import look_through
+from app.takeover.traffic import look_through, read_exchange
 from app.wallet.facts import Policy
 from tests.cashier.till import Till
 from tests.conftest import Database
@@ -152,6 +152,13 @@ async def test_a_shadow_is_not_served(db: Database) -> None:
             await check_startup(ledger, PolicyInForce(Policy()), require_durability=False)
     finally:
         await ledger.close()
+
+
+@pytest.mark.parametrize("path", ["//[", "/moveFunds?userId=[a&amount=1", "/%zz//?#"])
+def test_a_path_that_is_no_address_is_read_as_it_was_sent(path: str) -> None:
+    line = json.dumps({"method": "GET", "path": path, "status": 404, "answer": ""})
+    exchange = read_exchange(1, line)
+    assert exchange.fields.get("userId") == ("[a" if "userId" in path else None)
 
 
 BAD: list[tuple[object, str]] = [

@@ -22,7 +22,7 @@ def checks(scope: Scope) -> tuple[Check, ...]:
                   SELECT FROM account_changes c
                   JOIN imports i ON i.imported_at = c.ledger_time AND i.by = c.source
                   WHERE c.player_id = m.player_id AND c.operation = '{OPERATION}'
-                    AND c.delivery = m.delivery AND c.ledger_time = m.ledger_time)
+                    AND c.delivery = m.delivery AND c.ledger_time = m.ledger_time OFFSET 0)
             """,
         ),
     )
