@@ -1,22 +1,23 @@
 """Derives rows of rounds: their texts are read, what stands is found, amounts are printed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
 from app.ledger.slips.reading import Round
 from app.ledger.slips.writing import BetRow, Derived, FaultRow, LegRow, MismatchRow
 from app.slips.reading import read_slip
-from app.wallet.money import Currency
+from app.wallet.money import Currency, Minor
 from app.wallet.slips import SlipFault
 from app.wallet.sport_bets import SportBet, round_now
 
 CURRENCIES_MAX: Final = 1_000
+AMOUNTS_MAX: Final = 2_000
 
 
-def derive(rounds: Sequence[Round]) -> Derived:
-    """Return the rows that these rounds come to."""
-    derived = Derived([], [], [], [], [])
+def derive(rounds: Sequence[Round], derived: Derived | None = None) -> Derived:
+    """Return the rows that these rounds come to, after those of others."""
+    derived = derived or Derived([], [], [], [], [])
     for round_ in rounds:
         if round_.is_too_long:
             _leave_out(round_, derived)
@@ -68,13 +69,14 @@ def _leave_out(round_: Round, derived: Derived) -> None:
 
 
 @lru_cache(CURRENCIES_MAX)
-def _currency(code: str, scale: int) -> Currency:
-    return Currency(code, scale)
+def _printing(code: str, scale: int) -> Callable[[Minor], str]:
+    """Return what prints amounts of a currency, and remembers those that come again and again."""
+    return lru_cache(AMOUNTS_MAX)(Currency(code, scale).text)
 
 
 def _bet_row(bet: SportBet) -> BetRow:
     placed, slip = bet.placed, bet.slip
-    text = _currency(placed.currency, placed.scale).text
+    text = _printing(placed.currency, placed.scale)
     return BetRow(
         placed.player_id,
         placed.position,

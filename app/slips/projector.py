@@ -19,10 +19,11 @@ import structlog
 
 from app.cashier import slips
 from app.cashier.event_log import number
-from app.cashier.slips import Batch, Behind, Progress, SlipFigures
+from app.cashier.slips import Batch, Behind, Derived, Progress, SlipFigures
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
 from app.slips.deriving import derive
+from app.telemetry.spare import SpareTime
 
 logger: Final = structlog.get_logger("slips")
 
@@ -42,18 +43,30 @@ COUNT_EVERY: Final = timedelta(seconds=10)
 COUNT_SHARE: Final = 20
 """What may be won is counted anew after this, or after twenty times as long as it took."""
 
+DERIVED_AT_ONCE: Final = 40
+"""Rounds: some milliseconds' work, between which what is read and written goes on. In a thread of
+its own deriving would keep the interpreter's lock for as long."""
+
 T = TypeVar("T")
 
 
 class Projector:
     """Projects bet slips; counts what it has done."""
 
-    def __init__(self, ledger: Ledger, liability_alarms: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        liability_alarms: Mapping[str, str] | None = None,
+        *,
+        spare: SpareTime | None = None,
+    ) -> None:
         """Read nothing before `run`.
 
         `liability_alarms`: by currency, what may be won on one outcome before somebody is told.
+        `spare`: what it waits for before each look; None: nothing.
         """
         self._ledger = ledger
+        self._spare = spare or SpareTime(timedelta(0))
         self._alarms = liability_alarms or {}
         self.figures = SlipFigures()
         """as of the last count"""
@@ -89,6 +102,7 @@ class Projector:
     async def _keep_looking(self) -> None:
         is_away = False
         while True:
+            await self._spare.wait(self.looked_at)
             begun = time.monotonic_ns()
             try:
                 await self.look()
@@ -133,7 +147,7 @@ class Projector:
                 under_way = {round_.id for each in batches for round_ in each.rounds}
                 if batch.has_more:
                     reading = begin(slips.read_next(self._ledger, batch.after, under_way))
-                derived = await asyncio.to_thread(derive, batch.rounds)
+                derived = await _derived(batch)
                 if writing is not None and not await writing:
                     return False
                 writing = begin(slips.write(self._ledger, batch, derived))
@@ -146,3 +160,12 @@ class Projector:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _derived(batch: Batch) -> Derived:
+    """Derive a batch's rows, and let others have their turn meanwhile."""
+    derived = Derived([], [], [], [], [])
+    for at in range(0, len(batch.rounds), DERIVED_AT_ONCE):
+        derive(batch.rounds[at : at + DERIVED_AT_ONCE], derived)
+        await asyncio.sleep(0)
+    return derived

@@ -9,6 +9,7 @@ fraction.
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +31,9 @@ MARKS: Final = ("betslip", "selections", "placedBetId")
 """A text that has none of these is not about a slip; the database looks for them first."""
 
 NUMBER: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?", re.ASCII)
+NUMBER_LENGTH_MAX: Final = 37
 TYPE: Final = re.compile(r"([0-9]{1,3})/([0-9]{1,3})", re.ASCII)
+TYPE_LENGTH_MAX: Final = 7
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_MAX: Final = 253_402_300_799
@@ -38,6 +41,9 @@ SECONDS_MAX: Final = 253_402_300_799
 
 ID_MAX: Final = 10**30
 """Python prints no integer of more than a few thousand digits, and no id has as many as these."""
+
+KNOWN_MAX: Final = 10_000
+"""Odds, kick-offs and types that were read before: many bets name the same ones."""
 
 COMPETITORS_MAX: Final = 64
 BETWEEN: Final = " – "
@@ -180,6 +186,17 @@ def _leg(leg: _Leg) -> Leg:
 
 
 def _settlement(text: _Text) -> Settlement | None:
+    if (
+        text.transaction is None
+        and text.selections is None
+        and text.placed_bet_id is None
+        and text.betslip_id is None
+        and text.result is None
+        and text.odds is None
+        and text.is_cashout is None
+        and text.is_snr_lost is None
+    ):
+        return None
     selections, transaction = text.selections or (), text.transaction
     if len(selections) > LEGS_MAX:
         raise _UnreadableError(SlipFault.TOO_MANY_LEGS)
@@ -231,9 +248,14 @@ def _number(value: Any) -> str | None:  # noqa: ANN401 - what JSON can hold
         return None
     if type(value) is int and 0 <= value < 10**18:
         return str(value)
-    if type(value) is not str or NUMBER.fullmatch(value) is None:
+    if type(value) is not str or len(value) > NUMBER_LENGTH_MAX or not _is_number(value):
         raise _UnreadableError(SlipFault.BAD_NUMBER)
     return value
+
+
+@lru_cache(KNOWN_MAX)
+def _is_number(text: str) -> bool:
+    return NUMBER.fullmatch(text) is not None
 
 
 def _moment(value: Any) -> datetime | None:  # noqa: ANN401 - what JSON can hold
@@ -247,6 +269,11 @@ def _moment(value: Any) -> datetime | None:  # noqa: ANN401 - what JSON can hold
     seconds = int(text.partition(".")[0])
     if seconds > SECONDS_MAX:
         raise _UnreadableError(SlipFault.BAD_TIME)
+    return _moment_at(seconds)
+
+
+@lru_cache(KNOWN_MAX)
+def _moment_at(seconds: int) -> datetime:
     return EPOCH + timedelta(seconds=seconds)
 
 
@@ -265,6 +292,13 @@ def _type(value: Any) -> tuple[int | None, int | None]:  # noqa: ANN401 - what J
     word = _word(value)
     if word is None:
         return None, None
+    if len(word) > TYPE_LENGTH_MAX:
+        raise _UnreadableError(SlipFault.BAD_NUMBER)
+    return _named_type(word)
+
+
+@lru_cache(KNOWN_MAX)
+def _named_type(word: str) -> tuple[int, int]:
     match = TYPE.fullmatch(word)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise _UnreadableError(SlipFault.BAD_NUMBER)

@@ -112,9 +112,7 @@ def _standing(bet: Bet) -> SportBet:
         said=said_by(last),
         told_stake=told_stake,
         potential_win=potential_win,
-        total_odds=(slip.total_odds or (legs[0].odds if len(legs) == 1 else None))
-        if slip
-        else None,
+        total_odds=_total_odds(slip),
         turnover=stake if bet.stands else 0,
         paid=sum(p.left for p in bet.payments if not p.is_bonus) - bet.uncovered,
         cash_out=sum(p.left for p in standing if p.words and p.words.is_cash_out),
@@ -145,7 +143,8 @@ def _status(bet: Bet, last: Payment | None) -> BetStatus:
 
 
 def _total_odds(slip: Betslip | None) -> str | None:
-    if slip is None or slip.total_odds is not None:
+    """Return the odds that the slip names, or those of its only leg."""
+    if slip is None or slip.total_odds:
         return slip.total_odds if slip else None
     return slip.legs[0].odds if len(slip.legs) == 1 else None
 

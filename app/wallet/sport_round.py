@@ -26,7 +26,7 @@ MOVEMENTS_MAX: Final = 500
 
 PARTS: Final = {kind: rule.part for kind, rule in RULES.items() if not rule.is_streamer}
 _BONUSES: Final = {kind for kind, rule in RULES.items() if rule.counts_as is Figure.BONUSES}
-_NAMED: Final = {kind for kind, rule in RULES.items() if getattr(rule, "is_named", False)}
+_NAMED: Final = {kind for kind, rule in RULES.items() if rule.is_named}
 """Undo what they name and nothing else; the other door's leave it unnamed."""
 
 

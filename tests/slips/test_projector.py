@@ -3,7 +3,9 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from random import Random as Dice
 from typing import TYPE_CHECKING, Final
@@ -18,6 +20,7 @@ from app.ledger.slips import reading, writing
 from app.slips import projector as projector_module
 from app.slips.deriving import derive
 from app.slips.projector import Projector
+from app.telemetry.spare import SpareTime
 from app.wallet.inbox import ExceptionKind
 from app.wallet.outcomes import Posting
 from tests.cashier.till import AGENT, Till, connect
@@ -123,6 +126,22 @@ async def test_a_settled_slip_has_its_legs_and_results(till: Till) -> None:
     rows = await till.rows("SELECT leg, odds::text, result FROM sport_legs ORDER BY leg")
     assert [tuple(row) for row in rows] == [(1, "2.00", "won"), (2, "1.5", "won")]
     assert await till.rows("SELECT FROM slip_mismatches") == []
+
+
+async def test_on_a_full_machine_slips_wait_as_long_as_they_may_and_no_longer(till: Till) -> None:
+    await till.player("anna", "100")
+    await till.one(till.bet(extra_data=betslip()))
+    full = SpareTime(timedelta(milliseconds=500), idle=lambda: 0)
+    begun = time.monotonic_ns()
+    task = asyncio.create_task(Projector(till.ledger, spare=full).run())
+    try:
+        async with asyncio.timeout(10):
+            while not await till.rows("SELECT FROM sport_bets"):
+                pass
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert time.monotonic_ns() - begun > 450_000_000
 
 
 async def test_a_movement_without_text_changes_the_status_of_its_slip(till: Till) -> None:

@@ -48,7 +48,8 @@ _TOUCHED: Final = """
 SELECT m.player_id, m.event_id, count(*), count(*) FILTER (WHERE NOT m.has_mark),
        max(m.ledger_time),
        bool_or(m.has_mark) OR EXISTS (
-           SELECT FROM sport_bets b WHERE b.player_id = m.player_id AND b.event_id = m.event_id)
+           SELECT FROM sport_bets b WHERE b.player_id = m.player_id AND b.event_id = m.event_id
+           OFFSET 0)
 FROM ({movements}) m
 GROUP BY m.player_id, m.event_id
 """

@@ -103,6 +103,14 @@ class LegRow(NamedTuple):
     result: str | None
 
 
+class _LegsNow(NamedTuple):
+    """How many legs a bet has."""
+
+    player_id: int
+    position: int
+    legs: int
+
+
 class FaultRow(NamedTuple):
     """A row of `slip_faults`."""
 
@@ -179,40 +187,36 @@ WHERE ({mine}) IS DISTINCT FROM ({theirs})
 """  # noqa: S608 - composed of the rows' own names
 
 
-_WRITE_BETS: Final = _upsert("sport_bets", BetRow, ("player_id", "position"))
-_WRITE_LEGS: Final = _upsert("sport_legs", LegRow, ("player_id", "position", "leg"))
-_WRITE_FAULTS: Final = _upsert("slip_faults", FaultRow, ("player_id", "position"))
-_WRITE_MISMATCHES: Final = _upsert(
-    "slip_mismatches", MismatchRow, ("player_id", "position", "kind")
-)
+BET_KEY: Final = ("player_id", "position")
+LEG_KEY: Final = ("player_id", "position", "leg")
+FAULT_KEY: Final = ("player_id", "position")
+MISMATCH_KEY: Final = ("player_id", "position", "kind")
 
-_CUT_LEGS: Final = """
-DELETE FROM sport_legs l
-USING unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS b (player_id, position, legs)
-WHERE l.player_id = b.player_id AND l.position = b.position AND l.leg > b.legs
+_WRITE: Final = {
+    "sport_bets": _upsert("sport_bets", BetRow, BET_KEY),
+    "sport_legs": _upsert("sport_legs", LegRow, LEG_KEY),
+    "slip_faults": _upsert("slip_faults", FaultRow, FAULT_KEY),
+    "slip_mismatches": _upsert("slip_mismatches", MismatchRow, MISMATCH_KEY),
+}
+
+# Rows that no longer hold are looked up by key, row by row, and deleted by their keys: joined with
+# what was derived, PostgreSQL may go through all that was ever projected, each time.
+_BY_KEY: Final = "SELECT set_config('enable_seqscan', 'off', true)"
+
+_LEGS_BEYOND: Final = """
+SELECT l.player_id, l.position, l.leg
+FROM unnest($1::bigint[], $2::bigint[], $3::smallint[]) AS b (player_id, position, legs)
+CROSS JOIN LATERAL (
+    SELECT player_id, position, leg FROM sport_legs
+    WHERE player_id = b.player_id AND position = b.position AND leg > b.legs OFFSET 0
+) l
 """
 
-_FORGET_FAULTS: Final = """
-DELETE FROM slip_faults f USING unnest($1::bigint[], $2::text[]) AS r (player_id, event_id)
-WHERE f.player_id = r.player_id AND f.event_id = r.event_id
-  AND NOT (f.player_id, f.position) IN (SELECT * FROM unnest($3::bigint[], $4::bigint[]))
-"""
-
-_FORGET_MISMATCHES: Final = """
-DELETE FROM slip_mismatches m USING unnest($1::bigint[], $2::text[]) AS r (player_id, event_id)
-WHERE m.player_id = r.player_id AND m.event_id = r.event_id
-  AND NOT (m.player_id, m.position, m.kind) IN (
-      SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::text[]))
-"""
-
-_FORGET_BETS: Final = """
-WITH gone AS (
-    DELETE FROM sport_bets b USING unnest($1::bigint[], $2::text[]) AS r (player_id, event_id)
-    WHERE b.player_id = r.player_id AND b.event_id = r.event_id
-    RETURNING b.player_id, b.position
-)
-DELETE FROM sport_legs l USING gone
-WHERE l.player_id = gone.player_id AND l.position = gone.position
+_OF_ROUNDS: Final = """
+SELECT x.* FROM unnest($1::bigint[], $2::text[]) AS r (player_id, event_id)
+CROSS JOIN LATERAL (
+    SELECT {key} FROM {table} WHERE player_id = r.player_id AND event_id = r.event_id OFFSET 0
+) x
 """
 
 
@@ -250,23 +254,46 @@ async def write(book: Book, rounds: Sequence[RoundId], derived: Derived) -> None
     if not rounds:
         return
     execute = book.connection.execute
-    of_rounds = _columns(rounds, RoundId)
+    await execute(_BY_KEY)
+    legs_now = {(bet.player_id, bet.position): bet.legs for bet in derived.bets}
     if derived.without_bets:
-        await execute(_FORGET_BETS, *_columns(derived.without_bets, RoundId))
+        gone = await _standing(book, "sport_bets", BET_KEY, derived.without_bets)
+        legs_now |= dict.fromkeys(gone, 0)
+        await _delete(book, "sport_bets", BET_KEY, gone)
+    if legs_now:
+        keys = [(*key, legs) for key, legs in legs_now.items()]
+        beyond = await book.connection.fetch(_LEGS_BEYOND, *_columns(keys, _LegsNow))
+        await _delete(book, "sport_legs", LEG_KEY, [tuple(row) for row in beyond])
+    for table, key, row_type, rows in (
+        ("slip_faults", FAULT_KEY, FaultRow, derived.faults),
+        ("slip_mismatches", MISMATCH_KEY, MismatchRow, derived.mismatches),
+    ):
+        hold = {tuple(getattr(row, name) for name in key) for row in rows}
+        there = await _standing(book, table, key, rounds)
+        await _delete(book, table, key, [each for each in there if each not in hold])
+        if rows:
+            await execute(_WRITE[table], *_columns(rows, row_type))
     if derived.bets:
-        bets = _columns(derived.bets, BetRow)
-        await execute(_WRITE_BETS, *bets)
-        await execute(_CUT_LEGS, bets[0], bets[1], bets[BetRow._fields.index("legs")])
+        await execute(_WRITE["sport_bets"], *_columns(derived.bets, BetRow))
     if derived.legs:
-        await execute(_WRITE_LEGS, *_columns(derived.legs, LegRow))
-    faults = _columns(derived.faults, FaultRow)
-    await execute(_FORGET_FAULTS, *of_rounds, *faults[:2])
-    if derived.faults:
-        await execute(_WRITE_FAULTS, *faults)
-    mismatches = _columns(derived.mismatches, MismatchRow)
-    await execute(_FORGET_MISMATCHES, *of_rounds, *mismatches[:3])
-    if derived.mismatches:
-        await execute(_WRITE_MISMATCHES, *mismatches)
+        await execute(_WRITE["sport_legs"], *_columns(derived.legs, LegRow))
+
+
+async def _standing(
+    book: Book, table: str, key: Sequence[str], rounds: Sequence[RoundId]
+) -> list[tuple[Any, ...]]:
+    """Return the keys of the rows that stand of these rounds."""
+    query = _OF_ROUNDS.format(table=table, key=", ".join(key))
+    rows = await book.connection.fetch(query, *_columns(rounds, RoundId))
+    return [tuple(row) for row in rows]
+
+
+async def _delete(
+    book: Book, table: str, key: Sequence[str], gone: Sequence[tuple[Any, ...]]
+) -> None:
+    if gone:
+        where = " AND ".join(f"{name} = ${n}" for n, name in enumerate(key, 1))
+        await book.connection.executemany(f"DELETE FROM {table} WHERE {where}", gone)  # noqa: S608
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], of: type[Any]) -> list[list[Any]]:
