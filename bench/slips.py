@@ -19,15 +19,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from urllib.parse import quote
 
 from rich.console import Console
 
 from bench.contenders import Closed, Contender, Paced, Sample
+from bench.following import LOWEST_PRIORITY, Turns, following, told
+from bench.following import by_turns as run_by_turns
 from bench.place import (
-    CALLBACK_KEY,
     HERE,
     SMALL,
     SMALL_PLAYERS,
@@ -36,11 +36,9 @@ from bench.place import (
     check_tools,
     free_port,
     open_place,
-    plain_environment,
     wallet,
 )
 from bench.rows import SPREAD
-from bench.webhooks import LOWEST_PRIORITY, step_back, told
 
 SLIPS = "slips"
 """The database of the million."""
@@ -73,34 +71,19 @@ SLIP = {
 
 NUMBERED = "SELECT coalesce(sum(last_number), 0) FROM event_log_heads"
 READ = "SELECT coalesce(sum(number), 0) FROM slip_progress"
+IS_READ = (
+    "SELECT coalesce(sum(movements), 0) ="
+    " (SELECT count(*) FROM movements WHERE decision = 'ACCEPTED') FROM slip_progress"
+)
 AGE = "SELECT extract(epoch FROM now() - max(reached_at)) FROM slip_progress"
 
 
-@contextmanager
-def projecting(place: Place, database: str, *words: str, nice: int = 0) -> Iterator[int]:
+def projecting(
+    place: Place, database: str, *words: str, nice: int = 0
+) -> AbstractContextManager[int]:
     """Run `wallet project` until the block ends; yield its process."""
-    environment = {
-        **plain_environment(),
-        "WALLET_DATABASE_URL": place.url(database),
-        "WALLET_CALLBACK_KEYS": CALLBACK_KEY,
-        "WALLET_PROJECT_PORT": str(free_port()),
-    }
-    command = ["nice", "-n", str(nice), sys.executable, "-m", "app", "project", *words]
-    with subprocess.Popen(  # noqa: S603 - our own program
-        command,
-        cwd=HERE.parent,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            step_back(process.pid, nice)
-            yield process.pid
-        finally:
-            process.send_signal(signal.SIGCONT)
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
+    settings = {"WALLET_PROJECT_PORT": str(free_port())}
+    return following(place, database, ["project", *words], settings, nice=nice)
 
 
 def make_slips(place: Place, count: int, console: Console) -> None:
@@ -189,21 +172,23 @@ def measure_lag(place: Place, port: int, seconds: int, console: Console) -> floa
     return within[-1]
 
 
-def by_turns(
-    place: Place, load: Contender, asked: argparse.Namespace
-) -> tuple[list[Sample], list[Sample]]:
+def by_turns(place: Place, load: Contender, asked: argparse.Namespace) -> Turns:
     """Run a load by turns, without a projector and with one."""
-    samples: tuple[list[Sample], list[Sample]] = ([], [])
+
+    def settle(_: Sample) -> None:
+        wait_until_read(place)
+
     with projecting(place, SMALL, nice=LOWEST_PRIORITY) as pid:
-        for turn in range(2 * asked.rounds):
-            is_on = turn % 4 in {1, 2}
-            os.kill(pid, signal.SIGCONT if is_on else signal.SIGSTOP)
-            time.sleep(0.5)
-            samples[is_on].append(load.run(asked.seconds))
-            # What is left over belongs to no other turn.
-            os.kill(pid, signal.SIGCONT)
-            time.sleep(2)
-    return samples
+        return run_by_turns(pid, load, asked.rounds, asked.seconds, settle)
+
+
+def wait_until_read(place: Place) -> None:
+    """Wait until every movement is numbered and read."""
+    for _ in range(2 * SECONDS_MAX):
+        if place.ask(SMALL, IS_READ) == "t":
+            return
+        time.sleep(0.5)
+    raise RuntimeError("the projector does not come to the end")
 
 
 def main() -> int:
@@ -237,7 +222,7 @@ def main() -> int:
             if asked.rounds:
                 full = Closed(SPREAD, place, SMALL, port=server.port)
                 found = by_turns(place, full, asked)
-                half = statistics.median(sample.rate for sample in found[0]) / 2
+                half = statistics.median(sample.rate for sample in found.off) / 2
                 paced = Paced("wallet-paced", place, SMALL, port=server.port, rate=lambda: half)
                 ordinary = by_turns(place, paced, asked)
                 told("as fast as it can", found, console)

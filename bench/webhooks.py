@@ -10,22 +10,21 @@
 
 import argparse
 import json
-import os
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.contenders import Closed, Contender, Paced, Sample
+from bench.following import LOWEST_PRIORITY, Turns, following, step_back, told
+from bench.following import by_turns as run_by_turns
 from bench.place import (
-    CALLBACK_KEY,
     HERE,
     SMALL,
     SMALL_PLAYERS,
@@ -34,23 +33,14 @@ from bench.place import (
     check_tools,
     free_port,
     open_place,
-    plain_environment,
     wallet,
 )
 from bench.rows import SPREAD
 
 SECRET = "whsec_" + "YmVuY2ggd2ViaG9va3MgYmVuY2ggd2ViaG9va3M="
-LOWEST_PRIORITY = 19
 CAUGHT_UP_SECONDS_MAX = 300
 GOAL = 5_000
 RATIO_GOAL = 0.97
-
-
-def step_back(pid: int, nice: int) -> None:
-    """Lower the priority of a process's whole session, by which Linux shares its time first."""
-    group = Path(f"/proc/{pid}/autogroup")
-    if nice and group.exists():
-        group.write_text(str(nice))
 
 
 class Receiver:
@@ -78,36 +68,18 @@ class Receiver:
         self._process.wait(10)
 
 
-@contextmanager
-def delivering(place: Place, agent: str, port: int, *, nice: int) -> Iterator[int]:
+def delivering(place: Place, agent: str, port: int, *, nice: int) -> AbstractContextManager[int]:
     """Run `wallet deliver` until the block ends; yield its process."""
     endpoint = {
         "url": f"http://127.0.0.1:{port}/hooks",
         "secret": SECRET,
         "networks": ["127.0.0.0/8"],
     }
-    environment = {
-        **plain_environment(),
-        "WALLET_DATABASE_URL": place.url(SMALL),
-        "WALLET_CALLBACK_KEYS": CALLBACK_KEY,
+    settings = {
         "WALLET_WEBHOOKS": json.dumps({agent: endpoint}),
         "WALLET_DELIVER_PORT": str(free_port()),
     }
-    command = ["nice", "-n", str(nice), sys.executable, "-m", "app", "deliver"]
-    with subprocess.Popen(  # noqa: S603 - our own program
-        command,
-        cwd=HERE.parent,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            step_back(process.pid, nice)
-            yield process.pid
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
+    return following(place, SMALL, ["deliver"], settings, nice=nice)
 
 
 def catch_up(place: Place, agent: str, receiver: Receiver, moved: int, console: Console) -> int:
@@ -134,47 +106,29 @@ def catch_up(place: Place, agent: str, receiver: Receiver, moved: int, console: 
 
 def by_turns(
     place: Place, agent: str, receiver: Receiver, load: Contender, asked: argparse.Namespace
-) -> tuple[list[Sample], list[Sample]]:
+) -> Turns:
     """Run a load by turns, without a deliverer and with one."""
-    samples: tuple[list[Sample], list[Sample]] = ([], [])
     receiver.step_back()
+    wanted = receiver.taken()
+
+    def settled(sample: Sample) -> None:
+        nonlocal wanted
+        wanted = settle(receiver, wanted + int(sample.rate * asked.seconds))
+
     with delivering(place, agent, receiver.port, nice=LOWEST_PRIORITY) as pid:
-        for turn in range(2 * asked.rounds):
-            is_on = turn % 4 in {1, 2}
-            os.kill(pid, signal.SIGCONT if is_on else signal.SIGSTOP)
-            time.sleep(0.5)
-            before = receiver.taken()
-            sample = load.run(asked.seconds)
-            samples[is_on].append(sample)
-            # What is left over belongs to no other turn.
-            os.kill(pid, signal.SIGCONT)
-            settle(receiver, before + int(sample.rate * asked.seconds))
-    return samples
+        return run_by_turns(pid, load, asked.rounds, asked.seconds, settled)
 
 
-def told(what: str, found: tuple[list[Sample], list[Sample]], console: Console) -> float:
-    """Tell what delivery costs a load, and return the ratio of the rates."""
-    (off, on), (p99_off, p99_on), (cost_off, cost_on) = (
-        [statistics.median(getattr(sample, name) for sample in taken) for taken in found]
-        for name in ("rate", "p99_ms", "postgres_us")
-    )
-    console.print(
-        f"{what}: {off:,.0f} movements a second without delivery, {on:,.0f} with it,"
-        f" {on / off:.3f}; p99 {p99_off:.0f} and {p99_on:.0f} ms; PostgreSQL's time for each"
-        f" {cost_off:.0f} and {cost_on:.0f} µs"
-    )
-    return on / off
-
-
-def settle(receiver: Receiver, wanted: int) -> None:
-    """Wait until everything is delivered, and nothing follows."""
+def settle(receiver: Receiver, wanted: int) -> int:
+    """Wait until everything is delivered, and nothing follows; return how much that is in all."""
     last = -1
     for _ in range(2 * CAUGHT_UP_SECONDS_MAX):
         taken = receiver.taken()
         if taken >= wanted and taken == last:
-            return
+            break
         last = taken
         time.sleep(0.5)
+    return last
 
 
 def main() -> int:
@@ -206,14 +160,14 @@ def main() -> int:
                 rate = catch_up(place, agent, receiver, moved, console)
                 full = Closed(SPREAD, place, SMALL, port=server.port)
                 found = by_turns(place, agent, receiver, full, asked)
-                half = statistics.median(sample.rate for sample in found[0]) / 2
+                half = statistics.median(sample.rate for sample in found.off) / 2
                 paced = Paced("wallet-paced", place, SMALL, port=server.port, rate=lambda: half)
                 ordinary = by_turns(place, agent, receiver, paced, asked)
         finally:
             receiver.close()
     told("as fast as it can", found, console)
     ratio = told("half as fast, by the clock", ordinary, console)
-    every = [[int(sample.rate) for sample in taken] for taken in (*found, *ordinary)]
+    every = [[int(sample.rate) for sample in taken] for taken in (*found[:2], *ordinary[:2])]
     print(json.dumps({"events_a_second": rate, "ratio": round(ratio, 3), "rates": every}))
     return 0 if rate >= GOAL and ratio >= RATIO_GOAL else 1
 

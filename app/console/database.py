@@ -1,7 +1,7 @@
 """The database a command works on: the named one, else the embedded one, started or joined."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -94,10 +94,17 @@ def _upgrade(database: Database) -> None:
         reach(finish_upgrade(database.owner_url, "wallet"))
 
 
-def reach(work: Coroutine[object, object, T]) -> T:
-    """Run a coroutine on a database; raise DatabaseAwayError if it cannot be reached."""
+def reach(
+    work: Coroutine[object, object, T],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> T:
+    """Run a coroutine on a database; raise DatabaseAwayError if it cannot be reached.
+
+    `loop_factory`: what makes the event loop; None: Python's own.
+    """
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(work)
     except LedgerError as error:
         raise DatabaseAwayError(f"The database does not answer: {error}") from error
     except Exception as error:

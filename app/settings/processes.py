@@ -52,6 +52,11 @@ class ProcessSettings(SettingsGroup):
     fast_path: Literal["on", "off"] = "on"
     """Whether moveFunds is answered without the framework; off: everything goes through it."""
 
+    background_lag_seconds: Annotated[
+        Decimal, BeforeValidator(settings_parsing.seconds), Field(ge=0, le=600)
+    ] = Decimal(10)
+    """How long webhooks and bet slips may wait while no core of their machine is idle."""
+
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """How many server processes share the port."""
 
@@ -71,6 +76,11 @@ class ProcessSettings(SettingsGroup):
     def deadline(self) -> timedelta:
         """The deadline as a duration."""
         return timedelta(microseconds=int(self.deadline_seconds * 1_000_000))
+
+    @property
+    def background_lag(self) -> timedelta:
+        """How long webhooks and bet slips may wait, as a duration."""
+        return timedelta(microseconds=int(self.background_lag_seconds * 1_000_000))
 
     @model_validator(mode="after")
     def _pool_holds_the_lanes(self) -> Self:

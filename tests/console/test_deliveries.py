@@ -136,6 +136,7 @@ def process(folder: Path, url: str, receiver: Receiver) -> Iterator[subprocess.P
                 "WALLET_DATABASE_URL": url,
                 "WALLET_WEBHOOKS": json.dumps({AGENT: endpoint}),
                 "WALLET_DELIVER_PORT": "0",
+                "WALLET_BACKGROUND_LAG_SECONDS": "0",
             },
             stdout=log,
             stderr=log,

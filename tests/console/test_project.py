@@ -49,6 +49,7 @@ async def test_a_process_projects_what_is_there_and_tells_how_it_stands(
             "WALLET_DATABASE_URL": db.service_url,
             "WALLET_CALLBACK_KEYS": "k" * 8 + "0123456789",
             "WALLET_PROJECT_PORT": str(port),
+            "WALLET_BACKGROUND_LAG_SECONDS": "0",
             "WALLET_LIABILITY_ALARMS": "USD:20",
             "PYTHONPATH": str(Path.cwd()),
         },

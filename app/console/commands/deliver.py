@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import typer
+import uvloop
 
 from app.console.composition import Composition
 from app.console.database import reach, ready_database
@@ -28,6 +29,6 @@ def deliver_command(context: typer.Context) -> None:
             with suppress(OutputLostError):
                 say(f"Webhooks are delivered to {', '.join(sorted(settings.webhooks))}.")
 
-        reach(deliver(settings, database.service_url, announce))
+        reach(deliver(settings, database.service_url, announce), uvloop.new_event_loop)
     with suppress(OutputLostError):
         say("Stopped.")

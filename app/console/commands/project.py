@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Annotated
 
 import typer
+import uvloop
 
 from app.console.composition import Composition
 from app.console.database import reach, ready_database
@@ -26,6 +27,9 @@ def project_command(context: typer.Context, from_zero: FromZero = False) -> None
             with suppress(OutputLostError):
                 say("Bet slips are read; the views ops.sport_… and ops.slip_… tell what they say.")
 
-        reach(project(settings, database.service_url, announce, from_zero=from_zero))
+        reach(
+            project(settings, database.service_url, announce, from_zero=from_zero),
+            uvloop.new_event_loop,
+        )
     with suppress(OutputLostError):
         say("Stopped.")

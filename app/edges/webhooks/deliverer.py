@@ -26,6 +26,7 @@ from app.edges.webhooks.endpoint import EndpointChoice
 from app.edges.webhooks.stream import Stream
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
+from app.telemetry.spare import SpareTime
 from app.wallet.event_log import SHARDS
 
 logger: Final = structlog.get_logger("webhooks")
@@ -78,9 +79,11 @@ class Deliverer:
         endpoints: Sequence[EndpointChoice],
         *,
         tls: ssl.SSLContext | None = None,
+        spare: SpareTime | None = None,
     ) -> None:
-        """Send nothing before `run`."""
+        """Send nothing before `run`; `spare`: what it waits for before it numbers events."""
         self._ledger = ledger
+        self._spare = spare or SpareTime(timedelta(0))
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._agents = [choice.agent for choice in endpoints]
         self.counts = Counts(self._agents)
@@ -96,6 +99,8 @@ class Deliverer:
         """as of the last look, for the metrics"""
         self.numbered_at = time.monotonic_ns()
         """when the ledger was last looked through, by whomever"""
+        self._has_more = False
+        """whether that look has left something"""
         self._restored = 0
         """the ledger's last restore, by the number of its time line"""
 
@@ -150,9 +155,13 @@ class Deliverer:
             stream.drop(list(stream.order.shards))
 
     async def _number(self) -> bool:
+        # What has no number is read, signed and sent by nobody.
+        if not self._has_more:
+            await self._spare.wait(self.numbered_at)
         begun = time.monotonic_ns()
         done = await number(self._ledger)
         took = time.monotonic_ns() - begun
+        self._has_more = done is not None and done.is_more
         if done is None:
             return False
         self.numbered_at = time.monotonic_ns()

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import ssl
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,6 +22,7 @@ from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, plac
 from app.edges.webhooks.attempts import NO_ANSWER
 from app.edges.webhooks.deliverer import NUMBER_EVERY, Deliverer, pause_after
 from app.ledger.event_log.webhooks import LEASE
+from app.telemetry.spare import SpareTime
 from app.wallet.event_log import LoggedType
 from app.wallet.movement import Key
 from tests.cashier.test_restored import MIRA
@@ -139,6 +141,22 @@ async def test_a_webhook_says_what_the_transfer_api_says_of_the_event(
     assert deposit.event["user_id"] == "anna"
     assert deposit.event["data"]["amount"] == 12.5
     assert list(deposit.event) == ["id", "type", "occurred_at", "user_id", "cursor", "data"]
+
+
+async def test_on_a_full_machine_events_wait_as_long_as_they_may_and_no_longer(
+    till: Till, db: Database, receiver: Receiver
+) -> None:
+    full = SpareTime(timedelta(seconds=1), idle=lambda: 0)
+    async with delivering(db.service_url, endpoint(receiver), spare=full) as deliverer:
+        await signed_on(till)
+        # From one look to the next a second passes, so between two of them half of one has.
+        looked_at = deliverer.numbered_at
+        while deliverer.numbered_at == looked_at:  # noqa: ASYNC110 - what is waited for
+            await asyncio.sleep(0.01)
+        await till.player("anna", "1")
+        begun = time.monotonic_ns()
+        await receiver.until(lambda: len(receiver.heard) == 2)
+        assert time.monotonic_ns() - begun > 500_000_000
 
 
 async def test_only_the_types_of_the_settings_are_delivered(
