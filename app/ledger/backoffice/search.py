@@ -37,12 +37,17 @@ FROM ops.rounds WHERE lower(event_id) = lower($1) ORDER BY opened_at LIMIT $2
 """
 
 _ROUNDS_OF_SLIP: Final = """
-SELECT user_id, event_id, is_streamer, r.status, currency, staked, paid_net, last_at
-FROM ops.rounds r
-WHERE NOT is_streamer AND lower(event_id) <> lower($1)
-  AND (user_id, event_id) IN
-      (SELECT user_id, event_id FROM ops.sport_bets WHERE lower(slip_id) = lower($1))
-ORDER BY opened_at LIMIT $2
+WITH bets AS MATERIALIZED (
+    SELECT DISTINCT player_id, event_id FROM ops.sport_bets
+    WHERE lower(slip_id) = lower($1) AND lower(event_id) <> lower($1) LIMIT $2
+)
+SELECT r.user_id, r.event_id, r.is_streamer, r.status, r.currency, r.staked, r.paid_net, r.last_at
+FROM bets b
+CROSS JOIN LATERAL (
+    SELECT * FROM ops.rounds o
+    WHERE o.player_id = b.player_id AND o.event_id = b.event_id AND NOT o.is_streamer OFFSET 0
+) r
+ORDER BY r.opened_at
 """
 
 _MOVEMENTS_OF_DELIVERY: Final = """
