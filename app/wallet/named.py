@@ -181,15 +181,16 @@ class NamedRound:
 
 
 def _undone_by(parents: dict[int, int]) -> dict[int, int]:
-    """Return what does not stand, with the latest rollback that stands and names it.
+    """Return what does not stand, with the rollback that stands and names it.
 
     `parents`: what each rollback names, oldest first. A rollback names what came before it, so that
-    from the last to the first each is known to stand, or not, when its turn comes.
+    from the last to the first each is known to stand, or not, when its turn comes. There is one at
+    most: another would have had no effect, and is not among them.
     """
     undone: dict[int, int] = {}
     for rollback, parent in reversed(parents.items()):
         if rollback not in undone:
-            undone.setdefault(parent, rollback)
+            undone[parent] = rollback
     return undone
 
 

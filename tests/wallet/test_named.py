@@ -15,7 +15,7 @@ from app.wallet.balance import Pockets
 from app.wallet.decision import decide_all
 from app.wallet.events import RULES, EventType, Part
 from app.wallet.facts import Facts, Policy, Wallet
-from app.wallet.journal import CHAIN_START, JournalEntry
+from app.wallet.journal import CHAIN_START, Flag, JournalEntry
 from app.wallet.limits import NO_LIMITS, Usage
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement, Names
@@ -199,6 +199,40 @@ def mixed(play: Play, steps: int) -> Iterator[Play]:
     for after, _ in nexts:
         if after.told != play.told:
             yield from mixed(after, steps - 1)
+
+
+def test_what_stands_again_is_where_it_had_been() -> None:
+    """A payment is shared as its bet was, and comes and goes in these parts."""
+    play, _ = opened().settle(EventType.BETBY_WIN)
+    paid = play.wallet.pockets
+    assert paid == Pockets(150, 200 + 350)
+    for number in range(4):
+        play, _ = play.roll_back(number)
+        taken = number % 2 == 0
+        assert play.wallet.pockets == (Pockets(0, 200) if taken else paid)
+    refunded, _ = opened().settle(EventType.BETBY_REFUND)
+    undone, _ = refunded.roll_back(0)
+    again, _ = undone.roll_back(1)
+    assert (refunded.wallet.pockets, undone.wallet.pockets) == (OPENING, OPENING.minus(STAKE))
+    assert again.wallet.pockets == OPENING
+
+
+def test_a_rollback_counts_towards_the_losses_what_it_moves() -> None:
+    play, _ = opened().settle(EventType.BETBY_WIN)
+    before = play.wallet.usage
+    for number in range(4):
+        play, _ = play.roll_back(number)
+        moved = PAYS[EventType.BETBY_WIN] if number % 2 == 0 else 0
+        assert play.wallet.usage.loss_day == before.loss_day + moved
+
+
+def test_a_payment_and_a_refund_that_both_stand_are_flagged() -> None:
+    play, _ = opened().settle(EventType.BETBY_WIN)
+    play, _ = play.roll_back(0)
+    play, refund = play.settle(EventType.BETBY_REFUND)
+    play, again = play.roll_back(1)
+    flags = [each.flags for each in (refund, again) if isinstance(each, JournalEntry)]
+    assert flags == [(), (Flag.PAID_BET_GIVEN_BACK,)]
 
 
 def test_a_bet_may_be_settled_and_rolled_back_any_number_of_times() -> None:
