@@ -452,6 +452,14 @@ def test_a_rollback_before_what_it_undoes_is_refused_for_now(betby: Bookmaker) -
     assert betby.call("rollback", payload).balance == late.balance - 700
 
 
+def test_an_operation_at_the_same_place_of_another_player_is_no_parent(betby: Bookmaker) -> None:
+    table = Table.laid(betby)
+    other = betby.make(betby.seat())
+    place = f"{other.id.partition('-')[0]}-{table.won.id.partition('-')[2]}"
+    assert betby.call("rollback", rolling_back(table.bet.id, place)).code == 2003
+    assert table.balance == "95.00"
+
+
 @pytest.mark.parametrize("undone", ["make", "discard", "commit"])
 def test_what_cannot_be_rolled_back_is_no_parent(betby: Bookmaker, undone: str) -> None:
     table = Table.laid(betby)
