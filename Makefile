@@ -102,6 +102,14 @@ test: venv build/javascript/.installed build/clientgen/.installed ## all tests, 
 test-thorough: venv ## every property, with thirty times as many examples, an hour or two
 	$(BIN)/pytest -n $(WORKERS) --hypothesis-profile=thorough --timeout=7200 $(ARGS) $(or $(TESTS),$(PROPERTIES))
 
+BUCKETS_TESTS := tests/cashier tests/edges/callback tests/edges/transfer tests/edges/webhooks tests/model \
+	tests/torture tests/audit tests/ledger/money tests/ledger/test_transaction.py tests/ops_sql \
+	tests/reports tests/reconciliation
+
+.PHONY: test-buckets
+test-buckets: venv ## the cashier, the doors, the model, the audit, torture, views: on ledgers with 4 buckets
+	TESTS_BUCKETS=$(or $(BUCKETS),4) $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(BUCKETS_TESTS))
+
 .PHONY: torture
 torture: venv ## the wallet's worst day, as long as you like (ARGS="--seconds 60 --seed 1 --fault …")
 	$(BIN)/python -m tests.torture $(ARGS)

@@ -139,6 +139,9 @@ def prepare(place: Place, names: list[str], seconds: int, console: Console) -> N
         else:
             console.print("making 5 million movements, once; this takes a few minutes")
             place.make(LARGE, LARGE_PLAYERS, LARGE_MOVEMENTS)
+    if {"wallet-buckets", "wallet-buckets-256"} & set(names):
+        console.print("making the players of the row with buckets, and splitting them")
+        place.make_split()
     if "tpcb" in names and not place.has(TPCB):
         console.print("making pgbench's tables, once")
         place.make_tpcb()

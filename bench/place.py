@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import NamedTuple
 
+from app.ledger.buckets.splitting import split
 from app.ledger.migrations import upgrade
 from app.ledger.owner_changes import finish_upgrade
 from app.postgres import EmbeddedPostgres
@@ -30,7 +31,9 @@ HERE = Path(__file__).parent
 DATA = HERE.parent / "build" / "bench"
 CALLBACK_KEY = "a-key-for-the-bench"
 
-SMALL, LARGE, TPCB = "small", "large", "tpcb"
+SMALL, LARGE, TPCB, SPLIT = "small", "large", "tpcb", "split"
+BUCKETS = 4
+"""Of the ledger that is split."""
 SMALL_PLAYERS = 2_000
 LARGE_PLAYERS, LARGE_MOVEMENTS = 500_000, 10
 TPCB_SCALE = 50
@@ -108,6 +111,12 @@ class Place:
         self.psql(making, "-c", "VACUUM ANALYZE")
         self.ask(SUPERUSER, f"ALTER DATABASE {making} RENAME TO {database}")
         self.ask(SUPERUSER, "CHECKPOINT")
+
+    def make_split(self) -> None:
+        """Make a database like the small one, and split it into buckets."""
+        self.make(SPLIT, SMALL_PLAYERS, 1)
+        asyncio.run(split(self.server.url_for(OWNER, SPLIT), BUCKETS, lambda _: None))
+        self.psql(SPLIT, "-c", "VACUUM ANALYZE")
 
     def make_empty(self, database: str) -> None:
         """Make a database anew, with nothing in it."""

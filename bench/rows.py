@@ -9,10 +9,12 @@ from statistics import median
 
 from bench.contenders import Closed, Contender, Function, Paced, Sample, Storm, TpcB
 from bench.place import (
+    BUCKETS,
     LARGE,
     LARGE_PLAYERS,
     SMALL,
     SMALL_PLAYERS,
+    SPLIT,
     TPCB,
     Place,
     Program,
@@ -39,6 +41,8 @@ ROWS = {
     "wallet-256": "the wallet, 256 connections",
     "wallet-paced": "the wallet, open loop at half of its rate, 64 connections",
     "wallet-hot": "the wallet, one hot player, 64 connections",
+    "wallet-buckets": f"the wallet, {BUCKETS} buckets, 64 connections",
+    "wallet-buckets-256": f"the wallet, {BUCKETS} buckets, 256 connections",
     "wallet-two": "the wallet, two processes, 64 connections",
     "wallet-two-128": "the wallet, two processes, 128 connections",
     "wallet-four": "the wallet, four processes, 64 connections",
@@ -59,6 +63,7 @@ COMPARED = (
     "tpcb",
     "wallet-large",
     "wallet-repeats",
+    "wallet-buckets",
     SPREAD,
     "wallet-mixed",
     "function",
@@ -85,6 +90,10 @@ RATIOS = (
     Ratio("wallet-mixed", "orm-locked-mixed", "… against (d) with the same mix"),
     Ratio("function-mixed", "function", "(b) with mixed traffic against ordinary"),
     Ratio("wallet-storm", SPREAD, "storm of repeats against ordinary, answers per second"),
+    Ratio("wallet-buckets", SPREAD, f"{BUCKETS} buckets against one"),
+    Ratio("wallet-buckets", SPREAD, "… server µs a movement", server_us),
+    Ratio("wallet-buckets", SPREAD, "… PostgreSQL µs a movement", postgres_us),
+    Ratio("wallet-buckets-256", "wallet-256", f"{BUCKETS} buckets against one, 256 connections"),
     Ratio("wallet-two", SPREAD, "two processes against one"),
     Ratio("wallet-two", SPREAD, "… server µs a movement", server_us),
     Ratio("wallet-two", SPREAD, "… PostgreSQL µs a movement", postgres_us),
@@ -155,6 +164,22 @@ def contenders(
                     )
                     for name in rows
                 ]
+        in_buckets = {"wallet-buckets": 64, "wallet-buckets-256": 256}
+        if in_buckets.keys() & set(names):
+            several = stack.enter_context(wallet(place, SPLIT, 1, WALLET_BUCKETS=str(BUCKETS)))
+            ready += [
+                Closed(
+                    name,
+                    place,
+                    SPLIT,
+                    several.pids,
+                    port=several.port,
+                    connections=connections,
+                    players=SMALL_PLAYERS,
+                )
+                for name, connections in in_buckets.items()
+                if name in names
+            ]
         if "wallet-large" in names:
             large = stack.enter_context(wallet(place, LARGE, 1))
             ready.append(

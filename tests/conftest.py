@@ -23,6 +23,7 @@ from app.ledger.migrations import upgrade
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
 from app.postgres.locks import FileLock
+from app.wallet.buckets import bucket_of, schema_of
 from tests.loops import StrictLoop
 
 RUN_FOLDER = "TESTS_RUN_FOLDER"
@@ -32,6 +33,9 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 MEMORY_BYTES_MIN = 4 << 30
 """A run's server needs some hundred megabytes: databases are dropped with their tests, and copying
 one is a checkpoint, after which the log begins again."""
+
+BUCKETS = int(os.environ.get("TESTS_BUCKETS", "1"))
+"""How many buckets the ledgers of this run have: `make test-buckets` asks for 4."""
 
 TEMPLATE = "wallet_template"
 WAIT_FOR_OTHER_WORKERS_SECONDS = 300
@@ -47,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the run's folder, once, before there are workers; forget the caller's settings."""
     for name in [name for name in os.environ if name.startswith("WALLET_")]:
         del os.environ[name]
+    if BUCKETS != 1:
+        os.environ["WALLET_BUCKETS"] = str(BUCKETS)
     if not hasattr(config, "workerinput"):
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(
             prefix=f"wallet-tests-{os.getpid()}-", dir=_memory()
@@ -64,6 +70,16 @@ def _memory() -> Path | None:
     return MEMORY
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, in a run with several buckets, what is about one: its mark says why."""
+    if BUCKETS == 1:
+        return
+    for item in items:
+        mark = item.get_closest_marker("one_bucket")
+        if mark is not None:
+            item.add_marker(pytest.mark.skip(reason=f"one bucket: {mark.args[0]}"))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the run's folder when all workers are gone."""
     if not hasattr(config, "workerinput"):
@@ -73,6 +89,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_asyncio_loop_factories() -> dict[str, type[StrictLoop]]:
     """Give every test a loop that tells what the test leaves open."""
     return {"strict": StrictLoop}
+
+
+def schema_for(user_id: str) -> str:
+    """Return where rows of this player are written by hand."""
+    return "public" if BUCKETS == 1 else schema_of(bucket_of(user_id, BUCKETS), BUCKETS)
 
 
 @dataclass(frozen=True)
@@ -152,10 +173,10 @@ def clone(server: EmbeddedPostgres, template: str) -> Iterator[Database]:
     sql(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, buckets: int = BUCKETS) -> None:
     """Migrate from outside any event loop a test may have."""
     with ThreadPoolExecutor(1) as executor:
-        executor.submit(lambda: asyncio.run(upgrade(url))).result()
+        executor.submit(lambda: asyncio.run(upgrade(url, buckets=buckets))).result()
 
 
 def sql(server: EmbeddedPostgres, statement: str, database: str = SUPERUSER) -> str:

@@ -118,7 +118,7 @@ async def update_account(
             return found
         return await _changed(book, found, change, raises, note)
 
-    return await run_once(ledger, work, request)
+    return await run_once(ledger, work, request, of=user_id)
 
 
 async def restrict_account(
@@ -145,7 +145,7 @@ async def restrict_account(
         # What is stricter holds at once, whatever the rules of raises are.
         return await _changed(book, found, change, DEFAULT_RAISE_RULES, note)
 
-    return await ledger.serializable(work)
+    return await ledger.serializable(work, of=user_id)
 
 
 async def _changed(

@@ -4,6 +4,8 @@ A lone movement starts at once. Movements that arrive while a lane's batch is be
 form the next batch: one serializable transaction, one commit, then all callers are answered. Two
 transactions of this process never conflict on a wallet, because a player belongs to one lane and to
 one batch at a time. Those of other processes may, and are resolved by the revision and the retry.
+
+A ledger with several buckets has a lane for each: a player's lane is given by the same hash.
 """
 
 import asyncio
@@ -11,7 +13,6 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
-from zlib import crc32
 
 import structlog
 
@@ -22,6 +23,7 @@ from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.queue import Patience, Queue, Ticket
 from app.ledger.errors import LedgerBusyError, LedgerError, SettingsDifferError
 from app.ledger.transaction import Ledger
+from app.wallet.buckets import bucket_of
 from app.wallet.facts import Policy
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Replay
@@ -43,6 +45,10 @@ BATCH_BYTES_MAX: Final = 1 << 20
 UNDER_WAY_MAX: Final = 4
 """Concurrent batches of one lane: one is read and decided, the others are written."""
 
+LANES_AT_ONCE: Final = 2
+"""Lanes that have a batch under way, where they take turns. The others' movements gather, and their
+batches are larger: with all of them at it at once, a batch has half of its lane's callers."""
+
 BESIDE_MIN: Final = 8
 """How many movements must wait before a batch begins beside another. At low load the other one ends
 soon, and waiting for it saves a commit."""
@@ -54,6 +60,46 @@ QUEUE_MAX: Final = 2048
 """The bound of a lane's queue; beyond it a movement is refused as busy before it is begun."""
 
 
+class Turns:
+    """Whose turn it is, where lanes take turns; a batch that is blocked takes no place."""
+
+    def __init__(self) -> None:
+        """Nobody has a batch under way."""
+        self._began: dict[Lane, float] = {}
+        self._waiting: dict[Lane, None] = {}
+
+    def take(self, lane: "Lane") -> bool:
+        """Let a lane begin a batch; if it is another's turn, it is called when its own comes."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        others = (
+            began
+            for each, began in self._began.items()
+            if each is not lane and now - began < PATIENCE_SECONDS
+        )
+        if sum(1 for _ in others) >= LANES_AT_ONCE:
+            if lane not in self._waiting:
+                self._waiting[lane] = None
+                loop.call_later(PATIENCE_SECONDS, self._call, lane)
+            return False
+        self._waiting.pop(lane, None)
+        self._began[lane] = now
+        return True
+
+    def end(self, lane: "Lane") -> None:
+        """Give the turn to whoever waits, the first first."""
+        self._began.pop(lane, None)
+        for waiting in list(self._waiting):
+            self._call(waiting)
+            if waiting in self._began:
+                break
+
+    def _call(self, lane: "Lane") -> None:
+        if lane in self._waiting:
+            del self._waiting[lane]
+            lane.begin_soon()
+
+
 class Lane:
     """One queue; a batch is read and decided while those before it are written.
 
@@ -61,9 +107,15 @@ class Lane:
     """
 
     def __init__(
-        self, ledger: Ledger, policy: PolicyInForce, batch_stats: BatchStats, in_doubt: InDoubt
+        self,
+        ledger: Ledger,
+        policy: PolicyInForce,
+        batch_stats: BatchStats,
+        in_doubt: InDoubt,
+        turns: Turns | None = None,
     ) -> None:
-        """Make a lane that decides by this policy."""
+        """Make a lane that decides by this policy; None: it takes no turns with others."""
+        self._turns = turns
         self.queue = Queue()
         self._ledger = ledger
         self._policy = policy
@@ -81,16 +133,18 @@ class Lane:
         if len(self.queue) >= QUEUE_MAX:
             raise LedgerBusyError
         self.queue.append(ticket)
-        self._begin_soon()
+        self.begin_soon()
 
     async def finish(self) -> None:
         """Wait until every queued movement is answered."""
-        while self._under_way or self._will_begin:
+        while self._under_way or self._will_begin or len(self.queue):
             await (asyncio.wait(self._under_way) if self._under_way else asyncio.sleep(0))
 
-    def _begin_soon(self) -> None:
+    def begin_soon(self) -> None:
         """Begin a batch at the end of this turn of the loop, with all that arrive during it."""
-        if not (self._will_begin or self._reading or self._should_wait()):
+        if self._will_begin or self._reading or self._should_wait() or not len(self.queue):
+            return
+        if self._turns is None or self._turns.take(self):
             self._will_begin = True
             asyncio.get_running_loop().call_soon(self._begin)
 
@@ -100,7 +154,7 @@ class Lane:
         if under_way == 0 or under_way >= UNDER_WAY_MAX:
             return under_way > 0
         is_fresh = asyncio.get_running_loop().time() - self._last_began < PATIENCE_SECONDS
-        return is_fresh and len(self.queue) < BESIDE_MIN
+        return is_fresh and (self._turns is not None or len(self.queue) < BESIDE_MIN)
 
     def _begin(self) -> None:
         self._will_begin = False
@@ -112,19 +166,23 @@ class Lane:
         if batch:
             loop = asyncio.get_running_loop()
             self._reading, self._last_began = batch, loop.time()
-            loop.call_later(PATIENCE_SECONDS, self._begin_soon)
+            loop.call_later(PATIENCE_SECONDS, self.begin_soon)
             task = loop.create_task(self._serve_safely(batch))
             self._under_way.add(task)
             task.add_done_callback(self._is_done)
+        elif self._turns is not None and not self._under_way:
+            self._turns.end(self)
 
     def _is_done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        self._begin_soon()
+        if self._turns is not None and not self._under_way:
+            self._turns.end(self)
+        self.begin_soon()
 
     def _has_read(self, batch: list[Ticket]) -> None:
         if self._reading is batch:
             self._reading = None
-            self._begin_soon()
+            self.begin_soon()
 
     async def _serve_safely(self, batch: list[Ticket]) -> None:
         """Serve a batch; an unexpected error after the commit must not stop the lane."""
@@ -222,12 +280,25 @@ class Lane:
 class Batcher:
     """The lanes of a process."""
 
-    def __init__(self, ledger: Ledger, policy: PolicyInForce, *, lanes: int = LANES) -> None:
-        """Make the lanes; each takes a connection only while it serves."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        policy: PolicyInForce,
+        *,
+        lanes: int = LANES,
+        take_turns: bool = False,
+    ) -> None:
+        """Make the lanes; each takes a connection only while it serves.
+
+        `take_turns`: there are as many because there are as many buckets, and not for speed.
+        """
         self._deadline = ledger.deadline
         self.batch_stats = BatchStats()
         self._in_doubt = InDoubt(ledger)
-        self._lanes = [Lane(ledger, policy, self.batch_stats, self._in_doubt) for _ in range(lanes)]
+        turns = Turns() if take_turns else None
+        self._lanes = [
+            Lane(ledger, policy, self.batch_stats, self._in_doubt, turns) for _ in range(lanes)
+        ]
         self._patience = Patience()
         self._is_open = True
 
@@ -263,7 +334,7 @@ class Batcher:
 
     def _lane_of(self, user_id: str) -> Lane:
         lanes = self._lanes
-        return lanes[0] if len(lanes) == 1 else lanes[crc32(user_id.encode()) % len(lanes)]
+        return lanes[0] if len(lanes) == 1 else lanes[bucket_of(user_id, len(lanes))]
 
     async def close(self) -> None:
         """Accept no new movement, and finish those that are queued."""

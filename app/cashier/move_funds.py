@@ -5,16 +5,18 @@
 3. Record: one statement that checks that the facts still hold, and writes the decisions.
 
 It is a function of the book and not a `with` block, because it may have to be run again: it runs
-first without locks, and again under locks if a fact has changed in between.
+first without locks, and again under locks if a fact has changed in between. A transaction is of
+one bucket's players.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
 from app.ledger.money.book import Approval, MoneyBook
 from app.ledger.transaction import Ledger
+from app.wallet.buckets import bucket_of
 from app.wallet.decision import decide_all
 from app.wallet.facts import Policy
 from app.wallet.movement import Movement
@@ -42,16 +44,43 @@ async def move_funds(
     committed.
     """
 
-    async def batch(book: MoneyBook) -> list[Receipt]:
-        known = await book.facts_for(movements)
-        decisions = decide_all(movements, known.facts, policy)
-        has_decided()
-        receipts = decisions.receipts
-        refused = refusal_records(movements, receipts)
-        await book.record(known, decisions, policy, refused, approval)
-        return receipts
+    async def moved(batch: Sequence[Movement]) -> list[Receipt]:
+        async def work(book: MoneyBook) -> list[Receipt]:
+            known = await book.facts_for(batch)
+            decisions = decide_all(batch, known.facts, policy)
+            has_decided()
+            receipts = decisions.receipts
+            refused = refusal_records(batch, receipts)
+            await book.record(known, decisions, policy, refused, approval)
+            return receipts
 
-    return await ledger.optimistic(batch, deadline=deadline)
+        return await ledger.optimistic(work, of=batch[0].user_id, deadline=deadline)
+
+    buckets = await ledger.bucket_count()
+    if buckets == 1 or len(movements) == 1:
+        return await moved(movements)
+    return await _by_bucket(movements, buckets, moved)
+
+
+async def _by_bucket(
+    movements: Sequence[Movement],
+    buckets: int,
+    moved: Callable[[Sequence[Movement]], Awaitable[list[Receipt]]],
+) -> list[Receipt]:
+    """Move the movements of each bucket together, and return all receipts in order.
+
+    A lane's are of one bucket. Where they are not, the first ones are committed before the last.
+    """
+    places: dict[int, list[int]] = {}
+    for place, movement in enumerate(movements):
+        places.setdefault(bucket_of(movement.user_id, buckets), []).append(place)
+    if len(places) == 1:
+        return await moved(movements)
+    receipts: dict[int, Receipt] = {}
+    for of_bucket in places.values():
+        done = await moved([movements[place] for place in of_bucket])
+        receipts.update(zip(of_bucket, done, strict=True))
+    return [receipts[place] for place in range(len(movements))]
 
 
 def refusal_records(

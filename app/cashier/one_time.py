@@ -62,14 +62,18 @@ class OneTimeRequest(Generic[T]):
 
 
 async def run_once(
-    ledger: Ledger, work: Callable[[Book], Awaitable[T]], request: OneTimeRequest[T] | None
+    ledger: Ledger,
+    work: Callable[[Book], Awaitable[T]],
+    request: OneTimeRequest[T] | None,
+    *,
+    of: str,
 ) -> T:
-    """Run the work in one SERIALIZABLE transaction that takes the request's id, if it has one.
+    """Run a player's work in one SERIALIZABLE transaction that takes the request's id, if any.
 
     RepeatedRequestError, RequestIdTakenError: nothing was done.
     """
     if request is None:
-        return await ledger.serializable(work)
+        return await ledger.serializable(work, of=of)
 
     async def work_with_id(book: Book) -> T:
         done = await work(book)
@@ -79,7 +83,7 @@ async def run_once(
         return done
 
     try:
-        return await ledger.serializable(work_with_id)
+        return await ledger.serializable(work_with_id, of=of)
     except _TakenError:
         await check_free(ledger, request.key)
         raise AssertionError("an id that was taken stays taken") from None

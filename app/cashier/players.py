@@ -90,7 +90,7 @@ async def open_account(
             await note_change(book, player.player_id, note, outcome)
         return Opened(player, created)
 
-    return await ledger.serializable(work)
+    return await ledger.serializable(work, of=user_id)
 
 
 async def find_account(ledger: Ledger, user_id: str) -> Player | Refusal:
@@ -99,7 +99,7 @@ async def find_account(ledger: Ledger, user_id: str) -> Player | Refusal:
     async def work(book: Book) -> Player | Refusal:
         return await find_player(book, user_id) or Refusal.PLAYER_UNKNOWN
 
-    return await ledger.read_only(work)
+    return await ledger.read_only(work, of=user_id)
 
 
 async def check_session(ledger: Ledger, user_id: str, token: bytes) -> Player | Refusal:
@@ -116,7 +116,7 @@ async def check_session(ledger: Ledger, user_id: str, token: bytes) -> Player | 
         refusal = token_refusal(player.token_expires_at, player.now, must_be_live=True)
         return refusal or player
 
-    player = await ledger.read_only(work)
+    player = await ledger.read_only(work, of=user_id)
     return player if isinstance(player, Refusal) else await _used(ledger, player, token)
 
 
@@ -134,7 +134,7 @@ async def _used(ledger: Ledger, player: Player, token: bytes) -> Player:
 
     # The token is valid even if the renewal cannot be written; the next use tries again.
     with suppress(LedgerError):
-        await ledger.serializable(work)
+        await ledger.serializable(work, of=player.user_id)
     return player._replace(token_expires_at=expires_at)
 
 
@@ -181,7 +181,7 @@ async def issue_token(
             await note_change(book, player.player_id, note, outcome)
         return IssuedToken(token, expires_at, player)
 
-    return await run_once(ledger, work, request)
+    return await run_once(ledger, work, request, of=user_id)
 
 
 async def revoke_tokens(
@@ -211,7 +211,7 @@ async def revoke_tokens(
             await note_change(book, player.player_id, note, json.dumps({"revoked": count}))
         return count
 
-    return await run_once(ledger, work, request)
+    return await run_once(ledger, work, request, of=user_id)
 
 
 async def register_external_token(
@@ -226,4 +226,4 @@ async def register_external_token(
     async def work(book: Book) -> bool:
         return await register_external_session(book, user_id, token_hash(token), expires_at)
 
-    return await ledger.serializable(work)
+    return await ledger.serializable(work, of=user_id)

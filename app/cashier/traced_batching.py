@@ -16,10 +16,16 @@ class TracedBatcher(Batcher):
     """A batcher for a service that collects traces."""
 
     def __init__(
-        self, ledger: Ledger, policy: PolicyInForce, traces: Traces, *, lanes: int
+        self,
+        ledger: Ledger,
+        policy: PolicyInForce,
+        traces: Traces,
+        *,
+        lanes: int,
+        take_turns: bool = False,
     ) -> None:
         """Open the lanes of a batcher; spans are sent to `traces`."""
-        super().__init__(ledger, policy, lanes=lanes)
+        super().__init__(ledger, policy, lanes=lanes, take_turns=take_turns)
         self._traces = traces
 
     @override

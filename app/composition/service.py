@@ -85,12 +85,16 @@ def build_app(
         deadline=settings.deadline,
         clock=clock,
         serves=True,
+        buckets=settings.buckets,
     )
+    # A batch is of one bucket's players.
+    in_buckets = settings.buckets > 1
+    lanes = settings.buckets if in_buckets else settings.lanes
     traces = _traces_if_wanted()
     batcher = (
-        TracedBatcher(ledger, policy, traces, lanes=settings.lanes)
+        TracedBatcher(ledger, policy, traces, lanes=lanes, take_turns=in_buckets)
         if traces
-        else Batcher(ledger, policy, lanes=settings.lanes)
+        else Batcher(ledger, policy, lanes=lanes, take_turns=in_buckets)
     )
     archive = request_archive(settings, ledger)
     endpoint = callback_endpoint(settings, ledger, batcher, clock or _now, archive)

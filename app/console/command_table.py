@@ -105,6 +105,17 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "settings:settings",
             "Change one setting, as the role that owns the schema; who did it is kept.",
         ),
+        Row("buckets", "buckets:buckets", "The schemas that hold the players."),
+        Row(
+            "buckets show",
+            "buckets:buckets",
+            "Show where each bucket is, how large, and how many movements a second it has.",
+        ),
+        Row(
+            "buckets split",
+            "buckets:buckets",
+            "Move the players of one bucket into several, while nothing is served; audited twice.",
+        ),
         Row("scope", "settings:scope", "What a transaction id of the game side names."),
         Row(
             "scope widen",

@@ -6,8 +6,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.console.errors import DatabaseAwayError, SchemaBehindError
+from app.console.errors import ConsoleError, DatabaseAwayError, SchemaBehindError
 from app.console.output.printer import complain
+from app.ledger.buckets import BucketsDifferError
 from app.ledger.errors import LedgerError
 from app.ledger.revisions import head_revision, is_behind, schema_state
 from app.ledger.sqlstates import is_away, sqlstate
@@ -79,17 +80,20 @@ def ready_database(
             raise SchemaBehindError(_behind(state.revision))
         if is_old or (database.embedded is not None and not state.is_finished):
             tell("Bringing it to the newest schema …")
-            _upgrade(database)
+            _upgrade(database, settings.buckets)
         yield database
 
 
-def _upgrade(database: Database) -> None:
+def _upgrade(database: Database, buckets: int) -> None:
     """Upgrade the embedded server, which has no processes of another release."""
     # Alembic takes half as long to import as most commands take in all.
     from app.ledger.migrations import upgrade  # noqa: PLC0415
     from app.ledger.owner_changes import OwnerChangeError, finish_upgrade  # noqa: PLC0415
 
-    reach(upgrade(database.owner_url))
+    try:
+        reach(upgrade(database.owner_url, buckets=buckets))
+    except BucketsDifferError as error:
+        raise ConsoleError(str(error)) from error
     with suppress(OwnerChangeError):
         reach(finish_upgrade(database.owner_url, "wallet"))
 

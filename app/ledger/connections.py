@@ -56,6 +56,27 @@ class Kept(NamedTuple):
     since: int
 
 
+class Refused:
+    """Since when the database accepts no connection, for all pools that lead to it."""
+
+    def __init__(self) -> None:
+        """It is not known to refuse any."""
+        self.since: int | None = None
+        self.last_at = 0
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether every attempt to connect has failed for longer than a restart takes."""
+        return self.since is not None and self.last_at - self.since >= SHUT_NANOSECONDS_MAX
+
+    def note(self, began: int) -> None:
+        """Note an attempt that failed; an old failure begins a new outage."""
+        now = time.monotonic_ns()
+        if self.since is None or began - self.last_at >= SHUT_NANOSECONDS_MAX:
+            self.since = began
+        self.last_at = now
+
+
 class Connections:
     """A bounded number of connections to one database, opened when they are needed."""
 
@@ -68,12 +89,14 @@ class Connections:
         outage: Outage,
         was_let_go: Callable[[], None] = lambda: None,
         was_opened: Callable[[], None] = lambda: None,
+        refused: Refused | None = None,
     ) -> None:
         """Open nothing yet.
 
         `settings` are the server settings of each connection; `wait` bounds connecting; `outage` is
         told whether the database accepts connections. `was_let_go` is called when a caller's time
-        was over before their commit was; `was_opened` when a connection was opened.
+        was over before their commit was; `was_opened` when a connection was opened. `refused` is
+        shared by pools that lead to one database.
         """
         self._arguments = arguments
         self._wait = wait
@@ -91,8 +114,7 @@ class Connections:
         """statements that may be in their commit's wait, while somebody waits for them"""
         self._outlasting: set[Raw] = set()
         """connections whose callers have left before such a statement ended"""
-        self._shut_since: int | None = None
-        self._refused_at = 0
+        self._refused = refused or Refused()
 
     @property
     def outlasting(self) -> int:
@@ -109,8 +131,7 @@ class Connections:
 
         Work then makes one attempt only, and its caller is told that the database is away.
         """
-        since = self._shut_since
-        return since is not None and self._refused_at - since >= SHUT_NANOSECONDS_MAX
+        return self._refused.is_shut
 
     async def take(self) -> Kept:
         """Take a connection: the idle one that was used last, else a new one."""
@@ -197,27 +218,20 @@ class Connections:
                 settings=self._settings,
             )
         except TimeoutError as error:
-            self._was_refused(began)
+            self._refused.note(began)
             self._outage.begin(error)
             raise ConnectionError("the database does not let us in") from error
         except Exception as error:
-            self._was_refused(began)
+            self._refused.note(began)
             self._outage.begin(error)
             raise
         except BaseException:
-            self._was_refused(began)
+            self._refused.note(began)
             raise
-        self._shut_since = None
+        self._refused.since = None
         self._outage.end(wrote=False)
         self._was_opened()
         return raw
-
-    def _was_refused(self, began: int) -> None:
-        """Note since when connections fail; an old failure begins a new outage."""
-        now = time.monotonic_ns()
-        if self._shut_since is None or began - self._refused_at >= SHUT_NANOSECONDS_MAX:
-            self._shut_since = began
-        self._refused_at = now
 
 
 async def _close_politely(raw: Raw) -> None:

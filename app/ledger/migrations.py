@@ -7,6 +7,8 @@
 4. The views of schema `ops` are dropped before the first migration and created after the newest,
    each in one transaction; a run that stops in between leaves the database without them until the
    next run. If there is no migration to run, they are created again only if their text has changed.
+5. A ledger with several buckets: a migration changes the tables above them, and PostgreSQL those of
+   all buckets with them; what it does not pass on is brought level afterwards, bucket by bucket.
 """
 
 import asyncio
@@ -24,6 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database_url import connect_arguments, host_of
 from app.ledger import applied_views, revisions
+from app.ledger.buckets import making
+from app.ledger.buckets.leveling import level
 from app.ledger.connecting import NEXT_HOST, connect
 from app.ledger.engine import engine_for
 from app.ledger.errors import MigrationBusyError
@@ -121,10 +125,14 @@ async def wait_for_database(
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def upgrade(url: str, revision: str = "head") -> None:
-    """Upgrade a database to a revision, and its views to this code's if it is the newest."""
+async def upgrade(url: str, revision: str = "head", *, buckets: int = 1) -> None:
+    """Upgrade a database to a revision, and its views to this code's if it is the newest.
+
+    A ledger that nobody has used gets so many `buckets`. Raises BucketsDifferError where the ledger
+    has another number, unless 1 is asked for.
+    """
     async with prepared_connection(url) as connection:
-        await connection.run_sync(_upgrade, revision)
+        await connection.run_sync(_upgrade, revision, buckets)
 
 
 async def downgrade(url: str, revision: str) -> None:
@@ -140,7 +148,7 @@ async def _set(connection: AsyncConnection, name: str, value: str) -> None:
     )
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
+def _upgrade(connection: Connection, revision: str, buckets: int) -> None:
     with connection.begin():
         if is_behind(_current_revision(connection)):
             applied_views.drop(connection)
@@ -149,6 +157,11 @@ def _upgrade(connection: Connection, revision: str) -> None:
         is_newest = _current_revision(connection) == head_revision()
         if is_newest and not applied_views.are_current(connection):
             applied_views.apply(connection)
+    if is_newest:
+        with connection.begin():
+            making.make_wanted(connection, buckets)
+            schemas = making.schemas_of(connection)
+        level(connection, schemas)
 
 
 def _downgrade(connection: Connection, revision: str) -> None:

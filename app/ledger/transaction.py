@@ -23,7 +23,8 @@ from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 from app.database_url import connect_arguments
-from app.ledger.connections import CONNECT_MAX, Connections, PoolUse, Raw
+from app.ledger.buckets.reading import count_buckets
+from app.ledger.connections import CONNECT_MAX, Connections, PoolUse, Raw, Refused
 from app.ledger.errors import (
     AdjustmentNotOpenError,
     DeadlineError,
@@ -38,6 +39,7 @@ from app.ledger.money.statements import (
     SETTINGS_DIFFER,
 )
 from app.ledger.outage import Outage
+from app.ledger.pools import WHOLE_LEDGER, LedgerPools, Pools
 from app.ledger.retries import CommitOutcome, Retries, RunAgainError
 from app.ledger.sqlstates import LOST, sqlstate
 from app.ledger.standby import (
@@ -73,7 +75,7 @@ SESSION_SETTINGS: Final = {
     # What durability and the meaning of every statement rest on: a role may change its own defaults
     # for new connections, and these come before those.
     "synchronous_commit": "on",
-    "search_path": "public, pg_temp",
+    "search_path": WHOLE_LEDGER,
 }
 
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
@@ -93,13 +95,16 @@ class Ledger:
         deadline: timedelta = timedelta(seconds=10),
         clock: Callable[[], datetime] | None = None,
         serves: bool = False,
+        buckets: int | None = None,
     ) -> None:
         """Prepare to connect; nothing is sent before the first work.
 
         Some connections are for unlocked reads only, and at least one writes. `deadline` bounds
         every piece of work. `clock` (UTC) replaces the database's own clock, which is one for all
         replicas; it is for tests. `serves`: it tells callers of money, so that a restored ledger is
-        not even read before somebody has said yes; without it, it only moves nothing.
+        not even read before somebody has said yes; without it, it only moves nothing. `buckets`:
+        how many the ledger has; None: it is asked when that is first needed. Each bucket has
+        connections of its own, opened when they are needed.
         """
         self.deadline = deadline
         self._serves = serves
@@ -107,12 +112,16 @@ class Ledger:
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
         self._outage = Outage(url)
-        self.timeline = TimelineGuard(lambda: lent(self._connections), self._send, is_logged=serves)
+        self.timeline = TimelineGuard(
+            lambda: lent(self._pools.whole.write), self._send_above, is_logged=serves
+        )
         arguments = connect_arguments(url)
         milliseconds = str(deadline // timedelta(milliseconds=1))
+        refused = Refused()
 
-        def connections(most: int, isolation: str) -> Connections:
+        def connections(most: int, isolation: str, path: str = WHOLE_LEDGER) -> Connections:
             settings = SESSION_SETTINGS | {
+                "search_path": path,
                 "default_transaction_isolation": isolation,
                 "statement_timeout": milliseconds,
                 "lock_timeout": milliseconds,
@@ -127,29 +136,47 @@ class Ledger:
                 self._outage,
                 self._was_let_go,
                 self.timeline.doubt,
+                refused,
             )
 
-        self._connections = connections(max(pool_size - read_connections, 1), "serializable")
-        # Facts are read without locks, not even those that SERIALIZABLE keeps of a reader.
-        self._read_connections = connections(read_connections, "read committed")
+        def pools(writers: int, readers: int, path: str = WHOLE_LEDGER) -> Pools:
+            return Pools(
+                connections(writers, "serializable", path),
+                connections(readers, "read committed", path),
+            )
+
+        self._pools = LedgerPools(pools, pool_size, read_connections)
+        self._bucket_count = buckets
         # Beside the pool, since a pool full of commits that wait must not keep it from being asked.
         self._confirming = connections(1, "read committed")
         self.standby = Standby(self._confirm)
 
     def pool_use(self) -> PoolUse:
         """Count the connections that work, those that wait for work, and how many there may be."""
-        uses = zip(self._connections.use(), self._read_connections.use(), strict=True)
-        return PoolUse(*(working + reading for working, reading in uses))
+        uses = [pool.use() for pool in self._pools.every()]
+        return PoolUse(*map(sum, zip(*uses, strict=True)))
+
+    async def bucket_count(self) -> int:
+        """Return how many buckets the ledger has."""
+        if self._bucket_count is None:
+            self._bucket_count = await self.read_only(count_buckets, confirmed=False)
+        return self._bucket_count
+
+    async def _pools_of(self, user_id: str | None) -> Pools:
+        """Return the connections of a player's bucket; None: those that see all of them."""
+        if user_id is None or self._bucket_count == 1:
+            return self._pools.whole
+        return self._pools.of_bucket_of(user_id, await self.bucket_count())
 
     @property
     def commits_let_go(self) -> int:
         """The number of commits that may still be under way though their callers have left."""
-        return self._connections.outlasting + self._confirming.outlasting
+        return sum(pool.outlasting for pool in (*self._pools.every(), self._confirming))
 
     async def close(self) -> None:
         """Give all connections back to the database."""
         await self.standby.close()
-        pools = (self._connections, self._read_connections, self._confirming)
+        pools = (*self._pools.every(), self._confirming)
         await asyncio.gather(*(pool.close() for pool in pools))
 
     async def confirm(self) -> None:
@@ -200,17 +227,29 @@ class Ledger:
             await retries.wait()
         raise retries.given_up()
 
-    async def _send(self, raw: Raw, statement: str, *arguments: object) -> None:
+    async def _send(
+        self, connections: Connections, raw: Raw, statement: str, *arguments: object
+    ) -> None:
         """Run a statement that commits by itself, and never cancel it if that may be waited for."""
         if self.standby.was_wanted:
-            await self._connections.commit(raw, statement, *arguments)
+            await connections.commit(raw, statement, *arguments)
         else:
             await raw.execute(statement, *arguments)
 
+    async def _send_above(self, raw: Raw, statement: str, *arguments: object) -> None:
+        """Do the same on a connection that sees all buckets."""
+        await self._send(self._pools.whole.write, raw, statement, *arguments)
+
     async def optimistic(
-        self, work: Callable[[MoneyBook], Awaitable[T]], *, deadline: timedelta | None = None
+        self,
+        work: Callable[[MoneyBook], Awaitable[T]],
+        *,
+        of: str | None = None,
+        deadline: timedelta | None = None,
     ) -> T:
         """Run the work without locks, and again under locks if a fact was stale; return its result.
+
+        Work that moves money names a player in `of`: all its players are in that one's bucket.
 
         Raises SettingsDifferError, AdjustmentNotOpenError, DeadlineError, LedgerBusyError or
         LedgerAwayError; after the last three it is unknown whether anything was committed.
@@ -218,14 +257,14 @@ class Ledger:
         self.standby.refuse_if_silent()
         try:
             async with asyncio.timeout((deadline or self.deadline).total_seconds()):
-                done = await self._optimistic(work)
+                done = await self._optimistic(work, await self._pools_of(of))
         except TimeoutError as error:
             raise DeadlineError from error
         self._outage.end()
         return done
 
-    async def _optimistic(self, work: Callable[[MoneyBook], Awaitable[T]]) -> T:
-        retries = Retries(self.retries, self._connections, self._outage)
+    async def _optimistic(self, work: Callable[[MoneyBook], Awaitable[T]], pools: Pools) -> T:
+        retries = Retries(self.retries, pools.write, self._outage)
         in_doubt: MoneyBook | None = None
         while retries.may_try():
             book: MoneyBook | None = None
@@ -233,18 +272,18 @@ class Ledger:
                 if self.timeline.is_in_doubt:
                     await self.timeline.verify()
                 if in_doubt is not None:
-                    await self._fence(in_doubt)
+                    await self._fence(in_doubt, pools)
                     in_doubt = None
                 if retries.count == 1:
-                    book = self._money_book(lambda: lent(self._connections), takes_locks=False)
+                    book = self._money_book(pools, lambda: lent(pools.write), takes_locks=False)
                     result = await work(book)
                     self.timeline.remember(book.witness)
                     return result
-                async with lent(self._connections) as raw:
+                async with lent(pools.write) as raw:
                     await raw.execute(SERIALIZABLE)
-                    book = self._money_book(partial(_open, raw), takes_locks=True)
+                    book = self._money_book(pools, partial(_open, raw), takes_locks=True)
                     result = await work(book)
-                    await self._commit(raw)
+                    await self._commit(raw, pools)
                     self.timeline.remember(book.witness)
                     return result
             except LOST as error:
@@ -261,32 +300,38 @@ class Ledger:
             await retries.wait()
         raise retries.given_up()
 
-    def _money_book(self, write: Lend, *, takes_locks: bool) -> MoneyBook:
+    def _money_book(self, pools: Pools, write: Lend, *, takes_locks: bool) -> MoneyBook:
         return MoneyBook(
-            lambda: lent(self._read_connections),
+            lambda: lent(pools.read),
             write,
-            self._send,
+            partial(self._send, pools.write),
             self._clock,
             takes_locks=takes_locks,
             standby=self.standby,
             timeline=self.timeline,
         )
 
-    async def _fence(self, book: MoneyBook) -> None:
+    async def _fence(self, book: MoneyBook, pools: Pools) -> None:
         """Make sure that what this book sent is committed by now, or never will be."""
-        async with lent(self._connections) as raw:
+        async with lent(pools.write) as raw:
             await Book(raw, self._clock).fence(book.user_ids)
 
     async def serializable(
-        self, work: Callable[[Book], Awaitable[T]], *, deadline: timedelta | None = None
+        self,
+        work: Callable[[Book], Awaitable[T]],
+        *,
+        of: str | None = None,
+        deadline: timedelta | None = None,
     ) -> T:
         """Run the work in one SERIALIZABLE transaction, commit, and return its result.
+
+        Work that adds rows of a player names them in `of`, and sees no other bucket than theirs.
 
         Raises DeadlineError, LedgerBusyError or LedgerAwayError; it is then unknown whether it
         was committed. A NothingStandsError of the work is passed on, with nothing committed.
         """
         self.standby.refuse_if_silent()
-        return await self._bounded(work, SERIALIZABLE, deadline or self.deadline)
+        return await self._bounded(work, SERIALIZABLE, deadline or self.deadline, of=of)
 
     async def beside_money(self, work: Callable[[Book], Awaitable[T]]) -> T:
         """Run work that reads money and writes none, at READ COMMITTED, and commit.
@@ -295,15 +340,23 @@ class Ledger:
         """
         return await self._bounded(work, READ_COMMITTED, self.deadline)
 
-    async def read_only(self, work: Callable[[Book], Awaitable[T]], *, confirmed: bool = True) -> T:
+    async def read_only(
+        self,
+        work: Callable[[Book], Awaitable[T]],
+        *,
+        of: str | None = None,
+        confirmed: bool = True,
+    ) -> T:
         """Run work that writes nothing on one consistent snapshot; no retry is ever asked of it.
+
+        With `of`, a player, it sees the rows of that one's bucket only, which costs less.
 
         It returns when the synchronous standby, if there is one, has all that was read, unless
         `confirmed` is False: for what tells nobody of money.
         """
         if confirmed:
             self.standby.refuse_if_silent()
-        done = await self._bounded(work, SNAPSHOT, self.deadline)
+        done = await self._bounded(work, SNAPSHOT, self.deadline, of=of)
         if confirmed:
             await self.confirm()
         return done
@@ -314,16 +367,18 @@ class Ledger:
         begin: str,
         deadline: timedelta,
         *,
+        of: str | None = None,
         verifies: bool = False,
     ) -> T:
-        retries = Retries(self.retries, self._connections, self._outage)
         try:
             async with asyncio.timeout(deadline.total_seconds()):
+                pools = await self._pools_of(of)
+                retries = Retries(self.retries, pools.write, self._outage)
                 while retries.may_try():
                     try:
                         if self.timeline.is_in_doubt and (self._serves or verifies):
                             await self.timeline.verify()
-                        async with lent(self._connections) as raw:
+                        async with lent(pools.write) as raw:
                             await raw.execute(begin)
                             if self.standby.must_look:
                                 await self._look(raw)
@@ -331,7 +386,7 @@ class Ledger:
                             if begin is SERIALIZABLE and self.standby.is_wanted:
                                 # The work may have written nothing, and tell of what it found.
                                 await raw.execute(CONFIRM)
-                            await self._commit(raw)
+                            await self._commit(raw, pools)
                     except LOST as error:
                         retries.outcome_after(error)
                     except TimelineChangedError:
@@ -353,10 +408,10 @@ class Ledger:
             self.timeline.note(*await here(raw))
         self.standby.note(is_wanted=is_wanted)
 
-    async def _commit(self, raw: Raw) -> None:
+    async def _commit(self, raw: Raw, pools: Pools) -> None:
         """Commit; PostgreSQL says ROLLBACK, and no error, where the transaction failed before."""
         if self.standby.was_wanted:
-            said = await self._connections.commit(raw, "COMMIT;")
+            said = await pools.write.commit(raw, "COMMIT;")
         else:
             said = await raw.execute("COMMIT;")
         if said != "COMMIT":

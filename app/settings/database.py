@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from app import settings_parsing
@@ -32,6 +32,9 @@ class DatabaseSettings(SettingsGroup):
 
     data_dir: Path = Path(".wallet")
     """Where the embedded PostgreSQL keeps its data."""
+
+    buckets: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many schemas hold the players; stored at the ledger's first start."""
 
     adjust_solo_max: Annotated[
         Mapping[str, str], NoDecode, BeforeValidator(settings_parsing.amounts)

@@ -21,6 +21,13 @@ DEMO_AGENT_KEY = base64.urlsafe_b64encode(b"a demo key that everybody knows!").d
 class Settings(MoneySettings, BetbySettings, CallerSettings, ProcessSettings, DatabaseSettings):
     """The settings of a server; read once, at the start, and never changed."""
 
+    @model_validator(mode="after")
+    def _buckets_are_lanes(self) -> Self:
+        """Check that a batch is of one bucket."""
+        if self.buckets > 1 and self.lanes > 1:
+            raise ValueError("WALLET_LANES must be 1 with several WALLET_BUCKETS: each has a lane")
+        return self
+
     @property
     def demo(self) -> bool:
         """Whether the keys are those that everybody knows."""

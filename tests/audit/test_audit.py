@@ -20,7 +20,7 @@ from app.ledger.audit.scope import Check
 from app.ledger.snapshot import read_by_key, snapshot
 from tests.audit.conftest import ADJUSTMENTS, PLAYERS, STORY
 from tests.cashier.till import connect
-from tests.conftest import Database
+from tests.conftest import Database, schema_for
 
 
 async def examine(
@@ -121,7 +121,13 @@ BREACHES = {
         "UPDATE rounds SET refused_aborts = '{7}' WHERE player_id = 1 AND event_id = 'e2'"
     ),
     "account_is_as_opened": (
-        "UPDATE players SET user_id = CASE user_id WHEN 'anna' THEN 'bert ' ELSE 'anna ' END"
+        "UPDATE players SET user_id = CASE user_id WHEN 'anna' THEN 'bert1' ELSE 'anna1' END"
+    ),
+    "rows_are_in_their_bucket": (
+        "CREATE SCHEMA elsewhere; GRANT USAGE ON SCHEMA elsewhere TO wallet_service;"
+        " CREATE TABLE elsewhere.rounds () INHERITS (rounds);"
+        " WITH gone AS (DELETE FROM rounds WHERE player_id = 1 AND event_id = 'e2' RETURNING *)"
+        " INSERT INTO elsewhere.rounds SELECT * FROM gone"
     ),
     "account_is_as_its_trail_says": "UPDATE wallets SET blocked = true WHERE player_id = 1",
     "session_has_its_trail": "UPDATE sessions SET origin = 'transfer' WHERE player_id = 1",
@@ -357,8 +363,9 @@ async def test_a_player_range_of_one_law_s_offenders_hides_no_other_law_s(played
     await break_in(
         played,
         "UPDATE movements SET extra_data = 'forged'",
-        """
-        INSERT INTO movements SELECT (jsonb_populate_record(m, jsonb_build_object('position', n))).*
+        f"""
+        INSERT INTO {schema_for("anna")}.movements
+        SELECT (jsonb_populate_record(m, jsonb_build_object('position', n))).*
         FROM movements m, generate_series(100, 300) n WHERE player_id = 1 AND position = 3
         """,
         "UPDATE movements SET currency = 'EUR' WHERE player_id = 2 AND position = 13",

@@ -27,7 +27,7 @@ from app.proof.evidence import (
 from app.proof.keys import make_key, public_text
 from app.proof.seal import SealFaultError, seals_from_lines, sign
 from tests.audit.conftest import PLAYERS, STORY
-from tests.conftest import Database, clone
+from tests.conftest import Database, clone, schema_for
 
 TWO_HOURS_AGO = "now() - interval '2 hours'"
 
@@ -75,8 +75,8 @@ async def prepare(db: Database, sealer: Sealer) -> None:
         "UPDATE refusals SET ledger_time = ledger_time - interval '2 hours'",
         "UPDATE early_aborts SET first_at = first_at - interval '2 hours'",
         f"""
-        INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery,
-            event_time, ledger_time)
+        INSERT INTO {schema_for("anna")}.account_changes (player_id, source, operation, asked,
+            outcome, delivery, event_time, ledger_time)
         SELECT 1, 'me', 'account/note', n::text, 'noted', gen_random_uuid(), {TWO_HOURS_AGO},
                {TWO_HOURS_AGO}
         FROM generate_series(1, 3) n

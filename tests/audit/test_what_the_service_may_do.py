@@ -11,7 +11,7 @@ from app.ledger.inspection import Inspection, inspect
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from tests.cashier.till import connect
-from tests.conftest import Database
+from tests.conftest import Database, schema_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 async def service(played: Database) -> "AsyncIterator[Connected]":
     """The service's own role, with nobody to watch what it does."""
     connection = await connect(played.service_url)
+    await connection.execute(f"SET search_path = {schema_for('anna')}, public")
     yield connection
     await connection.close()
 
@@ -191,7 +192,7 @@ async def test_a_row_that_cannot_be_read_hides_no_other_law_s_offenders(
     played: Database, service: "Connected"
 ) -> None:
     await service.execute(movement(reverses="'no list'"))
-    await service.execute("UPDATE wallets SET blocked = true WHERE player_id = 2")
+    await service.execute("UPDATE public.wallets SET blocked = true WHERE player_id = 2")
     findings = await audit(played.service_url)
     assert findings.invariants >= len(INVARIANTS)
     names = {breach.invariant for breach in findings.breaches}

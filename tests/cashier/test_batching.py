@@ -13,6 +13,7 @@ from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
+from app.wallet.buckets import bucket_of
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Replay
 from tests.cashier.line import AtCommit, Line
@@ -67,6 +68,7 @@ async def test_a_lone_movement_starts_at_once(till: Till, batcher: Batcher) -> N
     assert [len(batch) for batch in await batches(till, ["anna"])] == [1] * 6
 
 
+@pytest.mark.one_bucket("its players are of one lane")
 async def test_what_arrives_while_a_transaction_runs_goes_together_in_the_next(
     till: Till, batcher: Batcher
 ) -> None:
@@ -102,6 +104,7 @@ async def test_each_gets_his_own_receipt(till: Till, batcher: Batcher) -> None:
         assert (receipt.entry.key, receipt.entry.delivery) == (bet.key, bet.delivery)
 
 
+@pytest.mark.one_bucket("its players are of one lane")
 async def test_a_batch_has_a_largest_size_and_no_player_starves_a_lane(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +130,7 @@ async def test_a_batch_has_a_largest_size_and_no_player_starves_a_lane(
     assert [row[0] for row in rows] == [bet.key.transaction_id for bet in bets]
 
 
+@pytest.mark.one_bucket("its players are of one lane")
 async def test_whoever_waits_longest_goes_first_whoever_else_has_much_to_ask(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +159,7 @@ async def test_a_players_movements_are_decided_in_the_order_of_their_arrival(
     assert [row[0] for row in rows] == [m.key.transaction_id for m in moves]
 
 
+@pytest.mark.one_bucket("its players are of one lane")
 async def test_long_free_texts_make_smaller_batches(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +262,7 @@ class TestBatchesUnderWay:
         receipts = await asyncio.gather(*tasks)
         assert all(isinstance(receipt, Posting) for receipt in receipts)
 
+    @pytest.mark.one_bucket("its players are of one lane")
     async def test_another_begins_beside_it_when_enough_wait(
         self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -286,6 +292,7 @@ class TestBatchesUnderWay:
             assert not held.done()
         assert isinstance(await held, Posting)
 
+    @pytest.mark.one_bucket("its players are of one lane")
     async def test_of_many_who_wait_half_go_first(
         self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -453,6 +460,7 @@ class TestBegunAndThenTheCallerIsGone:
         assert await self.listed(till) == [("id", False)]
 
 
+@pytest.mark.one_bucket("its players are of one lane")
 async def test_only_the_culprit_of_a_batch_fails(till: Till, batcher: Batcher) -> None:
     names = await till.players(5, "100")
     async with held_up(till, names[0]):
@@ -576,3 +584,52 @@ async def test_many_players_in_many_lanes_come_to_the_same_money(till: Till) -> 
     (row,) = await till.rows("SELECT sum(real)::int FROM wallets")
     assert row[0] == 150
     await till.is_sound()
+
+
+class TestTurns:
+    """Several lanes take turns, so that the movements of each gather meanwhile."""
+
+    async def test_batches_that_are_blocked_hold_up_no_other_lane(self, till: Till) -> None:
+        names = [
+            next(name for number in range(100) if bucket_of(name := f"p{number}", 4) == lane)
+            for lane in range(4)
+        ]
+        for name in names:
+            await till.player(name, "100")
+        batcher = Batcher(till.ledger, PolicyInForce(till.policy), lanes=4, take_turns=True)
+        first, second, *others = names
+        async with held_up(till, first), held_up(till, second):
+            blocked = submit(batcher, [till.bet(first), till.bet(second)], 10)
+            await waiting(till, 2)
+            assert len(blocked) == batching_module.LANES_AT_ONCE
+            receipts = await asyncio.gather(*submit(batcher, [till.bet(name) for name in others]))
+            assert {type(receipt) for receipt in receipts} == {Posting}
+            assert not any(task.done() for task in blocked)
+        assert {type(receipt) for receipt in await asyncio.gather(*blocked)} == {Posting}
+        await batcher.close()
+        await till.is_sound()
+
+    async def test_who_waits_for_a_turn_is_served_before_the_service_stops(
+        self, till: Till
+    ) -> None:
+        names = await till.players(24, "100")
+        batcher = Batcher(till.ledger, PolicyInForce(till.policy), lanes=4, take_turns=True)
+        tasks = submit(batcher, [till.bet(name) for name in names for _ in range(3)], 10)
+        await asyncio.sleep(0)
+        await batcher.close()
+        assert {type(receipt) for receipt in await asyncio.gather(*tasks)} == {Posting}
+
+    async def test_at_most_so_many_lanes_are_at_it(
+        self, till: Till, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Nothing counts as blocked here, however slow the machine is.
+        monkeypatch.setattr(batching_module, "PATIENCE_SECONDS", 30)
+        names = await till.players(24, "100")
+        batcher = Batcher(till.ledger, PolicyInForce(till.policy), lanes=4, take_turns=True)
+        tasks = submit(batcher, [till.bet(name) for name in names for _ in range(5)], 20)
+        most = 0
+        while not all(task.done() for task in tasks):
+            most = max(most, sum(bool(lane._under_way) for lane in batcher._lanes))
+            await asyncio.sleep(0)
+        assert most == batching_module.LANES_AT_ONCE
+        await batcher.close()

@@ -41,10 +41,12 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared({HELD}, NEW.player_id::integer);
     RETURN NULL;
 END
-$$;
-CREATE CONSTRAINT TRIGGER wait_for_test AFTER INSERT ON movements
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_for_test()
+$$
 """
+HOLD_AT_COMMIT: Final = (
+    "CREATE CONSTRAINT TRIGGER wait_for_test AFTER INSERT ON {place}"
+    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_for_test()"
+)
 """At its commit, a movement of a player whose lock is held waits: its row is there, unseen."""
 
 
@@ -117,6 +119,7 @@ class Held:
 async def held(till: Till) -> AsyncIterator[Held]:
     holder = await connect(till.superuser_url)
     await holder.execute(HOLD_COMMITS)
+    await till.trigger(HOLD_AT_COMMIT)
     held = Held(till, holder)
     yield held
     for user_id in held.user_ids:

@@ -245,6 +245,7 @@ class TestMeanwhile:
         assert await till.pockets("boris") == (10100, 0)
         await till.is_sound()
 
+    @pytest.mark.one_bucket("it writes rows by hand")
     async def test_a_token_that_appears_meanwhile_stays_unknown_for_this_delivery(
         self, till: Till, db: Database
     ) -> None:
@@ -326,11 +327,13 @@ async def fail_at_commit(till: Till, sqlstate: str, times: int = 1) -> None:
             END IF;
             RETURN NULL;
         END $$;
-        CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON movements
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail();
         """
     )
     await owner.close()
+    await till.trigger(
+        "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON {place}"
+        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()"
+    )
 
 
 class TestAtCommit:
@@ -487,7 +490,7 @@ async def test_a_session_that_lost_its_settings_writes_under_locks_only(
     async def forget(book: Book) -> None:
         await book.connection.execute("SET default_transaction_isolation = 'read committed'")
 
-    await ledger.serializable(forget)
+    await ledger.serializable(forget, of="anna")
     bet = forgetful.bet()
     assert kinds(await forgetful.move(bet)) == [Posting], "under locks BEGIN says what it wants"
     assert ledger.retries == {"WF003": 1}

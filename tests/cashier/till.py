@@ -134,6 +134,15 @@ class Till:
         finally:
             await connection.close()
 
+    async def trigger(self, statement: str, table: str = "movements") -> None:
+        """Make a trigger where the rows of a table are: in every bucket, if there are several."""
+        children = await self.rows(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1)",
+            f"public.{table}",
+        )
+        for place in [row[0] for row in children] or [f"public.{table}"]:
+            await self.rows(statement.format(place=place))
+
     async def let_money_move_at_any_isolation(self) -> None:
         """Take the database's own check away, so that a test can see the other guards alone."""
         (row,) = await self.rows("SELECT pg_get_functiondef('record_movements_v2'::regproc)")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.conftest import Database, sql
+from tests.conftest import Database, schema_for, sql
 from tests.ops_sql.conftest import Psql
 
 SOURCE = '"' + "x" * 400
@@ -16,12 +16,14 @@ SHAPES = {
 }
 PLAIN = {"user_id": "anna", "limits": {"stake_day": "5"}, "ttl_seconds": 60}
 
-CHANGE = """
-INSERT INTO players (user_id, agent, currency, scale, nickname, language, created_at)
+CHANGE = f"""
+INSERT INTO {schema_for("anna")}.players (user_id, agent, currency, scale, nickname, language,
+    created_at)
 VALUES ('anna', 'house', 'USD', 2, 'Anna', 'en', now()) ON CONFLICT DO NOTHING;
-INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery, event_time,
-    ledger_time)
-SELECT player_id, '{source}', 'account/update', '{asked}', '{{}}', gen_random_uuid(), now(), now()
+INSERT INTO {schema_for("anna")}.account_changes (player_id, source, operation, asked, outcome,
+    delivery, event_time, ledger_time)
+SELECT player_id, '{{source}}', 'account/update', '{{asked}}', '{{{{}}}}', gen_random_uuid(), now(),
+       now()
 FROM players WHERE user_id = 'anna'
 """
 REFUSAL = """

@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import Database, sql
 from tests.ops_sql.conftest import Psql
 
+pytestmark = pytest.mark.one_bucket("it writes rows by hand")
+
 PLAYERS, MOVEMENTS, DAYS = 500, 100_000, 10
 DAY = MOVEMENTS // DAYS
 

@@ -31,6 +31,7 @@ from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE, SUPERUSER
 from tests.cashier.line import Line
 from tests.model.betby_caller import betby_setting
+from tests.conftest import BUCKETS
 from tests.model.caller import CALLBACK_KEY
 from tests.torture.caller import read_reply
 from tests.torture.player import AGENT, AGENT_KEY
@@ -262,7 +263,7 @@ async def staged(*, duplicate_reply: str, small_disk: bool = False) -> AsyncIter
         postmaster = Postmaster(folder / "data")
         await postmaster.start()
         stack.push_async_callback(postmaster.stop)
-        await upgrade(postmaster.server.url_for(OWNER, DATABASE))
+        await upgrade(postmaster.server.url_for(OWNER, DATABASE), buckets=BUCKETS)
         road = Road(postmaster.server.url_for(SERVICE, DATABASE))
         await stack.enter_async_context(road)
         clock_file = folder / "clock"
@@ -275,6 +276,7 @@ async def staged(*, duplicate_reply: str, small_disk: bool = False) -> AsyncIter
             "WALLET_TOKEN_LIFE_SECONDS": str(360 * 86400),
             "WALLET_POOL_SIZE": "4",
             "WALLET_BETBY": betby_setting(),
+            "WALLET_BUCKETS": str(BUCKETS),
         }
         servers = [
             Server(

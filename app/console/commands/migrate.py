@@ -8,6 +8,7 @@ from app.console.database import Database, open_database, reach
 from app.console.errors import ConsoleError
 from app.console.ledger_access import who
 from app.console.output.printer import AsJson, complain, tell
+from app.ledger.buckets import BucketsDifferError
 from app.ledger.migrations import upgrade, wait_for_database
 from app.ledger.owner_changes import OwnerChangeError, finish_upgrade
 from app.ledger.revisions import current_revision
@@ -23,13 +24,17 @@ Finish = Annotated[
 
 def migrate_command(finish: Finish = False, as_json: AsJson = False) -> None:
     """Bring the database's schema to the newest revision, as the role that owns it."""
-    with open_database(load_database_settings()) as database:
+    settings = load_database_settings()
+    with open_database(settings) as database:
         reach(wait_for_database(database.owner_url, complain))
         if finish:
             _finish(database, as_json=as_json)
             return
         before = reach(current_revision(database.owner_url))
-        reach(upgrade(database.owner_url))
+        try:
+            reach(upgrade(database.owner_url, buckets=settings.buckets))
+        except BucketsDifferError as error:
+            raise ConsoleError(str(error)) from error
         after = reach(current_revision(database.owner_url))
     sentence = (
         f"The schema already was the newest, {after}."

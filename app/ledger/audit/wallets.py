@@ -1,11 +1,12 @@
 """Laws of wallets: each is what its movements made of it, and all together hold what was given."""
 
 from app.ledger.audit.scope import Check, Scope
+from app.ledger.buckets import TABLES
 
 
 def checks(scope: Scope) -> tuple[Check, ...]:
     """Return the checks of what the scope looks at; `sums.py` has the rest of a wallet's laws."""
-    return (_is_last_movement(scope), _has_player(scope))
+    return (_is_last_movement(scope), _has_player(scope), _is_in_its_bucket(scope))
 
 
 def _is_last_movement(scope: Scope) -> Check:
@@ -38,5 +39,27 @@ def _has_player(scope: Scope) -> Check:
         FROM wallets w JOIN players p ON p.player_id = w.player_id
         WHERE {scope.players("w")}
           AND (w.agent, w.currency, w.scale) <> (p.agent, p.currency, p.scale)
+        """,
+    )
+
+
+def _is_in_its_bucket(scope: Scope) -> Check:
+    """With one bucket the query asks for that once, and reads no row."""
+    rows = " UNION ALL ".join(
+        f"SELECT player_id, tableoid FROM {table} t WHERE {scope.players('t')}"
+        for table in TABLES
+        if table != "players"
+    )
+    return Check.of_one(
+        "rows_are_in_their_bucket",
+        "every row of a player is in the bucket that the player is in",
+        f"""
+        SELECT DISTINCT t.player_id, t.tableoid::regclass::text AS place
+        FROM ({rows}) AS t
+        JOIN players p ON p.player_id = t.player_id
+        JOIN pg_class here ON here.oid = t.tableoid
+        JOIN pg_class there ON there.oid = p.tableoid
+        WHERE EXISTS (SELECT FROM pg_inherits WHERE inhparent = to_regclass('public.rounds'))
+          AND here.relnamespace <> there.relnamespace
         """,
     )

@@ -16,6 +16,10 @@ Plans must not depend on statistics, which are wrong for a table that was analys
 a plan scans whole tables until the next ANALYZE. Reads by key are in a LATERAL with LIMIT 1 (or
 OFFSET 0), which allows only an index lookup.; so is an EXISTS, which would otherwise be
 answered from a hash of the whole table. An index is asked for the keys of an array in their order.
+
+Tables are named without a schema, so that a connection's search path says in which bucket players
+are looked up and written. What a transaction id leads to may be in another bucket, and is looked up
+in `public`, above them all.
 """
 
 from typing import Final
@@ -74,7 +78,7 @@ SELECT asked.n, coalesce($2::timestamptz, now()),
                LIMIT {FACETS_MAX}
            ) same_id
            CROSS JOIN LATERAL (
-               SELECT * FROM movements
+               SELECT * FROM public.movements
                WHERE (player_id, position) >= (same_id.player_id, same_id.position)
                ORDER BY player_id, position LIMIT 1
            ) m
@@ -150,14 +154,14 @@ SELECT
          WHERE source = asked.source AND transaction_id = asked.hold_id AND facet = '' LIMIT 1
      ) named
      CROSS JOIN LATERAL (
-         SELECT * FROM holds
+         SELECT * FROM public.holds
          WHERE player_id = named.player_id AND position = named.position LIMIT 1
      ) h),
     (SELECT json_agg(json_build_array(
                 h.player_id, h.position, h.limit_name, h.limit_amount::text, h.used::text))
      FROM unnest($5::bigint[], $6::bigint[]) AS asked (player_id, position)
      CROSS JOIN LATERAL (
-         SELECT * FROM limit_hits
+         SELECT * FROM public.limit_hits
          WHERE player_id = asked.player_id AND position = asked.position LIMIT 1
      ) h)
 """

@@ -7,6 +7,7 @@ and its uniqueness is a table of its own.
 
 from app.ledger.tables.adjustments import adjustment_decisions, adjustments
 from app.ledger.tables.betby import betby_notes
+from app.ledger.tables.buckets import buckets
 from app.ledger.tables.columns import metadata
 from app.ledger.tables.event_log import (
     event_log,
@@ -86,6 +87,7 @@ __all__ = [
     "audit_runs",
     "backup_notes",
     "betby_notes",
+    "buckets",
     "closed_days",
     "decision_setting_changes",
     "decision_settings",

@@ -53,6 +53,7 @@ FORGOTTEN: Final = ("archived_requests", "webhook_retries")
 OWNED_BY_MIGRATIONS: Final = (
     "event_types",
     "applied_views",
+    "buckets",
     "decision_settings",
     "operator_actions_head",
 )

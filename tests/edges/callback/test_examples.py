@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.conftest import schema_for
 from tests.edges.callback.house import House, Seat, sign
 
 FOLDER = Path(__file__).with_name("examples")
@@ -54,7 +55,8 @@ def player(house: House) -> Seat:
     now = datetime.now(UTC)
     for token, expires_at in {"tok-1": now + timedelta(days=1), "tok-0": now}.items():
         house.sql(
-            "INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, origin)"
+            f"INSERT INTO {schema_for(seat.user_id)}.sessions"
+            " (player_id, token_hash, issued_at, expires_at, origin)"
             " SELECT player_id, $2, $3, $4, 'callback' FROM players WHERE user_id = $1",
             seat.user_id,
             hashlib.sha256(token.encode()).digest(),

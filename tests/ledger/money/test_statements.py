@@ -80,7 +80,7 @@ async def listener(till: Till, db: Database) -> AsyncIterator[Listener]:
         async with book._write() as connection:
             connection.add_query_logger(listener.hears("write"))
 
-    await ledger.optimistic(listen)
+    await ledger.optimistic(listen, of="anna")
     yield listener
     await ledger.close()
 
@@ -241,7 +241,12 @@ async def fill_with_one_of_everything(till: Till) -> None:
     await say(till, "INSERT INTO unanswered VALUES (1, 1, now())", "VACUUM ANALYZE")
 
 
-PREPARATIONS = [leave_alone, look_while_empty, fill_with_one_of_everything, crowd]
+PREPARATIONS = [
+    leave_alone,
+    look_while_empty,
+    fill_with_one_of_everything,
+    pytest.param(crowd, marks=pytest.mark.one_bucket("it writes rows by hand")),
+]
 
 ASKED_OF_TABLES = {
     name: getattr(statements, name)
@@ -354,6 +359,7 @@ def has_condition(node: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("takes_locks", [False, True], ids=["unlocked", "under locks"])
+@pytest.mark.one_bucket("it writes rows by hand")
 async def test_the_wallets_come_first_and_in_the_order_of_their_players(
     till: Till, *, takes_locks: bool
 ) -> None:
@@ -400,6 +406,7 @@ WHERE mode = 'SIReadLock' AND database = (SELECT oid FROM pg_database
 """
 
 
+@pytest.mark.one_bucket("it writes rows by hand")
 async def test_reading_leaves_no_predicate_lock_and_writing_few(till: Till) -> None:
     await crowd(till)
     await till.player("anna", "1000")
@@ -526,6 +533,7 @@ async def test_no_batch_is_undone_for_disjoint_players_whose_rows_stay_on_their_
     await till.is_sound()
 
 
+@pytest.mark.one_bucket("it writes rows by hand")
 async def test_updates_of_wallets_stay_on_their_page(till: Till) -> None:
     names = await till.players(5, "1000")
     for _ in range(12):

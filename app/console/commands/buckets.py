@@ -1,0 +1,106 @@
+"""`wallet buckets …`: the schemas that hold the players, and how one becomes several."""
+
+from typing import Annotated, Final
+
+import typer
+
+from app.cashier.audit import Findings, audit
+from app.cashier.buckets import show_buckets
+from app.console.database import Database, reach, ready_database
+from app.console.errors import ConsoleError
+from app.console.ledger_access import ask, commands
+from app.console.output.layout import Rows
+from app.console.output.printer import AsJson, complain, print_json, tell
+from app.console.output.printer import show as show_parts
+from app.ledger.buckets import Copied, NotSplitError
+from app.ledger.buckets.reading import RATE_OF
+from app.settings import load_database_settings
+from app.wallet.buckets import BUCKETS_MAX
+
+buckets: Final = commands("buckets", "The schemas that hold the players.")
+
+Into = Annotated[
+    int, typer.Option("--into", help="How many there will be.", min=2, max=BUCKETS_MAX)
+]
+
+
+@buckets.command("show")
+def show(as_json: AsJson = False) -> None:
+    """Show where each bucket is, how large, and how many movements a second it has."""
+    there = ask(show_buckets)
+    seconds = RATE_OF.seconds
+    if as_json:
+        records = [
+            {
+                "bucket": bucket.number,
+                "schema": bucket.schema,
+                "players": bucket.players,
+                "movements": bucket.movements,
+                "size_bytes": bucket.size_bytes,
+                "movements_of_last_minute": bucket.lately,
+            }
+            for bucket in there
+        ]
+        print_json({"buckets": records})
+        return
+    rows = [
+        (
+            bucket.number,
+            bucket.schema,
+            f"{bucket.players:,}",
+            f"{bucket.movements:,}",
+            f"{bucket.size_bytes / 2**20:,.1f}",
+            f"{bucket.lately / seconds:,.1f}",
+        )
+        for bucket in there
+    ]
+    columns = ("bucket", "schema", "players", "movements", "MiB", "movements/s")
+    show_parts(Rows("Buckets", columns, rows, amounts="bucket players movements MiB movements/s"))
+
+
+@buckets.command("split")
+def split_command(into: Into, as_json: AsJson = False) -> None:
+    """Move the players of one bucket into several, while nothing is served; audited twice."""
+    # SQLAlchemy, which nothing else here uses, takes as long to import as all the rest.
+    from app.ledger.buckets.splitting import split  # noqa: PLC0415
+
+    copied: list[Copied] = []
+
+    def watch(table: Copied) -> None:
+        copied.append(table)
+        seconds = table.milliseconds / 1000
+        complain(f"{table.table}: {table.rows:,} rows in {seconds:,.1f} s")
+
+    with ready_database(load_database_settings()) as database:
+        _audited(database, "before")
+        try:
+            milliseconds = reach(split(database.owner_url, into, watch))
+        except NotSplitError as error:
+            raise ConsoleError(str(error)) from error
+        rows = sum(table.rows for table in copied)
+        rate = rows * 1000 // max(milliseconds, 1)
+        sentence = (
+            f"The ledger has {into} buckets: set WALLET_BUCKETS={into} for every process. The stop"
+            f" took {milliseconds / 1000:,.1f} s, {rate:,} rows a second."
+        )
+        document = {
+            "buckets": into,
+            "milliseconds": milliseconds,
+            "rows": {table.table: table.rows for table in copied},
+        }
+        tell(sentence, document, as_json=as_json)
+        _audited(database, "after")
+
+
+def _audited(database: Database, when: str) -> None:
+    """Audit the ledger; ConsoleError where a law is broken."""
+    findings: Findings = reach(audit(database.service_url))
+    if not findings.is_clean:
+        raise ConsoleError(
+            f"{len(findings.breaches)} breaches were found {when} the split: `wallet audit` tells"
+            " which."
+        )
+    complain(
+        f"The audit {when} it is clean: {findings.players:,} players,"
+        f" {findings.movements:,} movements."
+    )

@@ -1,0 +1,56 @@
+"""What the ledger says of its buckets: how many, where each lies, how large and how busy it is."""
+
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from app.ledger.buckets import TABLES
+from app.ledger.money.book import Book
+
+RATE_OF: Final = timedelta(minutes=1)
+"""The time over which a bucket's movements are counted, for its rate."""
+
+_COUNT: Final = "SELECT count(*) FROM public.buckets"
+_SCHEMAS: Final = "SELECT bucket, schema_name FROM public.buckets ORDER BY bucket"
+
+
+class Bucket(NamedTuple):
+    """One bucket, as it stands now."""
+
+    number: int
+    schema: str
+    players: int
+    movements: int
+    size_bytes: int
+    """its tables with their indexes"""
+    lately: int
+    """the movements of the last RATE_OF"""
+
+
+async def count_buckets(book: Book) -> int:
+    """Return how many buckets the ledger has."""
+    count: int = await book.connection.fetchval(_COUNT)
+    return count or 1
+
+
+async def list_buckets(book: Book) -> list[Bucket]:
+    """Return every bucket; a ledger with one has its rows in the schema `public`."""
+    rows = await book.connection.fetch(_SCHEMAS)
+    places = [(row["bucket"], row["schema_name"]) for row in rows] or [(0, "public")]
+    buckets = []
+    for number, schema in places:
+        found = await book.connection.fetchrow(_of(schema), RATE_OF)
+        if found is None:
+            raise AssertionError("a query of sums has one row")
+        buckets.append(Bucket(number, schema, *found))
+    return buckets
+
+
+def _of(schema: str) -> str:
+    sizes = " + ".join(f"pg_total_relation_size('{schema}.{table}')" for table in TABLES)
+    return f"""
+        SELECT (SELECT count(*) FROM {schema}.players),
+               (SELECT coalesce(sum(position), 0)::bigint FROM {schema}.wallets),
+               {sizes},
+               (SELECT count(*) FROM {schema}.movements
+                WHERE ledger_time >= now() - $1::interval)
+    """  # noqa: S608 - names of ours
