@@ -2,7 +2,8 @@
 
 Every `EVERY` it asks whether it could serve, brings the inbox up to date unless another process has
 just done so, and reads the counts of the inbox, the adjustments that wait, the last audit, backup
-and seal, and how webhooks stand. While the database is away, what was seen last stays.
+and seal, and how webhooks stand. While the database is away, what was seen last stays. Where the
+ledger has several buckets, it also keeps the statistics of the tables above them.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import Final, NamedTuple
 from app.cashier.inbox import collect, open_counts
 from app.cashier.readiness import why_not_ready
 from app.ledger.adjustments import count_waiting
+from app.ledger.buckets.statistics import analyze_above
 from app.ledger.errors import LedgerError
 from app.ledger.event_log.webhooks import Backlog, backlogs, numbering_age
 from app.ledger.money.book import Book
@@ -77,6 +79,8 @@ class Watch:
             looked = await self._ledger.read_only(_looked, confirmed=False)
             waiting, upkeep, logs, age, slips = looked
             self.seen = Seen(is_ready, inbox, waiting, upkeep, self.seen.seals, logs, age, slips)
+            if await self._ledger.bucket_count() > 1:
+                await self._ledger.beside_money(analyze_above)
 
     async def _keep_looking(self) -> None:
         while True:

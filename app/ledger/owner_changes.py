@@ -33,9 +33,11 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = :name
 """
 
-_CLOSE_PLAYERS: Final = """
-REVOKE UPDATE (blocked, excluded_until, limits) ON players FROM wallet_service
-"""
+_BUCKETS: Final = "SELECT schema_name FROM buckets ORDER BY bucket"
+
+_CLOSE_PLAYERS: Final = (
+    "REVOKE UPDATE (blocked, excluded_until, limits) ON {schema}.players FROM wallet_service"
+)
 """Only the triggers, with the rights of the service, and the release before changed these."""
 
 _SETTLE_RAISES: Final = """
@@ -99,13 +101,21 @@ async def finish_upgrade(url: str, source: str, *, raises_are_confirmed: bool = 
             )
         # In the order in which a statement of the service takes them: nobody waits in a circle.
         await connection.execute(text("LOCK TABLE players, wallets IN ACCESS EXCLUSIVE MODE"))
-        for trigger, table in SIDE_BY_SIDE.items():
-            await connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger} ON {table}"))
+        buckets = list(await connection.scalars(text(_BUCKETS)))
+        for schema in ("public", *buckets):
+            for trigger, table in SIDE_BY_SIDE.items():
+                await connection.execute(
+                    text(f"DROP TRIGGER IF EXISTS {trigger} ON {schema}.{table}")
+                )
+            await connection.execute(text(_CLOSE_PLAYERS.format(schema=schema)))
+        for trigger in SIDE_BY_SIDE:
             await connection.execute(text(f"DROP FUNCTION IF EXISTS {trigger}()"))
-        await connection.execute(text(_CLOSE_PLAYERS))
-        await connection.execute(
-            text(_SETTLE_RAISES), {"confirm": raises_are_confirmed, "source": source}
-        )
+        for schema in buckets or ("public",):
+            await connection.execute(text(f"SET LOCAL search_path = {schema}, public, pg_temp"))
+            await connection.execute(
+                text(_SETTLE_RAISES), {"confirm": raises_are_confirmed, "source": source}
+            )
+        await connection.execute(text("SET LOCAL search_path = public, pg_temp"))
         # The release before writes its key scope here at every start, and so starts no more.
         await connection.execute(text("REVOKE INSERT ON ledger_settings FROM wallet_service"))
         await _change(connection, source, "rule_version", before, RuleVersion.CURRENT.value)

@@ -7,6 +7,8 @@ Follows: 20261212_betby
    changes. The schemas are made by `wallet migrate` on a ledger without players, and by `wallet
    buckets split`.
 2. `bucket_of_v1` is the hash of `app/wallet/buckets.py`, for the CHECK of each bucket's players.
+3. `analyze_above_buckets_v1` lets the service keep the statistics of the tables above the buckets,
+   which are their owner's to analyse.
 """
 
 from alembic import op
@@ -47,17 +49,52 @@ $$
 """
 
 
+# A table whose part in some bucket was analysed later than the whole, the longest ago first. Who
+# finds another process at it has nothing to do.
+ANALYZE = """
+CREATE FUNCTION analyze_above_buckets_v1() RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stale regclass;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('analyze_above_buckets')) THEN
+        RETURN NULL;
+    END IF;
+    SELECT above.relid INTO stale
+    FROM pg_stat_user_tables above
+    CROSS JOIN LATERAL (
+        SELECT coalesce(greatest(above.last_analyze, above.last_autoanalyze), '-infinity') AS at
+    ) last
+    WHERE above.schemaname = 'public' AND last.at < clock_timestamp() - interval '1 minute'
+      AND EXISTS (
+          SELECT FROM pg_inherits i JOIN pg_stat_user_tables part ON part.relid = i.inhrelid
+          WHERE i.inhparent = above.relid
+            AND greatest(part.last_analyze, part.last_autoanalyze) > last.at)
+    ORDER BY last.at, above.relid LIMIT 1;
+    IF stale IS NOT NULL THEN
+        EXECUTE format('ANALYZE %s', stale);
+    END IF;
+    RETURN stale;
+END
+$$
+"""
+
+
 def upgrade() -> None:
-    """Make the list of buckets, which is empty, and the hash."""
+    """Make the list of buckets, which is empty, and the functions."""
     op.execute(TABLE)
     op.get_bind().exec_driver_sql(FUNCTION)
+    op.get_bind().exec_driver_sql(ANALYZE)
     op.execute("GRANT SELECT ON buckets TO wallet_service")
+    op.execute("REVOKE ALL ON FUNCTION analyze_above_buckets_v1() FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION analyze_above_buckets_v1() TO wallet_service")
 
 
 def downgrade() -> None:
-    """Forget both; a ledger that has several buckets cannot go back."""
+    """Forget them; a ledger that has several buckets cannot go back."""
     if op.get_bind().exec_driver_sql("SELECT count(*) FROM buckets").scalar_one():
         message = "This ledger has several buckets, which the schema before does not know."
         raise RuntimeError(message)
+    op.execute("DROP FUNCTION analyze_above_buckets_v1")
     op.execute("DROP FUNCTION bucket_of_v1")
     op.execute("DROP TABLE buckets")

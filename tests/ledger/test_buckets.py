@@ -15,12 +15,14 @@ from app.cashier.batching import Batcher
 from app.cashier.buckets import show_buckets
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.startup_checks import check_startup
+from app.cashier.watch import Watch
 from app.database_url import connect_arguments
 from app.ledger import transaction
 from app.ledger.buckets import TABLES, BucketsDifferError, Copied, NotSplitError
 from app.ledger.buckets.splitting import split
 from app.ledger.connecting import connect
 from app.ledger.migrations import upgrade
+from app.ledger.owner_changes import SIDE_BY_SIDE, finish_upgrade
 from app.ledger.pools import WHOLE_LEDGER
 from app.ledger.transaction import Ledger
 from app.postgres import EmbeddedPostgres
@@ -342,6 +344,60 @@ class TestTheTables:
             [*TABLES],
         )
         assert rows == []
+
+
+class TestStatistics:
+    async def test_a_table_is_analysed_above_when_it_was_in_a_bucket(
+        self, till: Till, four: Database
+    ) -> None:
+        await till.player("anna", "100")
+        watch = Watch(till.ledger)
+        await watch.look()
+        assert await analysed(four) == set()
+        await run(four.superuser_url, "ANALYZE b03_of_04.players")
+        for _ in range(3):
+            await watch.look()
+            assert await analysed(four) == {"players"}
+
+
+async def analysed(four: Database) -> set[str]:
+    """Which tables have statistics of all buckets."""
+    rows = await run(
+        four.superuser_url,
+        "SELECT DISTINCT tablename::text FROM pg_stats WHERE schemaname = 'public' AND inherited",
+    )
+    return {row[0] for row in rows}
+
+
+class TestFinish:
+    async def test_raises_of_the_release_before_are_settled_in_each_bucket(
+        self, till: Till, four: Database
+    ) -> None:
+        names = [of_bucket(bucket) for bucket in range(COUNT)]
+        for name in names:
+            await till.player(name, "100")
+        await run(
+            four.superuser_url,
+            "UPDATE wallets SET limits = jsonb_build_object('stake_day',"
+            " jsonb_build_object('amount', '5', 'later', '9', 'from', 1))",
+        )
+        assert await finish_upgrade(four.owner_url, "test")
+        rows = await till.rows(
+            "SELECT p.user_id, c.tableoid::regclass::text, w.limits #>> '{stake_day,amount}'"
+            " FROM account_changes c JOIN players p USING (player_id) JOIN wallets w USING"
+            " (player_id) WHERE c.operation = 'migrate/finish' ORDER BY 2"
+        )
+        assert [tuple(row) for row in rows] == [
+            (name, f"b{bucket:02}_of_04.account_changes", "9") for bucket, name in enumerate(names)
+        ]
+        assert (
+            await run(
+                four.superuser_url,
+                "SELECT tgname FROM pg_trigger WHERE tgname = ANY ($1)",
+                [*SIDE_BY_SIDE],
+            )
+            == []
+        )
 
 
 class TestAudit:

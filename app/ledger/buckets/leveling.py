@@ -34,11 +34,11 @@ UNION ALL
 SELECT 'trigger', t.tgname, pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
 FROM pg_trigger t WHERE t.tgrelid = to_regclass(:place) AND NOT t.tgisinternal
 UNION ALL
-SELECT 'privilege', format('%s TO %I', a.privilege_type, a.grantee::regrole), ''
+SELECT 'privilege', format('%s TO %s', a.privilege_type, a.grantee::regrole), ''
 FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
 WHERE c.oid = to_regclass(:place) AND a.grantee <> c.relowner AND a.grantee <> 0
 UNION ALL
-SELECT 'privilege', format('%s (%I) TO %I', a.privilege_type, f.attname, a.grantee::regrole), ''
+SELECT 'privilege', format('%s (%I) TO %s', a.privilege_type, f.attname, a.grantee::regrole), ''
 FROM pg_attribute f JOIN pg_class c ON c.oid = f.attrelid
 CROSS JOIN LATERAL aclexplode(f.attacl) a
 WHERE f.attrelid = to_regclass(:place) AND a.grantee <> c.relowner AND a.grantee <> 0
