@@ -166,7 +166,14 @@ def _written(what: _Import, rows: Sequence[Mapping[str, Any]]) -> Written:
     moved = move_in(opening, brought, what.policy.key_scope, what.now)
     note = json.dumps(asked)
     return Written(
-        first["player_id"], what.agent, currency, moved, delivery, note, first["outcome"]
+        first["player_id"],
+        what.agent,
+        currency,
+        moved,
+        delivery,
+        note,
+        first["outcome"],
+        first["schema_name"],
     )
 
 

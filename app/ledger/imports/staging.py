@@ -30,7 +30,7 @@ TABLES: Final = {
 _OTHERS: Final = (
     """
     CREATE TEMPORARY TABLE import_ids (
-        user_id text PRIMARY KEY, player_id bigint NOT NULL
+        user_id text PRIMARY KEY, player_id bigint NOT NULL, schema_name text NOT NULL
     ) ON COMMIT DROP
     """,
     """
@@ -39,7 +39,14 @@ _OTHERS: Final = (
         real numeric NOT NULL, bonus numeric NOT NULL, chain bytea NOT NULL
     ) ON COMMIT DROP
     """,
+    "ALTER TABLE import_players ADD COLUMN schema_name text NOT NULL DEFAULT 'public'",
 )
+
+_IN_BUCKETS: Final = """
+UPDATE import_players p SET schema_name = b.schema_name
+FROM (SELECT count(*)::integer FROM buckets) AS all_buckets, buckets b
+WHERE b.bucket = bucket_of_v1(p.user_id, all_buckets.count)
+"""
 
 _COLUMNS: Final = {
     name: tuple(column.split()[0] for column in columns.split(","))
@@ -47,6 +54,7 @@ _COLUMNS: Final = {
 }
 
 _INDEXES: Final = (
+    _IN_BUCKETS,
     "CREATE INDEX ON import_players (user_id)",
     "CREATE INDEX ON import_moves (user_id, line)",
     "CREATE INDEX ON import_moves (source, transaction_id)",

@@ -1,7 +1,12 @@
-"""What comes in, written: accounts, journal, keys, rounds, notes, wallets, tokens; and audited."""
+"""What comes in, written: accounts, journal, keys, rounds, notes, wallets, tokens; and audited.
+
+Rows are added to the tables of the bucket that the search path leads to, one bucket's players after
+the other's.
+"""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from app.ledger.audit import CHECKS_OF_PLAYERS
@@ -36,22 +41,28 @@ _OPEN: Final = (
         INSERT INTO players (user_id, agent, currency, scale, nickname, language, email,
                              first_name, last_name, created_at)
         SELECT user_id, $1, currency, scale, nickname, language, email, first_name, last_name, now()
-        FROM import_players ORDER BY line
+        FROM import_players WHERE schema_name = $2 ORDER BY line
         RETURNING player_id, user_id
     )
-    INSERT INTO import_ids (user_id, player_id) SELECT user_id, player_id FROM opened
+    INSERT INTO import_ids (user_id, player_id, schema_name)
+    SELECT user_id, player_id, $2 FROM opened
     """,
     """
     INSERT INTO wallets (player_id, chain, agent, currency, scale, blocked, excluded_until, limits)
     SELECT i.player_id, p.chain, $1, p.currency, p.scale, p.blocked, p.excluded_until, p.limits
-    FROM import_players p JOIN import_ids i ON i.user_id = p.user_id ORDER BY i.player_id
+    FROM import_players p JOIN import_ids i ON i.user_id = p.user_id
+    WHERE i.schema_name = $2 ORDER BY i.player_id
     """,
 )
+
+_SCHEMAS: Final = "SELECT DISTINCT schema_name FROM import_players ORDER BY schema_name"
+_ABOVE: Final = "public"
 
 _BROUGHT: Final = """
 SELECT i.player_id, p.line, p.user_id, p.currency, p.scale, p.real::text, p.bonus::text, p.outcome,
        p.chain, m.kind, m.source, m.transaction_id, m.event_type, m.direction, m.amount::text,
-       m.event_id, m.game_id, m.real::text AS part_real, m.bonus::text AS part_bonus, m.refusal
+       m.event_id, m.game_id, m.real::text AS part_real, m.bonus::text AS part_bonus, m.refusal,
+       i.schema_name
 FROM import_players p
 JOIN import_ids i ON i.user_id = p.user_id
 LEFT JOIN import_moves m ON m.user_id = p.user_id
@@ -85,12 +96,14 @@ _FINISH: Final = (
         position = n.position, chain = n.chain, revision = w.revision + 1
     FROM import_wallets n WHERE n.player_id = w.player_id
     """,
-    """
-    INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, life_seconds, origin)
-    SELECT i.player_id, t.token_hash, now(), t.expires_at, t.life_seconds, 'platform'
-    FROM import_tokens t JOIN import_ids i ON i.user_id = t.user_id
-    """,
 )
+
+_TOKENS: Final = """
+INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, life_seconds, origin)
+SELECT i.player_id, t.token_hash, now(), t.expires_at, t.life_seconds, 'platform'
+FROM import_tokens t JOIN import_ids i ON i.user_id = t.user_id
+WHERE i.schema_name = $1
+"""
 
 _NEXT_PLAYERS: Final = """
 SELECT array_agg(player_id) FROM (
@@ -126,13 +139,16 @@ class Written(NamedTuple):
     delivery: bytes
     asked: str
     outcome: str
+    schema: str
+    """where their bucket's tables are"""
 
 
 async def open_accounts(connection: Connection, source: Source, counted: Counts) -> Noted:
     """Note the import, and open every account with an empty wallet."""
     row = await connection.fetchrow(_NOTE, *source, *counted)
-    for statement in _OPEN:
-        await connection.execute(statement, source.agent)
+    async for schema in _each_bucket(connection):
+        for statement in _OPEN:
+            await connection.execute(statement, source.agent, schema)
     return Noted(*row)  # type: ignore[misc]  # it was inserted
 
 
@@ -152,6 +168,15 @@ async def brought_in(connection: Connection) -> AsyncIterator[list[Mapping[str, 
 
 async def write(connection: Connection, players: Sequence[Written], by: str, now: datetime) -> None:
     """Write players' entries, keys and rounds, and a note in the list of each one's changes."""
+    for schema, some in groupby(players, key=lambda player: player.schema):
+        await _lead_to(connection, schema)
+        await _write_in_bucket(connection, list(some), by, now)
+    await _lead_to(connection, _ABOVE)
+
+
+async def _write_in_bucket(
+    connection: Connection, players: Sequence[Written], by: str, now: datetime
+) -> None:
     entries = [entry for player in players for entry in player.moved.entries]
     await copy_into(connection, "movements", _MOVEMENTS, map(_movement, entries))
     await copy_into(connection, "transaction_keys", _KEYS, map(_key, entries))
@@ -166,6 +191,20 @@ async def finish(connection: Connection) -> None:
     """Bring the wallets to where their journals stand, and keep the tokens."""
     for statement in _FINISH:
         await connection.execute(statement)
+    async for schema in _each_bucket(connection):
+        await connection.execute(_TOKENS, schema)
+
+
+async def _each_bucket(connection: Connection) -> AsyncIterator[str]:
+    """Yield the schema of each bucket that the file has players of, with the search path to it."""
+    for row in await connection.fetch(_SCHEMAS):
+        await _lead_to(connection, row["schema_name"])
+        yield row["schema_name"]
+    await _lead_to(connection, _ABOVE)
+
+
+async def _lead_to(connection: Connection, schema: str) -> None:
+    await connection.execute(f"SET LOCAL search_path = {schema}, public, pg_temp")
 
 
 async def note_import(connection: Connection, operator: Operator, action: Action) -> None:
