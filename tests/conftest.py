@@ -37,7 +37,6 @@ one is a checkpoint, after which the log begins again."""
 BUCKETS = int(os.environ.get("TESTS_BUCKETS", "1"))
 """How many buckets the ledgers of this run have: `make test-buckets` asks for 4."""
 
-TEMPLATE = "wallet_template"
 WAIT_FOR_OTHER_WORKERS_SECONDS = 300
 
 # A slow machine is no failure, and a failure prints what repeats it.
@@ -102,6 +101,7 @@ class Database:
 
     server: EmbeddedPostgres
     name: str
+    buckets: int = BUCKETS
 
     @property
     def service_url(self) -> str:
@@ -131,21 +131,41 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def template(postgres: EmbeddedPostgres) -> str:
     """The name of the migrated database that the others are clones of."""
-    with FileLock(postgres.data_dir / "template.lock") as lock:
+    return template_with(postgres, BUCKETS)
+
+
+def template_with(server: EmbeddedPostgres, buckets: int) -> str:
+    """Return the name of a migrated database with so many buckets; the first to ask makes it."""
+    name = f"wallet_template_{buckets}"
+    with FileLock(server.data_dir / "template.lock") as lock:
         assert lock.exclusive(60)
-        if sql(postgres, f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'") == "":
-            making = f"{TEMPLATE}_making"
-            sql(postgres, f"DROP DATABASE IF EXISTS {making}")
-            sql(postgres, f"CREATE DATABASE {making} OWNER {OWNER}")
-            migrate(postgres.url_for(OWNER, making))
-            sql(postgres, f"ALTER DATABASE {making} RENAME TO {TEMPLATE}")
-    return TEMPLATE
+        if sql(server, f"SELECT 1 FROM pg_database WHERE datname = '{name}'") == "":
+            making = f"{name}_making"
+            sql(server, f"DROP DATABASE IF EXISTS {making}")
+            sql(server, f"CREATE DATABASE {making} OWNER {OWNER}")
+            migrate(server.url_for(OWNER, making), buckets)
+            sql(server, f"ALTER DATABASE {making} RENAME TO {name}")
+    return name
+
+
+in_buckets = pytest.mark.parametrize(
+    "db",
+    [1, 4] if BUCKETS == 1 else [BUCKETS],
+    ids=lambda buckets: f"{buckets}-buckets",
+    indirect=True,
+)
+"""Marks a test that is run on a ledger with one bucket, and on another with four."""
 
 
 @pytest.fixture
-def db(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
+def db(
+    request: pytest.FixtureRequest, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
     """A fresh database for one test."""
-    yield from clone(postgres, template)
+    buckets: int = getattr(request, "param", BUCKETS)
+    if buckets != BUCKETS:
+        monkeypatch.setenv("WALLET_BUCKETS", str(buckets))
+    yield from clone(postgres, template_with(postgres, buckets), buckets)
 
 
 @pytest.fixture(scope="module")
@@ -163,13 +183,13 @@ def empty_db(postgres: EmbeddedPostgres) -> Iterator[Database]:
 numbers = itertools.count(1)
 
 
-def clone(server: EmbeddedPostgres, template: str) -> Iterator[Database]:
+def clone(server: EmbeddedPostgres, template: str, buckets: int = BUCKETS) -> Iterator[Database]:
     """Make a database from a template, and drop it with whoever is still connected."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = f"test_{worker}_{next(numbers)}"
     # Its files are copied, and not written to the log; nothing here outlives a crash.
     sql(server, f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY")
-    yield Database(server, name)
+    yield Database(server, name, buckets)
     sql(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 

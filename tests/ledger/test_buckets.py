@@ -31,7 +31,7 @@ from app.wallet.facts import Policy
 from app.wallet.outcomes import Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till
-from tests.conftest import Database, clone, migrate
+from tests.conftest import Database, clone, template_with
 from tests.ledger.money.test_statements import (
     ASKED_OF_TABLES,
     crowd,
@@ -45,19 +45,9 @@ COUNT = 4
 pytestmark = pytest.mark.one_bucket("it makes its own buckets")
 
 
-@pytest.fixture(scope="module")
-def bucket_template(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A migrated ledger with four buckets, cloned for each test."""
-    made = clone(postgres, "template1")
-    database = next(made)
-    migrate(database.owner_url, COUNT)
-    yield database.name
-    next(made, None)
-
-
 @pytest.fixture
-def four(postgres: EmbeddedPostgres, bucket_template: str) -> Iterator[Database]:
-    yield from clone(postgres, bucket_template)
+def four(postgres: EmbeddedPostgres) -> Iterator[Database]:
+    yield from clone(postgres, template_with(postgres, COUNT), COUNT)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from app.telemetry.spare import SpareTime
 from app.wallet.inbox import ExceptionKind
 from app.wallet.outcomes import Posting
 from tests.cashier.till import AGENT, Till, connect
-from tests.conftest import Database
+from tests.conftest import Database, in_buckets
 from tests.slips.slip_texts import betslip, leg, settled
 
 if TYPE_CHECKING:
@@ -368,6 +368,7 @@ async def test_a_round_longer_than_any_bets_is_left_out_as_a_whole(
     ]
 
 
+@in_buckets
 async def test_the_bets_of_all_rounds_add_up_to_the_journal(till: Till) -> None:
     for seed in range(3):
         dice = Dice(seed)  # noqa: S311 - a game

@@ -11,7 +11,7 @@ from app.wallet.movement import KeyScope
 from app.wallet.outcomes import Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till
-from tests.conftest import Database
+from tests.conftest import Database, in_buckets
 from tests.takeover.conftest import Bring, bet, decided, lines_of, player, token
 
 
@@ -178,6 +178,7 @@ async def test_nothing_of_it_is_told_to_the_platform_and_everything_after_it_is(
     assert await anna.count("movements", "xid IS NOT NULL") == 1
 
 
+@in_buckets
 async def test_each_player_has_a_note_and_the_file_a_row(bring: Bring, anna: Till) -> None:
     excluded = player(
         "bora", blocked=True, excluded_until="2099-01-01T00:00:00Z", limits={"stake_day": "50"}

@@ -23,7 +23,7 @@ from app.takeover.shadow import (
 from app.takeover.traffic import look_through, read_exchange
 from app.wallet.facts import Policy
 from tests.cashier.till import Till
-from tests.conftest import Database
+from tests.conftest import Database, in_buckets
 from tests.takeover.conftest import Bring, player, token
 from tests.takeover.other_wallet import KEY, OtherWallet
 
@@ -70,6 +70,7 @@ async def compare(db: Database, bring: Bring, tmp_path: Path) -> Compare:
     return run
 
 
+@in_buckets
 async def test_a_wallet_that_is_right_has_no_difference(compare: Compare) -> None:
     done, told = await compare(played())
     assert told == []

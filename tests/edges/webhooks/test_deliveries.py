@@ -27,7 +27,7 @@ from app.wallet.event_log import LoggedType
 from app.wallet.movement import Key
 from tests.cashier.test_restored import MIRA
 from tests.cashier.till import AGENT, Till
-from tests.conftest import Database
+from tests.conftest import Database, in_buckets
 from tests.edges.webhooks.conftest import Deliver, delivering, endpoint
 from tests.edges.webhooks.receiver import Heard, Receiver
 from tests.ledger.tls_server import Authority
@@ -117,6 +117,7 @@ async def all_taken(till: Till, receiver: Receiver, seconds: float = 20) -> None
     assert in_order(receiver.taken)
 
 
+@in_buckets
 async def test_every_event_comes_signed_and_a_players_in_order(
     till: Till, receiver: Receiver, deliver: Deliver
 ) -> None:
