@@ -55,8 +55,9 @@ async def as_owner(db: Database, *statements: str) -> None:
     tables = [
         row[0]
         for row in await connection.fetch(
-            "SELECT relname FROM pg_class"
-            " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+            "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n"
+            " ON n.oid = c.relnamespace"
+            " WHERE relkind = 'r' AND (nspname = 'public' OR nspname LIKE 'b%_of_%')"
         )
     ]
     for table in tables:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -14,6 +15,7 @@ from app.cashier.audit import audit
 from app.cashier.batching import Batcher
 from app.cashier.buckets import show_buckets
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
+from app.cashier.sealing import Sealer, seal
 from app.cashier.startup_checks import check_startup
 from app.cashier.watch import Watch
 from app.database_url import connect_arguments
@@ -26,6 +28,7 @@ from app.ledger.owner_changes import SIDE_BY_SIDE, finish_upgrade
 from app.ledger.pools import WHOLE_LEDGER
 from app.ledger.transaction import Ledger
 from app.postgres import EmbeddedPostgres
+from app.proof.keys import make_key, public_text
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.facts import Policy
 from app.wallet.outcomes import Posting, Receipt, Refused, Replay
@@ -388,6 +391,23 @@ class TestFinish:
             )
             == []
         )
+
+
+class TestSeals:
+    async def test_a_seal_covers_every_bucket_and_what_guards_it(
+        self, till: Till, four: Database, tmp_path: Path
+    ) -> None:
+        for bucket in range(COUNT):
+            await till.player(of_bucket(bucket), "5")
+        sealer = Sealer(make_key(tmp_path / "key.pem"), tmp_path / "seals.jsonl")
+        keys = [public_text(sealer.key.public_key())]
+        made = await seal(four.service_url, sealer)
+        assert made is not None
+        assert made.chains == COUNT
+        assert (await audit(four.service_url, keys=keys)).is_clean
+        await run(four.superuser_url, "GRANT UPDATE ON b02_of_04.movements TO wallet_service")
+        found = {each.invariant for each in (await audit(four.service_url, keys=keys)).breaches}
+        assert found == {"guards_are_as_sealed"}
 
 
 class TestAudit:
