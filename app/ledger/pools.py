@@ -1,9 +1,12 @@
 """The connections of a ledger: those that see all buckets, and those of each bucket."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Final, NamedTuple
 
-from app.ledger.connections import Connections
+from app.database_url import connect_arguments
+from app.ledger.connections import CONNECT_MAX, Connections, Refused
+from app.ledger.outage import Outage
 from app.wallet.buckets import bucket_of, schema_of
 
 WHOLE_LEDGER: Final = "public, pg_temp"
@@ -11,6 +14,28 @@ WHOLE_LEDGER: Final = "public, pg_temp"
 
 WRITERS_MIN: Final = 2
 """Connections of a bucket that write: while one batch is written, another may be fenced."""
+
+APPLICATION_NAME: Final = "wallet/2"
+"""Differs from the previous release's, so that an upgrade can see whether that one still runs."""
+
+SESSION_SETTINGS: Final = {
+    # Every statement of the service goes by key. A sequential scan would put a predicate lock on
+    # the whole table and make conflicts of movements that have nothing in common.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    # Most batches ask for each wallet once: to keep what was found costs more than to find it.
+    "enable_memoize": "off",
+    # A plan is made once for each connection: making one anew costs more than a lone movement.
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "application_name": APPLICATION_NAME,
+    "timezone": "UTC",
+    # What durability and the meaning of every statement rest on: a role may change its own defaults
+    # for new connections, and these come before those.
+    "synchronous_commit": "on",
+    "search_path": WHOLE_LEDGER,
+}
 
 
 class Pools(NamedTuple):
@@ -26,13 +51,28 @@ class LedgerPools:
     """Pools that are made when they are needed; a ledger with one bucket has the first only."""
 
     def __init__(
-        self, make: Callable[[int, int, str], Pools], pool_size: int, read_connections: int
+        self,
+        url: str,
+        pool_size: int,
+        read_connections: int,
+        deadline: timedelta,
+        *,
+        outage: Outage,
+        was_let_go: Callable[[], None],
+        was_opened: Callable[[], None],
     ) -> None:
-        """`make` opens nothing: so many writers, so many readers, on this search path."""
-        self.whole = make(max(pool_size - read_connections, 1), read_connections, WHOLE_LEDGER)
-        self._make = make
+        """Open nothing yet; the functions are those of `Connections`."""
+        self._arguments = connect_arguments(url)
         self._pool_size = pool_size
+        self._deadline = deadline
+        self._outage = outage
+        self._was_let_go = was_let_go
+        self._was_opened = was_opened
+        self._refused = Refused()
         self._by_bucket: dict[int, Pools] = {}
+        self.whole = self._pools(max(pool_size - read_connections, 1), read_connections)
+        self.confirming = self._connections(1, "read committed", WHOLE_LEDGER)
+        """beside the others: a pool full of commits that wait must not keep it from being asked"""
 
     def of_bucket_of(self, user_id: str, count: int) -> Pools:
         """Return the connections of a player's bucket, of so many."""
@@ -42,10 +82,42 @@ class LedgerPools:
         if bucket not in self._by_bucket:
             path = f"{schema_of(bucket, count)}, {WHOLE_LEDGER}"
             writers = max(self._pool_size // count, WRITERS_MIN)
-            self._by_bucket[bucket] = self._make(writers, 1, path)
+            self._by_bucket[bucket] = self._pools(writers, 1, path)
         return self._by_bucket[bucket]
+
+    def working(self) -> Iterator[Connections]:
+        """Yield every pool that works for callers."""
+        for pools in (self.whole, *self._by_bucket.values()):
+            yield from pools
 
     def every(self) -> Iterator[Connections]:
         """Yield every pool."""
-        for pools in (self.whole, *self._by_bucket.values()):
-            yield from pools
+        yield from self.working()
+        yield self.confirming
+
+    def _pools(self, writers: int, readers: int, path: str = WHOLE_LEDGER) -> Pools:
+        return Pools(
+            self._connections(writers, "serializable", path),
+            self._connections(readers, "read committed", path),
+        )
+
+    def _connections(self, most: int, isolation: str, path: str) -> Connections:
+        milliseconds = str(self._deadline // timedelta(milliseconds=1))
+        settings = SESSION_SETTINGS | {
+            "search_path": path,
+            "default_transaction_isolation": isolation,
+            "statement_timeout": milliseconds,
+            "lock_timeout": milliseconds,
+            "idle_in_transaction_session_timeout": milliseconds,
+        }
+        wait = min(self._deadline, CONNECT_MAX)
+        return Connections(
+            self._arguments,
+            most,
+            wait,
+            settings,
+            self._outage,
+            self._was_let_go,
+            self._was_opened,
+            self._refused,
+        )

@@ -22,9 +22,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
-from app.database_url import connect_arguments
 from app.ledger.buckets.reading import count_buckets
-from app.ledger.connections import CONNECT_MAX, Connections, PoolUse, Raw, Refused
+from app.ledger.connections import Connections, PoolUse, Raw
 from app.ledger.errors import (
     AdjustmentNotOpenError,
     DeadlineError,
@@ -39,7 +38,7 @@ from app.ledger.money.statements import (
     SETTINGS_DIFFER,
 )
 from app.ledger.outage import Outage
-from app.ledger.pools import WHOLE_LEDGER, LedgerPools, Pools
+from app.ledger.pools import LedgerPools, Pools
 from app.ledger.retries import CommitOutcome, Retries, RunAgainError
 from app.ledger.sqlstates import LOST, sqlstate
 from app.ledger.standby import (
@@ -55,28 +54,6 @@ from app.ledger.timelines import here
 
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
-
-APPLICATION_NAME: Final = "wallet/2"
-"""Differs from the previous release's, so that an upgrade can see whether that one still runs."""
-
-SESSION_SETTINGS: Final = {
-    # Every statement of the service goes by key. A sequential scan would put a predicate lock on
-    # the whole table and make conflicts of movements that have nothing in common.
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    # Most batches ask for each wallet once: to keep what was found costs more than to find it.
-    "enable_memoize": "off",
-    # A plan is made once for each connection: making one anew costs more than a lone movement.
-    "plan_cache_mode": "force_generic_plan",
-    "jit": "off",
-    "application_name": APPLICATION_NAME,
-    "timezone": "UTC",
-    # What durability and the meaning of every statement rest on: a role may change its own defaults
-    # for new connections, and these come before those.
-    "synchronous_commit": "on",
-    "search_path": WHOLE_LEDGER,
-}
 
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
 READ_COMMITTED: Final = "BEGIN ISOLATION LEVEL READ COMMITTED;"
@@ -115,45 +92,21 @@ class Ledger:
         self.timeline = TimelineGuard(
             lambda: lent(self._pools.whole.write), self._send_above, is_logged=serves
         )
-        arguments = connect_arguments(url)
-        milliseconds = str(deadline // timedelta(milliseconds=1))
-        refused = Refused()
-
-        def connections(most: int, isolation: str, path: str = WHOLE_LEDGER) -> Connections:
-            settings = SESSION_SETTINGS | {
-                "search_path": path,
-                "default_transaction_isolation": isolation,
-                "statement_timeout": milliseconds,
-                "lock_timeout": milliseconds,
-                "idle_in_transaction_session_timeout": milliseconds,
-            }
-            wait = min(deadline, CONNECT_MAX)
-            return Connections(
-                arguments,
-                most,
-                wait,
-                settings,
-                self._outage,
-                self._was_let_go,
-                self.timeline.doubt,
-                refused,
-            )
-
-        def pools(writers: int, readers: int, path: str = WHOLE_LEDGER) -> Pools:
-            return Pools(
-                connections(writers, "serializable", path),
-                connections(readers, "read committed", path),
-            )
-
-        self._pools = LedgerPools(pools, pool_size, read_connections)
+        self._pools = LedgerPools(
+            url,
+            pool_size,
+            read_connections,
+            deadline,
+            outage=self._outage,
+            was_let_go=self._was_let_go,
+            was_opened=self.timeline.doubt,
+        )
         self._bucket_count = buckets
-        # Beside the pool, since a pool full of commits that wait must not keep it from being asked.
-        self._confirming = connections(1, "read committed")
         self.standby = Standby(self._confirm)
 
     def pool_use(self) -> PoolUse:
         """Count the connections that work, those that wait for work, and how many there may be."""
-        uses = [pool.use() for pool in self._pools.every()]
+        uses = [pool.use() for pool in self._pools.working()]
         return PoolUse(*map(sum, zip(*uses, strict=True)))
 
     async def bucket_count(self) -> int:
@@ -171,13 +124,12 @@ class Ledger:
     @property
     def commits_let_go(self) -> int:
         """The number of commits that may still be under way though their callers have left."""
-        return sum(pool.outlasting for pool in (*self._pools.every(), self._confirming))
+        return sum(pool.outlasting for pool in self._pools.every())
 
     async def close(self) -> None:
         """Give all connections back to the database."""
         await self.standby.close()
-        pools = (*self._pools.every(), self._confirming)
-        await asyncio.gather(*(pool.close() for pool in pools))
+        await asyncio.gather(*(pool.close() for pool in self._pools.every()))
 
     async def confirm(self) -> None:
         """Return when the synchronous standby, if there is one, has all that was visible before.
@@ -206,7 +158,7 @@ class Ledger:
 
     async def _confirm(self) -> None:
         """Commit once; a DeadlineError says that it was sent, and not answered in time."""
-        connections = self._confirming
+        connections = self._pools.confirming
         retries = Retries(self.retries, connections, self._outage)
         while retries.may_try():
             try:

@@ -6,7 +6,7 @@ from typer.core import TyperGroup
 
 from app.console.cli import commands
 from app.ledger import migrations
-from app.ledger.transaction import SESSION_SETTINGS
+from app.ledger.pools import SESSION_SETTINGS
 from app.server.port import KEEP_ALIVE_SECONDS
 from app.settings import setting_names
 from tests.deploy.files import ROOT

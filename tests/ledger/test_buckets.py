@@ -19,13 +19,12 @@ from app.cashier.sealing import Sealer, seal
 from app.cashier.startup_checks import check_startup
 from app.cashier.watch import Watch
 from app.database_url import connect_arguments
-from app.ledger import transaction
 from app.ledger.buckets import TABLES, BucketsDifferError, Copied, NotSplitError
 from app.ledger.buckets.splitting import split
 from app.ledger.connecting import connect
 from app.ledger.migrations import upgrade
 from app.ledger.owner_changes import SIDE_BY_SIDE, finish_upgrade
-from app.ledger.pools import WHOLE_LEDGER
+from app.ledger.pools import SESSION_SETTINGS, WHOLE_LEDGER
 from app.ledger.transaction import Ledger
 from app.postgres import EmbeddedPostgres
 from app.proof.keys import make_key, public_text
@@ -527,7 +526,7 @@ class TestSplit:
         path = {"search_path": f"{schema_of(1, COUNT)}, {WHOLE_LEDGER}"}
         connection = await asyncpg.connect(
             db.service_url.replace("+asyncpg", ""),
-            server_settings=transaction.SESSION_SETTINGS | path,
+            server_settings=SESSION_SETTINGS | path,
         )
         blind = {}
         for name, statement in ASKED_OF_TABLES.items():

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from app.ledger.history import ROUNDS_OF_AGENT, ROUNDS_OF_PLAYER, PageKey, RoundState
-from app.ledger.transaction import SESSION_SETTINGS
+from app.ledger.pools import SESSION_SETTINGS
 from tests.conftest import Database, sql
 
 ROUNDS = 200_000

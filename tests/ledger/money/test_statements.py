@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 
 from app.cashier.account_changes import AccountChange, update_account
-from app.ledger import transaction
 from app.ledger.money import facts, statements
 from app.ledger.money.book import MoneyBook
+from app.ledger.pools import SESSION_SETTINGS
 from app.ledger.retries import RunAgainError
 from app.ledger.transaction import Ledger
 from app.wallet.decision import decide_all
@@ -269,7 +269,7 @@ async def test_the_plan_that_is_kept_reads_no_table_but_by_key(
     """A service makes its plans once, and keeps them while the tables grow."""
     await prepare(till)
     connection = await asyncpg.connect(
-        db.service_url.replace("+asyncpg", ""), server_settings=transaction.SESSION_SETTINGS
+        db.service_url.replace("+asyncpg", ""), server_settings=SESSION_SETTINGS
     )
     blind: dict[str, list[dict[str, Any]]] = {}
     for name, statement in ASKED_OF_TABLES.items():
@@ -324,7 +324,7 @@ async def test_every_statement_of_the_function_goes_by_key(
     """A scan of a whole table locks it: movements that share nothing would conflict."""
     await prepare(till)
     connection = await asyncpg.connect(
-        db.superuser_url.replace("+asyncpg", ""), server_settings=transaction.SESSION_SETTINGS
+        db.superuser_url.replace("+asyncpg", ""), server_settings=SESSION_SETTINGS
     )
     written = await inner_statements(connection)
     tables = {re.search(r"(INSERT INTO|UPDATE) (\w+)", text).group(2) for text in written}  # type: ignore[union-attr]
