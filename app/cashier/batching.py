@@ -21,6 +21,7 @@ from app.cashier.in_doubt import InDoubt
 from app.cashier.move_funds import move_funds
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.queue import Patience, Queue, Ticket
+from app.cashier.turns import Turns
 from app.ledger.errors import LedgerBusyError, LedgerError, SettingsDifferError
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of
@@ -45,10 +46,6 @@ BATCH_BYTES_MAX: Final = 1 << 20
 UNDER_WAY_MAX: Final = 4
 """Concurrent batches of one lane: one is read and decided, the others are written."""
 
-LANES_AT_ONCE: Final = 2
-"""Lanes that have a batch under way, where they take turns. The others' movements gather, and their
-batches are larger: with all of them at it at once, a batch has half of its lane's callers."""
-
 BESIDE_MIN: Final = 8
 """How many movements must wait before a batch begins beside another. At low load the other one ends
 soon, and waiting for it saves a commit."""
@@ -58,46 +55,6 @@ PATIENCE_SECONDS: Final = 0.05
 
 QUEUE_MAX: Final = 2048
 """The bound of a lane's queue; beyond it a movement is refused as busy before it is begun."""
-
-
-class Turns:
-    """Whose turn it is, where lanes take turns; a batch that is blocked takes no place."""
-
-    def __init__(self) -> None:
-        """Nobody has a batch under way."""
-        self._began: dict[Lane, float] = {}
-        self._waiting: dict[Lane, None] = {}
-
-    def take(self, lane: "Lane") -> bool:
-        """Let a lane begin a batch; if it is another's turn, it is called when its own comes."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        others = (
-            began
-            for each, began in self._began.items()
-            if each is not lane and now - began < PATIENCE_SECONDS
-        )
-        if sum(1 for _ in others) >= LANES_AT_ONCE:
-            if lane not in self._waiting:
-                self._waiting[lane] = None
-                loop.call_later(PATIENCE_SECONDS, self._call, lane)
-            return False
-        self._waiting.pop(lane, None)
-        self._began[lane] = now
-        return True
-
-    def end(self, lane: "Lane") -> None:
-        """Give the turn to whoever waits, the first first."""
-        self._began.pop(lane, None)
-        for waiting in list(self._waiting):
-            self._call(waiting)
-            if waiting in self._began:
-                break
-
-    def _call(self, lane: "Lane") -> None:
-        if lane in self._waiting:
-            del self._waiting[lane]
-            lane.begin_soon()
 
 
 class Lane:
@@ -160,7 +117,8 @@ class Lane:
         self._will_begin = False
         waiting = len(self.queue)
         # Half of many; few players with many movements go together: a player is in one batch only.
-        count = waiting // 2 if self.queue.players * 2 > waiting else waiting
+        halves = self._turns is None and self.queue.players * 2 > waiting
+        count = waiting // 2 if halves else waiting
         count = min(max(BATCH_WHOLE, count), BATCH_MAX)
         batch = self.queue.take_batch(count, BATCH_BYTES_MAX, self._players_under_way)
         if batch:
@@ -170,18 +128,18 @@ class Lane:
             task = loop.create_task(self._serve_safely(batch))
             self._under_way.add(task)
             task.add_done_callback(self._is_done)
-        elif self._turns is not None and not self._under_way:
+        elif self._turns is not None:
             self._turns.end(self)
 
     def _is_done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        if self._turns is not None and not self._under_way:
-            self._turns.end(self)
         self.begin_soon()
 
     def _has_read(self, batch: list[Ticket]) -> None:
         if self._reading is batch:
             self._reading = None
+            if self._turns is not None:
+                self._turns.end(self)
             self.begin_soon()
 
     async def _serve_safely(self, batch: list[Ticket]) -> None:
