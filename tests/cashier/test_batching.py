@@ -9,8 +9,10 @@ import asyncpg
 import pytest
 
 from app.cashier import batching as batching_module
+from app.cashier import turns as turns_module
 from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce
+from app.cashier.turns import Turns
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of
@@ -601,13 +603,24 @@ class TestTurns:
         async with held_up(till, first), held_up(till, second):
             blocked = submit(batcher, [till.bet(first), till.bet(second)], 10)
             await waiting(till, 2)
-            assert len(blocked) == batching_module.LANES_AT_ONCE
             receipts = await asyncio.gather(*submit(batcher, [till.bet(name) for name in others]))
             assert {type(receipt) for receipt in receipts} == {Posting}
             assert not any(task.done() for task in blocked)
         assert {type(receipt) for receipt in await asyncio.gather(*blocked)} == {Posting}
         await batcher.close()
         await till.is_sound()
+
+    async def test_a_read_that_does_not_end_holds_the_others_up_for_a_moment_only(self) -> None:
+        turns, called = Turns(), asyncio.Event()
+
+        class Waiting:
+            def begin_soon(self) -> None:
+                called.set()
+
+        assert turns.take(Waiting())
+        assert not turns.take(Waiting())
+        async with asyncio.timeout(5):
+            await called.wait()
 
     async def test_who_waits_for_a_turn_is_served_before_the_service_stops(
         self, till: Till
@@ -619,17 +632,17 @@ class TestTurns:
         await batcher.close()
         assert {type(receipt) for receipt in await asyncio.gather(*tasks)} == {Posting}
 
-    async def test_at_most_so_many_lanes_are_at_it(
+    async def test_one_lane_reads_at_a_time(
         self, till: Till, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Nothing counts as blocked here, however slow the machine is.
-        monkeypatch.setattr(batching_module, "PATIENCE_SECONDS", 30)
+        # Nothing counts as held up here, however slow the machine is.
+        monkeypatch.setattr(turns_module, "TURN_SECONDS_MAX", 30)
         names = await till.players(24, "100")
         batcher = Batcher(till.ledger, PolicyInForce(till.policy), lanes=4, take_turns=True)
         tasks = submit(batcher, [till.bet(name) for name in names for _ in range(5)], 20)
         most = 0
         while not all(task.done() for task in tasks):
-            most = max(most, sum(bool(lane._under_way) for lane in batcher._lanes))
+            most = max(most, sum(lane._reading is not None for lane in batcher._lanes))
             await asyncio.sleep(0)
-        assert most == batching_module.LANES_AT_ONCE
+        assert most == 1
         await batcher.close()
