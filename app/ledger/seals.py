@@ -172,7 +172,7 @@ _LABEL: Final = """
 SELECT concat_ws('/', (SELECT version_num FROM alembic_version),
                  (SELECT rule_version FROM decision_settings),
                  current_setting('server_version_num')::integer / 10000,
-                 (SELECT count(*) || ' buckets' FROM buckets HAVING count(*) > 0))
+                 (SELECT count(*) || '-buckets' FROM buckets HAVING count(*) > 0))
 """
 
 _CONSTRAINTS: Final = f"""

@@ -9,7 +9,7 @@ A seal's text is what is signed, line by line:
     heads <chains> <root of the Merkle tree over the last link of every chain>
     list refusals <last id> <rows since the last seal> <SHA-256 over those rows>
     kept sessions <rows>
-    guards <schema revision>/<rule version>/<PostgreSQL's major version> <SHA-256>
+    guards <schema revision>/<rule version>/<PostgreSQL's major version>[/<N>-buckets] <SHA-256>
 
 Each seal names the one before it, so that none can be taken out of the middle. A seal stands in the
 database, and as a line of JSON in a file that the database's owner cannot write.

@@ -373,6 +373,7 @@ class TestFinish:
             "UPDATE wallets SET limits = jsonb_build_object('stake_day',"
             " jsonb_build_object('amount', '5', 'later', '9', 'from', 1))",
         )
+        await run(four.superuser_url, "UPDATE decision_settings SET rule_version = 1")
         assert await finish_upgrade(four.owner_url, "test")
         rows = await till.rows(
             "SELECT p.user_id, c.tableoid::regclass::text, w.limits #>> '{stake_day,amount}'"
