@@ -5,6 +5,7 @@ workers join it. One template is migrated once, and each `db` is a clone of it.
 """
 
 import asyncio
+import functools
 import itertools
 import os
 import shlex
@@ -134,6 +135,7 @@ def template(postgres: EmbeddedPostgres) -> str:
     return template_with(postgres, BUCKETS)
 
 
+@functools.cache
 def template_with(server: EmbeddedPostgres, buckets: int) -> str:
     """Return the name of a migrated database with so many buckets; the first to ask makes it."""
     name = f"wallet_template_{buckets}"

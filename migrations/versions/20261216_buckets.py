@@ -53,7 +53,7 @@ $$
 # finds another process at it has nothing to do.
 ANALYZE = """
 CREATE FUNCTION analyze_above_buckets_v1() RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     stale regclass;
 BEGIN
