@@ -102,9 +102,10 @@ test: venv build/javascript/.installed build/clientgen/.installed ## all tests, 
 test-thorough: venv ## every property, with thirty times as many examples, an hour or two
 	$(BIN)/pytest -n $(WORKERS) --hypothesis-profile=thorough --timeout=7200 $(ARGS) $(or $(TESTS),$(PROPERTIES))
 
-BUCKETS_TESTS := tests/cashier tests/edges/callback tests/edges/transfer tests/edges/webhooks tests/model \
-	tests/torture tests/audit tests/ledger/money tests/ledger/test_transaction.py tests/ops_sql \
-	tests/reports tests/reconciliation
+BUCKETS_TESTS := tests/cashier tests/edges/callback tests/edges/transfer tests/edges/betby \
+	tests/edges/webhooks tests/model tests/torture tests/audit tests/ledger/money \
+	tests/ledger/test_transaction.py tests/ops_sql tests/reports tests/reconciliation tests/takeover \
+	tests/slips tests/backoffice
 
 .PHONY: test-buckets
 test-buckets: venv ## the cashier, the doors, the model, the audit, torture, views: on ledgers with 4 buckets

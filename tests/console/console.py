@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests.conftest import BUCKETS
 from tests.data_folders import copy_migrated
 
 ENVIRONMENT = {
@@ -18,6 +19,7 @@ ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     # Demos of several workers run side by side.
     "WALLET_BACKOFFICE_PORT": "0",
+    **({} if BUCKETS == 1 else {"WALLET_BUCKETS": str(BUCKETS)}),
 }
 WALLET = [sys.executable, "-W", "error::ResourceWarning", "-m", "app"]
 

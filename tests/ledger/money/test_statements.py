@@ -500,7 +500,7 @@ async def rows_that_left_their_page(till: Till, updates: int) -> int:
     """How many updates of wallets found no room on their page; statistics come late."""
     for _ in range(40):
         (row,) = await till.rows(
-            "SELECT pg_stat_clear_snapshot(), n_tup_upd, n_tup_hot_upd"
+            "SELECT sum(n_tup_upd) AS n_tup_upd, sum(n_tup_hot_upd) AS n_tup_hot_upd"
             " FROM pg_stat_user_tables WHERE relname = 'wallets'"
         )
         if row["n_tup_upd"] >= updates:
