@@ -37,7 +37,7 @@ def test_a_ledger_is_split_at_the_console_and_says_so_from_then_on(
     assert in_process("deposit", "anna", "5.00").code == 0
     assert in_process("player", "open", "player-1", *opening).code == 0
     assert in_process("deposit", "player-1", "3.00").code == 0
-    assert "USD,8.00," in in_process("report", "funds", "--csv").out
+    assert "USD,a,2,8.00," in in_process("report", "funds", "--csv").out
     assert "b03_of_04" in in_process("buckets", "show").out
     assert "has 4 buckets already" in in_process("buckets", "split", "--into", "8").err
     assert in_process("migrate").code == 0
