@@ -30,8 +30,8 @@ from app.ledger.migrations import upgrade
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE, SUPERUSER
 from tests.cashier.line import Line
-from tests.model.betby_caller import betby_setting
 from tests.conftest import BUCKETS
+from tests.model.betby_caller import betby_setting
 from tests.model.caller import CALLBACK_KEY
 from tests.torture.caller import read_reply
 from tests.torture.player import AGENT, AGENT_KEY
