@@ -128,18 +128,20 @@ class Lane:
             task = loop.create_task(self._serve_safely(batch))
             self._under_way.add(task)
             task.add_done_callback(self._is_done)
-        elif self._turns is not None:
-            self._turns.end(self)
+        elif self._turns is not None and not self._under_way:
+            self._turns.is_done(self)
 
     def _is_done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
+        if self._turns is not None and not self._under_way:
+            self._turns.is_done(self)
         self.begin_soon()
 
     def _has_read(self, batch: list[Ticket]) -> None:
         if self._reading is batch:
             self._reading = None
             if self._turns is not None:
-                self._turns.end(self)
+                self._turns.has_read(self)
             self.begin_soon()
 
     async def _serve_safely(self, batch: list[Ticket]) -> None:

@@ -1,14 +1,19 @@
-"""Turns: of the lanes of several buckets, one reads and decides at a time.
+"""Turns: of the lanes of several buckets, one reads and decides at a time, and another writes.
 
-The movements of the others gather meanwhile, so that their batches are about as large as those of
-one lane: with all lanes at it at once, a batch has half of its lane's callers.
+The movements of the others gather meanwhile, so that their batches are not much smaller than those
+of one lane: with all lanes at it at once, a batch has half of its lane's callers.
 """
 
 import asyncio
 from typing import Final, Protocol
 
+LANES_AT_ONCE: Final = 2
+"""Lanes that have a batch under way. With four buckets and 64 callers a commit had 14.4 movements;
+12.6 where any number of lanes wrote, 8.1 without turns, and 20.5 in one lane."""
+
 TURN_SECONDS_MAX: Final = 0.05
-"""How long the others wait at most: a read may be held up by a database that does not answer."""
+"""How long the others wait at most: a batch may be held up by another process's lock, or by a
+database that does not answer."""
 
 
 class TakesTurns(Protocol):
@@ -22,35 +27,48 @@ class Turns:
     """Whose turn it is."""
 
     def __init__(self) -> None:
-        """Nobody reads."""
+        """Nobody has a batch under way."""
         self._reader: TakesTurns | None = None
-        self._since = 0.0
+        self._began: dict[TakesTurns, float] = {}
+        """who has a batch under way, and since when"""
         self._waiting: dict[TakesTurns, None] = {}
 
     def take(self, lane: TakesTurns) -> bool:
         """Let a lane begin a batch; if it is another's turn, it is called when its own comes."""
-        if not self._is_free():
+        if not self._is_free_for(lane):
             self._waiting.setdefault(lane)
             return False
         loop = asyncio.get_running_loop()
         self._waiting.pop(lane, None)
-        self._reader, self._since = lane, loop.time()
-        loop.call_later(TURN_SECONDS_MAX, self._call)
+        self._reader, self._began[lane] = lane, loop.time()
+        # A timer may be early by the resolution of its clock.
+        loop.call_later(TURN_SECONDS_MAX + 0.001, self._call)
         return True
 
-    def end(self, lane: TakesTurns) -> None:
-        """Give the turn to whoever waits, the first first."""
+    def has_read(self, lane: TakesTurns) -> None:
+        """Let another read while this lane's batch is written."""
         if self._reader is lane:
             self._reader = None
             self._call()
 
-    def _is_free(self) -> bool:
-        if self._reader is None:
-            return True
-        return asyncio.get_running_loop().time() - self._since >= TURN_SECONDS_MAX
+    def is_done(self, lane: TakesTurns) -> None:
+        """Note that a lane has no batch under way."""
+        self._began.pop(lane, None)
+        if self._reader is lane:
+            self._reader = None
+        self._call()
+
+    def _is_free_for(self, lane: TakesTurns) -> bool:
+        now = asyncio.get_running_loop().time()
+        others = [
+            other
+            for other, began in self._began.items()
+            if other is not lane and now - began < TURN_SECONDS_MAX
+        ]
+        return self._reader not in others and len(others) < LANES_AT_ONCE
 
     def _call(self) -> None:
-        while self._waiting and self._is_free():
-            lane = next(iter(self._waiting))
+        """Call those who wait, the first first."""
+        while self._waiting and self._is_free_for(lane := next(iter(self._waiting))):
             del self._waiting[lane]
             lane.begin_soon()

@@ -632,7 +632,7 @@ class TestTurns:
         await batcher.close()
         assert {type(receipt) for receipt in await asyncio.gather(*tasks)} == {Posting}
 
-    async def test_one_lane_reads_at_a_time(
+    async def test_one_lane_reads_at_a_time_while_another_writes(
         self, till: Till, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Nothing counts as held up here, however slow the machine is.
@@ -640,9 +640,10 @@ class TestTurns:
         names = await till.players(24, "100")
         batcher = Batcher(till.ledger, PolicyInForce(till.policy), lanes=4, take_turns=True)
         tasks = submit(batcher, [till.bet(name) for name in names for _ in range(5)], 20)
-        most = 0
+        reading = under_way = 0
         while not all(task.done() for task in tasks):
-            most = max(most, sum(lane._reading is not None for lane in batcher._lanes))
+            reading = max(reading, sum(lane._reading is not None for lane in batcher._lanes))
+            under_way = max(under_way, sum(bool(lane._under_way) for lane in batcher._lanes))
             await asyncio.sleep(0)
-        assert most == 1
+        assert (reading, under_way) == (1, turns_module.LANES_AT_ONCE)
         await batcher.close()
