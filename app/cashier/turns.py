@@ -5,15 +5,19 @@ of one lane: with all lanes at it at once, a batch has half of its lane's caller
 """
 
 import asyncio
+import time
 from typing import Final, Protocol
 
 LANES_AT_ONCE: Final = 2
 """Lanes that have a batch under way. With four buckets and 64 callers a commit had 14.4 movements;
 12.6 where any number of lanes wrote, 8.1 without turns, and 20.5 in one lane."""
 
-TURN_SECONDS_MAX: Final = 0.05
+TURN_NANOSECONDS_MAX: Final = 50 * 10**6
 """How long the others wait at most: a batch may be held up by another process's lock, or by a
 database that does not answer."""
+
+
+NANOSECONDS: Final = 10**9
 
 
 class TakesTurns(Protocol):
@@ -29,7 +33,7 @@ class Turns:
     def __init__(self) -> None:
         """Nobody has a batch under way."""
         self._reader: TakesTurns | None = None
-        self._began: dict[TakesTurns, float] = {}
+        self._began: dict[TakesTurns, int] = {}
         """who has a batch under way, and since when"""
         self._waiting: dict[TakesTurns, None] = {}
 
@@ -38,11 +42,11 @@ class Turns:
         if not self._is_free_for(lane):
             self._waiting.setdefault(lane)
             return False
-        loop = asyncio.get_running_loop()
         self._waiting.pop(lane, None)
-        self._reader, self._began[lane] = lane, loop.time()
+        self._reader, self._began[lane] = lane, time.monotonic_ns()
         # A timer may be early by the resolution of its clock.
-        loop.call_later(TURN_SECONDS_MAX + 0.001, self._call)
+        seconds = TURN_NANOSECONDS_MAX / NANOSECONDS + 0.001
+        asyncio.get_running_loop().call_later(seconds, self._call)
         return True
 
     def has_read(self, lane: TakesTurns) -> None:
@@ -59,11 +63,11 @@ class Turns:
         self._call()
 
     def _is_free_for(self, lane: TakesTurns) -> bool:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic_ns()
         others = [
             other
             for other, began in self._began.items()
-            if other is not lane and now - began < TURN_SECONDS_MAX
+            if other is not lane and now - began < TURN_NANOSECONDS_MAX
         ]
         return self._reader not in others and len(others) < LANES_AT_ONCE
 
