@@ -23,8 +23,12 @@ TRY_NEXT = (
 )
 """Commands to try: the simulator, a player, the transfer API, the audit."""
 
-SECRETS = frozenset({f"{PREFIX}CALLBACK_KEYS", f"{PREFIX}AGENTS"})
-"""Settings that the demo does not use and that must not be printed."""
+FINDS_THE_SERVER = ("DATA_DIR", "HOST", "PORT", "PRIVATE_HOST", "PRIVATE_PORT")
+DECIDES = ("DUPLICATE_REPLY", "STAKE_ORDER", "KEY_SCOPE", "SPORT_GAME_ID", "BETBY_REPEATED_MAKE")
+"""Settings that the commands need, to find this server and to know how it decides."""
+
+DATABASES = ("DATABASE_URL", "OWNER_DATABASE_URL", "REPORTS_DATABASE_URL", "OPS_DATABASE_URL")
+"""Needed, too, and never printed: they may hold a password."""
 
 PORT = f"{PREFIX}PORT"
 
@@ -91,14 +95,17 @@ def demo_commands(address: str) -> list[str]:
     here = Path.cwd()
     name = program.relative_to(here) if program.is_relative_to(here) else program
     settings = {
-        name: value
-        for name, value in sorted(os.environ.items())
-        if name.startswith(PREFIX) and name not in SECRETS
+        setting: shlex.quote(os.environ[setting])
+        for setting in map(PREFIX.__add__, FINDS_THE_SERVER + DECIDES)
+        if setting in os.environ
     }
     # With port 0 the kernel chose the port.
     if settings.get(PORT) == "0":
         settings[PORT] = address.rpartition(":")[2]
-    said = "".join(f"{name}={shlex.quote(value)} " for name, value in settings.items())
+    for setting in map(PREFIX.__add__, DATABASES):
+        if setting in os.environ:
+            settings[setting] = f'"${setting}"'
+    said = "".join(f"{setting}={value} " for setting, value in settings.items())
     return [f"{said}{shlex.quote(str(name))} {command}" for command in TRY_NEXT]
 
 

@@ -17,6 +17,8 @@ import httpx2
 import pytest
 from typing_extensions import override
 
+from app.console import banner
+from app.settings import Settings, setting_names
 from app.simulator.signature import sign
 from tests.console.conftest import Console, Done
 from tests.console.console import ENVIRONMENT, Serving, wallet
@@ -38,6 +40,19 @@ def test_the_banner_names_the_commands_with_the_settings_of_this_server(demo: Se
     for line in lines:
         assert f"WALLET_PORT={demo.port} " in line
     assert re.search(r"carol +0\.51000000 BTC", demo.said())
+
+
+def test_the_banner_tells_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in setting_names():
+        monkeypatch.setenv(name, "a-secret")
+    plain = {*banner.FINDS_THE_SERVER, *banner.DECIDES}
+    for name in plain:
+        monkeypatch.setenv(f"WALLET_{name}", "plain")
+    lines = banner.demo_commands("http://127.0.0.1:8080")
+    assert all("a-secret" not in line for line in lines)
+    assert all('WALLET_DATABASE_URL="$WALLET_DATABASE_URL" ' in line for line in lines)
+    secrets = {name for name, field in Settings.model_fields.items() if "Secret" in repr(field)}
+    assert {name.upper() for name in secrets}.isdisjoint(plain)
 
 
 @pytest.mark.parametrize("number", range(4))
