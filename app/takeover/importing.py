@@ -9,16 +9,18 @@
 A dry run does all of it, and commits nothing.
 """
 
+import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from app.cashier.policy import policy_of_ledger
 from app.ledger.imports.session import Connection, importing
 from app.ledger.imports.staging import Counts, counts, faults, make
 from app.ledger.imports.writing import (
+    Record,
     Source,
     Written,
     breaches,
@@ -55,8 +57,8 @@ from app.wallet.imports import (
 from app.wallet.money import Currency, Minor
 from app.wallet.refusals import Refusal
 
-WRITTEN_AT_ONCE: Final = 2_000
-"""Entries, not players: of a player there may be many."""
+READ_AT_ONCE: Final = 2_000
+"""Records, not players: of a player there may be many."""
 
 DELIVERY_BYTES: Final = 16
 
@@ -127,21 +129,25 @@ async def _policy(url: str) -> Policy:
 async def _write_players(
     connection: Connection, what: _Import, counted: Counts, progress: Progress
 ) -> None:
+    done = 0
     players: list[Written] = []
-    entries = done = 0
-    async for rows in brought_in(connection):
-        written = _written(what, rows)
-        players.append(written)
-        entries += len(written.moved.entries) + 1
-        if entries >= WRITTEN_AT_ONCE:
-            await write(connection, players, what.by, what.now)
-            done += len(players)
-            progress("writing", done, counted.players)
-            players, entries = [], 0
+    async for records in brought_in(connection, READ_AT_ONCE):
+        # While PostgreSQL writes some players, the next ones are put together.
+        writing = asyncio.create_task(write(connection, players, what.by, what.now))
+        try:
+            ready = []
+            for rows in records:
+                ready.append(_written(what, rows))
+                await asyncio.sleep(0)
+        finally:
+            await writing
+        done += len(players)
+        progress("writing", done, counted.players)
+        players = ready
     await write(connection, players, what.by, what.now)
 
 
-def _written(what: _Import, rows: Sequence[Mapping[str, Any]]) -> Written:
+def _written(what: _Import, rows: Sequence[Record]) -> Written:
     """Return everything to write of one player, from their rows."""
     first = rows[0]
     currency = currency_of(first["currency"], first["scale"])
@@ -177,7 +183,7 @@ def _written(what: _Import, rows: Sequence[Mapping[str, Any]]) -> Written:
     )
 
 
-def _brought(currency: Currency, row: Mapping[str, Any]) -> Brought:
+def _brought(currency: Currency, row: Record) -> Brought:
     content = None
     if row["event_type"] is not None:
         content = Content(

@@ -1,5 +1,6 @@
 """A file of another wallet on its way into the temporary tables of an import, line by line."""
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -34,6 +35,9 @@ LINE_BYTES_MAX: Final = 65_536
 """The longest line: a hundred times what a record needs."""
 
 BLOCK_BYTES: Final = 1 << 20
+READ_AT_ONCE: Final = 100
+"""Lines, some milliseconds' work, between which what was staged goes to the database."""
+
 STAGED_AT_ONCE: Final = 5_000
 FAULTS_KEPT_MAX: Final = 1000
 GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -133,11 +137,16 @@ async def stage(
     `digest`: of the file, when it was looked up whether it is known.
     """
     staging, hashed = _Staging(connection, request, scope), sha256()
-    for number, text in numbered_lines(request.path, hashed.update):
-        try:
-            await staging.take(number, text)
-        except LineError as error:
-            staging.complain(number, str(error))
+    try:
+        for number, text in numbered_lines(request.path, hashed.update):
+            try:
+                staging.take(number, text)
+            except LineError as error:
+                staging.complain(number, str(error))
+            if number % READ_AT_ONCE == 0:
+                await staging.flush_some()
+    finally:
+        await staging.flushed()
     if hashed.hexdigest() != digest:
         raise BadFileError(f"{request.path} was changed while it was read: wait until it is whole.")
     return await staging.finish()
@@ -157,6 +166,7 @@ class _Staging:
         self._bad_count = 0
         self._end: int | None = None
         self._number = 0
+        self._flushing: asyncio.Task[None] | None = None
 
     def complain(self, number: int, words: str) -> None:
         """Count a line that is wrong, and keep the first ones."""
@@ -164,7 +174,7 @@ class _Staging:
         if len(self._bad) < FAULTS_KEPT_MAX:
             self._bad.append((number, words))
 
-    async def take(self, number: int, text: str | None) -> None:
+    def take(self, number: int, text: str | None) -> None:
         """Stage one line; raise LineError."""
         self._number = number
         if text is None:
@@ -183,9 +193,20 @@ class _Staging:
                 raise LineError(f"says that {line.lines} lines stand before it, not {number - 1}")
             return
         self._stage(number, line)
+
+    async def flush_some(self) -> None:
+        """Let PostgreSQL take what was staged, if it is enough, while more is read."""
         if self._staged >= STAGED_AT_ONCE:
-            await self._flush()
-            self._request.progress("reading", number, 0)
+            await self.flushed()
+            self._flushing = asyncio.create_task(self._flush())
+            self._request.progress("reading", self._number, 0)
+        await asyncio.sleep(0)
+
+    async def flushed(self) -> None:
+        """Wait until PostgreSQL has what it was given."""
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            await flushing
 
     async def finish(self) -> tuple[Header, int]:
         """Stage the rest, and raise if anything was wrong."""
@@ -231,10 +252,9 @@ class _Staging:
         self._staged += 1
 
     async def _flush(self) -> None:
-        for table, rows in self._rows.items():
+        staged, self._rows, self._staged = self._rows, {}, 0
+        for table, rows in staged.items():
             await copy_rows(self._connection, table, rows)
-        self._rows.clear()
-        self._staged = 0
 
     def _player_row(self, number: int, line: PlayerLine) -> tuple[object, ...]:
         agent = self._reader.header.agent if self._reader else ""

@@ -4,10 +4,10 @@ Rows are added to the tables of the bucket that the search path leads to, one bu
 the other's.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from app.ledger.audit import CHECKS_OF_PLAYERS
 from app.ledger.audit.offenders import offenders
@@ -22,7 +22,13 @@ from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
 from app.wallet.operators import Operator
 
-FETCHED: Final = 5_000
+if TYPE_CHECKING:
+    import asyncpg
+
+    Record: TypeAlias = asyncpg.Record
+else:
+    Record: TypeAlias = object
+
 AUDITED: Final = 2_000
 """Players whose laws are checked at once."""
 
@@ -152,18 +158,24 @@ async def open_accounts(connection: Connection, source: Source, counted: Counts)
     return Noted(*row)  # type: ignore[misc]  # it was inserted
 
 
-async def brought_in(connection: Connection) -> AsyncIterator[list[Mapping[str, Any]]]:
-    """Yield the records of each player, one list for each, in the order of the file."""
+async def brought_in(connection: Connection, count: int) -> AsyncIterator[list[list[Record]]]:
+    """Yield the records of some players, one list for each, in the order of the file.
+
+    `count`: how many records are read at once; a player's are never divided.
+    """
     cursor = await connection.cursor(_BROUGHT)
-    of_one: list[Mapping[str, Any]] = []
-    while rows := await cursor.fetch(FETCHED):
+    players: list[list[Record]] = []
+    while rows := await cursor.fetch(count):
         for row in rows:
-            if of_one and row["player_id"] != of_one[0]["player_id"]:
-                yield of_one
-                of_one = []
-            of_one.append(dict(row))
-    if of_one:
-        yield of_one
+            if not players or row["player_id"] != players[-1][0]["player_id"]:
+                players.append([])
+            players[-1].append(row)
+        # The last one may have more.
+        if len(players) > 1:
+            yield players[:-1]
+            players = players[-1:]
+    if players:
+        yield players
 
 
 async def write(connection: Connection, players: Sequence[Written], by: str, now: datetime) -> None:
