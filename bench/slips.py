@@ -27,6 +27,7 @@ from rich.console import Console
 from bench.contenders import Closed, Contender, Paced, Sample
 from bench.following import LOWEST_PRIORITY, Turns, following, told
 from bench.following import by_turns as run_by_turns
+from bench.meter import cpu_us, postgres_cpu_us
 from bench.place import (
     HERE,
     SMALL,
@@ -135,13 +136,18 @@ def measure_rate(place: Place, count: int, console: Console) -> int:
     """Project everything with one process, twice; return slips a second the first time."""
     rates = []
     for words in ((), ("--from-zero",)):
-        with projecting(place, SLIPS, *words):
+        with projecting(place, SLIPS, *words) as pid:
+            spent = -postgres_cpu_us(place.postmaster)
             took = caught_up(place, SLIPS)
+            spent += postgres_cpu_us(place.postmaster)
+            own = cpu_us((pid,))
         rates.append(count / took)
         bets, legs = (place.ask(SLIPS, f"SELECT count(*) FROM sport_{t}") for t in ("bets", "legs"))  # noqa: S608
         what = "projected" if not words else "read again from zero"
         console.print(
-            f"{int(bets):,} slips with {int(legs):,} legs {what}: {rates[-1]:,.0f} a second"
+            f"{int(bets):,} slips with {int(legs):,} legs {what}: {rates[-1]:,.0f} a second,"
+            f" CPU time of the process and of PostgreSQL {own / count:.0f} and"
+            f" {spent / count:.0f} µs a slip, load {os.getloadavg()[0]:.1f}"
         )
     return int(rates[0])
 
