@@ -357,6 +357,20 @@ def test_other_content_is_refused_with_an_alarm_and_the_first_stays(
     assert table.balance == before
 
 
+def test_an_id_that_found_nothing_left_to_undo_is_of_what_it_named(betby: Bookmaker) -> None:
+    table = Table.laid(betby)
+    other = betby.win(table.bet, 500)
+    done = betby.rollback(table.bet, table.won)
+    without_effect = table.call("rollback")
+    assert betby.call("rollback", without_effect) == done
+    before = table.balance
+    changed = {**without_effect, "parent_transaction_id": other.id}
+    assert betby.call("rollback", changed).code == 2004
+    refund = {**table.call("refund"), "transaction": without_effect["transaction"]}
+    assert betby.call("refund", refund).code == 2004
+    assert (betby.call("rollback", without_effect), table.balance) == (done, before)
+
+
 SAME_CONTENT: dict[str, Json] = {
     "make": {"session_id": "gone", "betslip": {}, "potential_win": 1, "note": 1},
     "win": {"is_cashout": True, "selections": [1], "odds": "2.00", "comboboost_multiplier": 1},
