@@ -196,7 +196,8 @@ class WholeMachine(WalletMachine):
             method = {"win": "refund", "refund": "lost", "lost": "win"}[method]
             payload = {**payload, "amount": 0, "currency": CURRENCIES[number]}
         elif name in {"bet_transaction_id", "parent_transaction_id"} and name in payload:
-            payload = {**payload, name: list(self.whole.by_our_id)[-1 - which % 3 :][0]}
+            ours = list(self.whole.by_our_id) or ["nothing"]
+            payload = {**payload, name: ours[-1 - which % 3 :][0]}
         elif name == "amount" and name in payload:
             payload = {**payload, name: payload[name] + 1}
         elif name == "is_snr_lost" and method == "win":
