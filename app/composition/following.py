@@ -7,8 +7,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -25,7 +23,8 @@ from app.version import VERSION, build_id
 logger: Final = structlog.get_logger("main")
 
 NICE: Final = 10
-_GROUP: Final = Path("/proc/self/autogroup")
+"""Within a session or a group; between them Linux shares by others' weights, so that what is late
+still has its share of a full machine."""
 
 
 async def follow(
@@ -38,7 +37,7 @@ async def follow(
 ) -> None:
     """Work until a signal, with health and metrics on a port of its own; then close the ledger."""
     configure_logs()
-    _step_back()
+    os.nice(NICE)
     probes = probes_app(Readiness(lambda: why_not_ready(ledger)), page)
     serving = private_server(probes, settings.private_host, port, 1, deadline=settings.deadline)
     stopped = asyncio.Event()
@@ -57,15 +56,3 @@ async def follow(
             await cancelled(running)
     finally:
         await ledger.close()
-
-
-def _step_back() -> None:
-    """Lower the priority of this process, and of the session that it leads, if it leads one.
-
-    Linux shares time among sessions first, where it groups by them.
-    """
-    os.nice(NICE)
-    if os.getsid(0) == os.getpid() and _GROUP.exists():
-        # Refused for a moment if it was changed a moment ago.
-        with suppress(OSError):
-            _GROUP.write_text(str(NICE), encoding="ascii")
