@@ -484,6 +484,8 @@ def test_a_payment_and_a_refund_that_both_stand_are_flagged_whichever_came_last(
         ("refund", "refund", None),
         ("refund", "won", "the bet was given back"),
         ("lost", "refund", "the stake was not given back"),
+        ("the stake", "refund", None),
+        ("the stake", "canceled", None),
     ],
 )
 def test_a_settlement_is_compared_with_what_was_done(
@@ -493,6 +495,7 @@ def test_a_settlement_is_compared_with_what_was_done(
     payload = making(seat)
     bet = betby.call("make", payload)
     doing = {"won": lambda: betby.win(bet, 700), "lost": lambda: betby.lost(bet)}
+    doing["the stake"] = lambda: betby.win(bet, 1000)
     doing.get(done, lambda: betby.refund(bet) if done == "refund" else bet)()
     for _ in range(2):
         told = betby.call("settlement", {"bet_transaction_id": bet.id, "status": status})
