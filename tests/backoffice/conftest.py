@@ -31,7 +31,7 @@ from tests.backoffice.office import CONSOLE, Office, open_office
 from tests.conftest import Database
 from tests.slips.slip_texts import betslip, leg
 
-HOSTILE = "<script>alert(1)</script>\"'&\x1b[2J\u202egnp{{7*7}}"
+HOSTILE = "<script>alert(1)</script>\"'&\x1b[2J\u202egnp{{7919*7927}}"
 """Markup, quotes, an escape sequence, a right-to-left mark and a template's braces."""
 
 HEADER = (
