@@ -13,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-SPARE_PERCENT: Final = 30
+SPARE_PERCENT: Final = 60
 """Of one core, that must have been idle. A server that answers as fast as it can leaves less of two
-cores; one at half of that leaves half of a core, with webhooks delivered beside it."""
+cores (four tenths of one); one at half of that leaves more, with webhooks delivered beside it."""
 
 LOOK_EVERY: Final = timedelta(milliseconds=100)
 """Ten of the ticks in which Linux tells it."""
