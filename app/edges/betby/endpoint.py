@@ -16,6 +16,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from app.cashier.refusal_log import log_refusal
+from app.edges import faults
 from app.edges.betby import log
 from app.edges.betby.answers import (
     OK,
@@ -140,10 +141,10 @@ class Endpoint:
             case BodyUnfinishedError():
                 reason, answer = "format", unknown(is_last=True)
             case LedgerError():
-                log.unavailable(operation, error, http.delivery)
+                faults.unavailable(log.logger, operation, error, http.delivery)
                 return unknown()
             case _:
-                log.failed(operation, error, http.delivery)
+                faults.failed(log.logger, operation, error, http.delivery)
                 return unknown()
         self.requests.not_admitted[reason] += 1
         log.not_admitted(operation, answer.code, str(error), peer, http.delivery)

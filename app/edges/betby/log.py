@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 
 from app.edges.betby.answers import Answer
-from app.ledger.errors import LedgerAwayError
 from app.wallet.alarms import Alarm, alarm_of
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Receipt, Refused, Replay
@@ -81,24 +80,4 @@ def not_admitted(operation: str, code: int, reason: str, peer: str | None, deliv
         reason=reason,
         peer=peer,
         delivery=delivery.hex(),
-    )
-
-
-def unavailable(operation: str, error: Exception, delivery: bytes) -> None:
-    """Log a ledger error, except those of an outage, which the ledger logs once by itself."""
-    if isinstance(error, LedgerAwayError):
-        return
-    logger.error(
-        "unavailable", operation=operation, error=type(error).__name__, delivery=delivery.hex()
-    )
-
-
-def failed(operation: str, error: Exception, delivery: bytes) -> None:
-    """Log an unexpected error, with its traceback."""
-    logger.error(
-        "failed",
-        operation=operation,
-        error=type(error).__name__,
-        delivery=delivery.hex(),
-        exc_info=error,
     )

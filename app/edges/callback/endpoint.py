@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.cashier.request_archive import RequestArchive
+from app.edges import faults
 from app.edges.callback import log, openapi
 from app.edges.callback.answers import (
     ACCEPTED,
@@ -150,9 +151,9 @@ class Endpoint:
                 log.not_readable(operation, str(error), caller, delivery)
                 return not_understood(ASK_AGAIN_WORDS, status=503, is_last=True)
             case LedgerError():
-                log.unavailable(operation, error, delivery)
+                faults.unavailable(log.logger, operation, error, delivery)
             case _:
-                log.failed(operation, error, delivery)
+                faults.failed(log.logger, operation, error, delivery)
         return not_understood(ASK_AGAIN_WORDS, status=503)
 
 

@@ -14,7 +14,6 @@ from msgspec.structs import astuple
 
 from app.edges.callback.answers import Answer
 from app.edges.callback.parsing import truncated
-from app.ledger.errors import LedgerAwayError
 from app.telemetry.logs import Line, write_line
 from app.wallet.alarms import Alarm, alarm_of
 from app.wallet.limits import LimitHit
@@ -183,24 +182,4 @@ def not_readable(operation: str, reason: str, caller: str, delivery: bytes) -> N
     """Log a request that could not be decoded, and was refused before its signature check."""
     logger.warning(
         "unreadable", operation=operation, reason=reason, caller=caller, delivery=delivery.hex()
-    )
-
-
-def unavailable(operation: str, error: Exception, delivery: bytes) -> None:
-    """Log a ledger error, except those of an outage, which the ledger logs once by itself."""
-    if isinstance(error, LedgerAwayError):
-        return
-    logger.error(
-        "unavailable", operation=operation, error=type(error).__name__, delivery=delivery.hex()
-    )
-
-
-def failed(operation: str, error: Exception, delivery: bytes) -> None:
-    """Log an unexpected error, with its traceback."""
-    logger.error(
-        "failed",
-        operation=operation,
-        error=type(error).__name__,
-        delivery=delivery.hex(),
-        exc_info=error,
     )

@@ -19,6 +19,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from app.cashier.refusal_log import log_refusal
+from app.edges import faults
 from app.edges.http import (
     Arrival,
     BodyTooLargeError,
@@ -127,7 +128,7 @@ class Endpoint:
             case BodyTooLargeError():
                 refusal, is_last = RefusedError(Code.FORMAT, str(error)), not error.ended
             case _:
-                log.failed(operation, None, error, http.delivery)
+                faults.failed(log.logger, operation, error, http.delivery, agent=None)
                 return said(Code.ERROR, {})
         log.not_admitted(operation, refusal.code, refusal.reason, peer, http.delivery)
         self.requests.not_admitted[refusal.code.name.lower()] += 1
@@ -139,10 +140,10 @@ class Endpoint:
         try:
             answer = await self._decide(arrival)
         except LedgerError as error:
-            log.unavailable(operation, agent, error, arrival.delivery)
+            faults.unavailable(log.logger, operation, error, arrival.delivery, agent=agent)
             answer = said(Code.AWAY, {"reason": "the outcome is not known, ask again"})
         except Exception as error:  # noqa: BLE001 - the outermost handler: told as the contract says
-            log.failed(operation, agent, error, arrival.delivery)
+            faults.failed(log.logger, operation, error, arrival.delivery, agent=agent)
             answer = said(Code.ERROR, {})
         log.answered(operation, agent, answer, arrival.delivery)
         return answer

@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 
 from app.edges.transfer.answers import Answer
-from app.ledger.errors import LedgerAwayError
 from app.wallet.alarms import alarm_of
 from app.wallet.limits import LimitHit
 from app.wallet.movement import Movement
@@ -82,29 +81,4 @@ def not_admitted(operation: str, code: int, reason: str, peer: str | None, deliv
         reason=reason,
         peer=peer,
         delivery=delivery.hex(),
-    )
-
-
-def unavailable(operation: str, agent: str | None, error: Exception, delivery: bytes) -> None:
-    """Log a ledger error, except those of an outage, which the ledger logs once by itself."""
-    if isinstance(error, LedgerAwayError):
-        return
-    logger.error(
-        "unavailable",
-        operation=operation,
-        agent=agent,
-        error=type(error).__name__,
-        delivery=delivery.hex(),
-    )
-
-
-def failed(operation: str, agent: str | None, error: Exception, delivery: bytes) -> None:
-    """Log an unexpected error, with its traceback."""
-    logger.error(
-        "failed",
-        operation=operation,
-        agent=agent,
-        error=type(error).__name__,
-        delivery=delivery.hex(),
-        exc_info=error,
     )
