@@ -27,6 +27,9 @@ from app.postgres.locks import FileLock
 from app.wallet.buckets import bucket_of, schema_of
 from tests.loops import StrictLoop
 
+CITUS_URL_GIVEN, CITUS_URL = "WALLET_TEST_CITUS_URL", "TESTS_CITUS_URL"
+"""The variable that names a Citus cluster, and the one that the tests read it from."""
+
 RUN_FOLDER = "TESTS_RUN_FOLDER"
 """The variable that tells the workers where this run's files lie."""
 
@@ -49,6 +52,9 @@ settings.load_profile("ordinary")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the run's folder, once, before there are workers; forget the caller's settings."""
+    # Under a name of ours: a command refuses settings that it does not know.
+    if CITUS_URL_GIVEN in os.environ:
+        os.environ[CITUS_URL] = os.environ[CITUS_URL_GIVEN]
     for name in [name for name in os.environ if name.startswith("WALLET_")]:
         del os.environ[name]
     if BUCKETS != 1:

@@ -90,7 +90,7 @@ async def show_account(
     async def work(book: Book) -> Account | Refusal:
         return _of_agent(await find_account(book, user_id), agent)
 
-    return await ledger.read_only(work)
+    return await ledger.read_only(work, of=user_id)
 
 
 async def update_account(

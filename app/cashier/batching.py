@@ -22,6 +22,7 @@ from app.cashier.move_funds import move_funds
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.queue import Patience, Queue, Ticket
 from app.cashier.turns import Turns
+from app.ledger.citus.claims import ClaimsAwayError
 from app.ledger.errors import LedgerBusyError, LedgerError, SettingsDifferError
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of
@@ -170,6 +171,15 @@ class Lane:
         self._batch_stats.waits.add(began - batch[0].queued_at)
         try:
             receipts = await self._move(batch)
+        except ClaimsAwayError as error:
+            # Those whose ids are claimed elsewhere are not held up by a node that is away.
+            held = [ticket for ticket in batch if ticket.movement.key[:2] in error.ids]
+            self._fail(held, error)
+            others = [ticket for ticket in batch if ticket not in held]
+            if held and others:
+                await self._serve(others)
+            else:
+                self._fail(others, error)
         except LedgerError as error:
             self._fail(batch, error)
         except Exception as error:  # noqa: BLE001 - told to the caller, who logs it with its key

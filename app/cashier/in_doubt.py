@@ -42,6 +42,11 @@ async def list_unknown_outcomes(ledger: Ledger, deliveries: Sequence[Delivery]) 
 
     A repeat of the transaction id that is answered removes its entry from the list.
     """
+    for of, user_ids in await ledger.placed({delivery.user_id for delivery in deliveries}):
+        await _list_of(ledger, of, [each for each in deliveries if each.user_id in user_ids])
+
+
+async def _list_of(ledger: Ledger, of: str | None, deliveries: Sequence[Delivery]) -> None:
     ours = {delivery.delivery for delivery in deliveries}
 
     async def work(book: Book) -> None:
@@ -51,7 +56,7 @@ async def list_unknown_outcomes(ledger: Ledger, deliveries: Sequence[Delivery]) 
         known = {entry.delivery for entry in written}
         await book.fence({d.user_id for d in deliveries if d.delivery not in known})
 
-    await ledger.serializable(work)
+    await ledger.serializable(work, of=of)
 
 
 class InDoubt:

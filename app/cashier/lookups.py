@@ -126,7 +126,8 @@ async def check_transaction(
     async def work(book: Book) -> KnownMovement | None:
         return await _known_movement(book, source, transaction_id)
 
-    known = await ledger.read_only(work, confirmed=False)
+    of = await ledger.holder_of(source, transaction_id)
+    known = await ledger.read_only(work, of=of, confirmed=False)
     if known is not None:
         try:
             await ledger.confirm()
@@ -151,7 +152,8 @@ async def find_hold(ledger: Ledger, source: str, hold_id: str) -> KnownMovement 
         return await _known_movement(book, source, hold_id)
 
     # Not confirmed: what settles or releases it commits later, and so waits for the same standby.
-    known = await ledger.read_only(work, confirmed=False)
+    of = await ledger.holder_of(source, hold_id)
+    known = await ledger.read_only(work, of=of, confirmed=False)
     if known is None or not known.entry.is_accepted:
         return None
     return known if RULES[known.entry.event_type].hold is HoldPart.OPEN else None
@@ -197,7 +199,7 @@ async def history(
         page = rounds[:count_max]
         return HistoryPage(page, page[-1].key if len(rounds) > count_max else None)
 
-    return await ledger.read_only(work)
+    return await ledger.read_only(work, of=user_id)
 
 
 async def look_up_transaction(ledger: Ledger, transaction_id: str) -> TransactionDetails:
@@ -313,7 +315,7 @@ async def look_up_player(ledger: Ledger, user_id: str, count: int) -> PlayerDeta
             return Refusal.PLAYER_UNKNOWN
         return PlayerDetails(account, await last_entries(book, account.player.player_id, count))
 
-    return await ledger.read_only(work)
+    return await ledger.read_only(work, of=user_id)
 
 
 async def look_up_email(ledger: Ledger, email: str, count_max: int) -> list[str]:

@@ -85,17 +85,20 @@ async def run_once(
     try:
         return await ledger.serializable(work_with_id, of=of)
     except _TakenError:
-        await check_free(ledger, request.key)
+        await check_free(ledger, request.key, of=of)
         raise AssertionError("an id that was taken stays taken") from None
 
 
-async def check_free(ledger: Ledger, key: RequestKey) -> None:
-    """Return if the id is free; else RepeatedRequestError or RequestIdTakenError."""
+async def check_free(ledger: Ledger, key: RequestKey, *, of: str | None = None) -> None:
+    """Return if the id is free; else RepeatedRequestError or RequestIdTakenError.
+
+    `of`: the player whom the request is about.
+    """
 
     async def work(book: Book) -> KeptRequest | None:
         return await find_request(book, key.agent, key.request_id)
 
-    kept = await ledger.read_only(work, confirmed=False)
+    kept = await ledger.read_only(work, of=of, confirmed=False)
     if kept is None:
         return
     if kept.answer is None or kept.content != key.content:

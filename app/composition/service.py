@@ -37,6 +37,7 @@ from app.edges.pages.routes import DemoKeys, pages
 from app.edges.probes import Readiness, probes_app
 from app.edges.transfer.endpoint import Endpoint as TransferEndpoint
 from app.edges.transfer.endpoint import transfer_router
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerRestoredError
 from app.ledger.transaction import Ledger
 from app.proof.keys import private_key
@@ -78,7 +79,7 @@ def build_app(
     # In the demo each movement's line would push the banner off a newcomer's screen.
     configure_logs(only_warnings=settings.demo)
     policy = policy_of(settings)
-    ledger = Ledger(
+    ledger = PlacedLedger(
         database_url,
         pool_size=settings.pool_size,
         read_connections=settings.lanes,

@@ -112,6 +112,11 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "Show where each bucket is, how large, and how many movements a second it has.",
         ),
         Row(
+            "buckets move",
+            "buckets:buckets",
+            "Move a bucket to another node of a Citus cluster, while it is served.",
+        ),
+        Row(
             "buckets split",
             "buckets:buckets",
             "Move the players of one bucket into several, while nothing is served; audited twice.",

@@ -17,6 +17,7 @@ from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError, OutcomeUnknownError
 from app.console.operator_here import here, kept_token
 from app.ledger.accounts import ChangeNote
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.ledger.transaction import Ledger
 from app.settings import load_database_settings
@@ -38,14 +39,14 @@ def ask(work: Callable[[Ledger], Coroutine[Any, Any, T]], *, changes: bool = Fal
 
     `changes`: it writes, and if the ledger does not say how that ended, nobody knows.
     """
-    with ready_database(load_database_settings()) as database:
+    with ready_database(load_database_settings(), knows_nodes=True) as database:
         return reach(_worked(database.service_url, work, changes=changes))
 
 
 async def _worked(
     url: str, work: Callable[[Ledger], Coroutine[Any, Any, T]], *, changes: bool
 ) -> T:
-    ledger = Ledger(url, pool_size=1)
+    ledger = PlacedLedger(url, pool_size=1)
     try:
         return await work(ledger)
     except LedgerRestoredError as error:

@@ -28,6 +28,9 @@ from app.database_url import connect_arguments, host_of
 from app.ledger import applied_views, revisions
 from app.ledger.buckets import making
 from app.ledger.buckets.leveling import level
+from app.ledger.citus.leveling import level as level_on_nodes
+from app.ledger.citus.making import create as create_on_nodes
+from app.ledger.citus.making import is_citus, reads_above
 from app.ledger.connecting import NEXT_HOST, connect
 from app.ledger.engine import engine_for
 from app.ledger.errors import MigrationBusyError
@@ -159,9 +162,32 @@ def _upgrade(connection: Connection, revision: str, buckets: int) -> None:
             applied_views.apply(connection)
     if is_newest:
         with connection.begin():
-            making.make_wanted(connection, buckets)
+            on_nodes = is_citus(connection)
+            if not on_nodes:
+                making.make_wanted(connection, buckets)
             schemas = making.schemas_of(connection)
-        level(connection, schemas)
+        if on_nodes:
+            _make_on_nodes(connection, buckets)
+        else:
+            level(connection, schemas)
+
+
+def _make_on_nodes(connection: Connection, buckets: int) -> None:
+    """Make the buckets on the nodes of a cluster, or bring them level; nothing, if there is one."""
+    with connection.begin():
+        roles = making.roles_of(connection)
+        must_make = making.must_make(connection, buckets)
+        if must_make:
+            # Tables are copied to other nodes together with the views that read them.
+            applied_views.drop(connection)
+    if must_make:
+        create_on_nodes(connection, buckets, roles)
+    with connection.begin():
+        schemas = making.schemas_of(connection)
+    if schemas:
+        level_on_nodes(connection, schemas, roles)
+        with connection.begin():
+            applied_views.apply(connection, reads_above)
 
 
 def _downgrade(connection: Connection, revision: str) -> None:

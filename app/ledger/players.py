@@ -79,11 +79,13 @@ SELECT EXISTS (SELECT FROM player)
 """
 
 _REVOKE: Final = """
-WITH expired AS (
-    UPDATE sessions SET expires_at = least(expires_at, coalesce($3::timestamptz, now())),
-        life_seconds = NULL
+WITH clock AS (
+    SELECT coalesce($3::timestamptz, now()) AS now
+), expired AS (
+    UPDATE sessions SET expires_at = least(expires_at, clock.now), life_seconds = NULL
+    FROM clock
     WHERE player_id = $1 AND token_hash = coalesce($2::bytea, token_hash)
-      AND (expires_at > coalesce($3, now()) OR life_seconds IS NOT NULL)
+      AND (expires_at > clock.now OR life_seconds IS NOT NULL)
     RETURNING 1
 ), raised AS (
     UPDATE wallets SET revision = revision + 1 WHERE player_id = $1

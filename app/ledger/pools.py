@@ -1,10 +1,11 @@
 """The connections of a ledger: those that see all buckets, and those of each bucket."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final, NamedTuple
 
 from app.database_url import connect_arguments
+from app.ledger.connecting import NO_SETTINGS
 from app.ledger.connections import CONNECT_MAX, Connections, Refused
 from app.ledger.outage import Outage
 from app.wallet.buckets import bucket_of, schema_of
@@ -60,8 +61,13 @@ class LedgerPools:
         outage: Outage,
         was_let_go: Callable[[], None],
         was_opened: Callable[[], None],
+        session: Mapping[str, str] = NO_SETTINGS,
     ) -> None:
-        """Open nothing yet; the functions are those of `Connections`."""
+        """Open nothing yet; the functions are those of `Connections`.
+
+        `session`: settings of the connections above the buckets that come before ours.
+        """
+        self._session = dict(session)
         self._arguments = connect_arguments(url)
         self._pool_size = pool_size
         self._deadline = deadline
@@ -84,6 +90,10 @@ class LedgerPools:
             writers = max(self._pool_size // count, WRITERS_MIN)
             self._by_bucket[bucket] = self._pools(writers, 1, path)
         return self._by_bucket[bucket]
+
+    def beside(self, most: int) -> Connections:
+        """Return connections of their own, at READ COMMITTED, for what others must not wait for."""
+        return self._connections(most, "read committed", WHOLE_LEDGER)
 
     def working(self) -> Iterator[Connections]:
         """Yield every pool that works for callers."""
@@ -110,6 +120,8 @@ class LedgerPools:
             "lock_timeout": milliseconds,
             "idle_in_transaction_session_timeout": milliseconds,
         }
+        if path == WHOLE_LEDGER:
+            settings |= self._session
         wait = min(self._deadline, CONNECT_MAX)
         return Connections(
             self._arguments,

@@ -4,12 +4,12 @@ The first connection exports its snapshot and the others take it over, so that a
 same rows, whatever is committed meanwhile.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from app.database_url import connect_arguments
-from app.ledger.connecting import connect
+from app.ledger.connecting import NO_SETTINGS, connect
 
 if TYPE_CHECKING:
     import asyncpg
@@ -46,14 +46,19 @@ async def read_by_key(connection: "Connection") -> None:
 
 
 @asynccontextmanager
-async def snapshot(url: str, connections: int = 1) -> AsyncIterator[list["Connection"]]:
-    """Open connections that hold one read-only snapshot until the block ends."""
+async def snapshot(
+    url: str, connections: int = 1, settings: Mapping[str, str] = NO_SETTINGS
+) -> AsyncIterator[list["Connection"]]:
+    """Open connections that hold one read-only snapshot until the block ends.
+
+    `settings` of their sessions come before the usual ones.
+    """
     arguments = connect_arguments(url)
     async with AsyncExitStack() as stack:
         opened: list[Connection] = []
         exported = None
         for _ in range(connections):
-            connection = await connect(arguments, settings=SETTINGS)
+            connection = await connect(arguments, settings={**SETTINGS, **settings})
             stack.push_async_callback(connection.close)
             await stack.enter_async_context(
                 connection.transaction(isolation="repeatable_read", readonly=True)

@@ -22,6 +22,17 @@ AWAY_STATES: Final = frozenset({"0A000", "25006", "25P03", "55000"})
 """A standby, which knows no SERIALIZABLE (0A000) and only reads; an idle transaction ended; or
 connections not accepted."""
 
+OTHER_NODE: Final = "XX000"
+"""What Citus makes of a failure at another node, whatever it was there: even 40001 or 23505."""
+
+OF_OTHER_NODE: Final = (
+    "while executing command on ",
+    "could not commit transaction",
+    "connection to the remote node",
+    "failed to execute task",
+)
+"""How such a failure tells itself from an internal error of this server."""
+
 LOST: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -45,6 +56,9 @@ def is_conflict(error: BaseException) -> bool:
 def is_away(error: BaseException) -> bool:
     """Whether the database, or the way to it, is gone for the moment."""
     state = sqlstate(error)
+    if state == OTHER_NODE:
+        told = f"{error} {getattr(error, 'context', None)}"
+        return any(words in told for words in OF_OTHER_NODE)
     if state is not None:
         return state[:2] in AWAY_CLASSES or state in AWAY_STATES
     # The driver raises this if the connection was closed in the middle of a statement.

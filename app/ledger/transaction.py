@@ -16,13 +16,14 @@ did not write is followed by a confirmation: see `standby`.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 from app.ledger.buckets.reading import count_buckets
+from app.ledger.connecting import NO_SETTINGS
 from app.ledger.connections import Connections, PoolUse, Raw
 from app.ledger.errors import (
     AdjustmentNotOpenError,
@@ -31,7 +32,7 @@ from app.ledger.errors import (
     SettingsDifferError,
 )
 from app.ledger.lending import lent
-from app.ledger.money.book import Book, MoneyBook
+from app.ledger.money.book import Book, Claims, MoneyBook
 from app.ledger.money.statements import (
     ADJUSTMENT_NOT_OPEN,
     CONFIRM,
@@ -73,6 +74,7 @@ class Ledger:
         clock: Callable[[], datetime] | None = None,
         serves: bool = False,
         buckets: int | None = None,
+        session: Mapping[str, str] = NO_SETTINGS,
     ) -> None:
         """Prepare to connect; nothing is sent before the first work.
 
@@ -81,7 +83,8 @@ class Ledger:
         replicas; it is for tests. `serves`: it tells callers of money, so that a restored ledger is
         not even read before somebody has said yes; without it, it only moves nothing. `buckets`:
         how many the ledger has; None: it is asked when that is first needed. Each bucket has
-        connections of its own, opened when they are needed.
+        connections of its own, opened when they are needed. `session`: settings of the
+        connections above them that come before the usual ones.
         """
         self.deadline = deadline
         self._serves = serves
@@ -89,9 +92,7 @@ class Ledger:
         """by SQLSTATE, or what else made the work run again"""
         self._clock = clock
         self._outage = Outage(url)
-        self.timeline = TimelineGuard(
-            lambda: lent(self._pools.whole.write), self._send_above, is_logged=serves
-        )
+        self.timeline = TimelineGuard(self.lend_writer, self.send_above, is_logged=serves)
         self._pools = LedgerPools(
             url,
             pool_size,
@@ -100,6 +101,7 @@ class Ledger:
             outage=self._outage,
             was_let_go=self._was_let_go,
             was_opened=self.timeline.doubt,
+            session=session,
         )
         self._bucket_count = buckets
         self.standby = Standby(self._confirm)
@@ -120,6 +122,15 @@ class Ledger:
         if user_id is None or self._bucket_count == 1:
             return self._pools.whole
         return self._pools.of_bucket_of(user_id, await self.bucket_count())
+
+    async def placed(self, user_ids: Collection[str]) -> list[tuple[str | None, set[str]]]:
+        """Return who can be worked for in one transaction, and whom that work names in `of`."""
+        return [(None, set(user_ids))]
+
+    async def holder_of(self, source: str, transaction_id: str) -> str | None:
+        """Return whom look-ups of an id name in `of`; None: nobody, one look sees all buckets."""
+        del source, transaction_id
+        return None
 
     @property
     def commits_let_go(self) -> int:
@@ -188,7 +199,11 @@ class Ledger:
         else:
             await raw.execute(statement, *arguments)
 
-    async def _send_above(self, raw: Raw, statement: str, *arguments: object) -> None:
+    def lend_writer(self) -> AbstractAsyncContextManager[Raw]:
+        """Lend a connection that writes and sees all buckets."""
+        return lent(self._pools.whole.write)
+
+    async def send_above(self, raw: Raw, statement: str, *arguments: object) -> None:
         """Do the same on a connection that sees all buckets."""
         await self._send(self._pools.whole.write, raw, statement, *arguments)
 
@@ -217,6 +232,7 @@ class Ledger:
 
     async def _optimistic(self, work: Callable[[MoneyBook], Awaitable[T]], pools: Pools) -> T:
         retries = Retries(self.retries, pools.write, self._outage)
+        claims = self._begin_claims()
         in_doubt: MoneyBook | None = None
         while retries.may_try():
             book: MoneyBook | None = None
@@ -226,14 +242,17 @@ class Ledger:
                 if in_doubt is not None:
                     await self._fence(in_doubt, pools)
                     in_doubt = None
+                if claims is not None:
+                    await claims.settle()
                 if retries.count == 1:
-                    book = self._money_book(pools, lambda: lent(pools.write), takes_locks=False)
+                    write = partial(lent, pools.write)
+                    book = self._money_book(pools, write, claims, takes_locks=False)
                     result = await work(book)
                     self.timeline.remember(book.witness)
                     return result
                 async with lent(pools.write) as raw:
                     await raw.execute(SERIALIZABLE)
-                    book = self._money_book(pools, partial(_open, raw), takes_locks=True)
+                    book = self._money_book(pools, partial(_open, raw), claims, takes_locks=True)
                     result = await work(book)
                     await self._commit(raw, pools)
                     self.timeline.remember(book.witness)
@@ -252,7 +271,13 @@ class Ledger:
             await retries.wait()
         raise retries.given_up()
 
-    def _money_book(self, pools: Pools, write: Lend, *, takes_locks: bool) -> MoneyBook:
+    def _begin_claims(self) -> Claims | None:
+        """Return what holds a batch's ids, where the keys in its own bucket do not."""
+        return None
+
+    def _money_book(
+        self, pools: Pools, write: Lend, claims: Claims | None, *, takes_locks: bool
+    ) -> MoneyBook:
         return MoneyBook(
             lambda: lent(pools.read),
             write,
@@ -261,6 +286,7 @@ class Ledger:
             takes_locks=takes_locks,
             standby=self.standby,
             timeline=self.timeline,
+            claims=claims,
         )
 
     async def _fence(self, book: MoneyBook, pools: Pools) -> None:

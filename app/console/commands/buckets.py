@@ -1,11 +1,12 @@
 """`wallet buckets …`: the schemas that hold the players, and how one becomes several."""
 
+import time
 from typing import Annotated, Final
 
 import typer
 
 from app.cashier.audit import Findings, audit
-from app.cashier.buckets import show_buckets
+from app.cashier.buckets import move_bucket, show_buckets
 from app.console.database import Database, reach, ready_database
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands
@@ -14,6 +15,7 @@ from app.console.output.printer import AsJson, complain, print_json, tell
 from app.console.output.printer import show as show_parts
 from app.ledger.buckets import Copied, NotSplitError
 from app.ledger.buckets.reading import RATE_OF
+from app.ledger.citus import NotPlacedError, Place
 from app.settings import load_database_settings
 from app.wallet.buckets import BUCKETS_MAX
 
@@ -22,6 +24,12 @@ buckets: Final = commands("buckets", "The schemas that hold the players.")
 Into = Annotated[
     int, typer.Option("--into", help="How many there will be.", min=2, max=BUCKETS_MAX)
 ]
+
+
+Number = Annotated[int, typer.Argument(help="Which bucket, from 0 on.", min=0, max=BUCKETS_MAX)]
+To = Annotated[str, typer.Option("--to", help="The node, as HOST:PORT, as the cluster names it.")]
+
+POSTGRES_PORT: Final = 5432
 
 
 @buckets.command("show")
@@ -38,6 +46,7 @@ def show(as_json: AsJson = False) -> None:
                 "movements": bucket.movements,
                 "size_bytes": bucket.size_bytes,
                 "movements_of_last_minute": bucket.lately,
+                "node": None if bucket.place is None else str(bucket.place),
             }
             for bucket in there
         ]
@@ -51,11 +60,40 @@ def show(as_json: AsJson = False) -> None:
             f"{bucket.movements:,}",
             f"{bucket.size_bytes / 2**20:,.1f}",
             f"{bucket.lately / seconds:,.1f}",
+            "here" if bucket.place is None else str(bucket.place),
         )
         for bucket in there
     ]
-    columns = ("bucket", "schema", "players", "movements", "MiB", "movements/s")
+    columns = ("bucket", "schema", "players", "movements", "MiB", "movements/s", "node")
     show_parts(Rows("Buckets", columns, rows, amounts="bucket players movements MiB movements/s"))
+
+
+@buckets.command("move")
+def move_command(bucket: Number, to: To, as_json: AsJson = False) -> None:
+    """Move a bucket to another node of a Citus cluster, while it is served."""
+    host, colon, port = to.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit():
+        host, port = to.strip(":"), str(POSTGRES_PORT)
+    place = Place(host.strip("[]"), int(port))
+    began = time.monotonic_ns()
+    with ready_database(load_database_settings(), knows_nodes=True) as database:
+        try:
+            before = ask(lambda ledger: move_bucket(ledger, database.owner_url, bucket, place))
+        except NotPlacedError as error:
+            raise ConsoleError(str(error)) from error
+    milliseconds = (time.monotonic_ns() - began) // 1_000_000
+    sentence = (
+        f"Bucket {bucket} already is on {place}."
+        if before == place
+        else f"Bucket {bucket} went from {before} to {place} in {milliseconds / 1000:,.1f} s."
+    )
+    document = {
+        "bucket": bucket,
+        "from": str(before),
+        "to": str(place),
+        "milliseconds": milliseconds,
+    }
+    tell(sentence, document, as_json=as_json)
 
 
 @buckets.command("split")

@@ -8,15 +8,16 @@ goes on where it stopped.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from app.ledger.buckets import TABLES
+from app.ledger.citus import IN_EACH
 
 PUBLIC: Final = "public"
-_OURS: Final = re.compile(rf"\bpublic\.({'|'.join(TABLES)})\b")
+_OURS: Final = re.compile(rf"\bpublic\.({'|'.join(IN_EACH)})\b")
 
 _PARTS: Final = text("""
 SELECT CASE k.contype WHEN 'f' THEN 'foreign key' ELSE 'key' END AS kind, k.conname AS name,
@@ -66,43 +67,50 @@ def level(connection: Connection, schemas: Iterable[str]) -> None:
         with connection.begin():
             wanted = parts_above(connection)
             for table in TABLES:
-                late += _level_table(connection, schema, table, wanted[table])
+                late += level_table(connection, schema, table, wanted[table])
         for statement in late:
-            _run_alone(connection, statement)
+            run_alone(connection, statement)
 
 
 def parts_above(connection: Connection) -> Mapping[str, frozenset[Part]]:
     """Return what the parents have, by table."""
-    return {table: _parts(connection, PUBLIC, table) for table in TABLES}
+    return {table: parts_of(connection, PUBLIC, table) for table in TABLES}
 
 
 def level_empty(connection: Connection, schema: str, wanted: Mapping[str, frozenset[Part]]) -> None:
     """Give the tables of a new bucket what their parents have, inside the open transaction."""
     for table in TABLES:
-        for part in sorted(wanted[table], key=_order):
-            _make(connection, schema, table, part)
+        for part in sorted(wanted[table], key=order_of):
+            make_part(connection, schema, table, part)
 
 
-def _level_table(
-    connection: Connection, schema: str, table: str, wanted: frozenset[Part]
+def level_table(
+    connection: Connection,
+    schema: str,
+    table: str,
+    wanted: frozenset[Part],
+    adapted: Callable[[Part], Part] = lambda part: part,
 ) -> list[str]:
-    """Level one table, and return the statements that must be run outside of a transaction."""
-    there = _parts(connection, schema, table)
+    """Level one table, and return the statements that must be run outside of a transaction.
+
+    `adapted` returns a part as the bucket has it, where that is not what its definition says.
+    """
+    there = parts_of(connection, schema, table)
     late = []
-    for part in sorted(there - wanted, key=_order, reverse=True):
+    for part in sorted(there - wanted, key=order_of, reverse=True):
         _drop(connection, schema, table, part)
     has_rows = connection.exec_driver_sql(_HAS_ROWS.format(place=f"{schema}.{table}")).scalar_one()
-    for part in sorted(wanted - there, key=_order):
+    for part in sorted(wanted - there, key=order_of):
         if part.kind == "index" and has_rows:
             late.append(
                 _into(part.definition, schema).replace(" INDEX ", " INDEX CONCURRENTLY ", 1)
             )
         else:
-            _make(connection, schema, table, part)
+            make_part(connection, schema, table, adapted(part))
     return late
 
 
-def _parts(connection: Connection, schema: str, table: str) -> frozenset[Part]:
+def parts_of(connection: Connection, schema: str, table: str) -> frozenset[Part]:
     """Read what a table has; names are those of the parent, so that both can be compared."""
     # Definitions name every schema that is not on the path.
     connection.exec_driver_sql("SET LOCAL search_path = ''")
@@ -117,11 +125,13 @@ def _parts(connection: Connection, schema: str, table: str) -> frozenset[Part]:
 _ORDER: Final = ("storage", "key", "invalid index", "index", "foreign key", "trigger", "privilege")
 
 
-def _order(part: Part) -> tuple[int, str]:
+def order_of(part: Part) -> tuple[int, str]:
+    """Order parts as they are made: keys before what refers to them."""
     return _ORDER.index(part.kind), part.name
 
 
-def _make(connection: Connection, schema: str, table: str, part: Part) -> None:
+def make_part(connection: Connection, schema: str, table: str, part: Part) -> None:
+    """Give a bucket's table what the one above it has."""
     place = f"{schema}.{table}"
     match part.kind:
         case "key" | "foreign key":
@@ -167,7 +177,7 @@ def _into(definition: str, schema: str) -> str:
     return _OURS.sub(rf"{schema}.\1", definition)
 
 
-def _run_alone(connection: Connection, statement: str) -> None:
+def run_alone(connection: Connection, statement: str) -> None:
     """Run a statement that cannot be inside a transaction, for as long as it takes."""
     bounds = {
         name: connection.exec_driver_sql(f"SHOW {name}").scalar_one()

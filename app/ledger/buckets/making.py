@@ -39,9 +39,16 @@ def make_wanted(connection: Connection, wanted: int) -> None:
 
     Raises BucketsDifferError where it has another number, or has players in its one bucket.
     """
+    if must_make(connection, wanted):
+        create(connection, wanted)
+        close_above(connection)
+
+
+def must_make(connection: Connection, wanted: int) -> bool:
+    """Whether so many buckets are to be made; raises BucketsDifferError."""
     there = count_of(connection)
     if wanted in {there, 1}:
-        return
+        return False
     if there != 1:
         raise BucketsDifferError(
             f"This ledger has {there} buckets, and their number never changes: set "
@@ -52,8 +59,7 @@ def make_wanted(connection: Connection, wanted: int) -> None:
             "This ledger has players, and they are in one bucket: set WALLET_BUCKETS=1, or move "
             f"them by `wallet buckets split --into {wanted}` while nothing is served."
         )
-    create(connection, wanted)
-    close_above(connection)
+    return True
 
 
 def roles_of(connection: Connection) -> list[str]:

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from app.ledger.buckets import TABLES
+from app.ledger.citus import IN_EACH, Place
+from app.ledger.citus.places import find_places
 from app.ledger.money.book import Book
 
 RATE_OF: Final = timedelta(minutes=1)
@@ -24,6 +26,8 @@ class Bucket(NamedTuple):
     """its tables with their indexes"""
     lately: int
     """the movements of the last RATE_OF"""
+    place: Place | None = None
+    """the node that owns it; None: this server, as everything else"""
 
 
 async def count_buckets(book: Book) -> int:
@@ -36,21 +40,30 @@ async def list_buckets(book: Book) -> list[Bucket]:
     """Return every bucket; a ledger with one has its rows in the schema `public`."""
     rows = await book.connection.fetch(_SCHEMAS)
     places = [(row["bucket"], row["schema_name"]) for row in rows] or [(0, "public")]
+    nodes = await find_places(book)
     buckets = []
     for number, schema in places:
+        size = await book.connection.fetchval(_size_of(schema, is_on_node=number in nodes))
         found = await book.connection.fetchrow(_of(schema), RATE_OF)
         if found is None:
             raise AssertionError("a query of sums has one row")
-        buckets.append(Bucket(number, schema, *found))
+        players, movements, lately = found
+        place = nodes.get(number)
+        buckets.append(Bucket(number, schema, players, movements, size, lately, place))
     return buckets
 
 
+def _size_of(schema: str, *, is_on_node: bool) -> str:
+    """Return a query of its own: a node knows the sizes of its own tables only."""
+    size = "citus_total_relation_size" if is_on_node else "pg_total_relation_size"
+    tables = IN_EACH if is_on_node else TABLES
+    return "SELECT " + " + ".join(f"{size}('{schema}.{table}')" for table in tables)
+
+
 def _of(schema: str) -> str:
-    sizes = " + ".join(f"pg_total_relation_size('{schema}.{table}')" for table in TABLES)
     return f"""
         SELECT (SELECT count(*) FROM {schema}.players),
                (SELECT coalesce(sum(position), 0)::bigint FROM {schema}.wallets),
-               {sizes},
                (SELECT count(*) FROM {schema}.movements
                 WHERE ledger_time >= now() - $1::interval)
     """  # noqa: S608 - names of ours

@@ -55,7 +55,7 @@ from app.wallet.facts import Policy, Wallet
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
 from app.wallet.movement import Key, Movement
-from app.wallet.outcomes import Decisions, Declined, Posting, Refused, Replay
+from app.wallet.outcomes import Decisions, Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusal_record import RefusalRecord
 
 if TYPE_CHECKING:
@@ -75,6 +75,19 @@ class Send(Protocol):
         self, connection: "Connection", statement: str, /, *arguments: object
     ) -> None:
         """Return when it is committed."""
+
+
+class Claims(Protocol):
+    """What holds a transaction id for one player, where several nodes have keys."""
+
+    def beside(self, known: Known) -> Known:
+        """Return the facts with what other nodes have under the ids of these movements."""
+
+    async def take(self, movements: Sequence[Movement], receipts: Sequence[Receipt]) -> None:
+        """Take the ids that are about to be recorded; raises RunAgainError, LedgerAwayError."""
+
+    async def settle(self) -> None:
+        """Find out, between two attempts, what stood in the way of the one before."""
 
 
 class Approval(NamedTuple):
@@ -136,8 +149,8 @@ class Book:
         """List entries whose caller was told that the outcome is unknown."""
         await self.connection.execute(
             statements.LIST_UNKNOWN_OUTCOMES,
-            [e.player_id for e in entries],
-            [e.position for e in entries],
+            [str(e.player_id) for e in entries],
+            [str(e.position) for e in entries],
             self.now_given(),
         )
 
@@ -159,13 +172,19 @@ class MoneyBook:
         takes_locks: bool,
         standby: Standby,
         timeline: TimelineGuard,
+        claims: Claims | None = None,
     ) -> None:
-        """`read` lends a connection at READ COMMITTED, `write` one that is SERIALIZABLE."""
+        """`read` lends a connection at READ COMMITTED, `write` one that is SERIALIZABLE.
+
+        `claims`: where the keys of this bucket do not hold uniqueness over all of them.
+        """
         self._read = read
         self._write = write
         self._send = send
         self._standby = standby
         self._timeline = timeline
+        self._claims = claims
+        self._movements: Sequence[Movement] = ()
         self._clock = clock
         self._takes_locks = takes_locks
         self.user_ids: frozenset[str] = frozenset()
@@ -174,6 +193,11 @@ class MoneyBook:
         """whether a statement was sent that may be committed"""
         self.witness: Witness | None = None
         """a movement that was sent with it"""
+        is_whole = claims is None
+        self._facts = statements.FACTS if is_whole else statements.FACTS_OF_NODE
+        self._further_facts = (
+            statements.FURTHER_FACTS if is_whole else statements.FURTHER_FACTS_OF_NODE
+        )
 
     async def facts_for(self, movements: Sequence[Movement]) -> Known:
         """Read all facts that decide these movements, in one snapshot."""
@@ -184,17 +208,22 @@ class MoneyBook:
                 await connection.execute(statements.LOCK_WALLETS, list(self.user_ids))
         now = self._clock() if self._clock else None
         async with self._read() as connection:
-            rows = await connection.fetch(statements.FACTS, questions, now)
+            rows = await connection.fetch(self._facts, questions, now)
             if rows:
                 self._timeline.note(*rows[0][SERVER])
             known = known_of(movements, rows, money_until=self._timeline.money_until)
             further = further_question(movements, known.facts)
             if further is not None:
-                row = await connection.fetchrow(statements.FURTHER_FACTS, *further)
+                row = await connection.fetchrow(
+                    self._further_facts, *(list(map(str, column)) for column in further)
+                )
                 known = known if row is None else with_further(known, row)
         if rows:
             self._standby.note(is_wanted=known.waits_for_standby)
-        return known
+        if self._claims is None:
+            return known
+        self._movements = movements
+        return self._claims.beside(known)
 
     async def record(
         self,
@@ -210,6 +239,8 @@ class MoneyBook:
         The database raises FACTS_STALE, and keeps nothing, where a fact has changed since it was
         read, and SETTINGS_DIFFER where `policy` is not what it remembers.
         """
+        if self._claims is not None:
+            await self._claims.take(self._movements, decisions.receipts)
         returned = _returned(known, decisions)
         if decisions.wallets or refusals or known.renewals or returned:
             arguments = _arguments(known, decisions, policy, refusals, returned)

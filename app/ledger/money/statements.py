@@ -10,7 +10,9 @@
                   that it answers with
 
 The arguments are texts, each an array of rows in PostgreSQL's text form: the driver would encode
-each element of a list, which costs more. Amounts are passed as text.
+each element of a list, which costs more. Amounts are passed as text. Lists of numbers are lists of
+texts: what an array of another type is, the driver looks up on each new connection, which takes
+seconds where the catalogs are large.
 
 Plans must not depend on statistics, which are wrong for a table that was analysed while empty: such
 a plan scans whole tables until the next ANALYZE. Reads by key are in a LATERAL with LIMIT 1 (or
@@ -46,6 +48,9 @@ _ENTRY_JSON: Final = """
 
 FACETS_MAX: Final = 64
 """More facets than one transaction id can have: event types times directions."""
+
+_TIME_LINE: Final = """
+       (SELECT number FROM ledger_timelines WHERE number > 0 ORDER BY number DESC LIMIT 1)"""
 
 FACTS: Final = f"""
 SELECT asked.n, coalesce($2::timestamptz, now()),
@@ -90,9 +95,7 @@ SELECT asked.n, coalesce($2::timestamptz, now()),
                WHERE player_id = p.player_id AND event_id = asked.event_id OFFSET 0
            ) m
        ) END AS history,
-       pg_postmaster_start_time() AS started_at,
-       (SELECT number FROM ledger_timelines WHERE number > 0 ORDER BY number DESC LIMIT 1)
-           AS time_line
+       pg_postmaster_start_time() AS started_at, {_TIME_LINE} AS time_line
 FROM unnest($1::text::question_row_v1[]) WITH ORDINALITY AS asked (
     user_id, token, source, transaction_id, event_id, is_streamer, needs_history,
     may_need_history, n)
@@ -135,14 +138,14 @@ FURTHER_FACTS: Final = """
 SELECT
     (SELECT json_agg(json_build_array(
                 c.player_id, c.counter, c.counted_on, c.day::text, c.week::text, c.month::text))
-     FROM unnest($1::bigint[]) AS asked (player_id)
+     FROM unnest($1::text[]::bigint[]) AS asked (player_id)
      CROSS JOIN LATERAL (
          SELECT * FROM limit_counters WHERE player_id = asked.player_id OFFSET 0
      ) c),
     (SELECT json_agg(json_build_array(
                 g.game_id, (extract(epoch FROM g.since) * 1000000)::bigint, g.product)
             ORDER BY g.since)
-     FROM unnest($2::bigint[]) AS asked (game_id)
+     FROM unnest($2::text[]::bigint[]) AS asked (game_id)
      CROSS JOIN LATERAL (
          SELECT * FROM game_names WHERE game_id = asked.game_id OFFSET 0
      ) g),
@@ -159,7 +162,7 @@ SELECT
      ) h),
     (SELECT json_agg(json_build_array(
                 h.player_id, h.position, h.limit_name, h.limit_amount::text, h.used::text))
-     FROM unnest($5::bigint[], $6::bigint[]) AS asked (player_id, position)
+     FROM unnest($5::text[]::bigint[], $6::text[]::bigint[]) AS asked (player_id, position)
      CROSS JOIN LATERAL (
          SELECT * FROM public.limit_hits
          WHERE player_id = asked.player_id AND position = asked.position LIMIT 1
@@ -169,6 +172,10 @@ SELECT
 
 Counters and holds change only together with a raise of their wallet's revision, so RECORD proves
 what is read here as well: what is newer than the wallet that FACTS read is never recorded on."""
+
+FACTS_OF_NODE: Final = FACTS.replace("public.", "").replace(_TIME_LINE, "0::bigint")
+FURTHER_FACTS_OF_NODE: Final = FURTHER_FACTS.replace("public.", "")
+"""The same where a bucket's node has no other bucket's rows, and not the ledger's time line."""
 
 LOCK_WALLETS: Final = """
 SELECT 1 FROM (
@@ -250,6 +257,18 @@ CROSS JOIN LATERAL (
 ) m
 """  # noqa: S608 - composed of constants
 
+ENTRIES_OF_ID: Final = f"""
+SELECT {_ENTRY_JSON}::text
+FROM (
+    SELECT player_id, position FROM transaction_keys
+    WHERE source = $1 AND transaction_id = $2 LIMIT {FACETS_MAX}
+) k
+CROSS JOIN LATERAL (
+    SELECT * FROM movements WHERE (player_id, position) >= (k.player_id, k.position)
+    ORDER BY player_id, position LIMIT 1
+) m
+"""  # noqa: S608 - composed of constants
+
 LOG_REFUSALS: Final = """
 INSERT INTO refusals (user_id, source, operation, transaction_id, event_id, event_type, direction,
     amount, refusal, reason, differs, asked, delivery, event_time, ledger_time)
@@ -261,8 +280,9 @@ FROM unnest($1::text::refusal_row_v1[])
 
 RENEW_SESSION: Final = """
 UPDATE sessions SET expires_at = $3
+FROM (SELECT coalesce($4::timestamptz, now()) AS now) AS clock
 WHERE player_id = $1 AND token_hash = $2 AND life_seconds IS NOT NULL
-  AND expires_at > coalesce($4::timestamptz, now()) AND expires_at < $3
+  AND expires_at > clock.now AND expires_at < $3
 """
 
 KEEP_NOTICE: Final = """
@@ -274,7 +294,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 LIST_UNKNOWN_OUTCOMES: Final = """
 INSERT INTO unanswered (player_id, position, told_at)
 SELECT player_id, position, coalesce($3::timestamptz, now())
-FROM unnest($1::bigint[], $2::bigint[]) AS n (player_id, position)
+FROM unnest($1::text[]::bigint[], $2::text[]::bigint[]) AS n (player_id, position)
 ON CONFLICT DO NOTHING
 """
 

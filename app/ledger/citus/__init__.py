@@ -1,0 +1,50 @@
+"""Buckets on several machines: what differs where Citus places their schemas on its nodes.
+
+On one PostgreSQL the buckets' tables are the children of those in `public`, and one index of keys
+holds uniqueness. Neither crosses nodes. On Citus a bucket's schema is a distributed schema: its
+tables live together on one node. `public` stays on the coordinator.
+
+1. `making`   the schemas, with all that a batch of movements writes; the tables that all nodes have
+2. `places`   which node owns which bucket, and moving one
+3. `claims`   an id is claimed, by itself and before its batch, in the bucket that the id hashes to
+4. `ledger`   work that names a player is done on the node that owns the player's bucket
+"""
+
+from typing import Final, NamedTuple
+
+from typing_extensions import override
+
+from app.ledger.buckets import TABLES
+
+IN_EACH: Final = (
+    *TABLES,
+    "account_openings",
+    "transaction_keys",
+    "unanswered",
+    "refusals",
+    "request_ids",
+)
+"""The tables that each bucket has on Citus: a movement writes nothing outside of its bucket's node.
+
+On one PostgreSQL those after the first ten are shared by all buckets."""
+
+ON_EVERY_NODE: Final = ("decision_settings", "game_names")
+"""Tables that a batch of movements reads and never writes: reference tables, in Citus's words."""
+
+ABOVE: Final = "whole"
+"""The schema with a view for each table of IN_EACH, which shows the rows of all buckets."""
+
+
+class Place(NamedTuple):
+    """The node that owns a bucket."""
+
+    host: str
+    port: int
+
+    @override
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class NotPlacedError(Exception):
+    """A bucket could not be moved, or its node is not known; the message says what to do."""

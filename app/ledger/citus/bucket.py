@@ -1,0 +1,145 @@
+"""One bucket, on the node that owns it: connections, standby and outage of its own."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from typing_extensions import override
+
+from app.database_url import node_url
+from app.ledger.citus import Place
+from app.ledger.citus.claims import CLAIM, Ask, Claim, Claims, Homes, claim_of, columns_of
+from app.ledger.errors import LedgerAwayError
+from app.ledger.lending import lent
+from app.ledger.money.book import Book
+from app.ledger.money.rows import entry_of_json
+from app.ledger.money.statements import ENTRIES_OF_ID
+from app.ledger.pools import WHOLE_LEDGER
+from app.ledger.sqlstates import LOST, is_away
+from app.ledger.timeline_guard import TimelineGuard
+from app.ledger.transaction import Ledger
+from app.wallet.buckets import schema_of
+from app.wallet.journal import JournalEntry
+
+CLAIMING: Final = 4
+"""Connections to a node for claims: as many as a lane has batches under way."""
+
+AWAY_NANOSECONDS: Final = 10**9 // 5
+"""How long nothing is claimed at a node that was just found away: every batch has some ids there,
+and each would wait for it."""
+
+CLAIM_SECONDS: Final = 1
+"""How long a claim may take, a hundred times what it needs; those who have no id there wait for it,
+too, if they are in the same batch."""
+
+
+class OfWholeLedger(TimelineGuard):
+    """The time line of a bucket is the ledger's, which is kept and verified on the coordinator.
+
+    A bucket moves between servers, so that when a server was started, and which one it is, says
+    nothing about the bucket.
+    """
+
+    def __init__(self, whole: TimelineGuard, bucket: Ledger) -> None:
+        """`whole` is verified by whoever sends work to the bucket."""
+        super().__init__(bucket.lend_writer, bucket.send_above, is_logged=False)
+        self._whole = whole
+        self.is_in_doubt = False
+
+    @override
+    def doubt(self) -> None:
+        """Nothing: connections of a bucket lead to one node after the other."""
+
+    @override
+    def note(self, started_at: datetime, number: int) -> None:
+        self.money_until = self._whole.money_until
+
+    @override
+    async def verify(self) -> None:
+        """Nothing: the ledger's own was verified."""
+
+
+class BucketLedger(Ledger):
+    """The ledger of one bucket's players, where the bucket is."""
+
+    def __init__(
+        self,
+        url: str,
+        place: Place,
+        bucket: int,
+        count: int,
+        homes: Homes,
+        whole: TimelineGuard,
+        *,
+        pool_size: int,
+        deadline: timedelta,
+        clock: Callable[[], datetime] | None,
+    ) -> None:
+        """Prepare to connect to the bucket's node; `url` leads to the coordinator."""
+        super().__init__(
+            node_url(url, place.host, place.port),
+            pool_size=pool_size,
+            deadline=deadline,
+            clock=clock,
+            buckets=1,
+            session={
+                "search_path": f"{schema_of(bucket, count)}, {WHOLE_LEDGER}",
+                # A generic plan cannot be made of a statement that may be another node's.
+                "plan_cache_mode": "auto",
+            },
+        )
+        self.place = place
+        self.timeline = OfWholeLedger(whole, self)
+        self._homes = homes
+        self.claiming = self._pools.beside(CLAIMING)
+        self._away_until = 0
+
+    @override
+    async def close(self) -> None:
+        await asyncio.gather(super().close(), self.claiming.close())
+
+    @override
+    def _begin_claims(self) -> Claims:
+        return Claims(self._homes)
+
+    async def claim(self, asks: Sequence[Ask]) -> list[Claim]:
+        """Claim what is wanted, commit, and return what is not the asking player's own and new."""
+        if time.monotonic_ns() < self._away_until:
+            raise LedgerAwayError
+        try:
+            async with asyncio.timeout(CLAIM_SECONDS), lent(self.claiming) as raw:
+                rows = await raw.fetch(CLAIM, *columns_of(asks))
+        except LOST as error:
+            if not is_away(error):
+                raise
+            self._away_until = time.monotonic_ns() + AWAY_NANOSECONDS
+            raise LedgerAwayError from error
+        except TimeoutError as error:
+            self._away_until = time.monotonic_ns() + AWAY_NANOSECONDS
+            raise LedgerAwayError from error
+        return [claim_of(row) for row in rows]
+
+    async def on_claim(self, statement: str, *arguments: object) -> object:
+        """Run a statement about one claim, commit, and return its first value."""
+        async with lent(self.claiming) as raw:
+            return await raw.fetchval(statement, *arguments)
+
+    async def fence_player(self, user_id: str) -> None:
+        """Raise a player's revision, and commit."""
+
+        async def work(book: Book) -> None:
+            await book.fence([user_id])
+
+        await self.serializable(work)
+
+    async def entries_of_id(self, source: str, transaction_id: str) -> list[JournalEntry]:
+        """Return the journal's entries under an id, in this bucket, confirmed."""
+
+        async def work(book: Book) -> list[JournalEntry]:
+            rows = await book.connection.fetch(ENTRIES_OF_ID, source, transaction_id)
+            return [entry_of_json(json.loads(row[0])) for row in rows]
+
+        return await self.read_only(work)

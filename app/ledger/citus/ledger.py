@@ -1,0 +1,240 @@
+"""A ledger whose buckets may be on several nodes: work is done where its player is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import structlog
+from typing_extensions import override
+
+from app.ledger.citus import ABOVE, Place
+from app.ledger.citus.bucket import BucketLedger
+from app.ledger.citus.claims import HOLDER
+from app.ledger.citus.places import find_places
+from app.ledger.connections import PoolUse, Raw
+from app.ledger.errors import LedgerAwayError, LedgerError
+from app.ledger.lending import lent
+from app.ledger.money.book import Book, MoneyBook
+from app.ledger.pools import WHOLE_LEDGER, WRITERS_MIN
+from app.ledger.transaction import Ledger
+from app.wallet.buckets import bucket_of
+
+logger: Final = structlog.get_logger("ledger")
+
+T = TypeVar("T")
+
+LOOK_SECONDS: Final = 0.4
+"""The interval at which the buckets' places are read: a bucket that has moved is reached through
+its old node meanwhile, at more cost, and at its own within a second."""
+
+LOOK_SECONDS_MAX: Final = 2
+"""How long a look may take; a coordinator that is away tells nothing new."""
+
+
+class PlacedLedger(Ledger):
+    """The ledger, above all its buckets; work that names a player is done in that one's bucket.
+
+    Where the database is no Citus cluster, or has one bucket, it is a `Ledger` as any other.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        read_connections: int = 1,
+        deadline: timedelta = timedelta(seconds=10),
+        clock: Callable[[], datetime] | None = None,
+        serves: bool = False,
+        buckets: int | None = None,
+    ) -> None:
+        """Prepare to connect, as `Ledger` does; `url` leads to the coordinator."""
+        super().__init__(
+            url,
+            pool_size=pool_size,
+            read_connections=read_connections,
+            deadline=deadline,
+            clock=clock,
+            serves=serves,
+            buckets=buckets,
+            # What is not there is passed over: without buckets on several nodes there is no view.
+            session={} if buckets == 1 else {"search_path": f"{ABOVE}, {WHOLE_LEDGER}"},
+        )
+        self._url = url
+        self._pool_size = pool_size
+        self._places: Mapping[int, Place] | None = None
+        """the node of each bucket; empty: this server has them all; None: it was not asked yet"""
+        self._buckets: dict[int, BucketLedger] = {}
+        self._left: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._asking = asyncio.Lock()
+
+    @property
+    def places(self) -> Mapping[int, Place]:
+        """The node of each bucket, as it was last read."""
+        return self._places or {}
+
+    @override
+    def pool_use(self) -> PoolUse:
+        uses = [super().pool_use(), *(part.pool_use() for part in self._buckets.values())]
+        return PoolUse(*map(sum, zip(*uses, strict=True)))
+
+    @property
+    @override
+    def commits_let_go(self) -> int:
+        return super().commits_let_go + sum(p.commits_let_go for p in self._buckets.values())
+
+    @override
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+        await asyncio.gather(
+            super().close(), *(part.close() for part in self._buckets.values()), *self._left
+        )
+
+    @override
+    async def confirm(self) -> None:
+        await super().confirm()
+        await asyncio.gather(*(part.confirm() for part in self._buckets.values()))
+
+    @override
+    async def optimistic(
+        self,
+        work: Callable[[MoneyBook], Awaitable[T]],
+        *,
+        of: str | None = None,
+        deadline: timedelta | None = None,
+    ) -> T:
+        part = await self._part_of(of)
+        if part is None:
+            return await super().optimistic(work, of=of, deadline=deadline)
+        if self.timeline.is_in_doubt:
+            await self.verify_timeline()
+        return await part.optimistic(work, deadline=deadline)
+
+    @override
+    async def serializable(
+        self,
+        work: Callable[[Book], Awaitable[T]],
+        *,
+        of: str | None = None,
+        deadline: timedelta | None = None,
+    ) -> T:
+        part = await self._part_of(of)
+        if part is None:
+            return await super().serializable(work, of=of, deadline=deadline)
+        return await part.serializable(work, deadline=deadline)
+
+    @override
+    async def read_only(
+        self,
+        work: Callable[[Book], Awaitable[T]],
+        *,
+        of: str | None = None,
+        confirmed: bool = True,
+    ) -> T:
+        part = await self._part_of(of)
+        if part is None:
+            return await super().read_only(work, of=of, confirmed=confirmed)
+        return await part.read_only(work, confirmed=confirmed)
+
+    @override
+    @asynccontextmanager
+    async def lend_writer(self) -> AsyncIterator[Raw]:
+        """Lend a connection that sees the coordinator's own tables, as the time line does.
+
+        By the view of all movements their last one is found only when all of them were read.
+        """
+        async with super().lend_writer() as raw:
+            await raw.execute(f"SET search_path = {WHOLE_LEDGER}")
+            yield raw
+            await raw.execute("RESET search_path")
+
+    @override
+    async def placed(self, user_ids: Collection[str]) -> list[tuple[str | None, set[str]]]:
+        if not user_ids or await self._part_of(next(iter(user_ids))) is None:
+            return await super().placed(user_ids)
+        count = await self.bucket_count()
+        together: dict[int, set[str]] = {}
+        for user_id in user_ids:
+            together.setdefault(bucket_of(user_id, count), set()).add(user_id)
+        return [(next(iter(users)), users) for users in together.values()]
+
+    @override
+    async def holder_of(self, source: str, transaction_id: str) -> str | None:
+        if await self._part_of(transaction_id) is None:
+            return None
+        async with lent(self.home_of(transaction_id).claiming) as raw:
+            holder: str | None = await raw.fetchval(HOLDER, source, transaction_id)
+        # What nobody claims is nowhere: any bucket says so.
+        return holder or transaction_id
+
+    def home_of(self, transaction_id: str) -> BucketLedger:
+        """Return the bucket where an id is claimed."""
+        return self.bucket_of(transaction_id)
+
+    def bucket_of(self, user_id: str) -> BucketLedger:
+        """Return the bucket of a player; the places are known."""
+        return self._buckets[bucket_of(user_id, len(self._buckets))]
+
+    async def _part_of(self, user_id: str | None) -> BucketLedger | None:
+        """Return the bucket of a player; None: this server's connections reach it."""
+        if user_id is None or self._bucket_count == 1:
+            return None
+        if self._places is None:
+            await self._look_first()
+        return self.bucket_of(user_id) if self._buckets else None
+
+    async def _look_first(self) -> None:
+        async with self._asking:
+            if self._places is not None:
+                return
+            count = await self.bucket_count()
+            places = await self._find_places() if count > 1 else {}
+            if places and len(places) != count:
+                raise LedgerAwayError("some buckets are on no node: wallet buckets show")
+            self._take(places)
+            if places:
+                self._looking = asyncio.create_task(self._look_again())
+
+    async def _find_places(self) -> Mapping[int, Place]:
+        return await super().read_only(find_places, confirmed=False)
+
+    async def _look_again(self) -> None:
+        """Follow the buckets, for as long as this ledger is open."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            # What is not heard leaves everything as it was.
+            with suppress(LedgerError, TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS_MAX):
+                    places = await self._find_places()
+                if len(places) == len(self._buckets):
+                    self._take(places)
+
+    def _take(self, places: Mapping[int, Place]) -> None:
+        """Lead each bucket's work to its node; what is under way at another ends there."""
+        for bucket, place in places.items():
+            before = self._buckets.get(bucket)
+            if before is not None and before.place == place:
+                continue
+            self._buckets[bucket] = BucketLedger(
+                self._url,
+                place,
+                bucket,
+                len(places),
+                self,
+                self.timeline,
+                pool_size=max(self._pool_size // len(places), WRITERS_MIN) + 1,
+                deadline=self.deadline,
+                clock=self._clock,
+            )
+            self._buckets[bucket].retries = self.retries
+            if before is not None:
+                logger.warning("bucket moved", bucket=bucket, host=place.host, port=place.port)
+                leaving = asyncio.create_task(before.close())
+                self._left.add(leaving)
+                leaving.add_done_callback(self._left.discard)
+        self._places = places

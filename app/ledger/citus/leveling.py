@@ -1,0 +1,110 @@
+"""Brings the buckets on other nodes level with `public` after a migration.
+
+On one PostgreSQL a migration changes the columns of all buckets with those above them. Here nothing
+is inherited: columns and CHECKs are compared as keys, indexes and privileges are, and changed
+through the coordinator, which changes them where the bucket is. Bucket after bucket, each in a
+transaction of its own; a run that is cut off goes on where it stopped.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, text
+
+from app.ledger.buckets import ABOVE_ONLY
+from app.ledger.buckets.leveling import level_table, parts_of, run_alone
+from app.ledger.citus import ABOVE, IN_EACH
+from app.ledger.citus.making import (
+    allow_triggers,
+    distribute_functions,
+    part_of_bucket,
+    show_above,
+)
+
+_COLUMNS: Final = text("""
+SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS is_given,
+       CASE WHEN a.attidentity = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS usual,
+       a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%next_number_v1()',
+           false)
+           AS is_counted
+FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = to_regclass(:place) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+""")
+
+_CHECKS: Final = text("""
+SELECT conname AS name, pg_get_constraintdef(oid) AS definition
+FROM pg_constraint WHERE conrelid = to_regclass(:place) AND contype = 'c' AND conname <> ALL(:ours)
+""")
+
+
+class ColumnsDifferError(Exception):
+    """A column of a bucket cannot be changed in place; the message says which."""
+
+
+def level(connection: Connection, schemas: list[str], roles: list[str]) -> None:
+    """Bring the tables of these buckets level with those above them."""
+    for schema in schemas:
+        late: list[str] = []
+        with connection.begin():
+            allow_triggers(connection)
+            for table in IN_EACH:
+                _level_columns(connection, schema, table)
+                _level_checks(connection, schema, table)
+            wanted = {table: parts_of(connection, "public", table) for table in IN_EACH}
+            for table in IN_EACH:
+                adapted = part_of_bucket(connection, schema, table)
+                late += level_table(connection, schema, table, wanted[table], adapted)
+        for statement in late:
+            run_alone(connection, statement)
+    with connection.begin():
+        distribute_functions(connection)
+        show_above(connection, schemas, roles)
+
+
+def _level_columns(connection: Connection, schema: str, table: str) -> None:
+    place = f"{schema}.{table}"
+    above = {row.name: row for row in connection.execute(_COLUMNS, {"place": f"public.{table}"})}
+    there = {row.name: row for row in connection.execute(_COLUMNS, {"place": place})}
+    gone = there.keys() - above.keys()
+    if gone:
+        # With what reads it: this view, and those of ops, are made again when all is level.
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {ABOVE}.{table} CASCADE")
+    for name in gone:
+        connection.exec_driver_sql(f"ALTER TABLE {place} DROP COLUMN {name}")
+    for name, column in above.items():
+        before = there.get(name)
+        if before is None:
+            usual = "" if column.usual is None else f" DEFAULT {column.usual}"
+            given = " NOT NULL" if column.is_given else ""
+            connection.exec_driver_sql(
+                f"ALTER TABLE {place} ADD COLUMN {name} {column.type}{usual}{given}"
+            )
+            continue
+        if before.type != column.type:
+            raise ColumnsDifferError(
+                f"{place}.{name} is {before.type}, and above the buckets it is {column.type}."
+            )
+        for change in _changes(before, column):
+            connection.exec_driver_sql(f"ALTER TABLE {place} ALTER COLUMN {name} {change}")
+
+
+def _changes(before: Row[Any], column: Row[Any]) -> Iterable[str]:
+    if before.usual != column.usual and not column.is_counted:
+        yield "DROP DEFAULT" if column.usual is None else f"SET DEFAULT {column.usual}"
+    if before.is_given != column.is_given:
+        yield "SET NOT NULL" if column.is_given else "DROP NOT NULL"
+
+
+def _level_checks(connection: Connection, schema: str, table: str) -> None:
+    place, ours = f"{schema}.{table}", [f"ck_{table}_{ABOVE_ONLY}", "ck_players_bucket"]
+
+    def checks(of: str) -> set[tuple[str, str]]:
+        rows = connection.execute(_CHECKS, {"place": of, "ours": ours})
+        return {(row.name, row.definition) for row in rows}
+
+    above, there = checks(f"public.{table}"), checks(place)
+    for name, _ in there - above:
+        connection.exec_driver_sql(f"ALTER TABLE {place} DROP CONSTRAINT {name}")
+    for name, definition in above - there:
+        connection.exec_driver_sql(f"ALTER TABLE {place} ADD CONSTRAINT {name} {definition}")

@@ -1,0 +1,293 @@
+"""Makes the buckets of a ledger on Citus, and brings them level with `public` after a migration.
+
+1. The tables of a bucket are made on the coordinator, in a schema of their own, with everything
+   that those of `public` have: columns, CHECKs, defaults, keys, indexes, triggers, privileges.
+   Nothing is inherited, since a child cannot be on another node than its parent.
+2. Citus then makes it a distributed schema: all its tables go to one node, and stay together.
+3. What a batch reads and never writes is copied to every node; so are the functions it calls.
+4. Above the buckets there is a view for each table.
+
+Numbers (of players, refusals, changes of accounts) are given by the node that adds the row: its own
+number in the cluster, then one of its own sequence. So none is given twice, wherever a bucket is
+moved, and the decision can tell players by their numbers.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from app.ledger.buckets import ABOVE_ONLY, BucketsDifferError
+from app.ledger.buckets.leveling import Part, make_part, order_of, parts_of
+from app.ledger.citus import ABOVE, IN_EACH, ON_EVERY_NODE
+from app.wallet.buckets import schema_of
+
+_IS_CITUS: Final = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')"
+_HAS_NODES: Final = """
+SELECT count(*) FROM pg_catalog.pg_dist_node WHERE noderole = 'primary' AND shouldhaveshards
+"""
+_IDENTITIES: Final = text("""
+SELECT a.attname FROM pg_attribute a
+WHERE a.attrelid = to_regclass(:table) AND a.attidentity <> '' AND NOT a.attisdropped
+""")
+_COLUMNS: Final = text("""
+SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
+""")
+_DEFINERS: Final = text("""
+SELECT DISTINCT p.oid, p.proname, pg_get_functiondef(p.oid) AS definition
+FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE t.tgrelid = to_regclass(:table) AND NOT t.tgisinternal AND p.prosecdef
+""")
+_FUNCTIONS: Final = text("""
+SELECT p.oid::regprocedure::text FROM pg_proc p
+WHERE p.pronamespace = 'public'::regnamespace AND p.proname = ANY(:names)
+""")
+_IS_THERE: Final = text("SELECT to_regnamespace(:name) IS NOT NULL")
+_IS_DISTRIBUTED: Final = text("""
+SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition WHERE logicalrelid = to_regclass(:table))
+""")
+_ON_WORKERS: Final = text("SELECT result FROM run_command_on_workers(:statement) WHERE NOT success")
+_NOTE: Final = text("INSERT INTO buckets VALUES (:bucket, :schema, clock_timestamp())")
+_DISTRIBUTED: Final = text("SELECT citus_schema_distribute(CAST(:schema AS text)::regnamespace)")
+
+CALLED: Final = (
+    "record_movements_v2",
+    "claim_transactions_v1",
+    "next_number_v1",
+    "bucket_of_v1",
+    "forbid_change",
+)
+"""The functions of `public` that are called on a bucket's node, besides those of triggers."""
+
+NUMBERS: Final = "CREATE SEQUENCE IF NOT EXISTS public.numbers_of_node"
+
+# The number of the node, and a number of its own: below 2^53, which every reader of JSON can hold.
+NUMBER: Final = """
+CREATE OR REPLACE FUNCTION public.next_number_v1() RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN ((SELECT groupid FROM pg_dist_local_group)::bigint << 40)
+        + nextval('public.numbers_of_node');
+END
+$$
+"""
+
+# What the function of this name does, in statements that Citus 13 can write down for a node: no
+# INSERT selects from another table of the bucket, and nothing but values stands in it.
+KEEP_OPENING: Final = """
+CREATE OR REPLACE FUNCTION public.keep_opening_v1() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path TO 'public', 'pg_temp'
+AS $$
+DECLARE
+    opened players;
+    begins bytea := CASE WHEN NEW.position = 0 THEN NEW.chain
+                         ELSE decode(repeat('00', 32), 'hex') END;
+    told_by xid8 := CASE WHEN current_setting('wallet.is_import', true) = 'on' THEN NULL
+                         ELSE pg_current_xact_id() END;
+BEGIN
+    SELECT * INTO STRICT opened FROM players WHERE player_id = NEW.player_id;
+    INSERT INTO account_openings (player_id, user_id, agent, currency, scale, chain_start, xid)
+    VALUES (NEW.player_id, opened.user_id, opened.agent, opened.currency, opened.scale,
+            begins, told_by);
+    RETURN NULL;
+END
+$$
+"""
+
+OWN_FORMS: Final = {"keep_opening_v1": KEEP_OPENING}
+
+CLAIMS: Final = """
+CREATE TABLE {schema}.transaction_claims (
+    transaction_id text NOT NULL,
+    source text NOT NULL,
+    facet text NOT NULL,
+    user_id text NOT NULL,
+    claimed_at timestamptz NOT NULL,
+    challenge uuid,
+    challenged_at timestamptz,
+    CONSTRAINT pk_transaction_claims PRIMARY KEY (transaction_id, source, facet)
+)
+"""
+
+# The rows are counted nowhere: what a command reports of a distributed table is not always what it
+# did, and the second statement, on a snapshot of its own, sees who has each id.
+CLAIM: Final = """
+CREATE OR REPLACE FUNCTION public.claim_transactions_v1(
+    ids text[], sources text[], facets text[], users text[], wanted boolean[]
+) RETURNS TABLE (source text, transaction_id text, facet text, user_id text, is_new boolean,
+                 is_challenged boolean)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    moment timestamptz := clock_timestamp();
+BEGIN
+    INSERT INTO transaction_claims (transaction_id, source, facet, user_id, claimed_at)
+    SELECT a.id, a.source, a.facet, a.user_id, moment
+    FROM unnest(ids, sources, facets, users, wanted) AS a (id, source, facet, user_id, is_wanted)
+    WHERE a.is_wanted
+    ON CONFLICT DO NOTHING;
+    RETURN QUERY
+    SELECT c.source, c.transaction_id, c.facet, c.user_id, c.claimed_at = moment,
+           c.challenge IS NOT NULL
+    FROM unnest(ids, sources, users) AS a (id, source, user_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM transaction_claims
+        WHERE transaction_id = a.id AND source = a.source LIMIT 64
+    ) c
+    WHERE c.user_id <> a.user_id OR c.claimed_at <> moment OR c.challenge IS NOT NULL;
+END
+$$
+"""
+
+
+_OF_PUBLIC: Final = re.compile(rf"\bpublic\.({'|'.join(IN_EACH)})\b")
+_PATH: Final = re.compile(r"SET search_path TO .*")
+
+
+def is_citus(connection: Connection) -> bool:
+    """Whether the database is the coordinator of a cluster that has nodes for buckets."""
+    if not connection.exec_driver_sql(_IS_CITUS).scalar_one():
+        return False
+    return bool(connection.exec_driver_sql(_HAS_NODES).scalar_one())
+
+
+def create(connection: Connection, count: int, roles: list[str]) -> None:
+    """Make the buckets on an unused ledger; a run that is cut off goes on where it stopped."""
+    run = connection.exec_driver_sql
+    with connection.begin():
+        allow_triggers(connection)
+        for table in ON_EVERY_NODE:
+            if not connection.execute(_IS_DISTRIBUTED, {"table": f"public.{table}"}).scalar_one():
+                run(f"SELECT create_reference_table('public.{table}')")
+        distribute_functions(connection)
+    for bucket in range(count):
+        with connection.begin():
+            wanted = {table: parts_of(connection, "public", table) for table in IN_EACH}
+            if not connection.execute(_IS_THERE, {"name": schema_of(bucket, count)}).scalar_one():
+                _create_bucket(connection, bucket, count, roles, wanted)
+    with connection.begin():
+        close_above(connection)
+        for bucket in range(count):
+            connection.execute(_NOTE, {"bucket": bucket, "schema": schema_of(bucket, count)})
+
+
+def close_above(connection: Connection) -> None:
+    """Let no row into the tables of `public` that the buckets have; refusals may name nobody."""
+    for table in IN_EACH:
+        if table != "refusals":
+            connection.exec_driver_sql(
+                f"ALTER TABLE public.{table} ADD CONSTRAINT ck_{table}_{ABOVE_ONLY} CHECK (false)"
+            )
+
+
+def reads_above(statement: str) -> str:
+    """Return a view's definition with the rows of all buckets in the place of those of `public`."""
+    # A view has no primary key, by which PostgreSQL would know the player's other columns.
+    statement = statement.replace(
+        "::date, p.player_id\n", "::date, p.player_id, p.user_id, p.currency, p.scale\n"
+    )
+    return _OF_PUBLIC.sub(rf"{ABOVE}.\1", statement)
+
+
+def show_above(connection: Connection, schemas: list[str], roles: list[str]) -> None:
+    """Make the views that show the rows of all buckets."""
+    run = connection.exec_driver_sql
+    run(f"CREATE SCHEMA IF NOT EXISTS {ABOVE}")
+    for role in roles:
+        run(f"GRANT USAGE ON SCHEMA {ABOVE} TO {role}")
+    for table in IN_EACH:
+        columns = connection.execute(_COLUMNS, {"table": f"public.{table}"}).scalar_one()
+        places = [*schemas, "public"] if table == "refusals" else schemas
+        parts = " UNION ALL ".join(
+            f"SELECT {columns} FROM {place}.{table}"  # noqa: S608 - names of ours
+            for place in places
+        )
+        run(f"CREATE OR REPLACE VIEW {ABOVE}.{table} AS {parts}")
+        for role in roles:
+            run(f"GRANT SELECT ON {ABOVE}.{table} TO {role}")
+
+
+def _create_bucket(
+    connection: Connection,
+    bucket: int,
+    count: int,
+    roles: list[str],
+    wanted: dict[str, frozenset[Part]],
+) -> None:
+    run = connection.exec_driver_sql
+    schema = schema_of(bucket, count)
+    allow_triggers(connection)
+    run("SET LOCAL citus.enable_schema_based_sharding = off")
+    run(f"CREATE SCHEMA {schema}")
+    for role in roles:
+        run(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+    for table in IN_EACH:
+        run(
+            f"CREATE TABLE {schema}.{table} (LIKE public.{table} INCLUDING DEFAULTS"
+            " INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION)"
+        )
+        for column in connection.execute(_IDENTITIES, {"table": f"public.{table}"}).scalars():
+            run(
+                f"ALTER TABLE {schema}.{table} ALTER COLUMN {column}"
+                " SET DEFAULT public.next_number_v1()"
+            )
+    run(
+        f"ALTER TABLE {schema}.players ADD CONSTRAINT ck_players_bucket"
+        f" CHECK (public.bucket_of_v1(user_id, {count}) = {bucket})"
+    )
+    for table in IN_EACH:
+        adapted = part_of_bucket(connection, schema, table)
+        for part in sorted(wanted[table], key=order_of):
+            make_part(connection, schema, table, adapted(part))
+    run(CLAIMS.format(schema=schema))
+    for role in roles:
+        run(f"GRANT SELECT, INSERT ON {schema}.transaction_claims TO {role}")
+        run(
+            "GRANT UPDATE (user_id, challenge, challenged_at)"
+            f" ON {schema}.transaction_claims TO {role}"
+        )
+    connection.execute(_DISTRIBUTED, {"schema": schema})
+
+
+def part_of_bucket(connection: Connection, schema: str, table: str) -> Callable[[Part], Part]:
+    """Return what makes a part of this table that of a bucket.
+
+    A trigger whose function runs as its owner calls the bucket's own copy of it, which is made
+    here: such a function has a search path of its own, and that names `public`.
+    """
+    definers = connection.execute(_DEFINERS, {"table": f"public.{table}"}).all()
+
+    def adapted(part: Part) -> Part:
+        if part.kind != "trigger":
+            return part
+        definition = part.definition
+        for row in definers:
+            called = re.compile(rf"\bpublic\.{row.proname}\(")
+            if called.search(definition):
+                own = OWN_FORMS.get(row.proname, row.definition)
+                own = called.sub(f"{schema}.{row.proname}(", own, count=1)
+                path = f"SET search_path TO '{schema}', 'pg_temp'"
+                connection.exec_driver_sql(_PATH.sub(path, own))
+                definition = called.sub(f"{schema}.{row.proname}(", definition)
+        return part._replace(definition=definition)
+
+    return adapted
+
+
+def distribute_functions(connection: Connection) -> None:
+    """Have every node know the functions that it is called with, and count for itself."""
+    for statement in (NUMBERS, NUMBER, CLAIM):
+        connection.exec_driver_sql(statement)
+    failed = connection.execute(_ON_WORKERS, {"statement": NUMBERS}).scalars().all()
+    if failed:
+        raise BucketsDifferError(f"A node cannot count: {failed[0]}")
+    for name in connection.execute(_FUNCTIONS, {"names": list(CALLED)}).scalars().all():
+        connection.exec_driver_sql(f"SELECT create_distributed_function('{name}')")
+
+
+def allow_triggers(connection: Connection) -> None:
+    """Allow triggers: what ours read and write is in the bucket, on the row's own node."""
+    connection.exec_driver_sql("SET LOCAL citus.enable_unsafe_triggers = on")

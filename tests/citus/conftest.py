@@ -1,0 +1,68 @@
+"""A ledger with four buckets on a Citus cluster, where the environment names one."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import pytest
+from typing_extensions import override
+
+from app.ledger.citus import Place
+from app.ledger.citus.ledger import PlacedLedger
+from tests.cashier.till import Till
+from tests.citus.cluster import WHY_SKIPPED, Citus, drop, make
+from tests.conftest import CITUS_URL, migrate
+
+T = TypeVar("T")
+
+BUCKETS = 4
+
+
+class ViaOtherNodes(PlacedLedger):
+    """A process that takes each bucket for another node's than it is."""
+
+    @override
+    async def _find_places(self) -> Mapping[int, Place]:
+        places = await super()._find_places()
+        nodes = sorted(set(places.values()))
+        return {
+            bucket: nodes[(nodes.index(place) + 1) % len(nodes)] for bucket, place in places.items()
+        }
+
+
+def apart(work: Coroutine[object, object, T]) -> T:
+    """Do this outside of any event loop that a test may have."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(lambda: asyncio.run(work)).result()
+
+
+@pytest.fixture(scope="session")
+def citus() -> Iterator[Citus]:
+    """A ledger for all tests of a worker, which take care not to meet each other in it."""
+    url = os.environ.get(CITUS_URL)
+    if not url:
+        pytest.skip(WHY_SKIPPED)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+    made = apart(make(url, f"wallet_test_{worker}"))
+    migrate(made.owner_url, BUCKETS)
+    yield made
+    apart(drop(made))
+
+
+@pytest.fixture
+async def till(citus: Citus) -> AsyncIterator[Till]:
+    """A process that reaches each bucket at the node that owns it."""
+    ledger = PlacedLedger(citus.service_url, buckets=BUCKETS)
+    yield Till(ledger, citus.superuser_url)
+    await ledger.close()
+
+
+@pytest.fixture
+async def far_till(citus: Citus, till: Till) -> AsyncIterator[Till]:
+    """Another process, which reaches each bucket through a node that does not own it."""
+    ledger = ViaOtherNodes(citus.service_url, buckets=BUCKETS)
+    yield Till(ledger, citus.superuser_url, tokens=till.tokens)
+    await ledger.close()
