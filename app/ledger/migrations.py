@@ -30,7 +30,7 @@ from app.ledger.buckets import making
 from app.ledger.buckets.leveling import level
 from app.ledger.citus.leveling import level as level_on_nodes
 from app.ledger.citus.making import create as create_on_nodes
-from app.ledger.citus.making import is_citus, reads_above
+from app.ledger.citus.making import is_citus
 from app.ledger.connecting import NEXT_HOST, connect
 from app.ledger.engine import engine_for
 from app.ledger.errors import MigrationBusyError
@@ -185,9 +185,10 @@ def _make_on_nodes(connection: Connection, buckets: int) -> None:
     with connection.begin():
         schemas = making.schemas_of(connection)
     if schemas:
-        level_on_nodes(connection, schemas, roles)
+        level_on_nodes(connection, schemas)
+    if must_make:
         with connection.begin():
-            applied_views.apply(connection, reads_above)
+            applied_views.apply(connection)
 
 
 def _downgrade(connection: Connection, revision: str) -> None:

@@ -24,7 +24,15 @@ _HEX: Final = 16
 _TIMELINE_DIGITS: Final = 8
 """The name of a segment of the log begins with its timeline, in as many hexadecimal digits."""
 
-_LOOK: Final = """
+_LAST_MOVEMENT: Final = """
+    SELECT ledger_time FROM movements
+    WHERE xid IS NOT NULL AND NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = 'buckets')
+    ORDER BY xid DESC LIMIT 1
+"""
+"""Of the movements that this server wrote itself: transactions of other nodes have numbers of
+their own, and reading them all to find the last one takes too long."""
+
+_LOOK: Final = f"""
 SELECT pg_is_in_recovery() AS is_standby, pg_postmaster_start_time() AS started_at,
        s.system_identifier,
        CASE WHEN NOT pg_is_in_recovery()
@@ -37,9 +45,7 @@ SELECT pg_is_in_recovery() AS is_standby, pg_postmaster_start_time() AS started_
 FROM pg_control_system() s
 CROSS JOIN exception_collections c
 CROSS JOIN event_log_progress e
-LEFT JOIN LATERAL (
-    SELECT ledger_time FROM movements WHERE xid IS NOT NULL ORDER BY xid DESC LIMIT 1
-) m ON true
+LEFT JOIN LATERAL ({_LAST_MOVEMENT}) m ON true
 LEFT JOIN LATERAL (SELECT * FROM ledger_timelines ORDER BY number DESC LIMIT 1) t ON true
 LEFT JOIN LATERAL (
     SELECT l.number, l.why FROM ledger_timelines l
@@ -47,7 +53,7 @@ LEFT JOIN LATERAL (
       AND NOT EXISTS (SELECT FROM ledger_timeline_answers a WHERE a.number = l.number)
     ORDER BY l.number DESC LIMIT 1
 ) w ON true
-"""
+"""  # noqa: S608 - composed of constants
 """The timeline is read off the log's own place: a new one stands in the control file only after the
 checkpoint that follows a promotion."""
 
@@ -65,13 +71,13 @@ CROSS JOIN LATERAL (
 ) m
 """
 
-BEGIN: Final = """
+BEGIN: Final = f"""
 INSERT INTO ledger_timelines (number, kind, system_identifier, timeline_id, why, noticed_by,
     noticed_at, last_movement_at)
 VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp(),
-        (SELECT ledger_time FROM movements WHERE xid IS NOT NULL ORDER BY xid DESC LIMIT 1))
+        ({_LAST_MOVEMENT}))
 ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - composed of constants
 
 _LIST: Final = """
 SELECT t.number, t.kind, t.system_identifier, t.timeline_id, t.why, t.noticed_by, t.noticed_at,

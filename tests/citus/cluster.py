@@ -57,7 +57,7 @@ class Citus:
     @property
     def superuser_url(self) -> str:
         """Reading above all buckets, past the code under test."""
-        return f"{self.url_for()}?options=-csearch_path%3Dwhole,public"
+        return self.url_for()
 
     async def rows(
         self, query: str, *arguments: object, at: Place | None = None
@@ -92,7 +92,6 @@ async def make(url: str, name: str) -> Citus:
         await connection.execute("SELECT citus_set_coordinator_host($1, $2)", *coordinator)
         for place in made.nodes:
             await connection.execute("SELECT citus_add_node($1, $2)", *place)
-        # The roles are there on every node; only a superuser can have the cluster note that.
         await connection.execute(INTRODUCE)
     finally:
         await connection.close()

@@ -20,7 +20,7 @@ async def test_what_is_wrong_in_any_bucket_is_found(citus: Citus, till: Till) ->
     assert before.players >= len(names)
     for name in names:
         wallets = f"{schema_of(bucket_of(name, BUCKETS), BUCKETS)}.wallets"
-        whose = "player_id = (SELECT player_id FROM whole.players WHERE user_id = $1)"
+        whose = "player_id = (SELECT player_id FROM players WHERE user_id = $1)"
         await citus.rows(f"UPDATE {wallets} SET real = real + 1 WHERE {whose}", name)
         found = await audit(citus.service_url, user_id=name)
         await citus.rows(f"UPDATE {wallets} SET real = real - 1 WHERE {whose}", name)

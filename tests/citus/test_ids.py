@@ -92,7 +92,7 @@ async def test_one_id_from_everybody_at_once_is_posted_once(till: Till, far_till
             if isinstance(receipt, Refused):
                 assert receipt.differs == "userId"
         (row,) = await till.rows(
-            "SELECT count(*) FROM whole.transaction_keys WHERE transaction_id = $1", wanted
+            "SELECT count(*) FROM transaction_keys WHERE transaction_id = $1", wanted
         )
         assert row[0] == 1
 

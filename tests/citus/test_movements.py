@@ -84,7 +84,7 @@ async def test_refusals_are_logged_beside_their_player(any_till: Till) -> None:
     receipt = await till.one(unsigned)
     assert isinstance(receipt, Refused)
     (row,) = await till.rows(
-        "SELECT refusal FROM whole.refusals WHERE transaction_id = $1", unsigned.key.transaction_id
+        "SELECT refusal FROM refusals WHERE transaction_id = $1", unsigned.key.transaction_id
     )
     assert row["refusal"] == receipt.refusal.name
 
@@ -119,7 +119,7 @@ async def test_unknown_outcomes_are_listed_in_their_buckets(any_till: Till) -> N
         till.ledger, [Delivery(m.key, m.delivery, m.user_id) for m in deposits]
     )
     listed = await till.rows(
-        "SELECT user_id FROM whole.unanswered JOIN whole.players USING (player_id)"
+        "SELECT user_id FROM unanswered JOIN players USING (player_id)"
         " WHERE user_id = ANY($1) AND came_back_at IS NULL",
         names,
     )
@@ -128,7 +128,7 @@ async def test_unknown_outcomes_are_listed_in_their_buckets(any_till: Till) -> N
     assert [
         row["came_back_at"] is None
         for row in await till.rows(
-            "SELECT came_back_at FROM whole.unanswered JOIN whole.players USING (player_id)"
+            "SELECT came_back_at FROM unanswered JOIN players USING (player_id)"
             " WHERE user_id = ANY($1)",
             names,
         )

@@ -1,9 +1,14 @@
 """What `wallet migrate` makes on a cluster."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
+from app.ledger.buckets import BucketsDifferError
 from app.ledger.citus import IN_EACH, Place
+from app.ledger.citus.above import assert_introduced
+from app.ledger.migrations import prepared_connection
 from app.wallet.buckets import bucket_of, schema_of
 from tests.cashier.till import Till
 from tests.citus.cluster import Citus
@@ -39,6 +44,64 @@ async def test_the_tables_above_take_no_row(citus: Citus) -> None:
         )
 
 
+@pytest.mark.parametrize("table", IN_EACH)
+async def test_a_table_above_shows_the_rows_of_all_buckets(
+    citus: Citus, till: Till, table: str
+) -> None:
+    anna = await till.player(f"shown-{table}", "10")
+    await till.one(till.bet(anna, "1", token="not theirs", event_id=f"e-{anna}"))
+    (above,) = await citus.rows(
+        f"SELECT count(*) AS all, (SELECT count(*) FROM ONLY {table}) AS own FROM {table}"
+    )
+    parts = [await citus.rows(f"SELECT count(*) FROM {schema}.{table}") for schema in SCHEMAS]
+    assert above["all"] == above["own"] + sum(row["count"] for (row,) in parts)
+    assert table == "refusals" or not above["own"]
+
+
+async def test_a_row_is_locked_and_changed_by_the_name_above(citus: Citus, till: Till) -> None:
+    anna = await till.player("locked-1", "10")
+    service = await asyncpg.connect(citus.service_url)
+    other = await asyncpg.connect(citus.service_url)
+    whose = "player_id = (SELECT player_id FROM players WHERE user_id = $1)"
+    revision = f"SELECT revision FROM wallets WHERE {whose}"
+    try:
+        before = await service.fetchval(revision, anna)
+        async with service.transaction():
+            await service.fetchval(f"{revision} FOR UPDATE", anna)
+            await other.execute("SET statement_timeout = '500ms'")
+            with pytest.raises(asyncpg.QueryCanceledError):
+                await other.fetchval(f"{revision} FOR UPDATE", anna)
+            raised = await service.execute(
+                f"UPDATE wallets SET revision = revision + 1 WHERE {whose}", anna
+            )
+        assert raised == "UPDATE 1"
+        assert await other.fetchval(revision, anna) == before + 1
+        with pytest.raises(asyncpg.PostgresError, match="permission denied"):
+            await service.execute(f"UPDATE movements SET chain = chain WHERE {whose}", anna)
+    finally:
+        await service.close()
+        await other.close()
+
+
+async def test_a_cluster_that_was_not_introduced_says_what_to_run(citus: Citus) -> None:
+    connection = await asyncpg.connect(citus.url_for())
+    try:
+        await connection.execute("ALTER SERVER buckets RENAME TO other")
+        with pytest.raises(BucketsDifferError, match=r"introduce\.sql"):
+            await asyncio.to_thread(introduced, citus.owner_url)
+    finally:
+        await connection.execute("ALTER SERVER other RENAME TO buckets")
+        await connection.close()
+
+
+def introduced(url: str) -> None:
+    async def look() -> None:
+        async with prepared_connection(url) as connection:
+            await connection.run_sync(assert_introduced)
+
+    asyncio.run(look())
+
+
 async def test_a_player_cannot_be_put_into_another_bucket(citus: Citus) -> None:
     wrong = SCHEMAS[(bucket_of("anna", BUCKETS) + 1) % BUCKETS]
     with pytest.raises(asyncpg.PostgresError, match="ck_players_bucket"):
@@ -61,9 +124,7 @@ async def test_the_journal_is_only_added_to_on_whichever_node_it_is(
 async def test_no_number_is_given_to_two_players(citus: Citus, till: Till, far_till: Till) -> None:
     for number in range(12):
         await (far_till if number % 2 else till).player(f"numbered-{number}")
-    rows = await citus.rows(
-        "SELECT player_id FROM whole.players GROUP BY player_id HAVING count(*) > 1"
-    )
+    rows = await citus.rows("SELECT player_id FROM players GROUP BY player_id HAVING count(*) > 1")
     assert rows == []
 
 
@@ -81,6 +142,7 @@ async def test_what_a_migration_changes_reaches_every_bucket(citus: Citus) -> No
         migrate(citus.owner_url, BUCKETS)
         for at in (citus.coordinator, *citus.nodes):
             assert await tried(citus, at) == SCHEMAS
+        assert await citus.rows("SELECT tried FROM rounds WHERE tried <> 'x'") == []
     finally:
         await owner.execute("ALTER TABLE public.rounds DROP COLUMN tried")
         await owner.close()

@@ -2,9 +2,13 @@
 
 On one PostgreSQL the buckets' tables are the children of those in `public`, and one index of keys
 holds uniqueness. Neither crosses nodes. On Citus a bucket's schema is a distributed schema: its
-tables live together on one node. `public` stays on the coordinator.
+tables live together on one node. `public` stays on the coordinator; its tables are the parents of
+foreign tables, one for each bucket, so that reading, locking and changing rows by the names that
+were always there reaches all buckets. No money is written that way: a transaction over several
+nodes is not one.
 
 1. `making`   the schemas, with all that a batch of movements writes; the tables that all nodes have
+   `above`    the foreign tables, through which everything that is about all buckets sees them
 2. `places`   which node owns which bucket, and moving one
 3. `claims`   an id is claimed, by itself and before its batch, in the bucket that the id hashes to
 4. `ledger`   work that names a player is done on the node that owns the player's bucket
@@ -30,9 +34,6 @@ On one PostgreSQL those after the first ten are shared by all buckets."""
 
 ON_EVERY_NODE: Final = ("decision_settings", "game_names")
 """Tables that a batch of movements reads and never writes: reference tables, in Citus's words."""
-
-ABOVE: Final = "whole"
-"""The schema with a view for each table of IN_EACH, which shows the rows of all buckets."""
 
 
 class Place(NamedTuple):

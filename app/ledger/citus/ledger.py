@@ -1,23 +1,23 @@
 """A ledger whose buckets may be on several nodes: work is done where its player is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 import structlog
 from typing_extensions import override
 
-from app.ledger.citus import ABOVE, Place
+from app.ledger.citus import Place
 from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.claims import HOLDER
 from app.ledger.citus.places import find_places
-from app.ledger.connections import PoolUse, Raw
+from app.ledger.connections import PoolUse
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book, MoneyBook
-from app.ledger.pools import WHOLE_LEDGER, WRITERS_MIN
+from app.ledger.pools import WRITERS_MIN
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of
 
@@ -59,8 +59,6 @@ class PlacedLedger(Ledger):
             clock=clock,
             serves=serves,
             buckets=buckets,
-            # What is not there is passed over: without buckets on several nodes there is no view.
-            session={} if buckets == 1 else {"search_path": f"{ABOVE}, {WHOLE_LEDGER}"},
         )
         self._url = url
         self._pool_size = pool_size
@@ -140,18 +138,6 @@ class PlacedLedger(Ledger):
         if part is None:
             return await super().read_only(work, of=of, confirmed=confirmed)
         return await part.read_only(work, confirmed=confirmed)
-
-    @override
-    @asynccontextmanager
-    async def lend_writer(self) -> AsyncIterator[Raw]:
-        """Lend a connection that sees the coordinator's own tables, as the time line does.
-
-        By the view of all movements their last one is found only when all of them were read.
-        """
-        async with super().lend_writer() as raw:
-            await raw.execute(f"SET search_path = {WHOLE_LEDGER}")
-            yield raw
-            await raw.execute("RESET search_path")
 
     @override
     async def placed(self, user_ids: Collection[str]) -> list[tuple[str | None, set[str]]]:

@@ -13,13 +13,9 @@ from sqlalchemy import Connection, Row, text
 
 from app.ledger.buckets import ABOVE_ONLY
 from app.ledger.buckets.leveling import level_table, parts_of, run_alone
-from app.ledger.citus import ABOVE, IN_EACH
-from app.ledger.citus.making import (
-    allow_triggers,
-    distribute_functions,
-    part_of_bucket,
-    show_above,
-)
+from app.ledger.citus import IN_EACH
+from app.ledger.citus.above import show_above
+from app.ledger.citus.making import allow_triggers, distribute_functions, part_of_bucket
 
 _COLUMNS: Final = text("""
 SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS is_given,
@@ -42,7 +38,7 @@ class ColumnsDifferError(Exception):
     """A column of a bucket cannot be changed in place; the message says which."""
 
 
-def level(connection: Connection, schemas: list[str], roles: list[str]) -> None:
+def level(connection: Connection, schemas: list[str]) -> None:
     """Bring the tables of these buckets level with those above them."""
     for schema in schemas:
         late: list[str] = []
@@ -59,18 +55,14 @@ def level(connection: Connection, schemas: list[str], roles: list[str]) -> None:
             run_alone(connection, statement)
     with connection.begin():
         distribute_functions(connection)
-        show_above(connection, schemas, roles)
+        show_above(connection, schemas)
 
 
 def _level_columns(connection: Connection, schema: str, table: str) -> None:
     place = f"{schema}.{table}"
     above = {row.name: row for row in connection.execute(_COLUMNS, {"place": f"public.{table}"})}
     there = {row.name: row for row in connection.execute(_COLUMNS, {"place": place})}
-    gone = there.keys() - above.keys()
-    if gone:
-        # With what reads it: this view, and those of ops, are made again when all is level.
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {ABOVE}.{table} CASCADE")
-    for name in gone:
+    for name in there.keys() - above.keys():
         connection.exec_driver_sql(f"ALTER TABLE {place} DROP COLUMN {name}")
     for name, column in above.items():
         before = there.get(name)

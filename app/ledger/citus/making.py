@@ -5,7 +5,6 @@
    Nothing is inherited, since a child cannot be on another node than its parent.
 2. Citus then makes it a distributed schema: all its tables go to one node, and stay together.
 3. What a batch reads and never writes is copied to every node; so are the functions it calls.
-4. Above the buckets there is a view for each table.
 
 Numbers (of players, refusals, changes of accounts) are given by the node that adds the row: its own
 number in the cluster, then one of its own sequence. So none is given twice, wherever a bucket is
@@ -20,7 +19,8 @@ from sqlalchemy import Connection, text
 
 from app.ledger.buckets import ABOVE_ONLY, BucketsDifferError
 from app.ledger.buckets.leveling import Part, make_part, order_of, parts_of
-from app.ledger.citus import ABOVE, IN_EACH, ON_EVERY_NODE
+from app.ledger.citus import IN_EACH, ON_EVERY_NODE
+from app.ledger.citus.above import assert_introduced
 from app.wallet.buckets import schema_of
 
 _IS_CITUS: Final = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')"
@@ -30,10 +30,6 @@ SELECT count(*) FROM pg_catalog.pg_dist_node WHERE noderole = 'primary' AND shou
 _IDENTITIES: Final = text("""
 SELECT a.attname FROM pg_attribute a
 WHERE a.attrelid = to_regclass(:table) AND a.attidentity <> '' AND NOT a.attisdropped
-""")
-_COLUMNS: Final = text("""
-SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
-WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped
 """)
 _DEFINERS: Final = text("""
 SELECT DISTINCT p.oid, p.proname, pg_get_functiondef(p.oid) AS definition
@@ -143,7 +139,6 @@ $$
 """
 
 
-_OF_PUBLIC: Final = re.compile(rf"\bpublic\.({'|'.join(IN_EACH)})\b")
 _PATH: Final = re.compile(r"SET search_path TO .*")
 
 
@@ -158,6 +153,7 @@ def create(connection: Connection, count: int, roles: list[str]) -> None:
     """Make the buckets on an unused ledger; a run that is cut off goes on where it stopped."""
     run = connection.exec_driver_sql
     with connection.begin():
+        assert_introduced(connection)
         allow_triggers(connection)
         for table in ON_EVERY_NODE:
             if not connection.execute(_IS_DISTRIBUTED, {"table": f"public.{table}"}).scalar_one():
@@ -175,39 +171,16 @@ def create(connection: Connection, count: int, roles: list[str]) -> None:
 
 
 def close_above(connection: Connection) -> None:
-    """Let no row into the tables of `public` that the buckets have; refusals may name nobody."""
+    """Let no row into the tables of `public` that the buckets have; refusals may name nobody.
+
+    Where the buckets' rows are seen, this does not hold, so the foreign tables do not inherit it.
+    """
     for table in IN_EACH:
         if table != "refusals":
             connection.exec_driver_sql(
-                f"ALTER TABLE public.{table} ADD CONSTRAINT ck_{table}_{ABOVE_ONLY} CHECK (false)"
+                f"ALTER TABLE public.{table} ADD CONSTRAINT ck_{table}_{ABOVE_ONLY}"
+                " CHECK (false) NO INHERIT"
             )
-
-
-def reads_above(statement: str) -> str:
-    """Return a view's definition with the rows of all buckets in the place of those of `public`."""
-    # A view has no primary key, by which PostgreSQL would know the player's other columns.
-    statement = statement.replace(
-        "::date, p.player_id\n", "::date, p.player_id, p.user_id, p.currency, p.scale\n"
-    )
-    return _OF_PUBLIC.sub(rf"{ABOVE}.\1", statement)
-
-
-def show_above(connection: Connection, schemas: list[str], roles: list[str]) -> None:
-    """Make the views that show the rows of all buckets."""
-    run = connection.exec_driver_sql
-    run(f"CREATE SCHEMA IF NOT EXISTS {ABOVE}")
-    for role in roles:
-        run(f"GRANT USAGE ON SCHEMA {ABOVE} TO {role}")
-    for table in IN_EACH:
-        columns = connection.execute(_COLUMNS, {"table": f"public.{table}"}).scalar_one()
-        places = [*schemas, "public"] if table == "refusals" else schemas
-        parts = " UNION ALL ".join(
-            f"SELECT {columns} FROM {place}.{table}"  # noqa: S608 - names of ours
-            for place in places
-        )
-        run(f"CREATE OR REPLACE VIEW {ABOVE}.{table} AS {parts}")
-        for role in roles:
-            run(f"GRANT SELECT ON {ABOVE}.{table} TO {role}")
 
 
 def _create_bucket(
