@@ -469,6 +469,7 @@ FEW_ROUNDS, MOST_ROUNDS = 2, 5
 """Of ten; seven are undone where pages fill, and none where nothing else happens."""
 
 
+@pytest.mark.one_bucket("its rows fill the pages of one table")
 @pytest.mark.parametrize("is_snapshot_old", [False, True])
 async def test_two_writers_of_different_wallets_undo_each_other_only_where_rows_leave_their_page(
     till: Till, *, is_snapshot_old: bool
