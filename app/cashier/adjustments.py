@@ -6,6 +6,8 @@
    statement, so there is none without the other. A repeat finds the request decided.
 3. `reject` ends a request; one that nobody decided ends by itself (`LIFE`).
 
+Where the player's bucket is on another node than the requests, step 2 is `adjustments_apart`'s.
+
 A request for an amount that one person may move alone (WALLET_ADJUST_SOLO_MAX) may be approved by
 who made it; every other needs a second person, and both must have signed in.
 """
@@ -17,6 +19,15 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from app.cashier.adjustment_requests import NotAdjusted, Request, settled_movement
+from app.cashier.adjustments_apart import (
+    alone_with,
+    approval_of,
+    movement_after_fence,
+    movements_without_decision,
+    said_of,
+    with_movements,
+    write_approval,
+)
 from app.cashier.move_funds import move_funds
 from app.cashier.permissions import Act
 from app.cashier.policy import policy_of_ledger
@@ -31,7 +42,7 @@ from app.ledger.adjustments import (
 from app.ledger.errors import AdjustmentNotOpenError
 from app.ledger.money.book import Approval, Book
 from app.ledger.players import Player, find_player
-from app.ledger.transaction import Ledger
+from app.ledger.transaction import Ledger, StillAlone
 from app.wallet.adjustments import (
     LIFE,
     Adjustment,
@@ -122,9 +133,30 @@ async def approve(
     fault = await act.fault(ledger, Permission.APPROVE)
     if fault is not None:
         return NotAdjusted(fault)
-    adjustment = await _found(ledger, adjustment_id)
+    if not await ledger.is_on_nodes():
+        adjustment = await _found(ledger, adjustment_id)
+        return await _approve(ledger, operator, act, adjustment, solo_max, note, None)
+    async with alone_with(ledger, adjustment_id) as still_alone:
+        adjustment = await _found(ledger, adjustment_id)
+        if adjustment is not None:
+            moved = await movements_without_decision(ledger, [adjustment])
+            if moved:
+                entry = moved[adjustment_id]
+                return Approved(await write_approval(ledger, entry), entry)
+        return await _approve(ledger, operator, act, adjustment, solo_max, note, still_alone)
+
+
+async def _approve(
+    ledger: Ledger,
+    operator: Operator,
+    act: Act,
+    adjustment: Adjustment | None,
+    solo_max: Mapping[str, str],
+    note: str | None,
+    still_alone: StillAlone | None,
+) -> Approved | NotAdjusted:
     if adjustment is None:
-        return NotAdjusted(_unknown(adjustment_id))
+        return NotAdjusted(_unknown(act.subject))
     if adjustment.state is not AdjustmentState.OPEN:
         return NotAdjusted(_decided(adjustment))
     alone = solo_max.get(adjustment.currency.code, "0")
@@ -135,7 +167,8 @@ async def approve(
     policy = await policy_of_ledger(ledger)
     if policy.rule_version is not RuleVersion.CURRENT:
         return NotAdjusted(NOT_FINISHED)
-    return await _moved(ledger, policy, adjustment, _approval(adjustment, operator, alone, note))
+    approval = _approval(adjustment, operator, alone, note)
+    return await _moved(ledger, policy, adjustment, approval, still_alone)
 
 
 async def reject(
@@ -148,7 +181,18 @@ async def reject(
         fault = await act.fault(ledger, Permission.APPROVE)
         if fault is not None:
             return NotAdjusted(fault)
+    if known is None or not await ledger.is_on_nodes():
+        return await _reject(ledger, operator, act, adjustment_id, note)
+    async with alone_with(ledger, adjustment_id):
+        moved = await movement_after_fence(ledger, known)
+        if moved is not None:
+            return NotAdjusted(_has_moved(adjustment_id, approval_of(moved).decided_by))
+        return await _reject(ledger, operator, act, adjustment_id, note)
 
+
+async def _reject(
+    ledger: Ledger, operator: Operator, act: Act, adjustment_id: int, note: str | None
+) -> Adjustment | NotAdjusted:
     async def work(book: Book) -> Adjustment | NotAdjusted:
         found = await find_adjustment(book, adjustment_id)
         if found is None:
@@ -171,7 +215,11 @@ async def show_adjustment(ledger: Ledger, adjustment_id: int) -> Preview | NotAd
             return NotAdjusted(_unknown(adjustment_id))
         return await _preview(book, adjustment_id)
 
-    return await ledger.read_only(work)
+    preview = await ledger.read_only(work)
+    if isinstance(preview, NotAdjusted):
+        return preview
+    (adjustment,) = await with_movements(ledger, [preview.adjustment])
+    return preview._replace(adjustment=adjustment)
 
 
 async def latest_adjustments(
@@ -186,7 +234,7 @@ async def latest_adjustments(
     async def work(book: Book) -> list[Adjustment]:
         return await list_adjustments(book, state=state, user_id=user_id, count_max=count_max)
 
-    return await ledger.read_only(work)
+    return await with_movements(ledger, await ledger.read_only(work))
 
 
 async def _looked_up(ledger: Ledger, request: Request) -> Wanted | NotAdjusted:
@@ -225,8 +273,20 @@ def _wanted(
 
 
 async def _moved(
-    ledger: Ledger, policy: Policy, adjustment: Adjustment, approval: Approval
+    ledger: Ledger,
+    policy: Policy,
+    adjustment: Adjustment,
+    approval: Approval,
+    still_alone: StillAlone | None,
 ) -> Approved | NotAdjusted:
+    """Make the movement; `still_alone`: the approval is written after it, and not with it."""
+
+    async def may_record(moment: datetime) -> None:
+        if still_alone is not None:
+            await still_alone()
+            if moment >= adjustment.expires_at:
+                raise AdjustmentNotOpenError
+
     movement = Movement(
         delivery=secrets.token_bytes(DELIVERY_BYTES),
         key=adjustment.key,
@@ -236,15 +296,19 @@ async def _moved(
         amount=adjustment.currency.text(adjustment.amount),
         received_at=datetime.now(UTC),
         event_id=adjustment.settles.event_id if adjustment.settles else None,
-        extra_data=_said(adjustment, approval),
+        extra_data=_said(adjustment, approval, is_apart=still_alone is not None),
         pocket=adjustment.pocket,
     )
     try:
-        (receipt,) = await move_funds(ledger, [movement], policy, approval=approval)
+        (receipt,) = await move_funds(
+            ledger, [movement], policy, approval=approval, may_record=may_record
+        )
     except AdjustmentNotOpenError:
         found = await _found(ledger, adjustment.adjustment_id)
         return NotAdjusted(_decided(found or adjustment))
     if isinstance(receipt, Posting) or (isinstance(receipt, Replay) and receipt.is_own):
+        if still_alone is not None:
+            return Approved(await write_approval(ledger, receipt.entry), receipt.entry)
         found = await _found(ledger, adjustment.adjustment_id)
         return Approved(found or adjustment, receipt.entry)
     if isinstance(receipt, Refused):
@@ -253,15 +317,17 @@ async def _moved(
     return NotAdjusted(_decided(found or adjustment))
 
 
-def _said(adjustment: Adjustment, approval: Approval) -> str:
+def _said(adjustment: Adjustment, approval: Approval, *, is_apart: bool) -> str:
     """Return what the journal's chain keeps of who stands behind the movement."""
-    said = {
+    said: dict[str, object] = {
         "adjustment": adjustment.adjustment_id,
         "reason": adjustment.reason.value,
         "ticket": adjustment.ticket,
         "proposed_by": adjustment.proposed.name,
         "approved_by": approval.decided_by,
     }
+    if is_apart:
+        said["approval"] = said_of(approval)
     return json.dumps(said, ensure_ascii=False)
 
 
@@ -316,7 +382,14 @@ async def _found(ledger: Ledger, adjustment_id: int) -> Adjustment | None:
     return await ledger.read_only(work)
 
 
-def _unknown(adjustment_id: int) -> str:
+def _has_moved(adjustment_id: int, approved_by: str) -> str:
+    return (
+        f"The money of the adjustment {adjustment_id}, which {approved_by} approved, has moved: "
+        f"`wallet adjust approve {adjustment_id}` writes that down."
+    )
+
+
+def _unknown(adjustment_id: object) -> str:
     return f"There is no adjustment {adjustment_id}; `wallet adjust list` shows which there are."
 
 

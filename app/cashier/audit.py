@@ -22,7 +22,7 @@ from app.ledger.audit import (
     invariants_of,
 )
 from app.ledger.audit.offenders import offenders
-from app.ledger.audit.places import AuditedPlace, audited_places
+from app.ledger.audit.places import AuditedPlace, audited_places, is_of_all_buckets
 from app.ledger.audit.scope import Check
 from app.ledger.snapshot import read_by_key, snapshot
 from app.proof.seal import SignedSeal
@@ -139,10 +139,16 @@ async def audit(
 async def _audit_above(
     url: str, keys: Sequence[str], against: Sequence[SignedSeal] | None
 ) -> Findings:
-    """Audit what is about no bucket: the seals, and the schema that they seal."""
-    laws = {law.name: law for law in seal_audit.invariants(keys, against)}
+    """Audit what is about no bucket: approvals; the seals, and the schema that they seal."""
+    checks = [check for check in CHECKS if is_of_all_buckets(check)]
+    laws = {
+        law.name: law
+        for law in (*invariants_of(tuple(checks)), *seal_audit.invariants(keys, against))
+    }
     async with snapshot(url) as (connection,):
         found = await seal_audit.audit_seals(connection, keys, against)
+        for check in checks:
+            found += await offenders(connection, check, PLAYER_MIN, PLAYER_MAX)
     breaches = [Breach(name, laws[name].law, offender) for name, offender in found]
     return Findings(breaches, len(laws), 0, 0)
 

@@ -11,7 +11,7 @@ one bucket's players.
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from app.ledger.money.book import Approval, MoneyBook
@@ -27,6 +27,10 @@ DECLINED_AGAIN: Final = "a repeat of a declined movement with other content"
 """Why such a repeat stands in the refusal log; what it heard is the first refusal again."""
 
 
+async def at_any_time(_moment: datetime) -> None:
+    """Allow what was decided to be recorded."""
+
+
 async def move_funds(
     ledger: Ledger,
     movements: Sequence[Movement],
@@ -35,13 +39,15 @@ async def move_funds(
     deadline: timedelta | None = None,
     has_decided: Callable[[], None] = lambda: None,
     approval: Approval | None = None,
+    may_record: Callable[[datetime], Awaitable[None]] = at_any_time,
 ) -> list[Receipt]:
     """Decide a batch and write what it leaves behind; the receipts come after the commit, in order.
 
-    `has_decided` is called between deciding and recording, each time. An adjustment's `approval` is
-    recorded together with it. Raises SettingsDifferError, AdjustmentNotOpenError, DeadlineError,
-    LedgerBusyError, LedgerAwayError; after the last three it is unknown whether anything was
-    committed.
+    `has_decided` is called between deciding and recording, each time, and so is `may_record`, with
+    the moment of the decision; what it raises leaves everything as it was. An adjustment's
+    `approval` is recorded together with it. Raises SettingsDifferError, AdjustmentNotOpenError,
+    DeadlineError, LedgerBusyError, LedgerAwayError; after the last three it is unknown whether
+    anything was committed.
     """
 
     async def moved(batch: Sequence[Movement]) -> list[Receipt]:
@@ -49,6 +55,7 @@ async def move_funds(
             known = await book.facts_for(batch)
             decisions = decide_all(batch, known.facts, policy)
             has_decided()
+            await may_record(known.facts.now)
             receipts = decisions.receipts
             refused = refusal_records(batch, receipts)
             await book.record(known, decisions, policy, refused, approval)

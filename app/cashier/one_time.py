@@ -4,6 +4,8 @@
 2. An id that is taken rolls everything back: the first answer is told, or that there is none to
    tell. Two deliveries at once end so as well, for the database runs the second one again.
 3. Where the outcome takes no id, nothing is kept, and the id may already be another request's.
+
+Where the buckets are on several nodes, the id is claimed for its player before its row is written.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,11 +19,12 @@ from app.ledger.money.book import Book
 from app.ledger.request_ids import (
     KeptRequest,
     RequestKey,
+    RequestTakenError,
+    claimed_by,
     clear_answers,
     find_request,
     keep_request,
 )
-from app.ledger.retries import NothingStandsError
 from app.ledger.transaction import Ledger
 
 CLEARED_AT_ONCE: Final = 1000
@@ -48,10 +51,6 @@ class RequestIdTakenError(Exception):
         super().__init__(RequestIdTakenError.__doc__)
 
 
-class _TakenError(NothingStandsError):
-    """The id is taken."""
-
-
 @dataclass(frozen=True, slots=True)
 class OneTimeRequest(Generic[T]):
     """A request that takes effect once, with what seals its answer."""
@@ -75,29 +74,36 @@ async def run_once(
     if request is None:
         return await ledger.serializable(work, of=of)
 
+    key = request.key
+    claim = await ledger.claim_request(key.agent, key.request_id, of)
+
     async def work_with_id(book: Book) -> T:
         done = await work(book)
         answer = request.seal(done)
-        if answer is not None and not await keep_request(book, request.key, answer):
-            raise _TakenError
+        if answer is not None:
+            if claim is not None:
+                await claim.take(book)
+            if not await keep_request(book, key, answer):
+                raise RequestTakenError
         return done
 
-    try:
+    async def attempt() -> T:
         return await ledger.serializable(work_with_id, of=of)
-    except _TakenError:
-        await check_free(ledger, request.key, of=of)
+
+    try:
+        return await (attempt() if claim is None else claim.hold(attempt))
+    except RequestTakenError:
+        await check_free(ledger, key)
         raise AssertionError("an id that was taken stays taken") from None
 
 
-async def check_free(ledger: Ledger, key: RequestKey, *, of: str | None = None) -> None:
-    """Return if the id is free; else RepeatedRequestError or RequestIdTakenError.
-
-    `of`: the player whom the request is about.
-    """
+async def check_free(ledger: Ledger, key: RequestKey) -> None:
+    """Return if the id is free; else RepeatedRequestError or RequestIdTakenError."""
 
     async def work(book: Book) -> KeptRequest | None:
         return await find_request(book, key.agent, key.request_id)
 
+    of = await ledger.holder_of(claimed_by(key.agent), key.request_id)
     kept = await ledger.read_only(work, of=of, confirmed=False)
     if kept is None:
         return
@@ -114,4 +120,5 @@ async def forget_old_answers(ledger: Ledger) -> None:
         return await clear_answers(book, CLEARED_AT_ONCE)
 
     with suppress(LedgerError):
-        await ledger.serializable(work, deadline=CLEARING_TIME)
+        for of in await ledger.apart():
+            await ledger.serializable(work, of=of, deadline=CLEARING_TIME)

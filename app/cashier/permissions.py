@@ -19,7 +19,7 @@ class Act:
         """`name`: such as `exception.take`; what stands before the point is the subject's kind."""
         self._operator = operator
         self._name = name
-        self._subject = str(subject)
+        self.subject = str(subject)
 
     async def fault(self, ledger: Ledger, permission: Permission) -> str | None:
         """Say that none of the person's roles allows it, and note that; None: one does.
@@ -41,14 +41,14 @@ class Act:
     async def note(self, book: Book, reason: str | None, subject: object = None) -> None:
         """Note that it is done, in the book's transaction."""
         if subject is not None:
-            self._subject = str(subject)
+            self.subject = str(subject)
         await note_action(book, self._operator, self._action(reason))
 
     def _action(self, reason: str | None, *, is_done: bool = True) -> Action:
         return Action(
             self._name,
             self._name.partition(".")[0],
-            self._subject,
+            self.subject,
             secrets.token_bytes(DELIVERY_BYTES),
             reason,
             is_done=is_done,

@@ -4,7 +4,9 @@
 2. `find_adjustment`    one request, with its decision
 3. `list_adjustments`   the latest of a state
 4. `keep_rejection`     appends the decision that nothing is to be moved; an approval is appended by
-                        `record_adjustment_v1`, in the transaction of its movement
+                        `record_adjustment_v1`, in the transaction of its movement, or where
+                        buckets are on nodes by
+   `keep_approval`      after its movement
 5. `count_waiting`      the requests that wait for a decision
 6. `request_with_key`   the request that waits for a key, or has taken it
 7. `refused_under`      the movements of a player that were refused under a transaction id
@@ -13,8 +15,9 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from app.ledger.money.book import Book
+from app.ledger.money.book import Approval, Book
 from app.ledger.money.rows import minor
+from app.ledger.players import user_id_of
 from app.wallet.adjustments import (
     Adjustment,
     AdjustmentReason,
@@ -24,11 +27,14 @@ from app.wallet.adjustments import (
 )
 from app.wallet.balance import Pockets
 from app.wallet.events import Direction, Pocket
+from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency, Minor
 from app.wallet.movement import Key
 from app.wallet.operators import Operator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
 
@@ -76,18 +82,20 @@ RETURNING adjustment_id
 """
 
 _ADJUSTMENT: Final = """
-SELECT a.adjustment_id, a.player_id, p.user_id, a.direction, a.pocket, a.amount::text, a.currency,
+SELECT a.adjustment_id, a.player_id, a.direction, a.pocket, a.amount::text, a.currency,
        a.scale, a.reason, a.ticket, a.note, a.source, a.transaction_id, a.facet, a.event_id,
        a.proposed_by, a.proposed_is_verified, a.proposed_via, a.proposed_from, a.proposed_at,
        a.expires_at, d.decision, d.decided_by, d.decided_is_verified, d.decided_via,
        d.decided_from, d.decided_at, d.note AS decision_note, d.position,
        coalesce($1::timestamptz, now()) >= a.expires_at AS is_late
 FROM adjustments a
-JOIN players p ON p.player_id = a.player_id
 LEFT JOIN adjustment_decisions d ON d.adjustment_id = a.adjustment_id
 """
 
 _FIND: Final = f"{_ADJUSTMENT} WHERE a.adjustment_id = $2"
+
+_NUMBER: Final = "SELECT player_id FROM players WHERE user_id = $1"
+"""Players are looked up by themselves: where they are on several nodes, a join reads them all."""
 
 _STATE: Final = """
 coalesce(d.decision, CASE WHEN coalesce($1::timestamptz, now()) >= a.expires_at
@@ -95,7 +103,7 @@ coalesce(d.decision, CASE WHEN coalesce($1::timestamptz, now()) >= a.expires_at
 """
 
 _LIST: Final = f"""{_ADJUSTMENT}
-WHERE ($2::text IS NULL OR {_STATE} = $2) AND ($3::text IS NULL OR p.user_id = $3)
+WHERE ($2::text IS NULL OR {_STATE} = $2) AND ($3::bigint IS NULL OR a.player_id = $3)
 ORDER BY a.adjustment_id DESC LIMIT $4
 """
 
@@ -110,6 +118,19 @@ _REJECT: Final = """
 INSERT INTO adjustment_decisions (adjustment_id, decision, decided_by, decided_is_verified,
     decided_via, decided_from, decided_at, note, solo_max)
 VALUES ($1, 'rejected', $2, $3, $4, $5, coalesce($7::timestamptz, now()), $6, 0)
+ON CONFLICT DO NOTHING RETURNING true
+"""
+
+# What record_adjustment_v1 checks of an approval; the movement is there, on its player's node.
+_APPROVE: Final = """
+INSERT INTO adjustment_decisions (adjustment_id, decision, decided_by, decided_is_verified,
+    decided_via, decided_from, decided_at, note, solo_max, player_id, position)
+SELECT a.adjustment_id, 'approved', $2, $3, $4, $5, $8, $6, $7::text::numeric, a.player_id, $9
+FROM adjustments a
+WHERE a.adjustment_id = $1 AND a.expires_at > $8
+  AND (a.player_id, a.direction, a.amount) = ($10, $11, $12::text::numeric)
+  AND (a.amount <= $7::text::numeric
+       OR (a.proposed_by <> $2 AND a.proposed_is_verified AND $3))
 ON CONFLICT DO NOTHING RETURNING true
 """
 
@@ -188,24 +209,31 @@ async def keep_request(book: Book, wanted: Wanted, operator: Operator, life: tim
 
 async def find_adjustment(book: Book, adjustment_id: int) -> Adjustment | None:
     """Return a request with its decision, or None."""
-    row = await book.connection.fetchrow(_FIND, book.now_given(), adjustment_id)
-    return None if row is None else _adjustment_of(row)
+    rows = await book.connection.fetch(_FIND, book.now_given(), adjustment_id)
+    found = await _adjustments_of(book, rows)
+    return found[0] if found else None
 
 
 async def list_adjustments(
     book: Book, *, state: AdjustmentState | None, user_id: str | None, count_max: int
 ) -> list[Adjustment]:
     """Return the latest requests, of one state and one player or (None) of all."""
+    player_id = None
+    if user_id is not None:
+        player_id = await book.connection.fetchval(_NUMBER, user_id)
+        if player_id is None:
+            return []
     rows = await book.connection.fetch(
-        _LIST, book.now_given(), state.value if state else None, user_id, count_max
+        _LIST, book.now_given(), state.value if state else None, player_id, count_max
     )
-    return [_adjustment_of(row) for row in rows]
+    return await _adjustments_of(book, rows)
 
 
 async def request_with_key(book: Book, key: Key) -> Adjustment | None:
     """Return the request that waits for this key, or has taken it; None: there is none."""
-    row = await book.connection.fetchrow(_WITH_KEY, book.now_given(), *key)
-    return None if row is None else _adjustment_of(row)
+    rows = await book.connection.fetch(_WITH_KEY, book.now_given(), *key)
+    found = await _adjustments_of(book, rows)
+    return found[0] if found else None
 
 
 async def keep_rejection(
@@ -221,6 +249,29 @@ async def keep_rejection(
         operator.source,
         note,
         book.now_given(),
+    )
+    return is_kept is True
+
+
+async def keep_approval(book: Book, approval: Approval, entry: JournalEntry) -> bool:
+    """Append the approval of an adjustment that was moved on its player's node.
+
+    False: it has a decision, or is not what was asked for and who may approve it.
+    """
+    is_kept = await book.connection.fetchval(
+        _APPROVE,
+        approval.adjustment_id,
+        approval.decided_by,
+        approval.is_verified,
+        approval.via,
+        approval.came_from,
+        approval.note,
+        approval.solo_max,
+        entry.ledger_time,
+        entry.position,
+        entry.player_id,
+        entry.direction.value,
+        entry.currency.text(entry.amount),
     )
     return is_kept is True
 
@@ -250,7 +301,14 @@ async def refused_under(
     return [RefusedUnderId(*row) for row in rows]
 
 
-def _adjustment_of(row: "asyncpg.Record") -> Adjustment:
+async def _adjustments_of(book: Book, rows: "Sequence[asyncpg.Record]") -> list[Adjustment]:
+    names: dict[int, str] = {}
+    for number in {row["player_id"] for row in rows}:
+        names[number] = await user_id_of(book, number)
+    return [_adjustment_of(row, names[row["player_id"]]) for row in rows]
+
+
+def _adjustment_of(row: "asyncpg.Record", user_id: str) -> Adjustment:
     currency = Currency(row["currency"], row["scale"])
     settles = None
     if row["source"] is not None:
@@ -264,7 +322,7 @@ def _adjustment_of(row: "asyncpg.Record") -> Adjustment:
     return Adjustment(
         row["adjustment_id"],
         row["player_id"],
-        row["user_id"],
+        user_id,
         Direction(row["direction"]),
         Pocket(row["pocket"]),
         minor(row["amount"], currency),

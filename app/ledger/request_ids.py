@@ -14,9 +14,14 @@ from typing import Final, NamedTuple
 
 from app.ledger.money.book import Book
 from app.ledger.money.rows import delivery_uuid
+from app.ledger.retries import NothingStandsError
 
 ANSWER_KEPT: Final = timedelta(days=1)
 """How long a repeat hears the first answer (transfer contract, section 1)."""
+
+
+class RequestTakenError(NothingStandsError):
+    """The id is taken, by another request or by an earlier run of this one."""
 
 
 class RequestKey(NamedTuple):
@@ -29,6 +34,14 @@ class RequestKey(NamedTuple):
     """SHA-256 of the id, the operation and its fields"""
     delivery: bytes
     """16 random bytes that name the delivery that took the id"""
+
+
+def claimed_by(agent: str) -> str:
+    """Return the source of claims of an agent's ids; no movement has it, for agents have no colon.
+
+    Only where buckets are on several nodes are ids claimed: see `citus.request_claims`.
+    """
+    return f"request:{agent}"
 
 
 class KeptRequest(NamedTuple):

@@ -16,8 +16,8 @@ did not write is followed by a confirmation: see `standby`.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
@@ -29,10 +29,11 @@ from app.ledger.errors import (
     AdjustmentNotOpenError,
     DeadlineError,
     LedgerAwayError,
+    LedgerBusyError,
     SettingsDifferError,
 )
 from app.ledger.lending import lent
-from app.ledger.money.book import Book, Claims, MoneyBook
+from app.ledger.money.book import Book, Claims, MoneyBook, RequestClaim
 from app.ledger.money.statements import (
     ADJUSTMENT_NOT_OPEN,
     CONFIRM,
@@ -41,7 +42,7 @@ from app.ledger.money.statements import (
 from app.ledger.outage import Outage
 from app.ledger.pools import LedgerPools, Pools
 from app.ledger.retries import CommitOutcome, Retries, RunAgainError
-from app.ledger.sqlstates import LOST, sqlstate
+from app.ledger.sqlstates import LOST, is_conflict, sqlstate
 from app.ledger.standby import (
     COMMITS_WAITING,
     COMMITS_WAITING_MAX,
@@ -55,6 +56,10 @@ from app.ledger.timelines import here
 
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
+
+StillAlone: TypeAlias = Callable[[], Awaitable[None]]
+
+TAKE_PLACE: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
 READ_COMMITTED: Final = "BEGIN ISOLATION LEVEL READ COMMITTED;"
@@ -130,6 +135,42 @@ class Ledger:
     async def holder_of(self, source: str, transaction_id: str) -> str | None:
         """Return whom look-ups of an id name in `of`; None: nobody, one look sees all buckets."""
         del source, transaction_id
+        return None
+
+    async def is_on_nodes(self) -> bool:
+        """Whether a transaction reaches one bucket only, because each is on some node."""
+        return False
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[StillAlone]:
+        """Do work that nobody else of this name does meanwhile, within the deadline.
+
+        The connection that holds the place may be lost. What is given raises LedgerAwayError then;
+        after it has returned, whoever comes next came later than that.
+        """
+        connections = self._pools.beside(1)
+        try:
+            async with lent(connections) as raw:
+                with _told_as_ledger_error():
+                    await raw.execute("BEGIN")
+                    await raw.execute(TAKE_PLACE, name)
+
+                async def still() -> None:
+                    with _told_as_ledger_error():
+                        await raw.fetchval("SELECT 1")
+
+                yield still
+                await raw.execute("ROLLBACK")
+        finally:
+            await connections.close()
+
+    async def apart(self) -> list[str | None]:
+        """Return whom work names in `of`, each in turn, that is about every row of a table."""
+        return [None]
+
+    async def claim_request(self, agent: str, request_id: str, of: str) -> RequestClaim | None:
+        """Return what holds a request's id for a player; None: the id's own row does."""
+        del agent, request_id, of
         return None
 
     @property
@@ -394,6 +435,14 @@ class Ledger:
             said = await raw.execute("COMMIT;")
         if said != "COMMIT":
             raise RunAgainError
+
+
+@contextmanager
+def _told_as_ledger_error() -> Iterator[None]:
+    try:
+        yield
+    except LOST as error:
+        raise (LedgerBusyError if is_conflict(error) else LedgerAwayError) from error
 
 
 @asynccontextmanager

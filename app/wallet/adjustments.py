@@ -93,6 +93,11 @@ class Adjustment(NamedTuple):
     decision_note: str | None
     position: int | None
     """of its movement, if it was approved"""
+    moved_by: str | None = None
+    """Who approved it, where the money has moved and the decision does not stand beside it yet.
+
+    Only a ledger on several nodes can be left so, by a process that died between the two; whoever
+    approves it again has the decision written."""
 
     @property
     def key(self) -> Key:

@@ -11,6 +11,9 @@ from zlib import crc32
 BUCKETS_MAX: Final = 64
 """More would make batches of one or two movements, and search paths that nobody can survey."""
 
+TRIES_MAX: Final = 100 * BUCKETS_MAX
+"""Enough texts for every bucket to have one of them."""
+
 
 def bucket_of(user_id: str, count: int) -> int:
     """Return the bucket of a player, of so many."""
@@ -24,3 +27,8 @@ def schema_of(bucket: int, count: int) -> str:
     above the buckets, where everything is, and cannot insert anything there.
     """
     return f"b{bucket:02}_of_{count:02}"
+
+
+def text_in(bucket: int, count: int) -> str:
+    """Return a text of this bucket, for work that is about the bucket and about no player."""
+    return next(text for text in map(str, range(TRIES_MAX)) if bucket_of(text, count) == bucket)

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
@@ -14,6 +15,7 @@ from app.ledger.citus.ledger import PlacedLedger
 from tests.cashier.till import Till
 from tests.citus.cluster import WHY_SKIPPED, Citus, drop, make
 from tests.conftest import CITUS_URL, migrate
+from tests.edges.transfer.bank import Bank, open_bank
 
 T = TypeVar("T")
 
@@ -66,3 +68,17 @@ async def far_till(citus: Citus, till: Till) -> AsyncIterator[Till]:
     ledger = ViaOtherNodes(citus.service_url, buckets=BUCKETS)
     yield Till(ledger, citus.superuser_url, tokens=till.tokens)
     await ledger.close()
+
+
+@pytest.fixture(scope="module")
+def served(citus: Citus) -> Iterator[Bank]:
+    """The transfer contract over HTTP."""
+    with open_bank(citus, buckets=BUCKETS) as bank:
+        yield bank
+
+
+@pytest.fixture
+def bank(served: Bank) -> Iterator[Bank]:
+    served.ahead = timedelta(0)
+    yield served
+    served.ahead = timedelta(0)

@@ -206,7 +206,7 @@ def _show(preview: Preview, as_json: bool) -> None:
                 "proposed": _signed(adjustment.proposed),
                 "decided": adjustment.decided and _signed(adjustment.decided),
                 "decision note": adjustment.decision_note,
-                "state": adjustment.state.value,
+                "state": _state(adjustment),
                 "expires": moment(adjustment.expires_at) if is_open else None,
                 "balance now": (balance,) if is_open else None,
                 "balance after": (would_be,) if is_open else None,
@@ -223,8 +223,14 @@ def _row(adjustment: Adjustment) -> tuple[object, ...]:
         adjustment.reason.value,
         adjustment.ticket,
         adjustment.proposed.name,
-        adjustment.state.value,
+        _state(adjustment),
     )
+
+
+def _state(adjustment: Adjustment) -> str:
+    if adjustment.moved_by is None:
+        return adjustment.state.value
+    return f"moved, approved by {adjustment.moved_by}; approve it again to have that written down"
 
 
 def _what(adjustment: Adjustment) -> str:
@@ -252,6 +258,7 @@ def _record(adjustment: Adjustment) -> dict[str, Any]:
         "note": adjustment.note,
         "settles": settles and settles.key._asdict(),
         "state": adjustment.state.value,
+        **({} if adjustment.moved_by is None else {"moved_by": adjustment.moved_by}),
         "proposed": _signature_record(adjustment.proposed),
         "expires_at": moment(adjustment.expires_at),
         "decided": decided and _signature_record(decided),

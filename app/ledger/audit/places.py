@@ -16,11 +16,23 @@ OF_ONE_SERVER: Final = frozenset({"rows_are_in_their_bucket"})
 """Laws about the tables that buckets inherit from; on nodes they inherit nothing."""
 
 
+OF_ALL_BUCKETS: Final = frozenset({"approval_has_its_movement"})
+"""Laws about rows of the coordinator, whose players are in several buckets."""
+
+
+def is_of_all_buckets(check: Check) -> bool:
+    """Whether a check has to see all buckets at once, unless it is about one player."""
+    return not OF_ALL_BUCKETS.isdisjoint(law.name for law in check.invariants)
+
+
 class AuditedPlace(NamedTuple):
     """The connections' settings, with which the statements of every law see what they are about."""
 
     settings: Mapping[str, str]
     """none: the tables above the buckets show all of them"""
+
+    is_of_player: bool = False
+    """whether one player is looked at, who is in this place"""
 
     @property
     def is_whole(self) -> bool:
@@ -29,7 +41,11 @@ class AuditedPlace(NamedTuple):
 
     def can_hold(self, check: Check) -> bool:
         """Whether a check is about this place."""
-        return not self.settings or OF_ONE_SERVER.isdisjoint(law.name for law in check.invariants)
+        if self.is_whole:
+            return True
+        if is_of_all_buckets(check) and not self.is_of_player:
+            return False
+        return OF_ONE_SERVER.isdisjoint(law.name for law in check.invariants)
 
 
 async def audited_places(url: str, user_id: str | None) -> list[AuditedPlace]:
@@ -43,6 +59,9 @@ async def audited_places(url: str, user_id: str | None) -> list[AuditedPlace]:
         await connection.close()
     buckets = range(count) if user_id is None else [bucket_of(user_id, count)]
     return [
-        AuditedPlace({"search_path": f"{schema_of(bucket, count)}, {WHOLE_LEDGER}"})
+        AuditedPlace(
+            {"search_path": f"{schema_of(bucket, count)}, {WHOLE_LEDGER}"},
+            is_of_player=user_id is not None,
+        )
         for bucket in buckets
     ]

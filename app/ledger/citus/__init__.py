@@ -32,8 +32,13 @@ IN_EACH: Final = (
 
 On one PostgreSQL those after the first ten are shared by all buckets."""
 
-ON_EVERY_NODE: Final = ("decision_settings", "game_names")
-"""Tables that a batch of movements reads and never writes: reference tables, in Citus's words."""
+ON_EVERY_NODE: Final = (
+    "decision_settings",
+    "decision_setting_changes",
+    "event_types",
+    "game_names",
+)
+"""Tables that work on a player reads and never writes: reference tables, in Citus's words."""
 
 
 class Place(NamedTuple):

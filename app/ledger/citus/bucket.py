@@ -18,6 +18,7 @@ from app.ledger.money.book import Book
 from app.ledger.money.rows import entry_of_json
 from app.ledger.money.statements import ENTRIES_OF_ID
 from app.ledger.pools import WHOLE_LEDGER
+from app.ledger.request_ids import find_request
 from app.ledger.sqlstates import LOST, is_away
 from app.ledger.timeline_guard import TimelineGuard
 from app.ledger.transaction import Ledger
@@ -134,6 +135,14 @@ class BucketLedger(Ledger):
             await book.fence([user_id])
 
         await self.serializable(work)
+
+    async def has_request(self, agent: str, request_id: str) -> bool:
+        """Whether a request under this id has taken effect in this bucket."""
+
+        async def work(book: Book) -> bool:
+            return await find_request(book, agent, request_id) is not None
+
+        return await self.read_only(work, confirmed=False)
 
     async def entries_of_id(self, source: str, transaction_id: str) -> list[JournalEntry]:
         """Return the journal's entries under an id, in this bucket, confirmed."""

@@ -113,6 +113,9 @@ class Home(Protocol):
     async def entries_of_id(self, source: str, transaction_id: str) -> list[JournalEntry]:
         """Return the journal's entries under an id, in this bucket, confirmed."""
 
+    async def has_request(self, agent: str, request_id: str) -> bool:
+        """Whether a request under this id has taken effect in this bucket."""
+
     async def confirm(self) -> None:
         """Return when the standby, if there is one, has all that was visible before."""
 

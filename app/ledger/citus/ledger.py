@@ -13,13 +13,14 @@ from app.ledger.citus import Place
 from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.claims import HOLDER
 from app.ledger.citus.places import find_places
+from app.ledger.citus.request_claims import RequestClaim
 from app.ledger.connections import PoolUse
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book, MoneyBook
 from app.ledger.pools import WRITERS_MIN
 from app.ledger.transaction import Ledger
-from app.wallet.buckets import bucket_of
+from app.wallet.buckets import bucket_of, text_in
 
 logger: Final = structlog.get_logger("ledger")
 
@@ -157,6 +158,23 @@ class PlacedLedger(Ledger):
             holder: str | None = await raw.fetchval(HOLDER, source, transaction_id)
         # What nobody claims is nowhere: any bucket says so.
         return holder or transaction_id
+
+    @override
+    async def is_on_nodes(self) -> bool:
+        return await self._part_of("") is not None
+
+    @override
+    async def apart(self) -> list[str | None]:
+        if not await self.is_on_nodes():
+            return await super().apart()
+        count = await self.bucket_count()
+        return [text_in(bucket, count) for bucket in range(count)]
+
+    @override
+    async def claim_request(self, agent: str, request_id: str, of: str) -> RequestClaim | None:
+        if await self._part_of(of) is None:
+            return None
+        return RequestClaim(self, agent, request_id, of)
 
     def home_of(self, transaction_id: str) -> BucketLedger:
         """Return the bucket where an id is claimed."""

@@ -50,6 +50,7 @@ _DISTRIBUTED: Final = text("SELECT citus_schema_distribute(CAST(:schema AS text)
 
 CALLED: Final = (
     "record_movements_v2",
+    "record_adjustment_of_node_v1",
     "claim_transactions_v1",
     "next_number_v1",
     "bucket_of_v1",
@@ -138,6 +139,37 @@ END
 $$
 """
 
+
+# What `record_adjustment_v1` does in the player's bucket; the approval is on the coordinator.
+RECORD_ADJUSTMENT: Final = """
+CREATE OR REPLACE FUNCTION public.record_adjustment_of_node_v1(
+    given decision_settings_v2,
+    wallets_after wallet_row_v1[],
+    journal journal_row_v1[],
+    rounds_after round_row_v1[],
+    aborts_after early_abort_row_v1[],
+    refused refusal_row_v1[],
+    renewed session_row_v1[],
+    returned position_row_v1[],
+    counters_after counter_row_v1[],
+    hits limit_hit_row_v1[],
+    holds_after hold_row_v1[],
+    decided_at timestamptz
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    moved journal_row_v1 := journal[1];
+BEGIN
+    PERFORM record_movements_v2(given, wallets_after, journal, rounds_after, aborts_after, refused,
+                                renewed, returned, counters_after, hits, holds_after, decided_at);
+    IF moved.event_id IS NOT NULL THEN
+        UPDATE early_aborts SET state = 'settled'
+        WHERE player_id = moved.player_id AND event_id = moved.event_id
+          AND is_streamer = starts_with(moved.facet, 'PromoStreamers')
+          AND transaction_id = moved.transaction_id AND state IN ('waiting', 'used');
+    END IF;
+END
+$$
+"""
 
 _PATH: Final = re.compile(r"SET search_path TO .*")
 
@@ -252,7 +284,7 @@ def part_of_bucket(connection: Connection, schema: str, table: str) -> Callable[
 
 def distribute_functions(connection: Connection) -> None:
     """Have every node know the functions that it is called with, and count for itself."""
-    for statement in (NUMBERS, NUMBER, CLAIM):
+    for statement in (NUMBERS, NUMBER, CLAIM, RECORD_ADJUSTMENT):
         connection.exec_driver_sql(statement)
     failed = connection.execute(_ON_WORKERS, {"statement": NUMBERS}).scalars().all()
     if failed:

@@ -16,9 +16,9 @@ statement that missed a row, ends in an error after which the batch is run again
 decision.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from app.ledger.money import statements
 from app.ledger.money.facts import (
@@ -68,6 +68,9 @@ if TYPE_CHECKING:
     Lend = Callable[[], AbstractAsyncContextManager[Connection]]
 
 
+T = TypeVar("T")
+
+
 class Send(Protocol):
     """How a statement is sent that commits by itself."""
 
@@ -88,6 +91,16 @@ class Claims(Protocol):
 
     async def settle(self) -> None:
         """Find out, between two attempts, what stood in the way of the one before."""
+
+
+class RequestClaim(Protocol):
+    """What holds a request's one-time id for one player, where several nodes have ids."""
+
+    async def take(self, book: "Book") -> None:
+        """Take the id in the work's transaction, before its row is written; else end the work."""
+
+    async def hold(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Run the work, and again when it is known what stood in the way."""
 
 
 class Approval(NamedTuple):
@@ -235,7 +248,8 @@ class MoneyBook:
     ) -> None:
         """Write the decisions; without locks, this is a transaction of its own.
 
-        An `approval` is written with the adjustment that it approves, if that moves anything.
+        An `approval` is written with the adjustment that it approves, if that moves anything; where
+        the player is on another node than approvals are, by the caller, after this.
         The database raises FACTS_STALE, and keeps nothing, where a fact has changed since it was
         read, and SETTINGS_DIFFER where `policy` is not what it remembers.
         """
@@ -249,6 +263,9 @@ class MoneyBook:
             async with self._write() as connection:
                 if approval is None:
                     await self._send(connection, statements.RECORD, *arguments)
+                elif self._claims is not None:
+                    statement = statements.RECORD_ADJUSTMENT_OF_NODE
+                    await self._send(connection, statement, *arguments)
                 else:
                     whole = (*arguments, *approval)
                     await self._send(connection, statements.RECORD_ADJUSTMENT, *whole)

@@ -222,6 +222,11 @@ SELECT record_adjustment_v1(
     ROW($13, $14, $15, $16, $17, $18, $19::text::numeric)::adjustment_approval_v1)
 """
 
+RECORD_ADJUSTMENT_OF_NODE: Final = RECORD.replace(
+    "record_movements_v2", "record_adjustment_of_node_v1"
+)
+"""The same without the approval, which is not on the player's node, and is written after it."""
+
 FACTS_STALE: Final = "WF001"
 """The SQLSTATE of `record_movements_v2` where a fact has changed since it was read."""
 
