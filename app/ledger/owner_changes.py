@@ -3,11 +3,13 @@
 Every change is recorded with its author in an append-only list beside the settings.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.ledger.citus.making import allow_triggers
 from app.ledger.limit_calendar import LOCAL_TIMES, zone_fault
 from app.ledger.migrations import prepared_connection
 from app.wallet.facts import RuleVersion
@@ -99,9 +101,11 @@ async def finish_upgrade(url: str, source: str, *, raises_are_confirmed: bool = 
                 f"{running} connections of the release before are still open: stop its processes "
                 "and run this again."
             )
-        # In the order in which a statement of the service takes them: nobody waits in a circle.
-        await connection.execute(text("LOCK TABLE players, wallets IN ACCESS EXCLUSIVE MODE"))
         buckets = list(await connection.scalars(text(_BUCKETS)))
+        # In the order in which a statement of the service takes them: nobody waits in a circle.
+        for table in ("players", "wallets"):
+            await _lock(connection, table, buckets)
+        await connection.run_sync(allow_triggers)
         for schema in ("public", *buckets):
             for trigger, table in SIDE_BY_SIDE.items():
                 await connection.execute(
@@ -154,9 +158,19 @@ async def rezone_limits(url: str, source: str, zone: str) -> object:
             await _check_zone(connection, zone)
             # Whoever decided by the old zone has recorded that before the moment that is noted, or
             # waits and finds other settings: no movement counts in another zone than its moment's.
-            await connection.execute(text("LOCK TABLE wallets IN ACCESS EXCLUSIVE MODE"))
+            buckets = list(await connection.scalars(text(_BUCKETS)))
+            await _lock(connection, "wallets", buckets)
             await _change(connection, source, "limit_zone", before, zone)
         return before
+
+
+async def _lock(connection: AsyncConnection, table: str, buckets: Sequence[str]) -> None:
+    """Let nobody read or change a table of players, here or on any node, until the commit.
+
+    The lock on the table above reaches those of the buckets only where they are on this server.
+    """
+    places = ", ".join(f"{schema}.{table}" for schema in ("public", *buckets))
+    await connection.execute(text(f"LOCK TABLE {places} IN ACCESS EXCLUSIVE MODE"))
 
 
 async def _check_zone(connection: AsyncConnection, zone: str) -> None:

@@ -294,5 +294,8 @@ def distribute_functions(connection: Connection) -> None:
 
 
 def allow_triggers(connection: Connection) -> None:
-    """Allow triggers: what ours read and write is in the bucket, on the row's own node."""
+    """Allow triggers: what ours read and write is in the bucket, on the row's own node.
+
+    A server without Citus takes this for somebody's own setting.
+    """
     connection.exec_driver_sql("SET LOCAL citus.enable_unsafe_triggers = on")
