@@ -111,7 +111,8 @@ async def change_account(book: Book, account: Account) -> None:
 async def note_change(book: Book, player_id: int, note: ChangeNote, outcome: str) -> None:
     """Append a request and its outcome (JSON text) to the list of changes.
 
-    An act of an operator is appended to the list of actions as well.
+    An act of an operator is appended to the list of actions as well; where that is not on the
+    player's node, after the change is committed.
     """
     await book.connection.execute(
         _NOTE,
@@ -124,5 +125,6 @@ async def note_change(book: Book, player_id: int, note: ChangeNote, outcome: str
         note.event_time,
         book.now_given(),
     )
-    if note.act is not None:
-        await note_action(book, note.act.operator, note.act.action)
+    act = note.act
+    if act is not None:
+        await book.above(lambda above: note_action(above, act.operator, act.action))

@@ -17,7 +17,7 @@ from app.ledger.citus.request_claims import RequestClaim
 from app.ledger.connections import PoolUse
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.lending import lent
-from app.ledger.money.book import Book, MoneyBook
+from app.ledger.money.book import AboveWork, Book, MoneyBook
 from app.ledger.pools import WRITERS_MIN
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of, text_in
@@ -125,7 +125,17 @@ class PlacedLedger(Ledger):
         part = await self._part_of(of)
         if part is None:
             return await super().serializable(work, of=of, deadline=deadline)
-        return await part.serializable(work, deadline=deadline)
+        later: list[AboveWork] = []
+
+        async def of_node(book: Book) -> T:
+            later.clear()
+            book.later = later
+            return await work(book)
+
+        done = await part.serializable(of_node, deadline=deadline)
+        for each in later:
+            await super().serializable(each, deadline=deadline)
+        return done
 
     @override
     async def read_only(

@@ -18,7 +18,7 @@ decision.
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from app.ledger.money import statements
 from app.ledger.money.facts import (
@@ -116,6 +116,9 @@ class Approval(NamedTuple):
     """what one person alone may move in the adjustment's currency, in major units"""
 
 
+AboveWork: TypeAlias = Callable[["Book"], Awaitable[None]]
+
+
 class Book:
     """The ledger inside one open transaction."""
 
@@ -123,6 +126,15 @@ class Book:
         """`clock`: None means the database's own."""
         self.connection = connection
         self._clock = clock
+        self.later: list[AboveWork] | None = None
+        """what is left for after the commit; None: everything is within this transaction's reach"""
+
+    async def above(self, work: AboveWork) -> None:
+        """Do what writes a table of no player: here, or, from a node that lacks it, after this."""
+        if self.later is None:
+            await work(self)
+        else:
+            self.later.append(work)
 
     def now_given(self) -> datetime | None:
         """The time of the clock, or None: the database uses its own."""
