@@ -7,9 +7,9 @@ that others should have. All of it is beside the money: at READ COMMITTED, in ta
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from app.cashier.event_log import teller
 from app.ledger.event_log import webhooks
-from app.ledger.event_log.reading import LoggedEvent, Told, last_number, numbers_after, numbers_of
-from app.ledger.event_log.reading import tell as tell_in
+from app.ledger.event_log.reading import Told, last_number, numbers_after, numbers_of
 from app.ledger.event_log.webhooks import (
     FORGOTTEN_MAX,
     LEASE,
@@ -133,12 +133,13 @@ async def feed(
     ledger: Ledger, agent: str, after: int, shards: Collection[int], count_max: int
 ) -> Feed:
     """Read an agent's next events, those of these shards only; each is on the standby."""
+    tell = await teller(ledger)
 
     async def work(book: Book) -> Feed:
         rows = await numbers_after(book, agent, after, count_max)
         mine = [row for row in rows if shard_of(row.player_id) in shards]
         reached = rows[-1].number if rows else after
-        return Feed(await _tell(book, mine), reached, is_all=len(rows) < count_max)
+        return Feed(await tell(book, mine) if mine else [], reached, is_all=len(rows) < count_max)
 
     return await ledger.read_only(work)
 
@@ -154,15 +155,13 @@ async def forget(ledger: Ledger) -> bool:
 
 async def tell_again(ledger: Ledger, agent: str, numbers: Sequence[int]) -> list[Told]:
     """Read events by their numbers."""
+    tell = await teller(ledger)
 
     async def work(book: Book) -> list[Told]:
-        return await _tell(book, await numbers_of(book, agent, numbers))
+        rows = await numbers_of(book, agent, numbers)
+        return await tell(book, rows) if rows else []
 
     return await ledger.read_only(work)
-
-
-async def _tell(book: Book, events: Sequence[LoggedEvent]) -> list[Told]:
-    return await tell_in(book, events) if events else []
 
 
 # --- what people do -----------------------------------------------------------------------------
@@ -203,12 +202,13 @@ async def replay(ledger: Ledger, agent: str, after: Cursor | None) -> int | None
 
     None: there is no such endpoint, or the cursor is of no event of this agent.
     """
+    tell = await teller(ledger)
 
     async def work(book: Book) -> int | None:
         number = 0
         if after is not None:
             rows = await numbers_of(book, agent, [after.number])
-            events = await _tell(book, rows)
+            events = await tell(book, rows) if rows else []
             if [cursor_at(event.number, event.id) for event in events] != [after]:
                 return None
             number = after.number

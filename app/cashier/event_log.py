@@ -5,11 +5,25 @@ transfer API before it reads, so that an operator who only polls needs no other 
 read is told only when the synchronous standby, if there is one, has it.
 """
 
-from collections.abc import Collection
-from typing import Final, NamedTuple
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
+from app.ledger.errors import LedgerError
 from app.ledger.event_log.numbering import NUMBERED_MAX, Numbered, number_events
-from app.ledger.event_log.reading import Told, last_number, numbers_after, tell
+from app.ledger.event_log.on_nodes import AtBucket, number_on_nodes
+from app.ledger.event_log.reading import (
+    Found,
+    LoggedEvent,
+    Told,
+    last_number,
+    look_up,
+    look_up_alarms,
+    numbers_after,
+    tell,
+    told_of,
+)
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.event_log import Cursor, LoggedType, cursor_at
@@ -19,6 +33,14 @@ LOOKED_THROUGH_MAX: Final = 10_000
 
 LOOKS_MAX: Final = 20
 """Looks of one request: more than are written between two polls, and within its deadline."""
+
+
+NODE_SECONDS_MAX: Final = 2
+"""How long a node may take for its part of a look. One that takes longer, or is away, is left out,
+and what others have to tell goes on."""
+
+T = TypeVar("T")
+Tell: TypeAlias = Callable[[Book, Sequence[LoggedEvent]], Awaitable[list[Told]]]
 
 
 class EventPage(NamedTuple):
@@ -32,13 +54,29 @@ class EventPage(NamedTuple):
 
 async def number(ledger: Ledger, *, most: int = NUMBERED_MAX) -> Numbered | None:
     """Number what could not be seen at the last look; None: another process is at it."""
+    parts = await ledger.parts()
 
     async def work(book: Book) -> Numbered | None:
+        if parts:
+            return await number_on_nodes(book, nodes_of(parts), most)
         return await number_events(book, most=most)
 
     # A look leaves its numbers in a commit, which would wait for a standby that is away.
     ledger.standby.refuse_if_silent()
     return await ledger.beside_money(work)
+
+
+def nodes_of(parts: Mapping[int, Ledger]) -> AtBucket:
+    """Return what does work at the nodes of these buckets, within bounds."""
+
+    async def at(bucket: int, work: Callable[[Book], Awaitable[T]]) -> T | None:
+        try:
+            async with asyncio.timeout(NODE_SECONDS_MAX):
+                return await parts[bucket].beside_money(work)
+        except (LedgerError, TimeoutError):
+            return None
+
+    return at
 
 
 async def number_all(ledger: Ledger, *, looks_max: int = LOOKS_MAX) -> None:
@@ -47,6 +85,28 @@ async def number_all(ledger: Ledger, *, looks_max: int = LOOKS_MAX) -> None:
         done = await number(ledger)
         if done is None or not done.is_more:
             return
+
+
+async def teller(ledger: Ledger) -> Tell:
+    """Return what reads what events tell of: each where its player is."""
+    parts = await ledger.parts()
+    return partial(_tell_in_parts, parts) if parts else tell
+
+
+async def _tell_in_parts(
+    parts: Mapping[int, Ledger], book: Book, events: Sequence[LoggedEvent]
+) -> list[Told]:
+    """Read what events tell of, alarms in `book`, everything else at the nodes of its buckets."""
+
+    async def in_bucket(bucket: int) -> Found:
+        of_it = [event for event in events if event.bucket == bucket]
+        return await parts[bucket].read_only(lambda there: look_up(there, of_it))
+
+    buckets = sorted({event.bucket for event in events if event.bucket is not None})
+    found = await look_up_alarms(book, events)
+    for there in await asyncio.gather(*map(in_bucket, buckets)):
+        found = found.beside(there)
+    return told_of(events, found)
 
 
 async def page_after(
@@ -64,9 +124,10 @@ async def page_after(
     """
     await number_all(ledger)
     after = 0 if cursor is None else cursor.number
+    tell = await teller(ledger)
 
     async def work(book: Book) -> EventPage | None:
-        if cursor is not None and not await _has(book, agent, cursor):
+        if cursor is not None and not await _has(book, tell, agent, cursor):
             return None
         wanted = LOOKED_THROUGH_MAX if types else count_max
         rows = await numbers_after(book, agent, after, wanted)
@@ -83,7 +144,7 @@ async def page_after(
     return await ledger.read_only(work)
 
 
-async def _has(book: Book, agent: str, cursor: Cursor) -> bool:
+async def _has(book: Book, tell: Tell, agent: str, cursor: Cursor) -> bool:
     rows = await numbers_after(book, agent, cursor.number - 1, 1)
     if not rows or rows[0].number != cursor.number:
         return False

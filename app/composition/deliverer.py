@@ -7,7 +7,7 @@ from app.composition.following import follow
 from app.edges.webhooks.deliverer import Deliverer
 from app.edges.webhooks.endpoint import EndpointChoice
 from app.edges.webhooks.metrics import DeliveryMetrics
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.settings import Settings
 from app.telemetry.spare import SpareTime
 from app.wallet.event_log import LoggedType
@@ -18,7 +18,9 @@ CONNECTIONS: Final = 5
 
 async def deliver(settings: Settings, database_url: str, announce: Callable[[], None]) -> None:
     """Deliver webhooks until a signal, with health and metrics on a port of its own."""
-    ledger = Ledger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline, serves=True)
+    ledger = PlacedLedger(
+        database_url, pool_size=CONNECTIONS, deadline=settings.deadline, serves=True
+    )
     deliverer = Deliverer(ledger, _endpoints(settings), spare=SpareTime(settings.background_lag))
     page = DeliveryMetrics(deliverer)
     await follow(ledger, deliverer.run, page, settings, settings.deliver_port, announce)
@@ -26,7 +28,9 @@ async def deliver(settings: Settings, database_url: str, announce: Callable[[], 
 
 async def deliver_beside(settings: Settings, database_url: str) -> None:
     """Deliver webhooks in a serving process, as the demo does."""
-    ledger = Ledger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline, serves=True)
+    ledger = PlacedLedger(
+        database_url, pool_size=CONNECTIONS, deadline=settings.deadline, serves=True
+    )
     try:
         await Deliverer(ledger, _endpoints(settings)).run()
     finally:

@@ -6,7 +6,7 @@ from typing import Final
 from app.cashier.slips import begin_anew
 from app.composition.following import follow
 from app.edges.metrics.slips import ProjectionMetrics
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.settings import Settings
 from app.slips.projector import Projector
 from app.telemetry.spare import SpareTime
@@ -19,7 +19,7 @@ async def project(
     settings: Settings, database_url: str, announce: Callable[[], None], *, from_zero: bool
 ) -> None:
     """Project bet slips until a signal, with health and metrics on a port of its own."""
-    ledger = Ledger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline)
+    ledger = PlacedLedger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline)
     projector = Projector(
         ledger, settings.liability_alarms, spare=SpareTime(settings.background_lag)
     )
@@ -35,7 +35,7 @@ async def project(
 
 async def project_beside(settings: Settings, database_url: str) -> None:
     """Project bet slips in a serving process, as the demo does."""
-    ledger = Ledger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline)
+    ledger = PlacedLedger(database_url, pool_size=CONNECTIONS, deadline=settings.deadline)
     try:
         await Projector(ledger, settings.liability_alarms).run()
     finally:

@@ -132,6 +132,10 @@ class Ledger:
         """Return who can be worked for in one transaction, and whom that work names in `of`."""
         return [(None, set(user_ids))]
 
+    async def parts(self) -> "Mapping[int, Ledger]":
+        """Return the ledgers of the buckets that are on nodes of their own; else none."""
+        return {}
+
     async def holder_of(self, source: str, transaction_id: str) -> str | None:
         """Return whom look-ups of an id name in `of`; None: nobody, one look sees all buckets."""
         del source, transaction_id

@@ -643,6 +643,7 @@ async def test_no_player_data_is_keyed_without_its_player(module_db: Database) -
         "imports",
         "shadow_marks",
         "event_log",
+        "event_log_buckets",
         "event_log_heads",
         "event_log_progress",
         "ledger_timelines",

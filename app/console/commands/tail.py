@@ -14,8 +14,8 @@ from app.console.arguments import checked_text
 from app.console.database import reach, ready_database
 from app.console.output.printer import print_line, say
 from app.console.output.records import entry_record
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.tail import LoggedRefusal, TailFilter
-from app.ledger.transaction import Ledger
 from app.settings import load_database_settings
 from app.visible import visible
 from app.wallet.events import RULES, EventType
@@ -71,7 +71,7 @@ def tail(
 async def _follow(
     url: str, wanted: TailFilter, *, back: timedelta, seconds: int | None, as_json: bool
 ) -> None:
-    ledger = Ledger(url, pool_size=2)
+    ledger = PlacedLedger(url, pool_size=2)
     width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else 0
     try:
         async for lines in follow(ledger, wanted, back=back, seconds_max=seconds):

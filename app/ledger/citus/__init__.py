@@ -32,6 +32,13 @@ IN_EACH: Final = (
 
 On one PostgreSQL those after the first ten are shared by all buckets."""
 
+TOLD: Final = ("account_openings", "account_changes", "movements")
+"""Of these, those that events tell of: each row says which transaction of which node wrote it."""
+
+XID_BITS: Final = 48
+"""Of the id in such a row: the transaction's, of which a node gives out a hundred thousand a second
+for a lifetime; above them is the node's number (`xid_of_node_v1`)."""
+
 ON_EVERY_NODE: Final = (
     "decision_settings",
     "decision_setting_changes",

@@ -161,6 +161,12 @@ class PlacedLedger(Ledger):
         return [(next(iter(users)), users) for users in together.values()]
 
     @override
+    async def parts(self) -> Mapping[int, Ledger]:
+        if self._places is None and self._bucket_count != 1:
+            await self._look_first()
+        return dict(self._buckets)
+
+    @override
     async def holder_of(self, source: str, transaction_id: str) -> str | None:
         if await self._part_of(transaction_id) is None:
             return None

@@ -12,10 +12,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, text
 
 from app.ledger.buckets import ABOVE_ONLY
-from app.ledger.buckets.leveling import level_table, parts_of, run_alone
+from app.ledger.buckets.leveling import level_table, run_alone
 from app.ledger.citus import IN_EACH
 from app.ledger.citus.above import show_above
-from app.ledger.citus.making import allow_triggers, distribute_functions, part_of_bucket
+from app.ledger.citus.making import (
+    allow_triggers,
+    distribute_functions,
+    part_of_bucket,
+    parts_wanted,
+)
 
 _COLUMNS: Final = text("""
 SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS is_given,
@@ -40,6 +45,9 @@ class ColumnsDifferError(Exception):
 
 def level(connection: Connection, schemas: list[str]) -> None:
     """Bring the tables of these buckets level with those above them."""
+    with connection.begin():
+        # First: triggers call them.
+        distribute_functions(connection)
     for schema in schemas:
         late: list[str] = []
         with connection.begin():
@@ -47,14 +55,13 @@ def level(connection: Connection, schemas: list[str]) -> None:
             for table in IN_EACH:
                 _level_columns(connection, schema, table)
                 _level_checks(connection, schema, table)
-            wanted = {table: parts_of(connection, "public", table) for table in IN_EACH}
+            wanted = {table: parts_wanted(connection, table) for table in IN_EACH}
             for table in IN_EACH:
                 adapted = part_of_bucket(connection, schema, table)
                 late += level_table(connection, schema, table, wanted[table], adapted)
         for statement in late:
             run_alone(connection, statement)
     with connection.begin():
-        distribute_functions(connection)
         show_above(connection, schemas)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from app.ledger.buckets import ABOVE_ONLY, BucketsDifferError
 from app.ledger.buckets.leveling import Part, make_part, order_of, parts_of
-from app.ledger.citus import IN_EACH, ON_EVERY_NODE
+from app.ledger.citus import IN_EACH, ON_EVERY_NODE, TOLD
 from app.ledger.citus.above import assert_introduced
 from app.wallet.buckets import schema_of
 
@@ -55,6 +55,8 @@ CALLED: Final = (
     "next_number_v1",
     "bucket_of_v1",
     "forbid_change",
+    "node_here_v1",
+    "xid_of_node_v1",
 )
 """The functions of `public` that are called on a bucket's node, besides those of triggers."""
 
@@ -67,6 +69,37 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN
     RETURN ((SELECT groupid FROM pg_dist_local_group)::bigint << 40)
         + nextval('public.numbers_of_node');
+END
+$$
+"""
+
+# Which transaction wrote a row, for the event log: the number of the node that has the bucket, and
+# the transaction's id there. A default would be the id on the node where the statement was planned.
+# What Citus copies when it moves a bucket passes no trigger, and keeps what it has. The node's
+# number is looked up once for each session: each time, it would cost as much as the rest twice.
+XID_OF_NODE: Final = """
+CREATE OR REPLACE FUNCTION public.xid_of_node_v1() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    first text := current_setting('wallet.first_xid', true);
+BEGIN
+    -- What is imported is told by no event, and has none.
+    IF NEW.xid IS NOT NULL THEN
+        IF first IS NULL OR first = '' THEN
+            first := (SELECT groupid::bigint << 48 FROM pg_catalog.pg_dist_local_group)::text;
+            PERFORM set_config('wallet.first_xid', first, false);
+        END IF;
+        NEW.xid := (first::bigint + pg_current_xact_id()::text::bigint)::text::xid8;
+    END IF;
+    RETURN NEW;
+END
+$$
+"""
+
+NODE: Final = """
+CREATE OR REPLACE FUNCTION public.node_here_v1() RETURNS integer
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN (SELECT groupid FROM pg_catalog.pg_dist_local_group);
 END
 $$
 """
@@ -93,6 +126,8 @@ BEGIN
 END
 $$
 """
+
+XID_TRIGGER: Final = "xid_of_node"
 
 OWN_FORMS: Final = {"keep_opening_v1": KEEP_OPENING}
 
@@ -193,7 +228,7 @@ def create(connection: Connection, count: int, roles: list[str]) -> None:
         distribute_functions(connection)
     for bucket in range(count):
         with connection.begin():
-            wanted = {table: parts_of(connection, "public", table) for table in IN_EACH}
+            wanted = {table: parts_wanted(connection, table) for table in IN_EACH}
             if not connection.execute(_IS_THERE, {"name": schema_of(bucket, count)}).scalar_one():
                 _create_bucket(connection, bucket, count, roles, wanted)
     with connection.begin():
@@ -257,6 +292,18 @@ def _create_bucket(
     connection.execute(_DISTRIBUTED, {"schema": schema})
 
 
+def parts_wanted(connection: Connection, table: str) -> frozenset[Part]:
+    """Return what a table of a bucket has: what that of `public` has, and triggers of its own."""
+    parts = parts_of(connection, "public", table)
+    if table not in TOLD:
+        return parts
+    made = (
+        f"CREATE TRIGGER {XID_TRIGGER} BEFORE INSERT ON public.{table}"
+        " FOR EACH ROW EXECUTE FUNCTION public.xid_of_node_v1() O"
+    )
+    return parts | {Part("trigger", XID_TRIGGER, made)}
+
+
 def part_of_bucket(connection: Connection, schema: str, table: str) -> Callable[[Part], Part]:
     """Return what makes a part of this table that of a bucket.
 
@@ -284,7 +331,7 @@ def part_of_bucket(connection: Connection, schema: str, table: str) -> Callable[
 
 def distribute_functions(connection: Connection) -> None:
     """Have every node know the functions that it is called with, and count for itself."""
-    for statement in (NUMBERS, NUMBER, CLAIM, RECORD_ADJUSTMENT):
+    for statement in (NUMBERS, NUMBER, CLAIM, RECORD_ADJUSTMENT, NODE, XID_OF_NODE):
         connection.exec_driver_sql(statement)
     failed = connection.execute(_ON_WORKERS, {"statement": NUMBERS}).scalars().all()
     if failed:

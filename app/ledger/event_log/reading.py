@@ -25,6 +25,8 @@ class LoggedEvent(NamedTuple):
     type: LoggedType
     place: int
     occurred_at: datetime
+    bucket: int | None = None
+    """where that row is, if the buckets are on several nodes"""
 
 
 class MovementTold(NamedTuple):
@@ -120,13 +122,27 @@ class Told(NamedTuple):
     content: Content
 
 
+_Contents: TypeAlias = dict[tuple[int, int, LoggedType], tuple[str, Content]]
+
+
+class Found(NamedTuple):
+    """What some events tell of, by their players and rows."""
+
+    users: dict[int, str]
+    contents: _Contents
+
+    def beside(self, other: "Found") -> "Found":
+        """Return what this and another look have found."""
+        return Found(self.users | other.users, self.contents | other.contents)
+
+
 _AFTER: Final = """
-SELECT number, player_id, type, place, occurred_at FROM event_log
+SELECT number, player_id, type, place, occurred_at, bucket FROM event_log
 WHERE agent = $1 AND number > $2 ORDER BY number LIMIT $3
 """
 
 _SOME: Final = """
-SELECT number, player_id, type, place, occurred_at FROM event_log
+SELECT number, player_id, type, place, occurred_at, bucket FROM event_log
 WHERE agent = $1 AND number = ANY($2::bigint[]) ORDER BY number
 """
 
@@ -245,15 +261,31 @@ async def last_number(book: Book, agent: str) -> int:
 
 async def tell(book: Book, events: Sequence[LoggedEvent]) -> list[Told]:
     """Read what these events tell of."""
-    users = await _users(book, events)
-    contents: dict[tuple[int, int, LoggedType], tuple[str, Content]] = {}
+    return told_of(events, await look_up(book, events))
+
+
+async def look_up(book: Book, events: Sequence[LoggedEvent]) -> Found:
+    """Read what these events tell of; all of a bucket on another node, without its alarms."""
+    contents: _Contents = {}
     for read, kinds in _READS:
         asked = [event for event in events if event.type in kinds]
-        if asked:
+        # Where buckets are on several nodes, alarms are on none of them.
+        if asked and (read is not _alarms or asked[0].bucket is None):
             contents |= await read(book, asked)
+    return Found(await _users(book, events), contents)
+
+
+async def look_up_alarms(book: Book, events: Sequence[LoggedEvent]) -> Found:
+    """Read the alarms among these events, without whose they are."""
+    asked = [event for event in events if event.type is LoggedType.ALARM_RAISED]
+    return Found({}, await _alarms(book, asked) if asked else {})
+
+
+def told_of(events: Sequence[LoggedEvent], found: Found) -> list[Told]:
+    """Put together what these events tell, by what was found for them."""
     told = []
     for event in events:
-        anchor, content = contents[event.player_id, event.place, event.type]
+        anchor, content = found.contents[event.player_id, event.place, event.type]
         id_ = event_id(event.type, event.player_id, event.place, anchor)
         told.append(
             Told(
@@ -261,7 +293,7 @@ async def tell(book: Book, events: Sequence[LoggedEvent]) -> list[Told]:
                 event.player_id,
                 event.type,
                 event.occurred_at,
-                users[event.player_id],
+                found.users[event.player_id],
                 id_,
                 content,
             )
@@ -270,13 +302,11 @@ async def tell(book: Book, events: Sequence[LoggedEvent]) -> list[Told]:
 
 
 def _logged(row: "asyncpg.Record") -> LoggedEvent:
-    number, player_id, kind, place, occurred_at = row
-    return LoggedEvent(number, player_id, _TYPES[kind], place, occurred_at)
+    number, player_id, kind, place, occurred_at, bucket = row
+    return LoggedEvent(number, player_id, _TYPES[kind], place, occurred_at, bucket)
 
 
 _TYPES: Final = {kind.value: kind for kind in LoggedType}
-
-_Contents: TypeAlias = dict[tuple[int, int, LoggedType], tuple[str, Content]]
 
 
 async def _users(book: Book, events: Sequence[LoggedEvent]) -> dict[int, str]:

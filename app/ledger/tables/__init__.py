@@ -11,6 +11,7 @@ from app.ledger.tables.buckets import buckets
 from app.ledger.tables.columns import metadata
 from app.ledger.tables.event_log import (
     event_log,
+    event_log_buckets,
     event_log_heads,
     event_log_progress,
     webhook_deliverers,
@@ -93,6 +94,7 @@ __all__ = [
     "decision_settings",
     "early_aborts",
     "event_log",
+    "event_log_buckets",
     "event_log_heads",
     "event_log_progress",
     "event_types",

@@ -28,6 +28,8 @@ event_log = Table(
     # Which row it tells of: a movement's position, or the number of a change or an exception.
     Column("place", BigInteger, nullable=False),
     Column("occurred_at", MOMENT, nullable=False),
+    # Where that row is, if the buckets are on several nodes.
+    Column("bucket", SmallInteger),
     PrimaryKeyConstraint("agent", "number"),
     UniqueConstraint("player_id", "place", "type", name="uq_event_log_player_id_place_type"),
     CheckConstraint("number >= 1", name="number"),
@@ -61,6 +63,19 @@ event_log_progress = Table(
     CheckConstraint("is_the_only_row", name="is_the_only_row"),
     CheckConstraint("(recount_after IS NULL) = (recount_seen IS NULL)", name="recount"),
 )
+
+event_log_buckets = Table(
+    "event_log_buckets",
+    metadata,
+    Column("bucket", SmallInteger, nullable=False, autoincrement=False),
+    # Its number in the cluster; each that ever had the bucket has a row.
+    Column("node", Integer, nullable=False, autoincrement=False),
+    Column("system_identifier", BigInteger),
+    # Of that node's transactions.
+    Column("seen", Snapshot, nullable=False),
+    PrimaryKeyConstraint("bucket", "node"),
+)
+"""How far the buckets were looked through, where they are on several nodes."""
 
 webhook_endpoints = Table(
     "webhook_endpoints",

@@ -105,6 +105,7 @@ CHANGEABLE: Final = {
     "holds": ("state", "closed_position", "closed_at"),
     "exceptions": ("state", "taken_by", "closed_at", "closed_by"),
     "exception_collections": ("collected_until", "ran_at"),
+    "event_log_buckets": ("system_identifier", "seen"),
     "event_log_heads": ("last_number",),
     "event_log_progress": (
         "system_identifier",

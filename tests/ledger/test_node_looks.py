@@ -1,0 +1,54 @@
+"""How a look at a node reads what comes from several nodes, without any of them."""
+
+from datetime import UTC, datetime, timedelta
+
+from app.ledger.event_log.node_looks import (
+    Known,
+    Seen,
+    Unnumbered,
+    in_ledger_order,
+    strangers_of,
+)
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+def row(kind: int, place: int, rank: int, second: int) -> Unnumbered:
+    """A row of one player."""
+    return Unnumbered("house", 7, kind, place, rank, "", NOON + timedelta(seconds=second))
+
+
+def test_a_players_events_are_in_the_ledgers_order_though_two_nodes_clocks_differ() -> None:
+    ordered = [
+        row(1, 0, 1, 11),
+        row(3, 2, 1, 9),
+        row(3, 3, 1, 8),
+        row(3, 3, 2, 8),
+        row(2, 4, 1, 10),
+        row(3, 4, 1, 12),
+    ]
+    for turn in range(len(ordered)):
+        assert in_ledger_order([*ordered[turn:], *ordered[:turn]]) == ordered
+
+
+def test_a_snapshot_is_read_as_it_is_written() -> None:
+    for text in ("3:3:", "7:9:7", "7:12:7,9,10"):
+        assert Seen.of(text).text == text
+    assert Seen.of("7:12:7,9,10").until(9).text == "7:10:7,9"
+    assert Seen.of("7:12:7").until(6).text == "7:7:"
+
+
+def test_every_id_is_of_this_node_or_seen_or_looked_for() -> None:
+    known = {1: Known(5, Seen(100, (90, 97))), 4: Known(6, Seen(3))}
+    lows, highs, single = strangers_of(2, known)
+    ranges = [(int(low), int(high)) for low, high in zip(lows, highs, strict=True)]
+
+    def is_looked_for(node: int, xid: int) -> bool:
+        id_ = (node << 48) + xid
+        return str(id_) in single or any(low <= id_ < high for low, high in ranges)
+
+    assert not is_looked_for(1, 99)
+    assert not is_looked_for(2, 1)
+    assert not is_looked_for(2, 2**48 - 1)
+    for node, xid in ((0, 8), (1, 90), (1, 97), (1, 100), (3, 3), (4, 3), (5, 3), (30_000, 8)):
+        assert is_looked_for(node, xid)
