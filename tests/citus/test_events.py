@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
