@@ -7,7 +7,7 @@ that others should have. All of it is beside the money: at READ COMMITTED, in ta
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from app.cashier.event_log import teller
+from app.cashier.event_log import event_reader
 from app.ledger.event_log import webhooks
 from app.ledger.event_log.reading import Told, last_number, numbers_after, numbers_of
 from app.ledger.event_log.webhooks import (
@@ -133,7 +133,7 @@ async def feed(
     ledger: Ledger, agent: str, after: int, shards: Collection[int], count_max: int
 ) -> Feed:
     """Read an agent's next events, those of these shards only; each is on the standby."""
-    tell = await teller(ledger)
+    tell = await event_reader(ledger)
 
     async def work(book: Book) -> Feed:
         rows = await numbers_after(book, agent, after, count_max)
@@ -155,7 +155,7 @@ async def forget(ledger: Ledger) -> bool:
 
 async def tell_again(ledger: Ledger, agent: str, numbers: Sequence[int]) -> list[Told]:
     """Read events by their numbers."""
-    tell = await teller(ledger)
+    tell = await event_reader(ledger)
 
     async def work(book: Book) -> list[Told]:
         rows = await numbers_of(book, agent, numbers)
@@ -202,7 +202,7 @@ async def replay(ledger: Ledger, agent: str, after: Cursor | None) -> int | None
 
     None: there is no such endpoint, or the cursor is of no event of this agent.
     """
-    tell = await teller(ledger)
+    tell = await event_reader(ledger)
 
     async def work(book: Book) -> int | None:
         number = 0

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
-from app.ledger.errors import LedgerError
+from app.ledger.citus import MOVING
+from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.event_log.numbering import NUMBERED_MAX, Numbered, number_events
 from app.ledger.event_log.on_nodes import AtBucket, number_on_nodes
 from app.ledger.event_log.reading import (
@@ -87,7 +88,7 @@ async def number_all(ledger: Ledger, *, looks_max: int = LOOKS_MAX) -> None:
             return
 
 
-async def teller(ledger: Ledger) -> Tell:
+async def event_reader(ledger: Ledger) -> Tell:
     """Return what reads what events tell of: each where its player is."""
     parts = await ledger.parts()
     return partial(_tell_in_parts, parts) if parts else tell
@@ -106,6 +107,8 @@ async def _tell_in_parts(
     found = await look_up_alarms(book, events)
     for there in await asyncio.gather(*map(in_bucket, buckets)):
         found = found.beside(there)
+    if not found.has_all_of(events):
+        raise LedgerAwayError(MOVING)
     return told_of(events, found)
 
 
@@ -124,7 +127,7 @@ async def page_after(
     """
     await number_all(ledger)
     after = 0 if cursor is None else cursor.number
-    tell = await teller(ledger)
+    tell = await event_reader(ledger)
 
     async def work(book: Book) -> EventPage | None:
         if cursor is not None and not await _has(book, tell, agent, cursor):

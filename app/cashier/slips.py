@@ -4,16 +4,20 @@ All of it is beside the money: what is read is a snapshot that writes nothing, a
 are tables that the money road does not know.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TypeVar
 
 from app.ledger.money.book import Book
 from app.ledger.slips import figures, reading, writing
 from app.ledger.slips.figures import SlipFigures
+from app.ledger.slips.on_nodes import read_batch_on_nodes
 from app.ledger.slips.reading import Batch, Behind, Progress, Round, RoundId
 from app.ledger.slips.writing import Derived
 from app.ledger.transaction import Ledger
 
 __all__ = ["Batch", "Behind", "Derived", "Progress", "Round", "RoundId", "SlipFigures"]
+
+T = TypeVar("T")
 
 
 async def progress(ledger: Ledger) -> list[Behind]:
@@ -32,8 +36,14 @@ async def progress(ledger: Ledger) -> list[Behind]:
 
 async def read_next(ledger: Ledger, before: Progress, under_way: Collection[RoundId] = ()) -> Batch:
     """Look at what comes next; `under_way`: rounds of looks that may not be written yet."""
+    parts = await ledger.parts()
+
+    async def at(bucket: int, on_bucket: Callable[[Book], Awaitable[T]]) -> T:
+        return await parts[bucket].read_only(on_bucket, confirmed=False)
 
     async def work(book: Book) -> Batch:
+        if parts:
+            return await read_batch_on_nodes(book, before, under_way, at, list(parts))
         return await reading.read_batch(book, before, under_way)
 
     return await ledger.read_only(work, confirmed=False)

@@ -61,15 +61,27 @@ async def follow(
 async def _look(ledger: Ledger, since: datetime, wanted: TailFilter) -> tuple[list[Line], bool]:
     """Return what was written since a moment, and whether that is all of it."""
 
-    async def work(book: Book) -> tuple[list[OwnedEntry], list[LoggedRefusal]]:
-        return (
-            await entries_since(book, since, wanted),
-            await refusals_since(book, since, wanted),
-        )
+    async def work(book: Book) -> list[list[Line]]:
+        return [
+            [*await entries_since(book, since, wanted)],
+            [*await refusals_since(book, since, wanted)],
+        ]
 
-    entries, refusals = await ledger.beside_money(work)
-    lines: list[Line] = sorted([*entries, *refusals], key=_moment)
-    return lines, max(len(entries), len(refusals)) < LOOKED_AT_MAX
+    async def of_nobody(book: Book) -> list[list[Line]]:
+        return [[*await refusals_since(book, since, wanted, in_buckets=False)]]
+
+    parts = await ledger.parts()
+    if parts:
+        found = await asyncio.gather(
+            ledger.beside_money(of_nobody), *(part.beside_money(work) for part in parts.values())
+        )
+        lists = [lines for lists in found for lines in lists]
+    else:
+        lists = await ledger.beside_money(work)
+    # What is beyond the end of a list that is full may be in it later than what is in the others.
+    ends = [_moment(lines[-1]) for lines in lists if len(lines) == LOOKED_AT_MAX]
+    lines = [line for lines in lists for line in lines if not ends or _moment(line) <= min(ends)]
+    return sorted(lines, key=_moment), not ends
 
 
 async def _now(ledger: Ledger) -> datetime:

@@ -74,7 +74,7 @@ ORDER BY m.position
 
 _REFUSALS: Final = f"""
 SELECT user_id, refusal_id, ledger_time, event_type, direction, amount, transaction_id, reason
-FROM refusals
+FROM {{refusals}}
 WHERE ledger_time >= $1 AND operation = 'moveFunds' AND ($2::text IS NULL OR user_id = $2)
   AND (cardinality($3::text[]) = 0 OR event_type = ANY($3::text[]))
 ORDER BY ledger_time, refusal_id LIMIT {LOOKED_AT_MAX}
@@ -92,9 +92,15 @@ async def entries_since(book: Book, since: datetime, wanted: TailFilter) -> list
     return [_owned(row) for row in rows]
 
 
-async def refusals_since(book: Book, since: datetime, wanted: TailFilter) -> list[LoggedRefusal]:
-    """Return the refusals of movements that left no outcome, in the order of their moments."""
-    rows = await book.connection.fetch(_REFUSALS, since, wanted.user_id, list(wanted.event_types))
+async def refusals_since(
+    book: Book, since: datetime, wanted: TailFilter, *, in_buckets: bool = True
+) -> list[LoggedRefusal]:
+    """Return the refusals of movements that left no outcome, in the order of their moments.
+
+    `in_buckets`: with those that are kept in buckets, if the ledger has several.
+    """
+    statement = _REFUSALS.format(refusals="refusals" if in_buckets else "ONLY refusals")
+    rows = await book.connection.fetch(statement, since, wanted.user_id, list(wanted.event_types))
     return [LoggedRefusal(*row) for row in rows]
 
 

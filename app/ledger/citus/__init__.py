@@ -39,6 +39,9 @@ XID_BITS: Final = 48
 """Of the id in such a row: the transaction's, of which a node gives out a hundred thousand a second
 for a lifetime; above them is the node's number (`xid_of_node_v1`)."""
 
+MOVING: Final = "a bucket's node lacks what was told of it, so it is being moved; ask again"
+"""A node learns some milliseconds after the others that a bucket has left it."""
+
 ON_EVERY_NODE: Final = (
     "decision_settings",
     "decision_setting_changes",

@@ -135,6 +135,14 @@ class Found(NamedTuple):
         """Return what this and another look have found."""
         return Found(self.users | other.users, self.contents | other.contents)
 
+    def has_all_of(self, events: "Sequence[LoggedEvent]") -> bool:
+        """Whether every one of these events was found."""
+        return all(
+            event.player_id in self.users
+            and (event.player_id, event.place, event.type) in self.contents
+            for event in events
+        )
+
 
 _AFTER: Final = """
 SELECT number, player_id, type, place, occurred_at, bucket FROM event_log

@@ -26,9 +26,14 @@ ORDER BY b.position, l.leg LIMIT {LEGS_MAX}
 
 
 _ROUNDS_OF_SLIP: Final = """
-SELECT DISTINCT p.user_id, b.event_id FROM sport_bets b JOIN players p USING (player_id)
-WHERE lower(b.slip_id) = lower($1) ORDER BY 1, 2 LIMIT $2
+SELECT p.user_id, b.event_id
+FROM (
+    SELECT DISTINCT player_id, event_id FROM sport_bets WHERE lower(slip_id) = lower($1)
+) b
+CROSS JOIN LATERAL (SELECT user_id FROM players WHERE player_id = b.player_id LIMIT 1) p
+ORDER BY 1, 2 LIMIT $2
 """
+"""One player after the other: players may be on other nodes."""
 ROUNDS_MAX: Final = 20
 """Of one slip id: two sportsbooks may number their slips alike, and no more is expected."""
 

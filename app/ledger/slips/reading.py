@@ -44,47 +44,52 @@ UNION ALL
 SELECT '*' WHERE NOT EXISTS (SELECT FROM slip_progress p WHERE p.agent = '*')
 """
 
-_TOUCHED: Final = """
+TOUCHED: Final = """
 SELECT m.player_id, m.event_id, count(*), count(*) FILTER (WHERE NOT m.has_mark),
-       max(m.ledger_time),
-       bool_or(m.has_mark) OR EXISTS (
-           SELECT FROM sport_bets b WHERE b.player_id = m.player_id AND b.event_id = m.event_id
-           OFFSET 0)
+       max(m.ledger_time), bool_or(m.has_mark){or_is_known}
 FROM ({movements}) m
 GROUP BY m.player_id, m.event_id
 """
 
-_COLUMNS: Final = f"""
+_OR_IS_KNOWN: Final = """ OR EXISTS (
+           SELECT FROM sport_bets b WHERE b.player_id = m.player_id AND b.event_id = m.event_id
+           OFFSET 0)"""
+
+COLUMNS: Final = f"""
     m.player_id, m.event_id, m.ledger_time,
     {_HAS_MARK} AND NOT starts_with(m.event_type, 'PromoStreamers') AS has_mark
 """
 
-_NUMBERED: Final = _TOUCHED.format(
+_NUMBERED: Final = TOUCHED.format(
+    or_is_known=_OR_IS_KNOWN,
     movements=f"""
-    SELECT {_COLUMNS}
+    SELECT {COLUMNS}
     FROM event_log e
     CROSS JOIN LATERAL (
         SELECT * FROM movements WHERE player_id = e.player_id AND position = e.place LIMIT 1
     ) m
     WHERE e.agent = $1 AND e.number > $2 AND e.number <= $3 AND e.type = 'movement.posted'
-"""  # noqa: S608 - composed of constants
+""",  # noqa: S608 - composed of constants
 )
 
-_UNNUMBERED: Final = _TOUCHED.format(
-    movements=f"""
-    SELECT {_COLUMNS}
+OF_OLD: Final = f"""
+    SELECT {COLUMNS}
     FROM movements m
     WHERE (m.player_id, m.position) > ($1, $2) AND (m.player_id, m.position) <= ($3, $4)
       AND m.xid IS NULL AND m.decision = 'ACCEPTED'
 """  # noqa: S608 - composed of constants
+
+_UNNUMBERED: Final = TOUCHED.format(
+    or_is_known=_OR_IS_KNOWN,
+    movements=OF_OLD,
 )
 
-_SCANNED_TO: Final = """
+SCANNED_TO: Final = """
 SELECT player_id, position FROM movements WHERE (player_id, position) > ($1, $2)
 ORDER BY player_id, position OFFSET $3 - 1 LIMIT 1
 """
 
-_LAST_PLACE: Final = """
+LAST_PLACE: Final = """
 SELECT player_id, position FROM movements ORDER BY player_id DESC, position DESC LIMIT 1
 """
 
@@ -190,12 +195,8 @@ async def read_batch(book: Book, before: Progress, under_way: Collection[RoundId
         rows = await fetch(_UNNUMBERED, *place, after.after_player_id, after.after_position)
         has_more = not after.is_at_end
     else:
-        last = await book.connection.fetchval(
-            "SELECT last_number FROM event_log_heads WHERE agent = $1", before.agent
-        )
-        reached = min(before.number + EVENTS_MAX, last or 0)
-        rows = await fetch(_NUMBERED, before.agent, before.number, reached)
-        after, has_more = before._replace(number=reached), reached < (last or 0)
+        after, has_more = await reach(book, before)
+        rows = await fetch(_NUMBERED, before.agent, before.number, after.number)
     after = after._replace(looks=before.looks + 1)
     touched = [
         RoundId(player_id, event_id)
@@ -206,24 +207,34 @@ async def read_batch(book: Book, before: Progress, under_way: Collection[RoundId
         before,
         after,
         has_more,
-        await _rounds(book, touched),
+        await read_rounds(book, touched),
         sum(row[2] for row in rows),
         sum(row[3] for row in rows),
         max((row[4] for row in rows), default=None),
     )
 
 
+async def reach(book: Book, before: Progress) -> tuple[Progress, bool]:
+    """Return how far one look goes in an agent's events, and whether there are more."""
+    last = await book.connection.fetchval(
+        "SELECT last_number FROM event_log_heads WHERE agent = $1", before.agent
+    )
+    reached = min(before.number + EVENTS_MAX, last or 0)
+    return before._replace(number=reached), reached < (last or 0)
+
+
 async def _scanned_to(book: Book, before: Progress) -> Progress:
     place = (before.after_player_id, before.after_position)
-    row = await book.connection.fetchrow(_SCANNED_TO, *place, SCANNED_MAX)
+    row = await book.connection.fetchrow(SCANNED_TO, *place, SCANNED_MAX)
     is_at_end = row is None
     if is_at_end:
-        row = await book.connection.fetchrow(_LAST_PLACE)
+        row = await book.connection.fetchrow(LAST_PLACE)
     player_id, position = place if row is None else row
     return before._replace(after_player_id=player_id, after_position=position, is_at_end=is_at_end)
 
 
-async def _rounds(book: Book, touched: Sequence[RoundId]) -> list[Round]:
+async def read_rounds(book: Book, touched: Sequence[RoundId]) -> list[Round]:
+    """Return these rounds, each from its beginning."""
     if not touched:
         return []
     players, events = zip(*touched, strict=True)
