@@ -13,6 +13,7 @@ import asyncpg
 from asyncpg.exceptions import TargetServerAttributeNotMatched
 
 from app.database_url import ConnectArguments
+from app.ledger.array_types import ArraysKnown
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -45,7 +46,7 @@ async def connect(
     for one in hosts:
         one["server_settings"], one["timeout"] = merged, share
         try:
-            return await asyncpg.connect(**one)
+            return await asyncpg.connect(**one, connection_class=ArraysKnown)
         except TimeoutError as error:
             last = TimeoutError("the host does not answer in time")
             last.__cause__ = error

@@ -9,6 +9,7 @@ import pytest
 
 from app.edges.webhooks.deliverer import Deliverer
 from app.edges.webhooks.endpoint import EndpointChoice
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.transaction import Ledger
 from app.wallet.event_log import LoggedType
 from tests.cashier.till import AGENT, Till
@@ -34,7 +35,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 @asynccontextmanager
 async def delivering(url: str, *choices: EndpointChoice, **more: Any) -> AsyncIterator[Deliverer]:  # noqa: ANN401 - as the class takes it
     """Run a deliverer until the block ends."""
-    ledger = Ledger(url, pool_size=5, serves=True)
+    ledger = PlacedLedger(url, pool_size=5, serves=True)
     deliverer = Deliverer(ledger, choices, **more)
     task = asyncio.create_task(deliverer.run())
     try:

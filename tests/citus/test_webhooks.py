@@ -1,0 +1,171 @@
+"""Webhooks, the tail and slips of a ledger whose buckets are on several nodes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from app.cashier import slips
+from app.cashier.inbox import collect
+from app.cashier.tail import follow
+from app.ledger.citus.places import move
+from app.ledger.lookups import OwnedEntry
+from app.ledger.slips.looking import rounds_of_slip
+from app.ledger.tail import LoggedRefusal, TailFilter
+from app.slips.projector import Projector
+from app.wallet.buckets import schema_of
+from app.wallet.event_log import LoggedType
+from tests.cashier.test_event_log import page
+from tests.cashier.till import Till, numbers
+from tests.citus.cluster import Citus
+from tests.citus.conftest import BUCKETS
+from tests.citus.test_events import deposit, end_of_log, other_node, told_after
+from tests.edges.webhooks.conftest import delivering, endpoint
+from tests.edges.webhooks.receiver import Receiver
+from tests.edges.webhooks.test_deliveries import in_order, signed_on
+from tests.slips.slip_texts import betslip, leg, settled
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as receiver:
+        yield receiver
+
+
+async def test_two_deliverers_deliver_everything_in_order_while_a_bucket_moves(
+    citus: Citus, till: Till, far_till: Till, receiver: Receiver
+) -> None:
+    names = [f"hooked-{next(numbers)}" for _ in range(12)]
+    choice = endpoint(receiver)
+    async with delivering(citus.service_url, choice), delivering(citus.service_url, choice):
+        await signed_on(till)
+        before = await end_of_log(till)
+        for name in names:
+            await till.player(name)
+        moving = asyncio.create_task(
+            move(citus.owner_url, 1, BUCKETS, await other_node(citus, till, 1))
+        )
+        turn = 0
+        while not moving.done() or turn < 3:
+            writer = (till, far_till)[turn % 2]
+            await asyncio.gather(*(deposit(writer, name, f"{name}-{turn}") for name in names))
+            turn += 1
+        await moving
+        expected = await told_after(till, before)
+        assert len(expected) == len(names) * (turn + 1)
+        ids = {event.id for event in expected}
+        await receiver.until(lambda: ids <= {heard.id for heard in receiver.taken}, 30)
+    mine = [heard for heard in receiver.taken if heard.id in ids]
+    assert in_order(mine)
+
+
+async def test_an_exception_of_a_player_on_a_node_is_an_alarm(
+    till: Till,
+) -> None:
+    name = f"alarmed-{next(numbers)}"
+    before = await end_of_log(till)
+    await till.player(name, "100")
+    await till.one(till.movement(name, "Win", "credit", "5", transaction_id=f"{name}-win"))
+    await collect(till.ledger)
+    kinds = [event.type for event in await told_after(till, before) if event.user_id == name]
+    assert kinds == [
+        LoggedType.ACCOUNT_OPENED,
+        LoggedType.MOVEMENT_POSTED,
+        LoggedType.ALARM_RAISED,
+    ]
+
+
+async def test_the_tail_shows_what_all_buckets_decide(till: Till, far_till: Till) -> None:
+    names = [f"tailed-{next(numbers)}" for _ in range(6)]
+    for name in names:
+        await till.player(name)
+        await deposit(far_till, name, f"{name}-0")
+    await till.one(till.movement("nobody-here", "Win", "credit", "5"))
+    seen = [
+        line
+        async for lines in follow(
+            till.ledger, TailFilter(), back=timedelta(seconds=60), seconds_max=0
+        )
+        for line in lines
+    ]
+    entries = [line for line in seen if isinstance(line, OwnedEntry)]
+    assert {line.user_id for line in entries} >= set(names)
+    keys = [(line.user_id, line.entry.position) for line in entries]
+    assert len(keys) == len(set(keys))
+    refusals = [line.user_id for line in seen if isinstance(line, LoggedRefusal)]
+    assert refusals.count("nobody-here") == 1
+
+
+async def project(till: Till) -> None:
+    await page(till)
+    await Projector(till.ledger).look()
+
+
+async def kept(till: Till, names: list[str]) -> dict[str, list[tuple[object, ...]]]:
+    """What was projected of these players."""
+    rows = await till.rows("SELECT player_id FROM players WHERE user_id = ANY($1)", names)
+    players = [row[0] for row in rows]
+    return {
+        table: [
+            tuple(row)
+            for row in await till.rows(
+                f"SELECT * FROM {table} WHERE player_id = ANY($1) ORDER BY 1, 2, 3", players
+            )
+        ]
+        for table in ("sport_bets", "sport_legs", "slip_faults", "slip_mismatches")
+    }
+
+
+async def test_slips_of_all_buckets_are_projected_and_found(till: Till, far_till: Till) -> None:
+    names = [f"slip-{next(numbers)}" for _ in range(6)]
+    for n, name in enumerate(names):
+        await till.player(name, "100")
+        text = betslip(f"of-{name}", kind="2/2", legs=[leg(1), leg(2)])
+        writer = (till, far_till)[n % 2]
+        await writer.one(till.movement(name, "BetPlacing", "debit", "10", extra_data=text))
+    await project(till)
+    won = names[0]
+    win = settled("win", f"of-{won}", {"leg-1": "won", "leg-2": "won"})
+    await far_till.one(till.movement(won, "Win", "credit", "30", extra_data=win))
+    # A movement without a text touches the round of a bet that is known.
+    await till.one(till.movement(names[1], "Lose", "credit", "0", extra_data=""))
+    await project(till)
+    before = await kept(till, names)
+    rows = await till.rows(
+        "SELECT b.slip_id, b.status FROM sport_bets b WHERE slip_id = ANY($1) ORDER BY b.slip_id",
+        [f"of-{name}" for name in names],
+    )
+    expected = dict.fromkeys((f"of-{name}" for name in names), "open")
+    expected |= {f"of-{won}": "won", f"of-{names[1]}": "lost"}
+    assert dict(map(tuple, rows)) == expected
+    assert len(before["sport_legs"]) == 2 * len(names)
+    (found,) = await till.ledger.read_only(lambda book: rounds_of_slip(book, f"of-{won}"))
+    assert found.user_id == won
+    await slips.begin_anew(till.ledger)
+    await project(till)
+    assert await kept(till, names) == before
+
+
+async def test_slips_without_an_event_are_read_in_every_bucket(citus: Citus, till: Till) -> None:
+    """As imported ones are: their rows say no transaction, and have no number."""
+    names = [f"old-slip-{next(numbers)}" for _ in range(6)]
+    for name in names:
+        await till.player(name, "100")
+        bet = till.movement(name, "BetPlacing", "debit", "10", extra_data=betslip(f"of-{name}"))
+        await till.one(bet)
+    for bucket in range(BUCKETS):
+        place = schema_of(bucket, BUCKETS)
+        await citus.rows(f"ALTER TABLE {place}.movements DISABLE TRIGGER append_only")
+        await citus.rows(
+            f"UPDATE {place}.movements SET xid = NULL WHERE player_id IN"
+            f" (SELECT player_id FROM {place}.players WHERE user_id = ANY($1))",
+            names,
+        )
+        await citus.rows(f"ALTER TABLE {place}.movements ENABLE TRIGGER append_only")
+    await slips.begin_anew(till.ledger)
+    await project(till)
+    rows = await till.rows(
+        "SELECT slip_id FROM sport_bets WHERE slip_id = ANY($1)", [f"of-{n}" for n in names]
+    )
+    assert sorted(row[0] for row in rows) == sorted(f"of-{name}" for name in names)
