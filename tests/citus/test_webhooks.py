@@ -9,6 +9,7 @@ import pytest
 from app.cashier import slips
 from app.cashier.inbox import collect
 from app.cashier.tail import follow
+from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.places import move
 from app.ledger.lookups import OwnedEntry
 from app.ledger.slips.looking import rounds_of_slip
@@ -17,13 +18,13 @@ from app.slips.projector import Projector
 from app.wallet.buckets import schema_of
 from app.wallet.event_log import LoggedType
 from tests.cashier.test_event_log import page
-from tests.cashier.till import Till, numbers
+from tests.cashier.till import Till, connect, numbers
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS
 from tests.citus.test_events import deposit, end_of_log, other_node, told_after
 from tests.edges.webhooks.conftest import delivering, endpoint
 from tests.edges.webhooks.receiver import Receiver
-from tests.edges.webhooks.test_deliveries import in_order, signed_on
+from tests.edges.webhooks.test_deliveries import everything_numbered, in_order, signed_on
 from tests.slips.slip_texts import betslip, leg, settled
 
 
@@ -52,6 +53,7 @@ async def test_two_deliverers_deliver_everything_in_order_while_a_bucket_moves(
             await asyncio.gather(*(deposit(writer, name, f"{name}-{turn}") for name in names))
             turn += 1
         await moving
+        await everything_numbered(till)
         expected = await told_after(till, before)
         assert len(expected) == len(names) * (turn + 1)
         ids = {event.id for event in expected}
@@ -154,15 +156,28 @@ async def test_slips_without_an_event_are_read_in_every_bucket(citus: Citus, til
         await till.player(name, "100")
         bet = till.movement(name, "BetPlacing", "debit", "10", extra_data=betslip(f"of-{name}"))
         await till.one(bet)
-    for bucket in range(BUCKETS):
-        place = schema_of(bucket, BUCKETS)
-        await citus.rows(f"ALTER TABLE {place}.movements DISABLE TRIGGER append_only")
-        await citus.rows(
-            f"UPDATE {place}.movements SET xid = NULL WHERE player_id IN"
-            f" (SELECT player_id FROM {place}.players WHERE user_id = ANY($1))",
+    parts = await till.ledger.parts()
+    for bucket, part in parts.items():
+        assert isinstance(part, BucketLedger)
+        schema = schema_of(bucket, BUCKETS)
+        (shard,) = await citus.rows(
+            "SELECT shardid FROM pg_dist_shard WHERE logicalrelid = $1::text::regclass",
+            f"{schema}.movements",
+        )
+        connection = await connect(citus.url_for(at=part.place))
+        await connection.execute("SET citus.enable_manual_changes_to_shards = on")
+        await connection.execute("SET session_replication_role = replica")
+        await connection.execute(
+            f"UPDATE {schema}.movements_{shard[0]} SET xid = NULL WHERE player_id IN"
+            f" (SELECT player_id FROM {schema}.players WHERE user_id = ANY($1))",
             names,
         )
-        await citus.rows(f"ALTER TABLE {place}.movements ENABLE TRIGGER append_only")
+        await connection.close()
+    connection = await connect(citus.url_for())
+    await connection.execute("SET session_replication_role = replica")
+    of_these = "player_id IN (SELECT player_id FROM players WHERE user_id = ANY($1))"
+    assert await connection.execute(f"DELETE FROM event_log WHERE {of_these}", names) != "DELETE 0"
+    await connection.close()
     await slips.begin_anew(till.ledger)
     await project(till)
     rows = await till.rows(

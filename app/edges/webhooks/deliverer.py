@@ -43,6 +43,9 @@ NUMBER_SHARE: Final = 9
 """How many times as long as a look took nobody looks: a tenth of one connection's time at most, and
 less often where the database is busy, so that each look finds more and costs less for each."""
 
+NUMBER_PAUSE_MAX: Final = timedelta(seconds=1)
+"""However long a look took: the machine of one bucket may be away, and others' events go on."""
+
 FEED_EVERY: Final = timedelta(milliseconds=500)
 """When to look for events that other processes have numbered."""
 
@@ -169,7 +172,7 @@ class Deliverer:
             for stream in self._streams.values():
                 stream.news.set()
         if not done.is_more:
-            busy = timedelta(microseconds=took * NUMBER_SHARE // 1000)
+            busy = min(timedelta(microseconds=took * NUMBER_SHARE // 1000), NUMBER_PAUSE_MAX)
             await asyncio.sleep(max(busy, pause_after(done.events)).total_seconds())
         return done.is_more
 
