@@ -4,8 +4,10 @@
 functions named `look_up_…` serve support staff and see every agent's players.
 """
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Final, NamedTuple
 
 from app.ledger.accounts import Account, find_account
@@ -31,8 +33,14 @@ from app.ledger.lookups import (
 from app.ledger.money.book import Book
 from app.ledger.people import user_ids_of_email
 from app.ledger.players import find_player, user_id_of
-from app.ledger.slips.looking import ShownSlip, rounds_of_slip, slips_of_round
+from app.ledger.slips.looking import (
+    RoundOfSlip,
+    ShownSlip,
+    rounds_of_slip,
+    slips_of_round,
+)
 from app.ledger.transaction import Ledger
+from app.wallet.buckets import bucket_of
 from app.wallet.events import RULES, EventType, HoldPart, Part
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
@@ -259,24 +267,41 @@ async def look_up_request(ledger: Ledger, delivery: bytes) -> RequestTraces:
 
 async def look_up_event(ledger: Ledger, event_id: str, user_id: str | None) -> list[RoundDetails]:
     """Return the rounds of an event: one for each player and kind of money (own or streamer)."""
+    parts = await ledger.parts()
 
     async def work(book: Book) -> list[RoundDetails]:
         return await event_details(book, event_id, user_id)
 
-    return await ledger.read_only(work)
+    async def in_bucket(book: Book) -> list[RoundDetails]:
+        return await _rounds(book, event_id, user_id)
+
+    if not parts:
+        return await ledger.read_only(work)
+    of_user = [] if user_id is None else [parts[bucket_of(user_id, len(parts))]]
+    asked = of_user or parts.values()
+    found = await asyncio.gather(*(part.read_only(in_bucket) for part in asked))
+    rounds = sorted(
+        chain.from_iterable(found),
+        key=lambda details: (details.account.opened_at, *details.account.key),
+    )
+
+    async def above(book: Book) -> list[RoundDetails]:
+        return await _with_slips(book, rounds)
+
+    return await ledger.read_only(above)
 
 
 async def look_up_slip(ledger: Ledger, slip_id: str) -> list[RoundDetails]:
     """Return the rounds of a bet slip, by the sportsbook's number of it, of all players."""
 
-    async def work(book: Book) -> list[RoundDetails]:
-        return [
-            details
-            for found in await rounds_of_slip(book, slip_id)
-            for details in await event_details(book, found.event_id, found.user_id)
-        ]
+    async def work(book: Book) -> list[RoundOfSlip]:
+        return await rounds_of_slip(book, slip_id)
 
-    return await ledger.read_only(work)
+    return [
+        details
+        for found in await ledger.read_only(work)
+        for details in await look_up_event(ledger, found.event_id, found.user_id)
+    ]
 
 
 async def transaction_details(book: Book, transaction_id: str) -> TransactionDetails:
@@ -290,6 +315,11 @@ async def transaction_details(book: Book, transaction_id: str) -> TransactionDet
 
 async def event_details(book: Book, event_id: str, user_id: str | None) -> list[RoundDetails]:
     """Return what `look_up_event` does, inside a transaction."""
+    return await _with_slips(book, await _rounds(book, event_id, user_id))
+
+
+async def _rounds(book: Book, event_id: str, user_id: str | None) -> list[RoundDetails]:
+    """Return an event's rounds with their movements."""
     return [
         RoundDetails(
             account,
@@ -298,11 +328,19 @@ async def event_details(book: Book, event_id: str, user_id: str | None) -> list[
                 for owned in await entries_of_event(book, account.key.player_id, event_id)
                 if RULES[owned.entry.event_type].is_streamer == account.key.is_streamer
             ],
-            []
-            if account.key.is_streamer
-            else await slips_of_round(book, account.key.player_id, event_id),
+            [],
         )
         for account in await rounds_of_event(book, event_id, user_id)
+    ]
+
+
+async def _with_slips(book: Book, rounds: Sequence[RoundDetails]) -> list[RoundDetails]:
+    """Return rounds with the slips of their bets, which streamer's have not."""
+    return [
+        details
+        if (key := details.account.key).is_streamer
+        else details._replace(slips=await slips_of_round(book, key.player_id, key.event_id))
+        for details in rounds
     ]
 
 
