@@ -35,7 +35,7 @@ class _Known:
 class ArraysKnown(asyncpg.Connection):
     """A connection that knows the arrays of ELEMENTS."""
 
-    async def _introspect_types(self, typeoids: Collection[int], timeout: float | None) -> Any:  # noqa: ANN401, ASYNC109 - as the driver's
+    async def _introspect_types(self, typeoids: Collection[int], timeout: Any) -> Any:  # noqa: ANN401, ASYNC109 - as the driver's
         if ELEMENTS.keys() >= set(typeoids):
             return [_described(oid, *ELEMENTS[oid]) for oid in typeoids], _Known
         return await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]

@@ -30,6 +30,10 @@ OF_OTHER_NODE: Final = (
     "could not commit transaction",
     "connection to the remote node",
     "failed to execute task",
+    # Of the node's own words where Citus adds none: this server has a SQLSTATE for each of them.
+    "could not serialize access",
+    "deadlock detected",
+    "duplicate key value violates",
 )
 """How such a failure tells itself from an internal error of this server."""
 

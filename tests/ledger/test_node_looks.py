@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
+import pytest
+
 from app.ledger.event_log.node_looks import (
     Known,
     Seen,
@@ -9,6 +12,7 @@ from app.ledger.event_log.node_looks import (
     in_ledger_order,
     strangers_of,
 )
+from app.ledger.sqlstates import is_away
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -52,3 +56,19 @@ def test_every_id_is_of_this_node_or_seen_or_looked_for() -> None:
     assert not is_looked_for(2, 2**48 - 1)
     for node, xid in ((0, 8), (1, 90), (1, 97), (1, 100), (3, 3), (4, 3), (5, 3), (30_000, 8)):
         assert is_looked_for(node, xid)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "could not serialize access due to read/write dependencies among transactions",
+        "while executing command on 10.0.0.2:5432",
+        "could not commit transaction for shard 102008 on at least one active node",
+    ],
+)
+def test_a_conflict_on_another_node_leaves_the_outcome_unknown(words: str) -> None:
+    assert is_away(asyncpg.InternalServerError(words))
+
+
+def test_an_internal_error_of_this_server_is_a_fault() -> None:
+    assert not is_away(asyncpg.InternalServerError("cache lookup failed for relation 7"))
