@@ -1,6 +1,7 @@
 """Readiness: the database accepts writes and its standby confirms them: this process can serve."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 
 from app.ledger.errors import LedgerError, LedgerRestoredError
@@ -13,8 +14,33 @@ PATIENCE = timedelta(seconds=2)
 
 
 async def why_not_ready(ledger: Ledger, *, patience: timedelta = PATIENCE) -> str | None:
-    """Return why this process cannot serve now, as a sentence, or None if it can."""
+    """Return why this process cannot serve now, as a sentence, or None if it can.
 
+    Where buckets are on several nodes, it can while any of them is served.
+    """
+    own = await _why_not(ledger, patience)
+    if own is not None:
+        return own
+    faults = await bucket_faults(ledger, patience=patience)
+    if faults and None not in faults.values():
+        return f"no bucket can be served: {next(iter(faults.values()))}"
+    return None
+
+
+async def bucket_faults(
+    ledger: Ledger, *, patience: timedelta = PATIENCE
+) -> Mapping[int, str | None]:
+    """Return why a bucket on a node of its own cannot be served, by bucket; None: it can."""
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            parts = await ledger.parts()
+    except (LedgerError, TimeoutError):
+        return {}
+    faults = await asyncio.gather(*(_why_not(part, patience) for part in parts.values()))
+    return dict(zip(parts, faults, strict=True))
+
+
+async def _why_not(ledger: Ledger, patience: timedelta) -> str | None:
     async def work(book: Book) -> bool:
         return await takes_writes(book)
 
@@ -24,7 +50,7 @@ async def why_not_ready(ledger: Ledger, *, patience: timedelta = PATIENCE) -> st
             if not await ledger.read_only(work, confirmed=False):
                 return "the database only reads: it is a standby"
             fault = "the synchronous standby does not confirm what is committed"
-            await ledger.confirm()
+            await ledger.confirm_here()
     except LedgerRestoredError as error:
         return str(error)
     except (LedgerError, TimeoutError):
@@ -34,7 +60,8 @@ async def why_not_ready(ledger: Ledger, *, patience: timedelta = PATIENCE) -> st
 
 def sync_warning(ledger: Ledger, *, is_expected: bool) -> str | None:
     """Return what is wrong where commits were expected to wait for a standby and do not."""
-    if ledger.standby.is_wanted or not is_expected:
+    standbys = (ledger.standby, *ledger.bucket_standbys.values())
+    if not is_expected or all(standby.is_wanted for standby in standbys):
         return None
     return (
         "no synchronous standby: synchronous_standby_names is empty on this server and "

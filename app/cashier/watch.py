@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from app.cashier.inbox import collect, open_counts
-from app.cashier.readiness import why_not_ready
+from app.cashier.readiness import bucket_faults, why_not_ready
 from app.ledger.adjustments import count_waiting
 from app.ledger.buckets.statistics import analyze_above
 from app.ledger.errors import LedgerError
@@ -44,6 +45,8 @@ class Seen(NamedTuple):
     """how many seconds ago the ledger was looked through for events"""
     slips: SlipFigures = SlipFigures()
     """how bet slips stand"""
+    bucket_faults: Mapping[int, str | None] = MappingProxyType({})
+    """why a bucket on a node of its own cannot be served; None: it can"""
 
 
 class Watch:
@@ -70,7 +73,8 @@ class Watch:
     async def look(self) -> None:
         """Look once."""
         is_ready = await why_not_ready(self._ledger) is None
-        self.seen = self.seen._replace(is_ready=is_ready)
+        faults = await bucket_faults(self._ledger)
+        self.seen = self.seen._replace(is_ready=is_ready, bucket_faults=faults)
         if not is_ready:
             return
         with suppress(LedgerError):
@@ -78,7 +82,9 @@ class Watch:
             inbox = await open_counts(self._ledger)
             looked = await self._ledger.read_only(_looked, confirmed=False)
             waiting, upkeep, logs, age, slips = looked
-            self.seen = Seen(is_ready, inbox, waiting, upkeep, self.seen.seals, logs, age, slips)
+            self.seen = Seen(
+                is_ready, inbox, waiting, upkeep, self.seen.seals, logs, age, slips, faults
+            )
             if await self._ledger.bucket_count() > 1:
                 await self._ledger.beside_money(analyze_above)
 

@@ -192,8 +192,17 @@ class Ledger:
 
         Raises DeadlineError or LedgerAwayError: it is not known to have it.
         """
+        await self.confirm_here()
+
+    async def confirm_here(self) -> None:
+        """Do the same for this server alone, where buckets are on others."""
         if self.standby.is_wanted:
             await self.standby.confirm()
+
+    @property
+    def bucket_standbys(self) -> Mapping[int, Standby]:
+        """What is known of the standbys of buckets that are on nodes of their own."""
+        return {}
 
     async def verify_timeline(self) -> None:
         """Return when the ledger is known to be one that may be served, within the deadline.

@@ -53,6 +53,16 @@ def of_standby(ledger: Ledger, *, expects_sync: bool) -> Iterator[Metric]:
         },
     )
     yield gauged(
+        "wallet_bucket_standby",
+        "The same of each bucket that is on a node of its own",
+        ("bucket", "state"),
+        {
+            (str(bucket), state): int(is_so)
+            for bucket, of_it in ledger.bucket_standbys.items()
+            for state, is_so in (("wanted", of_it.is_wanted), ("silent", of_it.is_silent))
+        },
+    )
+    yield gauged(
         "wallet_commits_let_go",
         "Commits that may still wait for the standby though their callers were answered",
         (),
@@ -67,6 +77,12 @@ def of_watch(seen: Seen) -> Iterator[Metric]:
         "Whether this process could serve when it last asked the database: 1 or 0",
         (),
         {(): int(seen.is_ready)},
+    )
+    yield gauged(
+        "wallet_bucket_ready",
+        "Whether a bucket on a node of its own could be served when it was last asked: 1 or 0",
+        ("bucket",),
+        {(str(bucket),): int(fault is None) for bucket, fault in seen.bucket_faults.items()},
     )
     yield gauged(
         "wallet_inbox_open",

@@ -19,6 +19,7 @@ from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.lending import lent
 from app.ledger.money.book import AboveWork, Book, MoneyBook
 from app.ledger.pools import WRITERS_MIN
+from app.ledger.standby import Standby
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of, text_in
 
@@ -93,6 +94,11 @@ class PlacedLedger(Ledger):
         await asyncio.gather(
             super().close(), *(part.close() for part in self._buckets.values()), *self._left
         )
+
+    @property
+    @override
+    def bucket_standbys(self) -> Mapping[int, Standby]:
+        return {bucket: part.standby for bucket, part in self._buckets.items()}
 
     @override
     async def confirm(self) -> None:
