@@ -131,6 +131,7 @@ class PlacedLedger(Ledger):
         part = await self._part_of(of)
         if part is None:
             return await super().serializable(work, of=of, deadline=deadline)
+        await self._verify_if_serving()
         later: list[AboveWork] = []
 
         async def of_node(book: Book) -> T:
@@ -154,6 +155,7 @@ class PlacedLedger(Ledger):
         part = await self._part_of(of)
         if part is None:
             return await super().read_only(work, of=of, confirmed=confirmed)
+        await self._verify_if_serving()
         return await part.read_only(work, confirmed=confirmed)
 
     @override
@@ -213,6 +215,11 @@ class PlacedLedger(Ledger):
         if self._places is None:
             await self._look_first()
         return self.bucket_of(user_id) if self._buckets else None
+
+    async def _verify_if_serving(self) -> None:
+        """Tell callers nothing of a bucket while a restore waits for somebody."""
+        if self._serves and self.timeline.is_in_doubt:
+            await self.verify_timeline()
 
     async def _look_first(self) -> None:
         async with self._asking:

@@ -1,0 +1,75 @@
+"""A restored ledger on several nodes: no bucket is served before somebody has said yes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from app.cashier.lookups import check_transaction
+from app.cashier.readiness import why_not_ready
+from app.cashier.restored import accept, mark, state
+from app.ledger.citus.ledger import PlacedLedger
+from app.ledger.errors import LedgerRestoredError
+from app.ledger.money.book import Book
+from app.wallet.journal import Flag
+from app.wallet.outcomes import Posting
+from tests.cashier.test_restored import LOST, MIRA
+from tests.cashier.till import AGENT, Till, numbers
+from tests.citus.cluster import Citus
+from tests.citus.conftest import BUCKETS
+
+
+async def _nothing(book: Book) -> None:
+    """Work that does nothing."""
+
+
+SECONDS_MAX = 3
+"""A process looks at the coordinator each 0.4 s, and asks it for its time line each second."""
+
+
+@pytest.fixture
+async def served(citus: Citus, till: Till) -> AsyncIterator[Till]:
+    """A process that serves."""
+    ledger = PlacedLedger(citus.service_url, buckets=BUCKETS, serves=True)
+    yield Till(ledger, citus.superuser_url, tokens=till.tokens)
+    await ledger.close()
+
+
+async def until_ready(till: Till, *, is_ready: bool) -> None:
+    async with asyncio.timeout(SECONDS_MAX):
+        while (await why_not_ready(till.ledger) is None) != is_ready:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.02)
+
+
+async def test_nobody_is_served_in_any_bucket_before_somebody_says_yes(
+    till: Till, served: Till
+) -> None:
+    names = [f"restored-{next(numbers)}" for _ in range(8)]
+    for name in names:
+        await till.player(name, "100")
+        assert isinstance(await served.one(served.bet(name)), Posting)
+    assert await mark(till.ledger, MIRA, "every node was restored") is None
+    try:
+        await until_ready(served, is_ready=False)
+        for name in names:
+            with pytest.raises(LedgerRestoredError, match="every node was restored"):
+                await served.one(served.bet(name))
+            with pytest.raises(LedgerRestoredError):
+                await served.ledger.read_only(_nothing, of=name)
+            with pytest.raises(LedgerRestoredError):
+                await served.ledger.serializable(_nothing, of=name)
+        with pytest.raises(LedgerRestoredError):
+            await check_transaction(served.ledger, AGENT, "any")
+        assert (await state(till.ledger)).is_waiting
+    finally:
+        numbers_of = await accept(till.ledger, MIRA, "asked for all", timedelta(days=1))
+    assert isinstance(numbers_of, list)
+    await until_ready(served, is_ready=True)
+    for name in names:
+        assert isinstance(await served.one(served.bet(name)), Posting)
+    # Tokens that were issued in the lost time are not known on any node.
+    for name in names:
+        receipt = await served.one(served.movement(name, "Win", "credit", "5", token=LOST))
+        assert isinstance(receipt, Posting), receipt
+        assert Flag.TOKEN_UNKNOWN in receipt.entry.flags
