@@ -30,6 +30,7 @@ from app.cashier.adjustments_apart import (
 )
 from app.cashier.move_funds import move_funds
 from app.cashier.permissions import Act
+from app.cashier.players import find_account
 from app.cashier.policy import policy_of_ledger
 from app.ledger.adjustments import (
     Wanted,
@@ -41,7 +42,7 @@ from app.ledger.adjustments import (
 )
 from app.ledger.errors import AdjustmentNotOpenError
 from app.ledger.money.book import Approval, Book
-from app.ledger.players import Player, find_player
+from app.ledger.players import Player
 from app.ledger.transaction import Ledger, StillAlone
 from app.wallet.adjustments import (
     LIFE,
@@ -238,22 +239,23 @@ async def latest_adjustments(
 
 
 async def _looked_up(ledger: Ledger, request: Request) -> Wanted | NotAdjusted:
-    """Check a request against the ledger, on a snapshot that keeps no movement from committing."""
+    """Check a request against the ledger, on snapshots that keep no movement from committing."""
+    player = await find_account(ledger, request.user_id)
+    if isinstance(player, Refusal):
+        return NotAdjusted(f"There is no player {request.user_id}.")
+    amount = player.currency.minor(request.amount)
+    if amount is None:
+        code, scale = player.currency.code, player.currency.scale
+        return NotAdjusted(f"{code} has {scale} decimals, and the amount is finer.")
 
-    async def work(book: Book) -> Wanted | NotAdjusted:
-        player = await find_player(book, request.user_id)
-        if player is None:
-            return NotAdjusted(f"There is no player {request.user_id}.")
-        amount = player.currency.minor(request.amount)
-        if amount is None:
-            code, scale = player.currency.code, player.currency.scale
-            return NotAdjusted(f"{code} has {scale} decimals, and the amount is finer.")
-        settles = await settled_movement(book, player, request)
-        if isinstance(settles, NotAdjusted):
-            return settles
-        return _wanted(request, player, amount, settles)
+    async def work(book: Book) -> RefusedMovement | NotAdjusted | None:
+        return await settled_movement(book, player, request)
 
-    return await ledger.read_only(work)
+    # What was refused may be another player's by now, whose bucket is elsewhere.
+    settles = await ledger.read_only(work)
+    if isinstance(settles, NotAdjusted):
+        return settles
+    return _wanted(request, player, amount, settles)
 
 
 def _wanted(

@@ -12,6 +12,7 @@
 7. `refused_under`      the movements of a player that were refused under a transaction id
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -33,8 +34,6 @@ from app.wallet.movement import Key
 from app.wallet.operators import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import asyncpg
 
 
@@ -143,39 +142,23 @@ WHERE a.expires_at > coalesce($1::timestamptz, now())
 
 _POCKETS: Final = "SELECT real::text, bonus::text FROM wallets WHERE player_id = $1"
 
-_REFUSED: Final = """
-SELECT DISTINCT ON (r.source, r.event_type, r.direction)
-       r.source, r.event_type, r.direction, r.amount, r.event_id, r.is_final,
-       CASE WHEN k.decision IS NULL THEN NULL
-            WHEN k.event_type = 'Adjustment' THEN 'adjusted'
-            WHEN k.decision = 'ACCEPTED' THEN 'accepted'
-            ELSE 'refused' END AS holder,
-       coalesce(k.facet <> '', false) AS is_wide
-FROM (
-    SELECT f.source, f.event_type, f.direction, f.amount, f.event_id, false AS is_final,
-           f.ledger_time
-    FROM refusals f
-    WHERE f.transaction_id = $1 AND f.user_id = $2 AND f.event_type IS NOT NULL
-      AND f.direction IN ('debit', 'credit') AND f.amount IS NOT NULL
-    UNION ALL
-    SELECT m.source, m.event_type, m.direction, round(m.amount, m.scale)::text, m.event_id, true,
-           m.ledger_time
-    FROM transaction_keys t
-    JOIN movements m ON m.player_id = t.player_id AND m.position = t.position
-    JOIN players p ON p.player_id = m.player_id AND p.user_id = $2
-    WHERE t.source = ANY($3::text[]) AND t.transaction_id = $1 AND m.decision <> 'ACCEPTED'
-) r
-LEFT JOIN LATERAL (
-    SELECT m.decision, m.event_type, t.facet
-    FROM transaction_keys t
-    JOIN movements m ON m.player_id = t.player_id AND m.position = t.position
-    WHERE t.source = r.source AND t.transaction_id = $1
-      AND (t.facet = r.event_type || ':' || r.direction
-           OR (t.facet = '' AND (m.event_type, m.direction) = (r.event_type, r.direction)))
-    ORDER BY t.facet DESC LIMIT 1
-) k ON true
-ORDER BY r.source, r.event_type, r.direction, r.ledger_time DESC
+_REFUSALS: Final = """
+SELECT source, event_type, direction, amount, event_id, ledger_time
+FROM refusals
+WHERE transaction_id = $1 AND user_id = $2 AND event_type IS NOT NULL
+  AND direction IN ('debit', 'credit') AND amount IS NOT NULL
 """
+
+_KEYS: Final = """
+SELECT source, facet, player_id, position FROM transaction_keys
+WHERE source = ANY($1::text[]) AND transaction_id = $2
+"""
+
+_DECIDED: Final = """
+SELECT decision, event_type, direction, round(amount, scale)::text AS amount, event_id, ledger_time
+FROM movements WHERE player_id = $1 AND position = $2
+"""
+"""Each is asked by itself: where players are on several nodes, a join reads whole tables."""
 
 
 async def keep_request(book: Book, wanted: Wanted, operator: Operator, life: timedelta) -> int:
@@ -297,8 +280,69 @@ async def refused_under(
 
     `sources` are those in which refusals for ever are looked up.
     """
-    rows = await book.connection.fetch(_REFUSED, transaction_id, user_id, sources)
-    return [RefusedUnderId(*row) for row in rows]
+    fetch = book.connection.fetch
+    found: list[_Refused] = []
+    for source, event_type, direction, amount, event_id, at in await fetch(
+        _REFUSALS, transaction_id, user_id
+    ):
+        found.append(
+            _Refused(source, event_type, direction, amount, event_id, is_final=False, at=at)
+        )
+    player_id = await book.connection.fetchval(_NUMBER, user_id)
+    held: list[_Held] = []
+    asked = sorted({*sources, *(refused.source for refused in found)})
+    for source, facet, whose, position in await fetch(_KEYS, asked, transaction_id):
+        ((decision, event_type, direction, amount, event_id, at),) = await fetch(
+            _DECIDED, whose, position
+        )
+        held.append(_Held(source, facet, event_type, direction, decision))
+        if whose == player_id and source in sources and decision != "ACCEPTED":
+            found.append(
+                _Refused(source, event_type, direction, amount, event_id, is_final=True, at=at)
+            )
+    latest = {each[:3]: each for each in sorted(found, key=lambda each: each.at)}
+    return [_with_holder(latest[kind], held) for kind in sorted(latest)]
+
+
+class _Refused(NamedTuple):
+    source: str
+    event_type: str
+    direction: str
+    amount: str
+    event_id: str | None
+    is_final: bool
+    at: datetime
+
+
+class _Held(NamedTuple):
+    """An entry under the id, and the facet of its key."""
+
+    source: str
+    facet: str
+    event_type: str
+    direction: str
+    decision: str
+
+
+def _with_holder(refused: _Refused, held: Sequence[_Held]) -> RefusedUnderId:
+    """Say what holds the key of a refused movement; its wide form comes before the narrow one."""
+    kind = (refused.event_type, refused.direction)
+    holders = [
+        each
+        for each in held
+        if each.source == refused.source
+        and (
+            each.facet == ":".join(kind)
+            or (not each.facet and (each.event_type, each.direction) == kind)
+        )
+    ]
+    holder, is_wide = None, False
+    if holders:
+        first = max(holders, key=lambda each: each.facet)
+        is_wide = bool(first.facet)
+        accepted = "accepted" if first.decision == "ACCEPTED" else "refused"
+        holder = "adjusted" if first.event_type == "Adjustment" else accepted
+    return RefusedUnderId(*refused[:-1], holder, is_wide)
 
 
 async def _adjustments_of(book: Book, rows: "Sequence[asyncpg.Record]") -> list[Adjustment]:

@@ -394,6 +394,11 @@ async def test_an_id_of_another_player_elsewhere_is_not_settled(till: Till) -> N
     assert isinstance(told, NotAdjusted)
     assert "has been accepted or settled meanwhile" in told.words
     assert await till.pockets(name) == FULL
+    request = Request(
+        name, Direction.CREDIT, Pocket.REAL, "7.00", AdjustmentReason.GOODWILL, "T-7", None, taken
+    )
+    proposed = await propose(till.ledger, MIRA, request)
+    assert proposed == NotAdjusted(f"The Win {taken} was accepted since.")
 
 
 @pytest.mark.timeout(120)
