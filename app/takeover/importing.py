@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.cashier.policy import policy_of_ledger
+from app.ledger.imports.on_nodes import Nodes, nodes_of
 from app.ledger.imports.session import Connection, importing
 from app.ledger.imports.staging import Counts, counts, faults, make
 from app.ledger.imports.writing import (
@@ -26,6 +27,7 @@ from app.ledger.imports.writing import (
     breaches,
     brought_in,
     finish,
+    keys_of,
     note_import,
     open_accounts,
     write,
@@ -85,21 +87,25 @@ async def import_state(url: str, request: Request) -> Imported:
     if policy.rule_version is RuleVersion.LAST_RELEASE:
         raise BadFileError("Finish the upgrade first: run `wallet migrate --finish`.")
     digest = digest_of(request.path)
-    async with importing(url, commits=not request.is_dry_run) as connection:
+    async with (
+        importing(url, commits=not request.is_dry_run) as connection,
+        nodes_of(url, connection) as nodes,
+    ):
         await make(connection, digest)
         header, lines = await stage(connection, request, digest, policy.key_scope)
-        found = await faults(connection)
+        found = await faults(connection, nodes)
         if found:
             raise BadLinesError([(line, words) for line, words in found], len(found))
         counted = await counts(connection)
         by = request.operator.noted_as
         name = request.path.name
         source = Source(digest, name, VERSION, header.agent, by, lines)
-        noted = await open_accounts(connection, source, counted)
-        what = _Import(noted.import_id, header.agent, by, noted.imported_at, policy)
+        noted = await open_accounts(connection, source, counted, nodes)
+        claims = None if request.is_dry_run else nodes
+        what = _Import(noted.import_id, header.agent, by, noted.imported_at, policy, digest, claims)
         await _write_players(connection, what, counted, request.progress)
-        await finish(connection)
-        await _audit(connection, counted.players, request.progress)
+        await finish(connection, nodes)
+        await _audit(connection, nodes, counted.players, request.progress)
         await note_import(connection, request.operator, _action(what, digest, name, counted))
     import_id = None if request.is_dry_run else noted.import_id
     return Imported(import_id, digest, noted.imported_at, header.agent, lines, counted)
@@ -113,6 +119,9 @@ class _Import(NamedTuple):
     by: str
     now: datetime
     policy: Policy
+    digest: str
+    nodes: Nodes | None
+    """where ids have to be claimed"""
 
 
 async def _policy(url: str) -> Policy:
@@ -133,7 +142,7 @@ async def _write_players(
     players: list[Written] = []
     async for records in brought_in(connection, READ_AT_ONCE):
         # While PostgreSQL writes some players, the next ones are put together.
-        writing = asyncio.create_task(write(connection, players, what.by, what.now))
+        writing = asyncio.create_task(_write(connection, what, players))
         try:
             ready = []
             for rows in records:
@@ -144,6 +153,12 @@ async def _write_players(
         done += len(players)
         progress("writing", done, counted.players)
         players = ready
+    await _write(connection, what, players)
+
+
+async def _write(connection: Connection, what: _Import, players: Sequence[Written]) -> None:
+    if what.nodes is not None:
+        await what.nodes.claim(what.digest, keys_of(players))
     await write(connection, players, what.by, what.now)
 
 
@@ -173,6 +188,7 @@ def _written(what: _Import, rows: Sequence[Record]) -> Written:
     note = json.dumps(asked)
     return Written(
         first["player_id"],
+        first["user_id"],
         what.agent,
         currency,
         moved,
@@ -211,9 +227,11 @@ def _minor(currency: Currency, text: str) -> Minor:
     return -amount if text.startswith("-") else amount
 
 
-async def _audit(connection: Connection, players: int, progress: Progress) -> None:
+async def _audit(
+    connection: Connection, nodes: Nodes | None, players: int, progress: Progress
+) -> None:
     done = 0
-    async for looked, found in breaches(connection):
+    async for looked, found in breaches(connection, nodes):
         if found:
             law, offender = found[0]
             raise LawBrokenError(f"The import breaks the law {law}: {json.dumps(offender)}")

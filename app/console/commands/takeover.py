@@ -73,7 +73,10 @@ def import_command(file: StateFile, dry_run: DryRun = False, as_json: AsJson = F
     """Bring players in from another wallet: balances, open bets, decided ids, tokens."""
     settings = load_console_settings()
     try:
-        with ready_database(settings) as database, _shown_progress() as progress:
+        with (
+            ready_database(settings, knows_nodes=True) as database,
+            _shown_progress() as progress,
+        ):
             request = Request(
                 file,
                 frozenset(known_agents(settings)),

@@ -64,6 +64,11 @@ async def importing(url: str, *, commits: bool) -> AsyncIterator[Connection]:
         await (transaction.commit() if commits else transaction.rollback())
     except asyncpg.UniqueViolationError as error:
         raise TakenMeanwhileError(TakenMeanwhileError.__doc__) from error
+    except asyncpg.InternalServerError as error:
+        # What another node has found arrives as its words alone.
+        if "duplicate key" not in str(error):
+            raise
+        raise TakenMeanwhileError(TakenMeanwhileError.__doc__) from error
     finally:
         # What was not committed ends with the connection.
         await connection.close()

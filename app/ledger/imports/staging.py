@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from app.ledger.imports.on_nodes import Nodes
 from app.ledger.imports.session import Connection, ImportedBeforeError, copy_into
 
 FAULTS_MAX: Final = 1000
@@ -124,6 +125,13 @@ _FAULTS: Final = (
 )
 """What is wrong with a line, in words that go after its number."""
 
+_FAULTS_ON_NODES: Final = tuple(
+    query.replace("JOIN players p", "JOIN import_known_players p").replace(
+        "FROM transaction_keys k", "FROM import_known_ids k"
+    )
+    for query in _FAULTS
+)
+
 _COUNTS: Final = """
 SELECT (SELECT count(*) FROM import_players) AS players,
        count(*) FILTER (WHERE kind = 'bet') AS bets,
@@ -180,12 +188,14 @@ async def copy_rows(connection: Connection, table: str, rows: Sequence[Sequence[
     await copy_into(connection, table, _COLUMNS[table], rows)
 
 
-async def faults(connection: Connection) -> list[Fault]:
+async def faults(connection: Connection, nodes: Nodes | None) -> list[Fault]:
     """Return the first of what is wrong with the file as a whole, by line."""
     for statement in _INDEXES:
         await connection.execute(statement)
+    if nodes is not None:
+        await nodes.note_known()
     found: list[Fault] = []
-    for query in _FAULTS:
+    for query in _FAULTS if nodes is None else _FAULTS_ON_NODES:
         rows = await connection.fetch(f"{query} ORDER BY 1 LIMIT {FAULTS_MAX}")
         found += [Fault(*row) for row in rows]
     return sorted(found)[:FAULTS_MAX]

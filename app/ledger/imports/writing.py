@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from app.ledger.audit import CHECKS_OF_PLAYERS
 from app.ledger.audit.offenders import offenders
+from app.ledger.audit.places import AuditedPlace
+from app.ledger.audit.scope import Check
+from app.ledger.imports.on_nodes import OPEN, Nodes
 from app.ledger.imports.session import Connection, copy_into
 from app.ledger.imports.staging import Counts
 from app.ledger.money.book import Book
@@ -20,6 +23,7 @@ from app.ledger.snapshot import read_by_key
 from app.wallet.imports import OPERATION, MovedIn
 from app.wallet.journal import JournalEntry
 from app.wallet.money import Currency
+from app.wallet.movement import Key
 from app.wallet.operators import Operator
 
 if TYPE_CHECKING:
@@ -113,7 +117,9 @@ WHERE i.schema_name = $1
 
 _NEXT_PLAYERS: Final = """
 SELECT array_agg(player_id) FROM (
-    SELECT player_id FROM import_ids WHERE player_id > $1 ORDER BY player_id LIMIT $2) p
+    SELECT player_id FROM import_ids
+    WHERE player_id > $1 AND schema_name = coalesce($3::text, schema_name)
+    ORDER BY player_id LIMIT $2) p
 """
 
 
@@ -139,6 +145,7 @@ class Written(NamedTuple):
     """Everything to write of one player, and the note of it."""
 
     player_id: int
+    user_id: str
     agent: str
     currency: Currency
     moved: MovedIn
@@ -149,11 +156,17 @@ class Written(NamedTuple):
     """where their bucket's tables are"""
 
 
-async def open_accounts(connection: Connection, source: Source, counted: Counts) -> Noted:
+async def open_accounts(
+    connection: Connection, source: Source, counted: Counts, nodes: Nodes | None
+) -> Noted:
     """Note the import, and open every account with an empty wallet."""
     row = await connection.fetchrow(_NOTE, *source, *counted)
+    open_players, open_wallets = _OPEN
+    if nodes is not None:
+        await nodes.number_players()
+        open_players = OPEN
     async for schema in _each_bucket(connection):
-        for statement in _OPEN:
+        for statement in (open_players, open_wallets):
             await connection.execute(statement, source.agent, schema)
     return Noted(*row)  # type: ignore[misc]  # it was inserted
 
@@ -178,6 +191,11 @@ async def brought_in(connection: Connection, count: int) -> AsyncIterator[list[l
         yield players
 
 
+def keys_of(players: Sequence[Written]) -> list[tuple[Key, str]]:
+    """Return the keys that these players' entries take, each with its player."""
+    return [(entry.key, player.user_id) for player in players for entry in player.moved.entries]
+
+
 async def write(connection: Connection, players: Sequence[Written], by: str, now: datetime) -> None:
     """Write players' entries, keys and rounds, and a note in the list of each one's changes."""
     for schema, some in groupby(players, key=lambda player: player.schema):
@@ -199,11 +217,16 @@ async def _write_in_bucket(
     await copy_into(connection, "import_wallets", _WALLETS, stand)
 
 
-async def finish(connection: Connection) -> None:
+async def finish(connection: Connection, nodes: Nodes | None) -> None:
     """Bring the wallets to where their journals stand, and keep the tokens."""
-    for statement in _FINISH:
+    *prepare, settle = _FINISH
+    for statement in prepare:
         await connection.execute(statement)
+    if nodes is None:
+        await connection.execute(settle)
     async for schema in _each_bucket(connection):
+        if nodes is not None:
+            await connection.execute(settle)
         await connection.execute(_TOKENS, schema)
 
 
@@ -224,13 +247,29 @@ async def note_import(connection: Connection, operator: Operator, action: Action
     await note_action(Book(connection, None), operator, action)
 
 
-async def breaches(connection: Connection) -> AsyncIterator[tuple[int, list[tuple[str, Any]]]]:
+async def breaches(
+    connection: Connection, nodes: Nodes | None
+) -> AsyncIterator[tuple[int, list[tuple[str, Any]]]]:
     """Yield how many players were looked at, and who of them breaks a law of the ledger."""
     await read_by_key(connection)
+    if nodes is None:
+        async for one in _breaches(connection, None, CHECKS_OF_PLAYERS):
+            yield one
+        return
+    async for schema in _each_bucket(connection):
+        place = AuditedPlace({"search_path": schema}, is_of_player=True)
+        checks = tuple(check for check in CHECKS_OF_PLAYERS if place.can_hold(check))
+        async for one in _breaches(connection, schema, checks):
+            yield one
+
+
+async def _breaches(
+    connection: Connection, schema: str | None, checks: Sequence[Check]
+) -> AsyncIterator[tuple[int, list[tuple[str, Any]]]]:
     after = 0
-    while ids := await connection.fetchval(_NEXT_PLAYERS, after, AUDITED):
+    while ids := await connection.fetchval(_NEXT_PLAYERS, after, AUDITED, schema):
         found: list[tuple[str, Any]] = []
-        for check in CHECKS_OF_PLAYERS:
+        for check in checks:
             found += await offenders(connection, check, ids)
         after = ids[-1]
         yield len(ids), found
