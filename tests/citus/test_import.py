@@ -159,6 +159,7 @@ async def test_an_id_that_somebody_claims_is_not_brought_in(
     """A bet takes the id after the file was held against the ledger."""
     whose = names()
     rival = await till.player(names()[0], "100")
+
     async def late(*given: Any) -> Any:  # noqa: ANN401
         bet_of_theirs = till.bet(rival, "1", transaction_id=f"b-{whose[5]}", event_id="x")
         assert isinstance(await till.one(bet_of_theirs), Posting)

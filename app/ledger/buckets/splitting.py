@@ -10,6 +10,8 @@
    indexes, triggers and privileges.
 
 All of it is one transaction: a run that is cut off, or finds a difference, leaves nothing behind.
+
+On a Citus cluster the buckets go to its nodes: see `citus.splitting`.
 """
 
 import time
@@ -17,10 +19,14 @@ from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger.buckets import TABLES, Copied, NotSplitError
 from app.ledger.buckets.leveling import level_empty, parts_above
 from app.ledger.buckets.making import close_above, count_of, create_tables, roles_of
+from app.ledger.citus import splitting as on_nodes
+from app.ledger.citus.making import is_citus
+from app.ledger.engine import engine_for
 from app.ledger.migrations import prepared_connection
 from app.wallet.buckets import schema_of
 from app.wallet.facts import RuleVersion
@@ -51,14 +57,34 @@ async def split(url: str, count: int, tell: Callable[[Copied], None]) -> int:
 
     `tell` hears of each table that is copied. Raises NotSplitError.
     """
-    async with prepared_connection(url) as connection, connection.begin():
+    async with prepared_connection(url) as connection:
+        async with connection.begin():
+            await connection.run_sync(_refuse_if_unfit)
+            is_on_citus = await connection.run_sync(is_citus)
         began = time.monotonic_ns()
-        await connection.run_sync(_split, count, tell)
+        if is_on_citus:
+            await _split_onto_nodes(url, connection, count, tell)
+        else:
+            async with connection.begin():
+                await connection.run_sync(_split, count, tell)
     return _milliseconds_since(began)
 
 
+async def _split_onto_nodes(
+    url: str, connection: AsyncConnection, count: int, tell: Callable[[Copied], None]
+) -> None:
+    engine = engine_for(url)
+    try:
+        async with engine.connect() as locking, locking.begin():
+            await locking.run_sync(on_nodes.lock)
+            await connection.run_sync(on_nodes.fill, count, tell)
+            await locking.run_sync(on_nodes.switch, count)
+        await connection.run_sync(on_nodes.analyze, count)
+    finally:
+        await engine.dispose()
+
+
 def _split(connection: Connection, count: int, tell: Callable[[Copied], None]) -> None:
-    _refuse_if_unfit(connection)
     run = connection.exec_driver_sql
     run("SET LOCAL statement_timeout = 0")
     run(f"LOCK TABLE {', '.join(f'public.{table}' for table in TABLES)} IN ACCESS EXCLUSIVE MODE")

@@ -12,7 +12,7 @@ moved, and the decision can tell players by their numbers.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -218,14 +218,8 @@ def is_citus(connection: Connection) -> bool:
 
 def create(connection: Connection, count: int, roles: list[str]) -> None:
     """Make the buckets on an unused ledger; a run that is cut off goes on where it stopped."""
-    run = connection.exec_driver_sql
     with connection.begin():
-        assert_introduced(connection)
-        allow_triggers(connection)
-        for table in ON_EVERY_NODE:
-            if not connection.execute(_IS_DISTRIBUTED, {"table": f"public.{table}"}).scalar_one():
-                run(f"SELECT create_reference_table('public.{table}')")
-        distribute_functions(connection)
+        prepare_nodes(connection)
     for bucket in range(count):
         with connection.begin():
             wanted = {table: parts_wanted(connection, table) for table in IN_EACH}
@@ -233,8 +227,23 @@ def create(connection: Connection, count: int, roles: list[str]) -> None:
                 _create_bucket(connection, bucket, count, roles, wanted)
     with connection.begin():
         close_above(connection)
-        for bucket in range(count):
-            connection.execute(_NOTE, {"bucket": bucket, "schema": schema_of(bucket, count)})
+        note_buckets(connection, count)
+
+
+def prepare_nodes(connection: Connection) -> None:
+    """Give every node the tables that work on a player reads, and the functions that it calls."""
+    assert_introduced(connection)
+    allow_triggers(connection)
+    for table in ON_EVERY_NODE:
+        if not connection.execute(_IS_DISTRIBUTED, {"table": f"public.{table}"}).scalar_one():
+            connection.exec_driver_sql(f"SELECT create_reference_table('public.{table}')")
+    distribute_functions(connection)
+
+
+def note_buckets(connection: Connection, count: int) -> None:
+    """Write down that the ledger has these buckets: from here on they are the ledger's."""
+    for bucket in range(count):
+        connection.execute(_NOTE, {"bucket": bucket, "schema": schema_of(bucket, count)})
 
 
 def close_above(connection: Connection) -> None:
@@ -255,11 +264,18 @@ def _create_bucket(
     bucket: int,
     count: int,
     roles: list[str],
-    wanted: dict[str, frozenset[Part]],
+    wanted: Mapping[str, frozenset[Part]],
 ) -> None:
+    create_tables(connection, bucket, count, roles)
+    schema = schema_of(bucket, count)
+    make_parts(connection, schema, wanted)
+    distribute(connection, schema)
+
+
+def create_tables(connection: Connection, bucket: int, count: int, roles: list[str]) -> None:
+    """Make one schema and its tables, with columns, CHECKs and defaults alone, and the claims."""
     run = connection.exec_driver_sql
     schema = schema_of(bucket, count)
-    allow_triggers(connection)
     run("SET LOCAL citus.enable_schema_based_sharding = off")
     run(f"CREATE SCHEMA {schema}")
     for role in roles:
@@ -278,10 +294,6 @@ def _create_bucket(
         f"ALTER TABLE {schema}.players ADD CONSTRAINT ck_players_bucket"
         f" CHECK (public.bucket_of_v1(user_id, {count}) = {bucket})"
     )
-    for table in IN_EACH:
-        adapted = part_of_bucket(connection, schema, table)
-        for part in sorted(wanted[table], key=order_of):
-            make_part(connection, schema, table, adapted(part))
     run(CLAIMS.format(schema=schema))
     for role in roles:
         run(f"GRANT SELECT, INSERT ON {schema}.transaction_claims TO {role}")
@@ -289,6 +301,20 @@ def _create_bucket(
             "GRANT UPDATE (user_id, challenge, challenged_at)"
             f" ON {schema}.transaction_claims TO {role}"
         )
+
+
+def make_parts(connection: Connection, schema: str, wanted: Mapping[str, frozenset[Part]]) -> None:
+    """Give the tables of a bucket the keys, indexes, triggers and privileges that are wanted."""
+    allow_triggers(connection)
+    for table in IN_EACH:
+        adapted = part_of_bucket(connection, schema, table)
+        for part in sorted(wanted[table], key=order_of):
+            make_part(connection, schema, table, adapted(part))
+
+
+def distribute(connection: Connection, schema: str) -> None:
+    """Have Citus put a schema on one of the nodes, the next one in turn."""
+    allow_triggers(connection)
     connection.execute(_DISTRIBUTED, {"schema": schema})
 
 
