@@ -12,6 +12,8 @@ from typing_extensions import override
 from app.database_url import node_url
 from app.ledger.citus import Place
 from app.ledger.citus.claims import CLAIM, Ask, Claim, Claims, Homes, claim_of, columns_of
+from app.ledger.citus.node_guard import NodeGuard, started
+from app.ledger.connections import Raw
 from app.ledger.errors import LedgerAwayError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book
@@ -20,7 +22,7 @@ from app.ledger.money.statements import ENTRIES_OF_ID
 from app.ledger.pools import WHOLE_LEDGER
 from app.ledger.request_ids import find_request
 from app.ledger.sqlstates import LOST, is_away
-from app.ledger.timeline_guard import TimelineGuard
+from app.ledger.standby import IS_WANTED
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import schema_of
 from app.wallet.journal import JournalEntry
@@ -37,32 +39,6 @@ CLAIM_SECONDS: Final = 1
 too, if they are in the same batch."""
 
 
-class OfWholeLedger(TimelineGuard):
-    """The time line of a bucket is the ledger's, which is kept and verified on the coordinator.
-
-    A bucket moves between servers, so that when a server was started, and which one it is, says
-    nothing about the bucket.
-    """
-
-    def __init__(self, whole: TimelineGuard, bucket: Ledger) -> None:
-        """`whole` is verified by whoever sends work to the bucket."""
-        super().__init__(bucket.lend_writer, bucket.send_above, is_logged=False)
-        self._whole = whole
-        self.is_in_doubt = False
-
-    @override
-    def doubt(self) -> None:
-        """Nothing: connections of a bucket lead to one node after the other."""
-
-    @override
-    def note(self, started_at: datetime, number: int) -> None:
-        self.money_until = self._whole.money_until
-
-    @override
-    async def verify(self) -> None:
-        """Nothing: the ledger's own was verified."""
-
-
 class BucketLedger(Ledger):
     """The ledger of one bucket's players, where the bucket is."""
 
@@ -73,18 +49,20 @@ class BucketLedger(Ledger):
         bucket: int,
         count: int,
         homes: Homes,
-        whole: TimelineGuard,
+        above: Ledger,
         *,
         pool_size: int,
         deadline: timedelta,
         clock: Callable[[], datetime] | None,
+        serves: bool,
     ) -> None:
-        """Prepare to connect to the bucket's node; `url` leads to the coordinator."""
+        """Prepare to connect to the bucket's node; `url` leads to the coordinator, as `above`."""
         super().__init__(
             node_url(url, place.host, place.port),
             pool_size=pool_size,
             deadline=deadline,
             clock=clock,
+            serves=serves,
             buckets=1,
             session={
                 "search_path": f"{schema_of(bucket, count)}, {WHOLE_LEDGER}",
@@ -93,7 +71,7 @@ class BucketLedger(Ledger):
             },
         )
         self.place = place
-        self.timeline = OfWholeLedger(whole, self)
+        self.timeline = NodeGuard(bucket, place, self.lend_writer, above)
         self._homes = homes
         self.claiming = self._pools.beside(CLAIMING)
         self._away_until = 0
@@ -101,6 +79,13 @@ class BucketLedger(Ledger):
     @override
     async def close(self) -> None:
         await asyncio.gather(super().close(), self.claiming.close())
+
+    @override
+    async def _look(self, raw: Raw) -> None:
+        is_wanted: bool = await raw.fetchval(IS_WANTED)
+        if self._serves:
+            self.timeline.note(await started(raw), 0)
+        self.standby.note(is_wanted=is_wanted)
 
     @override
     def _begin_claims(self) -> Claims:

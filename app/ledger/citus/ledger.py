@@ -259,10 +259,11 @@ class PlacedLedger(Ledger):
                 bucket,
                 len(places),
                 self,
-                self.timeline,
+                self,
                 pool_size=max(self._pool_size // len(places), WRITERS_MIN) + 1,
                 deadline=self.deadline,
                 clock=self._clock,
+                serves=self._serves,
             )
             self._buckets[bucket].retries = self.retries
             if before is not None:

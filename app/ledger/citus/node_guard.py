@@ -1,0 +1,134 @@
+"""Guards a process against a node that lacks what was told: one that was restored by itself.
+
+The list of time lines is the coordinator's, and what a node has says nothing of it. But what was
+told of a bucket stands in the event log, on the coordinator, and what this process answered it
+remembers. So whenever the server that has a bucket is another one, or was started again, and before
+the first work, both are looked for there. What is missing makes it a restore, as on one server:
+nobody is served, in any bucket, before somebody has said yes.
+
+A takeover by a synchronous standby lacks nothing. A bucket that moves is on another server, and is
+looked at as well; while it moves, a node may show it as it was some milliseconds before, so that
+what is missing must be so for some seconds.
+"""
+
+import asyncio
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from typing_extensions import override
+
+from app.ledger.citus import Place
+from app.ledger.connections import Raw
+from app.ledger.errors import LedgerAwayError
+from app.ledger.timeline_guard import Lend, TimelineChangedError, TimelineGuard
+from app.ledger.timelines import BEGIN, count_missing, look, row_of
+from app.wallet.timelines import Beginning, TimelineKind
+
+if TYPE_CHECKING:
+    from app.ledger.transaction import Ledger
+
+logger: Final = structlog.get_logger("ledger")
+
+LOOKS: Final = 6
+LOOK_EVERY_SECONDS: Final = 0.5
+"""Three seconds: every process knows within one where a bucket is."""
+
+_TOLD_LAST: Final = """
+SELECT e.player_id, e.place
+FROM event_log_heads h
+CROSS JOIN LATERAL (
+    SELECT * FROM event_log WHERE agent = h.agent AND number > h.last_number - 2000
+    ORDER BY number DESC LIMIT 2000
+) e
+WHERE e.bucket = $1 AND e.type IN ('movement.posted', 'movement.declined')
+  AND e.occurred_at > coalesce(
+      (SELECT max(answered_at) FROM ledger_timeline_answers), '-infinity'::timestamptz)
+ORDER BY e.occurred_at DESC LIMIT 64
+"""
+"""What was told before a restore that somebody has said yes to may be missing by right."""
+
+_SERVER: Final = """
+SELECT pg_postmaster_start_time(), (SELECT count(*) FROM (SELECT FROM wallets LIMIT 1) w)
+"""
+"""With a table of the bucket: the start of the server that has it."""
+
+_COUNT_THERE: Final = """
+SELECT count(*) FROM unnest($1::bigint[], $2::bigint[]) AS k (player_id, position)
+CROSS JOIN LATERAL (
+    SELECT FROM movements WHERE player_id = k.player_id AND position = k.position LIMIT 1
+) m
+"""
+
+
+async def started(raw: Raw) -> datetime:
+    """Return when the server was started that has the bucket of this connection."""
+    moment: datetime = await raw.fetchval(_SERVER)
+    return moment
+
+
+class NodeGuard(TimelineGuard):
+    """What this process knows of the server that has a bucket."""
+
+    def __init__(self, bucket: int, place: Place, lend: Lend, above: "Ledger") -> None:
+        """`lend` lends a connection of the bucket; `above` is the ledger on the coordinator."""
+        super().__init__(lend, above.send_above, is_logged=False)
+        self._bucket = bucket
+        self._place = place
+        self._above = above
+
+    @override
+    def note(self, started_at: datetime, number: int) -> None:
+        self.money_until = self._above.timeline.money_until
+        if started_at != self._started_at:
+            self.is_in_doubt = True
+            raise TimelineChangedError
+        self._heard_at = time.monotonic_ns()
+
+    @override
+    async def verify(self) -> None:
+        async with self._verifying:
+            if not self.is_in_doubt:
+                return
+            restored = self._above.timeline.restored
+            if restored != self.restored:
+                # What was answered before a restore that is on the list may be missing by right.
+                self._witnesses.clear()
+                self.restored = restored
+            looks = 0
+            while missing := await self._count_missing():
+                looks += 1
+                if looks == LOOKS:
+                    await self._mark(missing)
+                    break
+                await asyncio.sleep(LOOK_EVERY_SECONDS)
+            else:
+                self.is_in_doubt = False
+                return
+        await self._above.verify_timeline()
+        raise LedgerAwayError
+
+    async def _count_missing(self) -> int:
+        """Look at the server that has the bucket; return how much of what was told it lacks."""
+        async with self._above.lend_writer() as raw:
+            told = await raw.fetch(_TOLD_LAST, self._bucket)
+        async with self._lend() as raw:
+            self._started_at = await started(raw)
+            columns = [row[0] for row in told], [row[1] for row in told]
+            there = int(await raw.fetchval(_COUNT_THERE, *columns))
+            answered = await count_missing(raw, self._witnesses)
+        return len(told) - there + answered
+
+    async def _mark(self, missing: int) -> None:
+        """Append a restore to the ledger's time lines, unless one is waiting already."""
+        why = (
+            f"bucket {self._bucket} on {self._place} lacks {missing} of the movements that were"
+            " told or answered last"
+        )
+        logger.critical("restored node", reason=why)
+        async with self._above.lend_writer() as raw:
+            seen = await look(raw)
+            if seen.waiting is None:
+                begun = Beginning(TimelineKind.RESTORED, why)
+                await self._send(raw, BEGIN, *row_of(seen, begun, self._name))
