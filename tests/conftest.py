@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings
 
+from app.cashier import passwords
 from app.ledger.migrations import upgrade
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
@@ -125,6 +127,19 @@ class Database:
     @property
     def superuser_url(self) -> str:
         return self.server.url_for(SUPERUSER, self.name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Hash passwords by the same algorithm at its least price; test_passwords.py has the real one.
+
+    A sign-in at the real price is a tenth of a second's work, and tests do hundreds of them.
+    """
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", cheap)
+        patch.setattr(passwords, "NOBODYS", cheap.hash("nobody's"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -79,15 +79,23 @@ async def claim(ledger: Ledger, name: str, agents: Collection[str], most: int) -
     return await ledger.beside_money(work)
 
 
-async def leave(
-    ledger: Ledger, name: str, shards: Collection[tuple[str, int]], slot: int | None = None
-) -> None:
-    """Leave shards to others; with a slot, that too."""
+async def leave(ledger: Ledger, name: str, shards: Collection[tuple[str, int]]) -> None:
+    """Leave shards to others."""
 
     async def work(book: Book) -> None:
         await webhooks.leave_shards(book, name, shards)
-        if slot is not None:
-            await webhooks.sign_off(book, slot, name)
+
+    await ledger.beside_money(work)
+
+
+async def sign_off(ledger: Ledger, name: str) -> None:
+    """Leave the slot and every shard to others.
+
+    A claim that was cut off may have been committed: its shards are known by the name alone.
+    """
+
+    async def work(book: Book) -> None:
+        await webhooks.sign_off(book, name)
 
     await ledger.beside_money(work)
 

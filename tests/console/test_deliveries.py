@@ -169,10 +169,12 @@ async def test_a_process_that_is_killed_at_any_moment_loses_nothing(
                 await receiver.until(functools.partial(has_heard, receiver, wanted))
                 os.kill(running.pid, signal.SIGKILL)
                 await asyncio.to_thread(running.wait)
-            # Half a minute is a long time for a test.
+            # Half a minute is a long time for a test, and so is half of it: until then the dead
+            # process has its share of the shards.
             await till.rows(
                 "UPDATE webhook_shards SET held_until = now() WHERE held_by IS NOT NULL"
             )
+            await till.rows("UPDATE webhook_deliverers SET seen_at = 'epoch'")
         with process(tmp_path, db.service_url, receiver) as running:
             expected: set[str] = set()
             while len(expected) < 20 * 31:

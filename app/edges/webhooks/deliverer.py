@@ -296,13 +296,7 @@ class Deliverer:
                 break
             await asyncio.sleep(GOODBYE_SECONDS / POLLS)
         with suppress(LedgerError):
-            if self._slot is not None:
-                await self._write_all()
-                held = [
-                    (stream.agent, shard)
-                    for stream in self._streams.values()
-                    for shard in stream.order.shards
-                ]
-                await deliveries.leave(self._ledger, self._name, held, self._slot)
+            await self._write_all()
+            await deliveries.sign_off(self._ledger, self._name)
         for stream in self._streams.values():
             await stream.close()

@@ -58,10 +58,10 @@ def succeeded(endpoint: Endpoint, outcome: str, now: datetime) -> Endpoint:
     )
 
 
-def refused(retry: Retry, outcome: str, now: datetime) -> Retry:
+def refused(retry: Retry, outcome: str, now: datetime, *, may_give_up: bool = True) -> Retry:
     """Return an event after it was refused once more."""
     attempts, since = retry.attempts + 1, retry.failing_since or now
-    is_given_up = now - since >= GIVEN_UP_AFTER
+    is_given_up = may_give_up and now - since >= GIVEN_UP_AFTER
     return retry._replace(
         state=RetryState.PARKED if is_given_up else RetryState.WAITING,
         attempts=attempts,

@@ -41,9 +41,12 @@ class SetAside:
         for behind in later:
             self._put(behind)
 
-    def refuse_again(self, retry: Retry, outcome: str) -> bool:
-        """Note another refusal; return whether the event is given up, and its player goes on."""
-        again = refused(retry, outcome, _now())
+    def refuse_again(self, retry: Retry, outcome: str, *, may_give_up: bool) -> bool:
+        """Note another refusal; return whether the event is given up, and its player goes on.
+
+        Where the whole endpoint fails, the event is not what it refuses: none is given up then.
+        """
+        again = refused(retry, outcome, _now(), may_give_up=may_give_up)
         self.changed[again.number] = again
         if again.state is RetryState.PARKED:
             self._go_on(again.player_id)

@@ -264,7 +264,7 @@ class Stream:
             self._endpoint_failed(outcome)
         elif item.retry is None:
             self._put_aside(item, outcome)
-        elif self._set_aside.refuse_again(item.retry, outcome):
+        elif self._set_aside.refuse_again(item.retry, outcome, may_give_up=not is_failing):
             logger.error(
                 "webhook parked", agent=self.agent, number=item.event.number, outcome=outcome
             )

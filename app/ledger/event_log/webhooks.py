@@ -109,7 +109,7 @@ ON CONFLICT DO NOTHING RETURNING slot
 """
 
 _BE_SEEN: Final = "UPDATE webhook_deliverers SET seen_at = now() WHERE slot = $1 AND name = $2"
-_SIGN_OFF: Final = "UPDATE webhook_deliverers SET seen_at = 'epoch' WHERE slot = $1 AND name = $2"
+_SIGN_OFF: Final = "UPDATE webhook_deliverers SET seen_at = 'epoch' WHERE name = $1"
 
 _LIVING: Final = f"""
 SELECT count(*) FROM webhook_deliverers
@@ -137,6 +137,10 @@ _LEAVE: Final = """
 UPDATE webhook_shards SET held_by = NULL, held_until = NULL
 WHERE held_by = $1 AND (agent, shard) IN (
     SELECT * FROM unnest($2::text[], $3::integer[]) AS k (agent, shard))
+"""
+
+_LEAVE_ALL: Final = """
+UPDATE webhook_shards SET held_by = NULL, held_until = NULL WHERE held_by = $1
 """
 
 _ENDPOINTS: Final = """
@@ -262,9 +266,10 @@ async def be_seen(book: Book, slot: int, name: str) -> int | None:
     return int(await book.connection.fetchval(_LIVING))
 
 
-async def sign_off(book: Book, slot: int, name: str) -> None:
-    """Leave the slot to another deliverer."""
-    await book.connection.execute(_SIGN_OFF, slot, name)
+async def sign_off(book: Book, name: str) -> None:
+    """Leave the slot and every shard to other deliverers, whatever this one knows of them."""
+    await book.connection.execute(_LEAVE_ALL, name)
+    await book.connection.execute(_SIGN_OFF, name)
 
 
 async def claim_shards(

@@ -277,6 +277,10 @@ async def test_a_dead_endpoint_parks_its_own_events_only(
                         )
                     )
             await standing_when(till, lambda s: s.endpoint.is_parked, "rival")
+            # Those that were refused before it was found dead wait, too, or the next events of
+            # their players would go before them.
+            assert await till.count("webhook_retries") > 0
+            assert await till.count("webhook_retries", "state = 'parked'") == 0
             (ours,) = await deliveries.show(till.ledger, AGENT)
             assert not ours.endpoint.is_parked
             await receiver.until(lambda: len(receiver.taken) >= 12 * 5)
@@ -355,9 +359,26 @@ async def test_a_deliverer_that_is_killed_loses_nothing_and_redelivers_under_the
             monkeypatch.setattr(deliverer, "_say_goodbye", _no_goodbye(deliverer))
             await killed
         await till.rows("UPDATE webhook_shards SET held_until = now() - interval '1 s'")
+        # Nor does it count any more when shards are shared.
+        await till.rows("UPDATE webhook_deliverers SET seen_at = 'epoch'")
     async with delivering(db.service_url, endpoint(receiver)):
         await all_taken(till, receiver)
     assert LEASE.seconds > stream.ANSWER_SECONDS_MAX
+
+
+async def test_whoever_stops_while_it_takes_shards_leaves_them_to_others(
+    till: Till, receiver: Receiver, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim is committed, and the deliverer is stopped before it knows what it has claimed."""
+
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(stream.Stream, "hold", never)
+    async with delivering(db.service_url, endpoint(receiver)):
+        await signed_on(till)
+    assert await till.count("webhook_shards", "held_by IS NOT NULL") == 0
+    assert await till.count("webhook_deliverers", "seen_at > 'epoch'") == 0
 
 
 def has_heard(receiver: Receiver, count: int) -> bool:
