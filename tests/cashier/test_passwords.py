@@ -38,7 +38,7 @@ async def test_where_nobody_has_that_name_a_guess_costs_as_much(
 
     class Asked(PasswordHasher):
         @override
-        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
             asked.append(str(hash))
             return super().verify(hash, password)
 

@@ -1,19 +1,25 @@
 """A process of the release before, told line by line what to do; it runs that release's own code.
 
 Started with that release's folder as PYTHONPATH, so nothing of this release may be imported here:
-what is imported is found by name, and is the release before.
+what is imported is found by name, and is the release before. Importing takes longer than most tests
+do, so one process imports, and forks for each that connects to its socket.
 """
 
 import asyncio
+import gc
 import json
+import os
+import signal
+import socket
 import sys
+import traceback
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import count
 from random import Random
 from secrets import token_bytes
-from typing import Any
+from typing import Any, NoReturn
 
 accounts = import_module("app.cashier.accounts")
 changes = import_module("app.cashier.account_changes")
@@ -159,5 +165,36 @@ async def main(service_url: str, superuser_url: str) -> None:
     await process.close()
 
 
+def serve(path: str) -> None:
+    """Fork for whoever connects, until killed; the first line says which database."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.freeze()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        print("listens", flush=True)  # noqa: T201 - to the test
+        for _ in range(10_000):
+            connection, _address = listening.accept()
+            if os.fork() == 0:
+                be(listening, connection)
+            connection.close()
+
+
+def be(listening: socket.socket, connection: socket.socket) -> NoReturn:
+    """Be one process of the release before, on a connection for its standard streams."""
+    code = 1
+    try:
+        listening.close()
+        sys.stdin, sys.stdout = connection.makefile("r"), connection.makefile("w")
+        print(os.getpid(), flush=True)  # noqa: T201 - to whoever may have to kill it
+        asyncio.run(main(*json.loads(sys.stdin.readline())))
+        code = 0
+    except Exception:  # noqa: BLE001 - as the interpreter would end
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    serve(sys.argv[1])

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from app.ledger import connections
 from app.ledger.errors import LedgerAwayError
 from app.ledger.money.book import Book
 from app.ledger.outage import Outage, reason_of
@@ -15,6 +16,12 @@ from app.postgres import EmbeddedPostgres
 from tests.cashier.line import Line
 
 Heard = list[MutableMapping[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def _soon_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a fifth of a second, not two, nobody waits for a database that lets nobody in."""
+    monkeypatch.setattr(connections, "SHUT_NANOSECONDS_MAX", 200_000_000)
 
 
 async def answer(book: Book) -> int:

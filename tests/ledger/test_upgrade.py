@@ -4,9 +4,11 @@ import asyncio
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
-import threading
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -68,8 +70,36 @@ KINDS = [
 """As in `last_release.py`, which can import nothing of this release."""
 
 
+class Release:
+    """The release before, imported once: a process that forks for each that is wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        # A socket's path is short.
+        self._socket = tempfile.mktemp(prefix="last-release-")  # noqa: S306 - bound at once
+        script = Path(__file__).with_name("last_release.py")
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(script), self._socket],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(folder)},
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"listens\n"
+
+    def connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self._socket)
+        return connection
+
+    def close(self) -> None:
+        with self._process:
+            self._process.kill()
+        Path(self._socket).unlink()
+
+
 @pytest.fixture(scope="session")
-def last_release() -> Path:
+def last_release() -> Iterator[Release]:
     """The release before, as git remembers it."""
     git = shutil.which("git")
     if git is None:
@@ -85,39 +115,29 @@ def last_release() -> Path:
         pytest.skip("the release before is in git's history, and this copy has none")
     folder.mkdir()
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True, timeout=60)
-    return folder
+    release = Release(folder)
+    yield release
+    release.close()
 
 
 class LastRelease:
     """A process of the release before."""
 
-    def __init__(self, folder: Path, db: Database) -> None:
-        self.folder = folder
-        script = Path(__file__).with_name("last_release.py")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(script), db.service_url, db.superuser_url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(folder)},
-        )
+    def __init__(self, release: Release, db: Database) -> None:
+        self.release = release
+        self._connection = release.connect()
+        self._connection.settimeout(ANSWER_SECONDS)
+        self._said = self._connection.makefile("rb")
+        self._pid = int(self._said.readline())
+        self._connection.sendall(json.dumps([db.service_url, db.superuser_url]).encode() + b"\n")
 
     async def do(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - JSON
         return await asyncio.to_thread(self.do_now, name, *arguments)
 
     def do_now(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - JSON
         """Have it done while everything here stands still."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(json.dumps([name, *arguments]).encode() + b"\n")
-        stdin.flush()
-        end = threading.Timer(ANSWER_SECONDS, self._process.kill)
-        end.start()
-        try:
-            line = stdout.readline()
-        finally:
-            end.cancel()
+        self._connection.sendall(json.dumps([name, *arguments]).encode() + b"\n")
+        line = self._said.readline()
         assert line, f"the release before ended at {name}"
         return json.loads(line)
 
@@ -134,19 +154,25 @@ class LastRelease:
         return [kind, refusal, flags]
 
     async def stop(self) -> None:
-        if self._process.stdin is not None and not self._process.stdin.closed:
-            await asyncio.to_thread(self.stop_now)
+        await asyncio.to_thread(self.stop_now)
 
     def stop_now(self) -> None:
-        with self._process:
-            try:
-                self._process.communicate(timeout=10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        """Say that nothing more will be asked, and wait for its end, once."""
+        if self._said.closed:
+            return
+        self._connection.settimeout(10)
+        try:
+            self._connection.shutdown(socket.SHUT_WR)
+            self._said.read()
+        except TimeoutError:
+            os.kill(self._pid, signal.SIGKILL)
+        finally:
+            self._said.close()
+            self._connection.close()
 
 
 @pytest.fixture(scope="session")
-def old_template(postgres: EmbeddedPostgres, last_release: Path) -> str:
+def old_template(postgres: EmbeddedPostgres, last_release: Release) -> str:
     """The name of the database that the release before has made, and the others are clones of."""
     database = Database(postgres, f"last_release_{os.getpid()}")
     sql(postgres, f"CREATE DATABASE {database.name} OWNER {OWNER}")
@@ -164,7 +190,7 @@ def old_db(postgres: EmbeddedPostgres, old_template: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-async def old(last_release: Path, old_db: Database) -> AsyncIterator[LastRelease]:
+async def old(last_release: Release, old_db: Database) -> AsyncIterator[LastRelease]:
     """The release before, at work."""
     process = LastRelease(last_release, old_db)
     await process.do("open")
@@ -606,7 +632,7 @@ class TestTheSwitch:
         assert isinstance(await both.move(new.bet("anna", "1")), Posting)
         await old.stop()
         assert await finish_upgrade(old_db.owner_url, "test")
-        late = LastRelease(old.folder, old_db)
+        late = LastRelease(old.release, old_db)
         with pytest.raises(AssertionError, match="ended at open"):
             await late.do("open")
         await late.stop()

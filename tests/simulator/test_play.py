@@ -383,7 +383,7 @@ async def test_faults_are_repeated_until_answered_and_are_no_difference(
 
 async def test_a_server_that_never_answers_is_given_up() -> None:
     understudy = Understudy(replace(stage(), players=PLAYERS[:1]), fault=lambda _: "hangs")
-    options = replace(OPTIONS, events=1, timeout_seconds=1, attempts_max=2)
+    options = replace(OPTIONS, events=1, timeout_seconds=1, attempts_max=1)
     verdict = await play(understudy, options)
     assert not verdict.clean
     assert set(verdict.answers) == {"timeout"}

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.ledger import retries
 from app.ledger.errors import LedgerError
 from app.ledger.transaction import Ledger
 from app.postgres.cluster import DATABASE, SERVICE, SUPERUSER
@@ -75,9 +76,11 @@ async def test_a_standby_that_is_configured_while_the_service_runs_is_waited_for
 
 
 async def test_a_standby_that_is_reached_instead_of_the_primary_is_no_fault_of_ours(
-    pair: Pair, till: Till
+    pair: Pair, till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As through a balancer that has not noticed yet: the caller is told to ask again."""
+    # A hundred attempts to confirm take fifteen seconds; ten are as many.
+    monkeypatch.setattr(retries, "ATTEMPTS_MAX", 10)
     await till.player("dora", "100")
     astray = Till(
         Ledger(pair.standby.address.url_for(SERVICE, DATABASE), deadline=timedelta(seconds=1)),
