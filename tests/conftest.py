@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -27,6 +28,7 @@ from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
 from app.postgres.locks import FileLock
 from app.wallet.buckets import bucket_of, schema_of
+from tests.long import turn
 from tests.loops import StrictLoop
 
 CITUS_URL_GIVEN, CITUS_URL = "WALLET_TEST_CITUS_URL", "TESTS_CITUS_URL"
@@ -78,7 +80,21 @@ def _memory() -> Path | None:
     return MEMORY
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's
+    """Give a worker one file at a time, and of those that take long one test."""
+    from tests.turns import Turns  # noqa: PLC0415 - only where there are workers
+
+    return Turns(config, log) if config.getvalue("dist") in {"load", "loadgroup"} else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long; skip what this run is not about."""
+    items.sort(key=lambda item: turn(item.nodeid))
+    _skip_what_is_about_one_bucket(items)
+
+
+def _skip_what_is_about_one_bucket(items: list[pytest.Item]) -> None:
     """Skip, in a run with several buckets, what is about one: its mark says why."""
     if BUCKETS == 1:
         return

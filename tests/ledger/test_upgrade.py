@@ -75,7 +75,8 @@ class Release:
 
     def __init__(self, folder: Path) -> None:
         # A socket's path is short.
-        self._socket = tempfile.mktemp(prefix="last-release-")  # noqa: S306 - bound at once
+        self._folder = tempfile.mkdtemp(prefix="last-release-")
+        self._socket = f"{self._folder}/socket"
         script = Path(__file__).with_name("last_release.py")
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(script), self._socket],
@@ -95,7 +96,7 @@ class Release:
     def close(self) -> None:
         with self._process:
             self._process.kill()
-        Path(self._socket).unlink()
+        shutil.rmtree(self._folder)
 
 
 @pytest.fixture(scope="session")
