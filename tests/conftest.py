@@ -12,12 +12,13 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import asyncpg
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings
@@ -33,6 +34,8 @@ from tests.loops import StrictLoop
 
 CITUS_URL_GIVEN, CITUS_URL = "WALLET_TEST_CITUS_URL", "TESTS_CITUS_URL"
 """The variable that names a Citus cluster, and the one that the tests read it from."""
+
+T = TypeVar("T")
 
 RUN_FOLDER = "TESTS_RUN_FOLDER"
 """The variable that tells the workers where this run's files lie."""
@@ -64,9 +67,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if BUCKETS != 1:
         os.environ["WALLET_BUCKETS"] = str(BUCKETS)
     if not hasattr(config, "workerinput"):
-        os.environ[RUN_FOLDER] = tempfile.mkdtemp(
+        os.environ[RUN_FOLDER] = run = tempfile.mkdtemp(
             prefix=f"wallet-tests-{os.getpid()}-", dir=_memory()
         )
+        # Servers of single tests lie there, too: what they commit is on the disk at once.
+        config.option.basetemp = config.option.basetemp or f"{run}/t"
 
 
 def _memory() -> Path | None:
@@ -105,7 +110,13 @@ def _skip_what_is_about_one_bucket(items: list[pytest.Item]) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the run's folder when all workers are gone."""
+    """Stop this run's server, and remove the run's folder when all workers are gone."""
+    if superuser_of.cache_info().currsize:
+        for server in servers:
+            superuser_of(server).close()
+    for server in servers:
+        server.stop(wait_for_users_seconds=WAIT_FOR_OTHER_WORKERS_SECONDS)
+    servers.clear()
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(RUN_FOLDER), ignore_errors=True)
 
@@ -158,12 +169,44 @@ def _cheap_passwords() -> Iterator[None]:
         yield
 
 
+servers: list[EmbeddedPostgres] = []
+"""The one of this run, if it was started: it is stopped after the last test, whose time limit would
+else hold for the wait for the other workers, too."""
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
+def postgres() -> EmbeddedPostgres:
     """The server of this run; nothing on it outlives the run, so nothing waits for the disk."""
     server = EmbeddedPostgres.start_or_join(Path(os.environ[RUN_FOLDER]) / "data", fsync=False)
-    yield server
-    server.stop(wait_for_users_seconds=WAIT_FOR_OTHER_WORKERS_SECONDS)
+    servers.append(server)
+    return server
+
+
+class Superuser:
+    """One connection that makes and drops databases; a psql for each would cost as much again."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = ThreadPoolExecutor(1)
+        url = server.url_for(SUPERUSER, SUPERUSER).replace("+asyncpg", "")
+        self._connection = self._run(asyncpg.connect(url))
+
+    def say(self, statement: str) -> None:
+        self._run(self._connection.execute(statement))
+
+    def close(self) -> None:
+        self._run(self._connection.close())
+        self._thread.shutdown()
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._thread.submit(self._loop.run_until_complete, work).result(60)
+
+
+@functools.cache
+def superuser_of(server: EmbeddedPostgres) -> Superuser:
+    """Return the superuser of this run's server."""
+    return Superuser(server)
 
 
 @pytest.fixture(scope="session")
@@ -227,9 +270,10 @@ def clone(server: EmbeddedPostgres, template: str, buckets: int = BUCKETS) -> It
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = f"test_{worker}_{next(numbers)}"
     # Its files are copied, and not written to the log; nothing here outlives a crash.
-    sql(server, f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY")
+    say = superuser_of(server).say
+    say(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY")
     yield Database(server, name, buckets)
-    sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+    say(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def migrate(url: str, buckets: int = BUCKETS) -> None:

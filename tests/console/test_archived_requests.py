@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.conftest import Database, sql
+from app.wallet.buckets import bucket_of
+from tests.conftest import Database, in_buckets, sql
 from tests.console.conftest import Console, Done
 from tests.edges.callback.house import KEY, NEXT_KEY, House, Seat, open_house, sign, unique
 
@@ -72,6 +73,29 @@ def test_each_request_is_shown_with_its_signature_and_what_it_was_answered(
     assert {name: text for name, text in fields.items() if name != "token"} == received[0]["fields"]
     assert done.document["not_kept"] == {}
     assert seat.token not in done.out
+
+
+@in_buckets
+def test_it_is_found_whichever_bucket_its_player_is_in(
+    db: Database, in_process: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WALLET_DATABASE_URL", db.service_url)
+    monkeypatch.setenv("WALLET_CALLBACK_KEYS", KEY)
+    monkeypatch.setenv("WALLET_REQUEST_KEYS", SEAL)
+    with open_house(db, request_keys=SEAL) as house:
+        bets = []
+        for seat in (house.seat("10.00") for _ in range(4 * db.buckets)):
+            bets.append(house.fields(seat, "BetPlacing", "1.00"))
+            assert house.form(bets[-1]).code == 0
+        assert len({bucket_of(bet["userId"], db.buckets) for bet in bets}) > db.buckets // 2
+        for bet in bets:
+            until = time.monotonic() + 10
+            while count(house, bet["transactionId"]) < 1:
+                assert time.monotonic() < until, "it is not written"
+            told = in_process("dispute", bet["transactionId"], "--json")
+            (received,) = told.document["received"]
+            assert received["fields"]["userId"] == bet["userId"]
+            assert received["is_signed"]
 
 
 def test_what_was_not_understood_is_kept_too(house: House, seat: Seat, dispute: Shown) -> None:

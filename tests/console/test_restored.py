@@ -8,7 +8,7 @@ import pytest
 from app.cashier.restored import look_at_seals
 from app.cashier.sealing import read_seals
 from app.ledger.transaction import Ledger
-from tests.conftest import Database, sql
+from tests.conftest import Database, in_buckets, sql
 from tests.console.conftest import Console
 
 WAITS = "nobody has said that it may be served"
@@ -22,6 +22,7 @@ def console(in_process: Console, db: Database, monkeypatch: pytest.MonkeyPatch) 
     return in_process
 
 
+@in_buckets
 def test_marked_shown_and_accepted(console: Console) -> None:
     assert console("restored", "show", "--json").document["waiting"] is False
     nothing = console("restored", "accept", "--reason", "all is well")

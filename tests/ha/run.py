@@ -14,6 +14,7 @@ import base64
 import contextlib
 import itertools
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from typing_extensions import override
 
 from app.ledger.migrations import upgrade
 from app.postgres.cluster import SERVICE, SUPERUSER
+from tests.conftest import RUN_FOLDER
 from tests.ha.cluster import Cluster
 from tests.ha.events import EVENTS, Event, StandbyLeftBehind
 from tests.model.caller import CALLBACK_KEY
@@ -89,7 +91,7 @@ class World:
 @contextlib.asynccontextmanager
 async def whole_world(changes: dict[str, int] | None = None) -> AsyncIterator[World]:
     """Stand everything up, and take it down whatever happened."""
-    folder = Path(tempfile.mkdtemp(prefix="wallet-ha-"))
+    folder = Path(tempfile.mkdtemp(prefix="wallet-ha-", dir=os.environ.get(RUN_FOLDER)))
     cluster = Cluster(folder, changes)
     servers: list[Server] = []
     try:

@@ -13,7 +13,7 @@ from tests.model.stories import Step, Story, live, shortened, tell
 STORIES_FOR_EXAMPLE = 4
 """so many stories for each example that a profile asks for: 12,000 in the thorough one"""
 
-STORIES_ORDINARY = 120
+STORIES_ORDINARY = 60
 """In every run, since a story takes an eighth of a second; see `make test-thorough`."""
 
 

@@ -14,6 +14,7 @@ import base64
 import contextlib
 import itertools
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -29,6 +30,7 @@ from app.cashier.audit import audit
 from app.ledger.migrations import upgrade
 from app.postgres import process
 from app.postgres.cluster import DATABASE, OWNER, SERVICE, SUPERUSER
+from tests.conftest import RUN_FOLDER
 from tests.model.caller import CALLBACK_KEY
 from tests.restore.back_in_service import Gambler
 from tests.standby.pair import Node, until
@@ -286,7 +288,7 @@ class RestoreReport:
 
 async def drill(seconds: float, *, only_moment: bool = False) -> RestoreReport:
     """Play, kill, and restore; `seconds`: for each of the three parts of play."""
-    folder = Path(tempfile.mkdtemp(prefix="wallet-restore-"))
+    folder = Path(tempfile.mkdtemp(prefix="wallet-restore-", dir=os.environ.get(RUN_FOLDER)))
     try:
         one = Drill(folder)
         try:

@@ -107,7 +107,7 @@ def test_the_simulators_traffic_has_no_difference(tmp_path: Path) -> None:
         with front(copying) as port:
             played = wallet(
                 served, "simulate", "--url", f"http://127.0.0.1:{port}", "--players", "6",
-                "--events", "120", "--seed", "7", "--concurrency", "4", "--json",
+                "--events", "60", "--seed", "7", "--concurrency", "4", "--json",
                 WALLET_PORT=str(demo.port),
             )  # fmt: skip
         assert played.returncode == 0, played.stdout + played.stderr + copying.problem
@@ -125,5 +125,5 @@ def test_the_simulators_traffic_has_no_difference(tmp_path: Path) -> None:
     compared = wallet(aside, "shadow", "traffic.jsonl", "--json", **named)
     said = json.loads(compared.stdout)
     assert (said["differences"], said["listed"]) == (0, [])
-    assert said["compared"] == len(copying.lines) > 300
+    assert said["compared"] == len(copying.lines) > 150
     assert compared.returncode == 0

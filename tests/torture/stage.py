@@ -30,7 +30,7 @@ from app.ledger.migrations import upgrade
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE, SUPERUSER
 from tests.cashier.line import Line
-from tests.conftest import BUCKETS
+from tests.conftest import BUCKETS, RUN_FOLDER
 from tests.model.betby_caller import betby_setting
 from tests.model.caller import CALLBACK_KEY
 from tests.torture.caller import read_reply
@@ -254,7 +254,7 @@ class Stage:
 @contextlib.asynccontextmanager
 async def staged(*, duplicate_reply: str, small_disk: bool = False) -> AsyncIterator[Stage]:
     """Build the world in a folder of its own, and take it down whatever happened."""
-    folder = Path(tempfile.mkdtemp(prefix="wallet-torture-"))
+    folder = Path(tempfile.mkdtemp(prefix="wallet-torture-", dir=os.environ.get(RUN_FOLDER)))
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         if small_disk:
