@@ -67,9 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if BUCKETS != 1:
         os.environ["WALLET_BUCKETS"] = str(BUCKETS)
     if not hasattr(config, "workerinput"):
-        os.environ[RUN_FOLDER] = run = tempfile.mkdtemp(
-            prefix=f"wallet-tests-{os.getpid()}-", dir=_memory()
-        )
+        # The path of a socket that lies deep in it is a hundred characters long at most.
+        os.environ[RUN_FOLDER] = run = tempfile.mkdtemp(prefix=f"wt-{os.getpid()}-", dir=_memory())
         # Servers of single tests lie there, too: what they commit is on the disk at once.
         config.option.basetemp = config.option.basetemp or f"{run}/t"
 
@@ -78,9 +77,9 @@ def _memory() -> Path | None:
     """Where files cost nothing: hundreds of databases are made and dropped; None: on the disk."""
     if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < MEMORY_BYTES_MIN:
         return None
-    for left in MEMORY.glob("wallet-tests-*-*"):
+    for left in MEMORY.glob("wt-*-*"):
         # A run that was killed could not remove its own.
-        if not Path(f"/proc/{left.name.split('-')[2]}").exists():
+        if not Path(f"/proc/{left.name.split('-')[1]}").exists():
             shutil.rmtree(left, ignore_errors=True)
     return MEMORY
 
