@@ -107,9 +107,16 @@ BUCKETS_TESTS := tests/cashier tests/edges/callback tests/edges/transfer tests/e
 	tests/ledger/test_transaction.py tests/ops_sql tests/reports tests/reconciliation tests/takeover \
 	tests/slips tests/backoffice
 
+CITUS_TESTS := tests/citus tests/ops_sql tests/reports tests/history tests/reconciliation \
+	tests/backoffice
+
 .PHONY: test-buckets
 test-buckets: venv ## the cashier, the doors, the model, the audit, torture, views: on ledgers with 4 buckets
 	TESTS_BUCKETS=$(or $(BUCKETS),4) $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(BUCKETS_TESTS))
+
+.PHONY: test-citus
+test-citus: venv ## what reads above the buckets, on a Citus cluster that WALLET_TEST_CITUS_URL names
+	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(CITUS_TESTS))
 
 .PHONY: torture
 torture: venv ## the wallet's worst day, as long as you like (ARGS="--seconds 60 --seed 1 --fault …")

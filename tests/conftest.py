@@ -29,11 +29,10 @@ from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
 from app.postgres.locks import FileLock
 from app.wallet.buckets import bucket_of, schema_of
+from tests.citus import cluster
+from tests.citus.cluster import CITUS_URL, CITUS_URL_GIVEN, CitusServer
 from tests.long import turn
 from tests.loops import StrictLoop
-
-CITUS_URL_GIVEN, CITUS_URL = "WALLET_TEST_CITUS_URL", "TESTS_CITUS_URL"
-"""The variable that names a Citus cluster, and the one that the tests read it from."""
 
 T = TypeVar("T")
 
@@ -48,7 +47,17 @@ one is a checkpoint, after which the log begins again."""
 BUCKETS = int(os.environ.get("TESTS_BUCKETS", "1"))
 """How many buckets the ledgers of this run have: `make test-buckets` asks for 4."""
 
+EMPTY = "template1"
+"""The database that every other one is a clone of, which no migration has seen."""
+
+RUN_PREFIX = "wallet_test_"
+"""How the names of test databases begin; the number of the run's process follows."""
+
+ON_NODES = os.environ.get("TESTS_ON_NODES") == "1"
+"""Whether the ledgers of this run are on a Citus cluster: `make test-citus` asks for it."""
+
 WAIT_FOR_OTHER_WORKERS_SECONDS = 300
+
 
 # A slow machine is no failure, and a failure prints what repeats it.
 # `--hypothesis-profile=thorough` looks for longer.
@@ -99,13 +108,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _skip_what_is_about_one_bucket(items: list[pytest.Item]) -> None:
-    """Skip, in a run with several buckets, what is about one: its mark says why."""
+    """Skip what is about one bucket, or one server, in a run with several: its mark says why."""
     if BUCKETS == 1:
         return
+    skipped = {"one_bucket": "one bucket"} | ({"one_server": "one server"} if ON_NODES else {})
     for item in items:
-        mark = item.get_closest_marker("one_bucket")
-        if mark is not None:
-            item.add_marker(pytest.mark.skip(reason=f"one bucket: {mark.args[0]}"))
+        for name, why in skipped.items():
+            mark = item.get_closest_marker(name)
+            if mark is not None:
+                item.add_marker(pytest.mark.skip(reason=f"{why}: {mark.args[0]}"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -117,6 +128,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         server.stop(wait_for_users_seconds=WAIT_FOR_OTHER_WORKERS_SECONDS)
     servers.clear()
     if not hasattr(config, "workerinput"):
+        if ON_NODES:
+            apart(cluster.drop_all(os.environ[CITUS_URL], run_prefix()))
         shutil.rmtree(os.environ.pop(RUN_FOLDER), ignore_errors=True)
 
 
@@ -134,7 +147,7 @@ def schema_for(user_id: str) -> str:
 class Database:
     """A database with the newest schema, and the addresses of all who may use it."""
 
-    server: EmbeddedPostgres
+    server: EmbeddedPostgres | CitusServer
     name: str
     buckets: int = BUCKETS
 
@@ -174,8 +187,10 @@ else hold for the wait for the other workers, too."""
 
 
 @pytest.fixture(scope="session")
-def postgres() -> EmbeddedPostgres:
+def postgres() -> EmbeddedPostgres | CitusServer:
     """The server of this run; nothing on it outlives the run, so nothing waits for the disk."""
+    if ON_NODES:
+        return CitusServer(os.environ[CITUS_URL], Path(os.environ[RUN_FOLDER]))
     server = EmbeddedPostgres.start_or_join(Path(os.environ[RUN_FOLDER]) / "data", fsync=False)
     servers.append(server)
     return server
@@ -209,24 +224,42 @@ def superuser_of(server: EmbeddedPostgres) -> Superuser:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: EmbeddedPostgres) -> str:
+def template(postgres: EmbeddedPostgres | CitusServer) -> str:
     """The name of the migrated database that the others are clones of."""
     return template_with(postgres, BUCKETS)
 
 
+def run_prefix() -> str:
+    """Return how the names of this run's databases begin: other runs may be on the same cluster."""
+    return f"{RUN_PREFIX}{Path(os.environ[RUN_FOLDER]).name.split('-')[2]}_"
+
+
 @functools.cache
-def template_with(server: EmbeddedPostgres, buckets: int) -> str:
+def template_with(server: EmbeddedPostgres | CitusServer, buckets: int) -> str:
     """Return the name of a migrated database with so many buckets; the first to ask makes it."""
-    name = f"wallet_template_{buckets}"
+    name = f"{run_prefix()}template_{buckets}"
     with FileLock(server.data_dir / "template.lock") as lock:
         assert lock.exclusive(60)
-        if sql(server, f"SELECT 1 FROM pg_database WHERE datname = '{name}'") == "":
+        if isinstance(server, CitusServer):
+            apart(template_on_nodes(server, name, buckets))
+        elif sql(server, f"SELECT 1 FROM pg_database WHERE datname = '{name}'") == "":
             making = f"{name}_making"
             sql(server, f"DROP DATABASE IF EXISTS {making}")
             sql(server, f"CREATE DATABASE {making} OWNER {OWNER}")
             migrate(server.url_for(OWNER, making), buckets)
             sql(server, f"ALTER DATABASE {making} RENAME TO {name}")
     return name
+
+
+async def template_on_nodes(server: CitusServer, name: str, buckets: int) -> None:
+    """Make it in this run: what an earlier one has left may be of another schema."""
+    is_made = server.data_dir / name
+    if not is_made.exists():
+        await cluster.drop_left(server.url, RUN_PREFIX)
+        made = await cluster.make(server.url, name)
+        await asyncio.to_thread(migrate, made.owner_url, buckets)
+        await cluster.close_template(made)
+        is_made.touch()
 
 
 in_buckets = pytest.mark.parametrize(
@@ -240,7 +273,9 @@ in_buckets = pytest.mark.parametrize(
 
 @pytest.fixture
 def db(
-    request: pytest.FixtureRequest, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    postgres: EmbeddedPostgres | CitusServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Database]:
     """A fresh database for one test."""
     buckets: int = getattr(request, "param", BUCKETS)
@@ -250,24 +285,34 @@ def db(
 
 
 @pytest.fixture(scope="module")
-def module_db(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
+def module_db(postgres: EmbeddedPostgres | CitusServer, template: str) -> Iterator[Database]:
     """A fresh database for the tests of one file, which take care not to meet each other in it."""
     yield from clone(postgres, template)
 
 
 @pytest.fixture
-def empty_db(postgres: EmbeddedPostgres) -> Iterator[Database]:
+def empty_db(postgres: EmbeddedPostgres | CitusServer) -> Iterator[Database]:
     """A fresh database that no migration has seen."""
-    yield from clone(postgres, "template1")
+    yield from clone(postgres, EMPTY)
 
 
 numbers = itertools.count(1)
 
 
-def clone(server: EmbeddedPostgres, template: str, buckets: int = BUCKETS) -> Iterator[Database]:
+def clone(
+    server: EmbeddedPostgres | CitusServer, template: str, buckets: int = BUCKETS
+) -> Iterator[Database]:
     """Make a database from a template, and drop it with whoever is still connected."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    name = f"test_{worker}_{next(numbers)}"
+    name = f"{run_prefix()}{worker}_{next(numbers)}"
+    if isinstance(server, CitusServer):
+        if template == EMPTY:
+            made = apart(cluster.make(server.url, name))
+        else:
+            made = apart(cluster.clone(server.url, template, name))
+        yield Database(server, name, buckets)
+        apart(cluster.drop(made))
+        return
     # Its files are copied, and not written to the log; nothing here outlives a crash.
     say = superuser_of(server).say
     say(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY")
@@ -277,11 +322,16 @@ def clone(server: EmbeddedPostgres, template: str, buckets: int = BUCKETS) -> It
 
 def migrate(url: str, buckets: int = BUCKETS) -> None:
     """Migrate from outside any event loop a test may have."""
+    apart(upgrade(url, buckets=buckets))
+
+
+def apart(work: Coroutine[object, object, T]) -> T:
+    """Do this outside of any event loop that a test may have."""
     with ThreadPoolExecutor(1) as executor:
-        executor.submit(lambda: asyncio.run(upgrade(url, buckets=buckets))).result()
+        return executor.submit(lambda: asyncio.run(work)).result()
 
 
-def sql(server: EmbeddedPostgres, statement: str, database: str = SUPERUSER) -> str:
+def sql(server: EmbeddedPostgres | CitusServer, statement: str, database: str = SUPERUSER) -> str:
     """Let psql say one statement as superuser, and return what came back."""
     command = shlex.split(server.psql_command(SUPERUSER, database))
     done = subprocess.run(

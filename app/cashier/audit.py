@@ -24,6 +24,7 @@ from app.ledger.audit import (
 from app.ledger.audit.offenders import offenders
 from app.ledger.audit.places import AuditedPlace, audited_places, is_of_all_buckets
 from app.ledger.audit.scope import Check
+from app.ledger.pools import WHOLE_LEDGER
 from app.ledger.snapshot import read_by_key, snapshot
 from app.proof.seal import SignedSeal
 
@@ -145,7 +146,7 @@ async def _audit_above(
         law.name: law
         for law in (*invariants_of(tuple(checks)), *seal_audit.invariants(keys, against))
     }
-    async with snapshot(url) as (connection,):
+    async with snapshot(url, settings={"search_path": WHOLE_LEDGER}) as (connection,):
         found = await seal_audit.audit_seals(connection, keys, against)
         for check in checks:
             found += await offenders(connection, check, PLAYER_MIN, PLAYER_MAX)

@@ -102,8 +102,9 @@ async def _as_sealed(connection: "Connection", seals: Sequence[Seal]) -> list[Of
     chains, root = tree.size, tree.finish()[0].hex()
     if (chains, root) != (last.chains, last.root):
         found.append((COVERED.name, {"seal": last.number, "chains": chains, "sealed": last.chains}))
-    for name in LISTS:
-        found += await _list(connection, name, seals)
+    for name in {part.name: None for seal in seals for part in seal.lists}:
+        if name.partition("@")[0] in LISTS:
+            found += await _list(connection, name, seals)
     counted = await kept_rows(connection)
     found += [
         (KEPT.name, {"table": name, "rows": counted[name], "sealed": rows, "seal": last.number})
@@ -117,8 +118,6 @@ async def _as_sealed(connection: "Connection", seals: Sequence[Seal]) -> list[Of
 
 async def _list(connection: "Connection", name: str, seals: Sequence[Seal]) -> list[Offender]:
     parts = [(seal.number, part) for seal in seals for part in seal.lists if part.name == name]
-    if not parts:
-        return []
     there = await list_by_seal(connection, name, [part.last_id for _, part in parts])
     nothing = (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     return [

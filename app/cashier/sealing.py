@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.ledger.seals import (
     GRACE,
-    LISTS,
     database_clock,
     every_seal,
     guards,
@@ -29,6 +28,8 @@ from app.ledger.seals import (
     kept_rows,
     last_seal,
     list_since,
+    nodes_of,
+    parts_of_lists,
     schema_label,
     sealing,
 )
@@ -85,6 +86,7 @@ async def seal(url: str, sealer: Sealer, *, older_than: datetime | None = None) 
         tree = Tree()
         async for _, leaf in heads(connection):
             tree.add(leaf)
+        nodes = await nodes_of(connection, now)
         upto = {} if before is None else {part.name: part.last_id for part in before.lists}
         made = Seal(
             number=1 if before is None else before.number + 1,
@@ -94,8 +96,8 @@ async def seal(url: str, sealer: Sealer, *, older_than: datetime | None = None) 
             root=tree.finish()[0].hex(),
             lists=tuple(
                 [
-                    await list_since(connection, name, upto.get(name, 0), now - GRACE)
-                    for name in sorted(LISTS)
+                    await list_since(connection, part, upto.get(part, 0), nodes.now - GRACE)
+                    for part in sorted({*parts_of_lists(nodes.numbers), *upto})
                 ]
             ),
             kept=await kept_rows(connection),

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from app.backoffice.application import backoffice_app
 from app.composition.policy import rules_of_raises
 from app.edges.networks import caller_address
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.ops_views import OpsViews
-from app.ledger.transaction import Ledger
 from app.server.port import Served
 from app.settings import Settings
 from app.telemetry.logs import configure_logs
@@ -30,7 +30,7 @@ def build_backoffice(settings: Settings, database_url: str, ops_url: str) -> Ser
 
     return Served(
         backoffice_app(
-            Ledger(
+            PlacedLedger(
                 database_url,
                 pool_size=CONNECTIONS,
                 deadline=settings.deadline,

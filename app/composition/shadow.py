@@ -16,7 +16,7 @@ from app.cashier.startup_checks import check_startup
 from app.composition.callback import callback_endpoint, in_the_contracts_shape
 from app.composition.policy import policy_of
 from app.edges.callback.endpoint import CallbackApp, callback_router
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.settings import Settings
 from app.takeover.shadow import Answered, Deciding, TrafficClock
 from app.takeover.traffic import Exchange
@@ -33,7 +33,7 @@ async def shadowing(settings: Settings, url: str, clock: TrafficClock) -> AsyncI
     """Yield what decides a request as `wallet serve` with these settings would."""
     configure_logs(only_warnings=True)
     policy = policy_of(settings)
-    ledger = Ledger(url, pool_size=3, deadline=settings.deadline, clock=clock.now)
+    ledger = PlacedLedger(url, pool_size=3, deadline=settings.deadline, clock=clock.now)
     batcher = Batcher(ledger, policy, lanes=1)
     # Where a request came from is not in the copy, and was the other wallet's to check.
     anywhere = settings.model_copy(update={"trusted_networks": (), "proxy_networks": ()})

@@ -18,6 +18,7 @@ from app.console.data_owner import refuse_beside_others
 from app.console.database import Database, reach
 from app.console.errors import ConsoleError
 from app.console.operator_here import here
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.transaction import Ledger
 from app.settings import DEMO_AGENT_ID, Settings
 from app.wallet.events import Direction, EventType
@@ -67,7 +68,7 @@ async def _open_players(settings: Settings, database: Database) -> list[DemoAcco
         **{code: Currency(code, scale) for code, scale in settings.currencies.items()},
     }
     life = timedelta(seconds=settings.token_life_seconds)
-    ledger = Ledger(database.service_url, pool_size=1)
+    ledger = PlacedLedger(database.service_url, pool_size=1)
     try:
         await refuse_beside_others(ledger)
         for name, roles in OPERATORS.items():

@@ -15,6 +15,7 @@ from app.cashier.move_funds import move_funds
 from app.cashier.players import IssuedToken, issue_token, open_account
 from app.cashier.policy import policy_of_ledger
 from app.console.errors import ConsoleError
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.simulated import SIMULATOR_AGENT
 from app.ledger.transaction import Ledger
 from app.simulator import StagePlayer
@@ -55,7 +56,7 @@ async def open_players(url: str, run_id: str, players: int, seed: int) -> tuple[
     """Open and fund players; the seed decides their currencies and amounts."""
     purses = _purses(players, seed)
     places = asyncio.Semaphore(AT_ONCE)
-    ledger = Ledger(url, pool_size=AT_ONCE)
+    ledger = PlacedLedger(url, pool_size=AT_ONCE)
 
     async def open_one(number: int, purse: Purse) -> StagePlayer:
         async with places:

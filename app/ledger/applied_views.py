@@ -6,7 +6,7 @@ are dropped before migrations run and created after the newest of them, so that 
 change a table without knowing which views read it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -42,13 +42,16 @@ def drop(connection: Connection) -> None:
     connection.execute(delete(applied_views))
 
 
-def apply(connection: Connection) -> None:
-    """Create every view with its comments, and grant operations the right to read it."""
+def apply(connection: Connection, adapted: Callable[[str], str] = lambda text: text) -> None:
+    """Create every view with its comments, and grant operations the right to read it.
+
+    `adapted` returns a statement as this database needs it.
+    """
     drop(connection)
     for name, script in _scripts():
         for statement in _statements(script):
             # Sent as it is: SQLAlchemy's text() would read a colon as a parameter.
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(adapted(statement))
         connection.execute(insert(applied_views).values(file=name, checksum=_checksum(script)))
     connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA ops TO wallet_ops")
 

@@ -10,7 +10,7 @@ SELECT DISTINCT ON (game_id) game_id, product, since FROM game_names ORDER BY ga
 """
 
 _ADD: Final = """
-INSERT INTO game_names (game_id, since, product, source)
+INSERT INTO public.game_names (game_id, since, product, source)
 VALUES ($1, coalesce($4::timestamptz, now()) + $5, $2, $3)
 """
 

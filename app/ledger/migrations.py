@@ -28,6 +28,7 @@ from app.database_url import connect_arguments, host_of
 from app.ledger import applied_views, revisions
 from app.ledger.buckets import making
 from app.ledger.buckets.leveling import level
+from app.ledger.citus.above import reads_shared
 from app.ledger.citus.leveling import level as level_on_nodes
 from app.ledger.citus.making import create as create_on_nodes
 from app.ledger.citus.making import is_citus
@@ -158,18 +159,16 @@ def _upgrade(connection: Connection, revision: str, buckets: int) -> None:
     _run(connection, command.upgrade, revision)
     with connection.begin():
         is_newest = _current_revision(connection) == head_revision()
-        if is_newest and not applied_views.are_current(connection):
+        on_nodes = is_newest and is_citus(connection)
+        if is_newest and not on_nodes and not applied_views.are_current(connection):
             applied_views.apply(connection)
-    if is_newest:
+    if on_nodes:
+        _make_on_nodes(connection, buckets)
+    elif is_newest:
         with connection.begin():
-            on_nodes = is_citus(connection)
-            if not on_nodes:
-                making.make_wanted(connection, buckets)
+            making.make_wanted(connection, buckets)
             schemas = making.schemas_of(connection)
-        if on_nodes:
-            _make_on_nodes(connection, buckets)
-        else:
-            level(connection, schemas)
+        level(connection, schemas)
 
 
 def _make_on_nodes(connection: Connection, buckets: int) -> None:
@@ -185,10 +184,10 @@ def _make_on_nodes(connection: Connection, buckets: int) -> None:
     with connection.begin():
         schemas = making.schemas_of(connection)
     if schemas:
-        level_on_nodes(connection, schemas)
-    if must_make:
-        with connection.begin():
-            applied_views.apply(connection)
+        level_on_nodes(connection, schemas, roles)
+    with connection.begin():
+        if not applied_views.are_current(connection):
+            applied_views.apply(connection, reads_shared if schemas else str)
 
 
 def _downgrade(connection: Connection, revision: str) -> None:

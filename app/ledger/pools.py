@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from app.database_url import connect_arguments
+from app.ledger.citus import REMOTE_PUBLIC
 from app.ledger.connecting import NO_SETTINGS
 from app.ledger.connections import CONNECT_MAX, Connections, Refused
 from app.ledger.outage import Outage
@@ -12,6 +13,10 @@ from app.wallet.buckets import bucket_of, schema_of
 
 WHOLE_LEDGER: Final = "public, pg_temp"
 """The search path above the buckets; that of a bucket has its schema in front."""
+
+ABOVE_NODES: Final = f"{REMOTE_PUBLIC}, {WHOLE_LEDGER}"
+"""The same where buckets may be on several nodes: what every node has is read as a foreign table.
+A schema that is not there is passed over."""
 
 WRITERS_MIN: Final = 2
 """Connections of a bucket that write: while one batch is written, another may be fenced."""

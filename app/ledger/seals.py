@@ -8,16 +8,18 @@
 6. `list_by_seal`    the digests of a list again, one for each seal
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.database_url import connect_arguments
 from app.ledger.buckets import ABOVE_ONLY, TABLES
+from app.ledger.citus import IN_EACH
 from app.ledger.connecting import connect
 from app.ledger.money.rows import entry_of
 from app.ledger.money.statements import ENTRY_COLUMNS
+from app.ledger.pools import WHOLE_LEDGER
 from app.ledger.snapshot import SETTINGS
 from app.ledger.sources import SOURCES
 from app.proof.seal import ListPart, SignedSeal
@@ -34,6 +36,9 @@ LOCK_KEY: Final = 0x7365616C
 GRACE: Final = timedelta(minutes=10)
 """A row this old has no transaction beside it that began before it and is still open: the service
 bounds each to its deadline. So every lower number of its list is there, or never will be."""
+
+NODE_BITS: Final = 40
+"""Where the number of the node begins, in a number that a node gave (`next_number_v1`)."""
 
 ROWS_AT_A_TIME: Final = 20_000
 
@@ -187,6 +192,13 @@ FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE c.relnamespace = ANY ({_OURS}) AND t.tgenabled IN ('O', 'A')
 """  # noqa: S608 - composed of constants
 
+_IS_ON_NODES: Final = "SELECT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = 'buckets')"
+_NODES: Final = "SELECT DISTINCT groupid FROM pg_dist_node WHERE groupid > 0 ORDER BY groupid"
+_SLOWEST_CLOCK: Final = """
+SELECT min(result::timestamptz) FROM run_command_on_all_nodes('SELECT clock_timestamp()')
+"""
+"""A node that is away answers with a sentence, which is no moment: an error."""
+
 _BUCKET_SCHEMAS: Final = "SELECT schema_name FROM buckets ORDER BY bucket"
 
 _HEAD_AFTER: Final = """
@@ -224,7 +236,13 @@ async def sealing(url: str) -> AsyncIterator["Connection | None"]:
     It is REPEATABLE READ: what is read is every wallet, which no movement should have to wait or
     run again for, and what is written has a number of its own that nobody else can take.
     """
-    settings = {**SETTINGS, "application_name": "wallet-seal", "synchronous_commit": "on"}
+    settings = {
+        **SETTINGS,
+        "application_name": "wallet-seal",
+        "synchronous_commit": "on",
+        # By it the names of tables are written, which are part of what is sealed.
+        "search_path": WHOLE_LEDGER,
+    }
     connection = await connect(connect_arguments(url), settings=settings)
     try:
         # Before the transaction, whose snapshot is then taken with the lock held.
@@ -274,14 +292,54 @@ async def database_clock(connection: "Connection") -> datetime:
     return now
 
 
+class Nodes(NamedTuple):
+    """Who gives numbers to the rows of lists, and the slowest of their clocks."""
+
+    numbers: tuple[int, ...]
+    """of the nodes; none: this server is the only one"""
+    now: datetime
+
+
+async def nodes_of(connection: "Connection", now: datetime) -> Nodes:
+    """Return the nodes that add rows to lists, each with numbers of its own, and by its own clock.
+
+    Raises the driver's errors where one does not tell its clock: nothing is sealed without it.
+    """
+    if not await connection.fetchval(_IS_ON_NODES):
+        return Nodes((), now)
+    numbers = await connection.fetch(_NODES)
+    clock: datetime = await connection.fetchval(_SLOWEST_CLOCK)
+    return Nodes(tuple(row[0] for row in numbers), min(now, clock))
+
+
+def parts_of_lists(nodes: Collection[int]) -> Iterator[str]:
+    """Yield how lists are named in a seal: once, and for each node that numbers rows of them."""
+    for name in LISTS:
+        yield name
+        if name in IN_EACH:
+            yield from (f"{name}@{node}" for node in nodes)
+
+
+def _numbers_of(part: str) -> tuple[str, int, int]:
+    """Return a part's table, and the numbers between which its rows are."""
+    name, _, node = part.partition("@")
+    first = int(node or 0) << NODE_BITS
+    return name, first, first + (1 << NODE_BITS)
+
+
 async def list_since(
-    connection: "Connection", name: str, last_id: int, until: datetime
+    connection: "Connection", part: str, last_id: int, until: datetime
 ) -> ListPart:
-    """Return what a list has gained after a number, of what was there at a moment."""
+    """Return what a part of a list has gained after a number, of what was there at a moment."""
+    name, first, end = _numbers_of(part)
     number, moment = LISTS[name]
+    last_id = max(last_id, first)
     upto = await connection.fetchval(
-        f"SELECT max({number}) FROM {name} WHERE {moment} < $1",  # noqa: S608 - names of ours
+        f"SELECT max({number}) FROM {name}"  # noqa: S608 - names of ours
+        f" WHERE {moment} < $1 AND {number} >= $2 AND {number} < $3",
         until,
+        first,
+        end,
     )
     upto = max(upto or 0, last_id)
     row = await connection.fetchrow(
@@ -292,24 +350,26 @@ async def list_since(
     )
     if row is None:
         raise AssertionError("an aggregate has one row")
-    return ListPart(name, upto, *row)
+    return ListPart(part, upto, *row)
 
 
 async def list_by_seal(
-    connection: "Connection", name: str, last_ids: Sequence[int]
+    connection: "Connection", part: str, last_ids: Sequence[int]
 ) -> dict[int, tuple[int, str]]:
     """Return the rows and the digest of each part of a list; a part ends with its last number."""
+    name, first, _ = _numbers_of(part)
     number = LISTS[name].number
     rows = await connection.fetch(
         f"""
         SELECT part, count(*) AS rows, {_DIGEST.format(row="row", number="number")} AS digest
         FROM (SELECT width_bucket({number}, $1::bigint[]) AS part, {number} AS number,
                      {_ROW} AS row
-              FROM {name} t WHERE {number} < $2) t
+              FROM {name} t WHERE {number} < $2 AND {number} >= $3) t
         GROUP BY part
         """,  # noqa: S608 - names of ours
         [last + 1 for last in last_ids],
         last_ids[-1] + 1,
+        first,
     )
     return {row["part"]: (row["rows"], row["digest"]) for row in rows}
 

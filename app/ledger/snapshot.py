@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.database_url import connect_arguments
 from app.ledger.connecting import NO_SETTINGS, connect
+from app.ledger.pools import ABOVE_NODES
 
 if TYPE_CHECKING:
     import asyncpg
@@ -29,6 +30,7 @@ SETTINGS: Final = {
     # A look at everything reads whole tables, in order: looking rows up one by one costs several
     # times as much even where all of them are in memory.
     "random_page_cost": "4",
+    "search_path": ABOVE_NODES,
 }
 
 BY_KEY: Final = {

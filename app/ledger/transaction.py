@@ -109,6 +109,8 @@ class Ledger:
             session=session,
         )
         self._bucket_count = buckets
+        self._above = ""
+        """statements with which a transaction over all buckets begins, besides its isolation"""
         self.standby = Standby(self._confirm)
 
     def pool_use(self) -> PoolUse:
@@ -411,7 +413,7 @@ class Ledger:
                         if self.timeline.is_in_doubt and (self._serves or verifies):
                             await self.timeline.verify()
                         async with lent(pools.write) as raw:
-                            await raw.execute(begin)
+                            await raw.execute(begin + self._above)
                             if self.standby.must_look:
                                 await self._look(raw)
                             done = await work(Book(raw, self._clock))

@@ -8,6 +8,7 @@ A seal's text is what is signed, line by line:
     sealed_at 2026-11-26T00:00:03.123456Z
     heads <chains> <root of the Merkle tree over the last link of every chain>
     list refusals <last id> <rows since the last seal> <SHA-256 over those rows>
+    list refusals@1 <last id> <rows> <SHA-256>       of the rows that node 1 of several numbered
     kept sessions <rows>
     guards <schema revision>/<rule version>/<PostgreSQL's major version>[/<N>-buckets] <SHA-256>
 
@@ -36,7 +37,7 @@ _TEXT: Final = re.compile(
     r"wallet-seal-v1\nnumber (?P<number>[1-9]\d{0,17})\nprevious (?P<previous>[0-9a-f]{64}|-)\n"
     r"sealed_at (?P<sealed_at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\n"
     r"heads (?P<chains>\d{1,18}) (?P<root>[0-9a-f]{64})\n"
-    r"(?P<lists>(?:list [a-z_]+ \d{1,19} \d{1,18} [0-9a-f]{64}\n)*)"
+    r"(?P<lists>(?:list [a-z_]+(?:@\d{1,9})? \d{1,19} \d{1,18} [0-9a-f]{64}\n)*)"
     r"(?P<kept>(?:kept [a-z_]+ \d{1,18}\n)*)"
     r"guards (?P<schema>\S{1,100}) (?P<guards>[0-9a-f]{64})\n",
     re.ASCII,

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.cashier.policy import policy_of_ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.imports.on_nodes import Nodes, nodes_of
 from app.ledger.imports.session import Connection, importing
 from app.ledger.imports.staging import Counts, counts, faults, make
@@ -34,7 +35,6 @@ from app.ledger.imports.writing import (
 )
 from app.ledger.money.rows import currency_of
 from app.ledger.operator_actions import Action
-from app.ledger.transaction import Ledger
 from app.takeover.staging import (
     BadFileError,
     BadLinesError,
@@ -125,7 +125,7 @@ class _Import(NamedTuple):
 
 
 async def _policy(url: str) -> Policy:
-    ledger = Ledger(url, pool_size=2)
+    ledger = PlacedLedger(url, pool_size=2)
     try:
         return await policy_of_ledger(ledger)
     finally:

@@ -10,8 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.shadow import mark_as_shadow, shadow_state
-from app.ledger.transaction import Ledger
 from app.takeover.comparing import ACCEPTED, Comparison, Difference, Said, said_by
 from app.takeover.traffic import Exchange, exchanges_of
 
@@ -76,7 +76,7 @@ class TrafficClock:
 
 async def begin_shadow(url: str, by: str) -> None:
     """Mark an empty ledger as a shadow's; raise NoShadowError if it is somebody's."""
-    ledger = Ledger(url, pool_size=2)
+    ledger = PlacedLedger(url, pool_size=2)
     try:
         state = await shadow_state(ledger)
         if state.begun_at is not None:
@@ -93,7 +93,7 @@ async def begin_shadow(url: str, by: str) -> None:
 
 async def require_shadow(url: str) -> None:
     """Raise NoShadowError unless the ledger is marked."""
-    ledger = Ledger(url, pool_size=2)
+    ledger = PlacedLedger(url, pool_size=2)
     try:
         state = await shadow_state(ledger)
     finally:

@@ -15,6 +15,7 @@ from app.cashier.move_funds import move_funds
 from app.cashier.operators import create_user
 from app.cashier.players import IssuedToken, issue_token, open_account, token_hash
 from app.ledger.accounts import ChangeNote
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.transaction import Ledger
 from app.wallet.adjustments import AdjustmentReason
 from app.wallet.events import Direction, EventType, Pocket
@@ -89,7 +90,7 @@ def movement(user_id: str, token: bytes, number: int) -> Movement:
 
 
 async def play(url: str) -> None:
-    ledger = Ledger(url)
+    ledger = PlacedLedger(url)
     for name in OPERATORS:
         await create_user(ledger, AT_THE_CONSOLE, name, {Role.SUPPORT}, password="a known password")
     for user_id in PLAYERS:

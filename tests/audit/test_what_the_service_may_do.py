@@ -7,9 +7,9 @@ import pytest
 
 from app.cashier.audit import audit
 from app.ledger.audit import INVARIANTS
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.inspection import Inspection, inspect
 from app.ledger.money.book import Book
-from app.ledger.transaction import Ledger
 from tests.cashier.till import connect
 from tests.conftest import Database, schema_for
 
@@ -203,7 +203,7 @@ async def test_a_row_that_cannot_be_read_hides_no_other_law_s_offenders(
     ("name", "given", "sent"),
     [
         ("synchronous_commit", "off", "on"),
-        ("search_path", "pg_temp, public", "public, pg_temp"),
+        ("search_path", "pg_temp, public", "remote_public, public, pg_temp"),
     ],
 )
 async def test_settings_that_the_role_gave_itself_do_not_hold_and_are_told_at_the_start(
@@ -211,7 +211,7 @@ async def test_settings_that_the_role_gave_itself_do_not_hold_and_are_told_at_th
 ) -> None:
     here = f"IN DATABASE {played.name}"
     await service.execute(f"ALTER ROLE wallet_service {here} SET {name} = {given}")
-    ledger = Ledger(played.service_url)
+    ledger = PlacedLedger(played.service_url)
 
     async def look(book: Book) -> tuple[str, Inspection]:
         in_force = await book.connection.fetchval("SELECT current_setting($1)", name)

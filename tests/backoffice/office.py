@@ -15,7 +15,7 @@ import uvicorn
 
 from app.cashier.operators import NewSecrets, create_user
 from app.composition.backoffice import build_backoffice
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.server.port import Port
 from app.settings import Settings
 from app.telemetry.logs import configure_logs
@@ -46,7 +46,7 @@ class Office:
         # Before the back office, which in a demo would let this process log warnings only.
         configure_logs()
         self._thread.start()
-        self.ledger = Ledger(self.database.service_url, pool_size=2)
+        self.ledger = PlacedLedger(self.database.service_url, pool_size=2)
         self.till = Till(self.ledger, self.database.superuser_url)
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

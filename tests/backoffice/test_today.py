@@ -5,8 +5,8 @@ from typing import Any
 
 from app.ledger.backoffice.growing import SETTLED, SLICE, Growing
 from app.ledger.backoffice.today import Today, TodayFigures
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.ops_views import OpsViews
-from app.ledger.transaction import Ledger
 from tests.backoffice.office import Office
 from tests.cashier.till import Till
 
@@ -76,7 +76,7 @@ def told(today: Today) -> list[Any]:
 async def test_a_later_look_tells_what_a_first_look_would(office: Office) -> None:
     async def play(ago: timedelta, name: str) -> None:
         moment = datetime.now(UTC) - ago
-        ledger = Ledger(office.database.service_url, pool_size=1, clock=lambda: moment)
+        ledger = PlacedLedger(office.database.service_url, pool_size=1, clock=lambda: moment)
         till = Till(ledger, office.database.superuser_url)
         await till.player(name, "100")
         await till.move(till.bet(name, "7", event_id=name))

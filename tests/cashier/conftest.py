@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from tests.cashier.line import Line
 from tests.cashier.till import Till
 from tests.conftest import Database
@@ -15,7 +15,7 @@ __all__ = ["Till", "far_till", "line", "other_till", "till"]
 
 @pytest.fixture
 async def till(db: Database) -> AsyncIterator[Till]:
-    ledger = Ledger(db.service_url, buckets=db.buckets)
+    ledger = PlacedLedger(db.service_url, buckets=db.buckets)
     yield Till(ledger, db.superuser_url)
     await ledger.close()
 
@@ -23,7 +23,7 @@ async def till(db: Database) -> AsyncIterator[Till]:
 @pytest.fixture
 async def other_till(till: Till, db: Database) -> AsyncIterator[Till]:
     """Another process on the same database."""
-    ledger = Ledger(db.service_url, buckets=db.buckets)
+    ledger = PlacedLedger(db.service_url, buckets=db.buckets)
     yield Till(
         ledger, db.superuser_url, tokens=till.tokens, is_stale_at_first=till.is_stale_at_first
     )
@@ -40,6 +40,6 @@ async def line(db: Database) -> AsyncIterator[Line]:
 @pytest.fixture
 async def far_till(db: Database, line: Line) -> AsyncIterator[Till]:
     """A till at the far end of that line; its deadline is short, so that silence costs little."""
-    ledger = Ledger(line.url, deadline=timedelta(seconds=1.5), buckets=db.buckets)
+    ledger = PlacedLedger(line.url, deadline=timedelta(seconds=1.5), buckets=db.buckets)
     yield Till(ledger, db.superuser_url)
     await ledger.close()

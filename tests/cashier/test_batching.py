@@ -13,8 +13,8 @@ from app.cashier import turns as turns_module
 from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce
 from app.cashier.turns import Turns
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
-from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Replay
@@ -536,7 +536,7 @@ async def test_while_the_database_is_away_everybody_hears_so_and_the_lane_goes_o
 
 async def test_two_processes_on_one_wallet(till: Till, db: Database) -> None:
     await till.player("anna", "50")
-    ledgers = [Ledger(db.service_url) for _ in range(2)]
+    ledgers = [PlacedLedger(db.service_url) for _ in range(2)]
     both = [Batcher(ledger, PolicyInForce(till.policy)) for ledger in ledgers]
     bets = [till.bet() for _ in range(20)]
     repeats = [bet._replace(delivery=n.to_bytes(16, "big")) for n, bet in enumerate(bets)]
@@ -557,7 +557,7 @@ async def test_two_processes_and_players_of_their_own_are_never_in_each_others_w
     till: Till, db: Database
 ) -> None:
     names = await till.players(40, "100")
-    ledgers = [Ledger(db.service_url) for _ in range(2)]
+    ledgers = [PlacedLedger(db.service_url) for _ in range(2)]
     both = [Batcher(ledger, PolicyInForce(till.policy)) for ledger in ledgers]
     for number in range(6):
         event = f"event-{number}"

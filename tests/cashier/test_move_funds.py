@@ -8,7 +8,7 @@ import pytest
 
 from app.cashier.move_funds import move_funds
 from app.ledger import transaction
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.wallet.balance import Pockets
 from app.wallet.early_aborts import OvertakenBet
 from app.wallet.facts import Policy
@@ -23,7 +23,7 @@ from tests.conftest import Database
 @pytest.fixture(params=[False, True], ids=["unlocked", "under locks"])
 async def till(db: Database, request: pytest.FixtureRequest) -> AsyncIterator[Till]:
     """The contract is the same whether a batch runs once, or again under locks."""
-    ledger = Ledger(db.service_url)
+    ledger = PlacedLedger(db.service_url)
     yield Till(ledger, db.superuser_url, is_stale_at_first=request.param)
     await ledger.close()
 

@@ -14,9 +14,9 @@ from app.cashier.account_changes import AccountChange, Exclusion, update_account
 from app.cashier.batching import Batcher
 from app.cashier.players import IssuedToken, issue_token, revoke_tokens
 from app.cashier.policy import PolicyInForce
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import DeadlineError, LedgerError
 from app.ledger.money.book import Book
-from app.ledger.transaction import Ledger
 from app.wallet.limit_terms import RaiseRules
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
@@ -199,7 +199,7 @@ def by_another_process(
     done: list[bool] = []
 
     async def elsewhere() -> None:
-        ledger = Ledger(db.service_url)
+        ledger = PlacedLedger(db.service_url)
         try:
             await work(Till(ledger, db.superuser_url, tokens=till.tokens))
         finally:
@@ -424,7 +424,7 @@ class TestLate:
             times.append(times[-1] + timedelta(hours=2))
 
         line.at_commit, line.on_commit = [AtCommit.LATE], let_time_pass
-        ledger = Ledger(line.url, deadline=timedelta(seconds=2), clock=lambda: times[-1])
+        ledger = PlacedLedger(line.url, deadline=timedelta(seconds=2), clock=lambda: times[-1])
         batcher = Batcher(ledger, PolicyInForce(till.policy))
         bet = till.bet()
         receipt = await batcher.move(bet)
@@ -440,7 +440,7 @@ class TestLate:
     async def test_whoever_heard_that_they_paid_pays_once(self, till: Till, line: Line) -> None:
         await till.player("anna", "100")
         line.at_commit = [AtCommit.LATE]
-        ledger = Ledger(line.url, deadline=timedelta(seconds=2))
+        ledger = PlacedLedger(line.url, deadline=timedelta(seconds=2))
         batcher = Batcher(ledger, PolicyInForce(till.policy))
         bet = till.bet()
         assert isinstance(await batcher.move(bet), Posting)
@@ -460,7 +460,7 @@ class TestLate:
             line.is_down = True
 
         line.at_commit, line.on_commit = [AtCommit.LATE], go_down
-        ledger = Ledger(line.url, deadline=timedelta(seconds=1))
+        ledger = PlacedLedger(line.url, deadline=timedelta(seconds=1))
         batcher = Batcher(ledger, PolicyInForce(till.policy))
         bet = till.bet()
         with pytest.raises(LedgerError):
@@ -484,7 +484,7 @@ async def test_a_session_that_lost_its_settings_writes_under_locks_only(
 ) -> None:
     """As behind a pooler that drops them: the statement would be READ COMMITTED."""
     await till.player("anna", "100")
-    ledger = Ledger(db.service_url, pool_size=1)
+    ledger = PlacedLedger(db.service_url, pool_size=1)
     forgetful = Till(ledger, db.superuser_url, tokens=till.tokens)
 
     async def forget(book: Book) -> None:

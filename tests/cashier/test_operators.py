@@ -35,6 +35,7 @@ from app.cashier.sign_in import (
     sign_in,
     sign_out,
 )
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.operator_actions import Action
 from app.ledger.transaction import Ledger
 from app.wallet.operators import Operator, Role, Via
@@ -110,7 +111,7 @@ class Office:
 @pytest.fixture
 async def office(db: Database) -> AsyncIterator[Office]:
     clock = Clock()
-    ledger = Ledger(db.service_url, clock=clock)
+    ledger = PlacedLedger(db.service_url, clock=clock)
     yield Office(ledger, db, clock)
     await ledger.close()
 

@@ -13,6 +13,7 @@ from app.cashier.readiness import why_not_ready
 from app.cashier.restored import NotDone, accept, mark, state
 from app.cashier.startup_checks import check_startup
 from app.ledger import exception_collection
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerRestoredError
 from app.ledger.timelines import Witness
 from app.ledger.transaction import Ledger
@@ -36,7 +37,7 @@ LOST = "a token that was issued in the lost time"
 @pytest.fixture
 async def serving(db: Database) -> AsyncIterator[Ledger]:
     """The ledger of a process that serves."""
-    ledger = Ledger(db.service_url, serves=True)
+    ledger = PlacedLedger(db.service_url, serves=True)
     yield ledger
     await ledger.close()
 
@@ -70,7 +71,7 @@ class TestNobodyIsServed:
         reason = await why_not_ready(serving)
         assert reason is not None
         assert "storage was rolled back" in reason
-        newcomer = Ledger(db.service_url, serves=True)
+        newcomer = PlacedLedger(db.service_url, serves=True)
         with pytest.raises(LedgerUnfitError, match="nobody has said that it may be served"):
             await check_startup(newcomer, PolicyInForce(Policy()), require_durability=False)
         await newcomer.close()
@@ -138,7 +139,7 @@ class TestNobodyIsServed:
             "INSERT INTO ledger_timelines SELECT 2, 'taken_over', system_identifier, 4000000000,"
             " 'as if it was another', 'test', now() FROM pg_control_system()"
         )
-        ledgers = [Ledger(db.service_url, serves=True) for _ in range(4)]
+        ledgers = [PlacedLedger(db.service_url, serves=True) for _ in range(4)]
         for ledger in ledgers:
             assert await why_not_ready(ledger) is not None
         assert await till.count("ledger_timelines") == 3

@@ -17,9 +17,11 @@ import asyncpg
 
 from app.database_url import node_url
 from app.ledger.citus import Place
-from app.postgres.cluster import OPS, OWNER, SERVICE
-from tests.conftest import CITUS_URL_GIVEN
+from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
 from tests.deploy.files import ROOT
+
+CITUS_URL_GIVEN, CITUS_URL = "WALLET_TEST_CITUS_URL", "TESTS_CITUS_URL"
+"""The variable that names a Citus cluster, and the one that the tests read it from."""
 
 WHY_SKIPPED: Final = f"{CITUS_URL_GIVEN} names no cluster"
 
@@ -60,19 +62,21 @@ class Citus:
         return self.url_for()
 
     async def rows(
-        self, query: str, *arguments: object, at: Place | None = None
+        self, query: str, *arguments: object, at: Place | None = None, then: str | None = None
     ) -> list[asyncpg.Record]:
-        """Ask a node's database itself."""
+        """Ask a node's database itself; and then, on the same connection, run a statement."""
         connection = await asyncpg.connect(self.url_for(at=at), timeout=10)
         try:
             rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
+            if then is not None:
+                await connection.execute(then)
             return rows
         finally:
             await connection.close()
 
 
-async def make(url: str, name: str) -> Citus:
-    """Make the database on every node, and the cluster that they are."""
+async def find(url: str, name: str) -> Citus:
+    """Name a database of the cluster, which may not be there yet."""
     parts = urlsplit(url)
     coordinator = Place(parts.hostname or "localhost", parts.port or 5432)
     connection = await asyncpg.connect(url, timeout=10)
@@ -83,13 +87,18 @@ async def make(url: str, name: str) -> Citus:
         )
     finally:
         await connection.close()
-    made = Citus(url, name, coordinator, tuple(Place(*row) for row in rows))
+    return Citus(url, name, coordinator, tuple(Place(*row) for row in rows))
+
+
+async def make(url: str, name: str) -> Citus:
+    """Make the database on every node, and the cluster that they are."""
+    made = await find(url, name)
     await drop(made)
-    for place in (coordinator, *made.nodes):
+    for place in (made.coordinator, *made.nodes):
         await _make_database(made, place)
     connection = await asyncpg.connect(made.url_for(), timeout=10)
     try:
-        await connection.execute("SELECT citus_set_coordinator_host($1, $2)", *coordinator)
+        await connection.execute("SELECT citus_set_coordinator_host($1, $2)", *made.coordinator)
         for place in made.nodes:
             await connection.execute("SELECT citus_add_node($1, $2)", *place)
         await connection.execute(INTRODUCE)
@@ -115,14 +124,90 @@ async def _make_database(made: Citus, place: Place) -> None:
         await connection.close()
 
 
+async def close_template(made: Citus) -> None:
+    """Let nobody into the database any more."""
+    for place in (made.coordinator, *made.nodes):
+        await _run_beside(made, place, f"ALTER DATABASE {made.name} ALLOW_CONNECTIONS false")
+
+
+async def clone(url: str, template: str, name: str) -> Citus:
+    """Copy a database on every node: with it goes what each knows of the others."""
+    made = await find(url, name)
+    await drop(made)
+    for place in (made.coordinator, *made.nodes):
+        await _run_beside(
+            made,
+            place,
+            # Citus's own daemons are connected to a database for as long as it is used.
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            f" WHERE datname = '{template}'",
+            f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY",
+        )
+    await made.rows(f"ALTER SERVER buckets OPTIONS (SET dbname '{name}')")
+    return made
+
+
+async def _run_beside(made: Citus, place: Place, *statements: str) -> None:
+    """Run statements at a node, about a database that nobody may be connected to."""
+    connection = await asyncpg.connect(node_url(made.url, place.host, place.port), timeout=10)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
 async def drop(made: Citus) -> None:
     """Drop the database on every node, with whoever is still connected."""
     for place in (made.coordinator, *made.nodes):
-        connection = await asyncpg.connect(node_url(made.url, place.host, place.port), timeout=10)
-        try:
-            await connection.execute(f"DROP DATABASE IF EXISTS {made.name} WITH (FORCE)")
-        finally:
-            await connection.close()
+        await _run_beside(made, place, f"DROP DATABASE IF EXISTS {made.name} WITH (FORCE)")
+
+
+async def drop_all(url: str, prefix: str) -> None:
+    """Drop every database of a run."""
+    for name in await _names(url, prefix):
+        await drop(await find(url, name))
+
+
+async def drop_left(url: str, prefix: str) -> None:
+    """Drop what runs have left that were killed; their process's number follows the prefix."""
+    for name in await _names(url, prefix):
+        if not _is_running(name.removeprefix(prefix).partition("_")[0]):
+            await drop(await find(url, name))
+
+
+def _is_running(pid: str) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+async def _names(url: str, prefix: str) -> list[str]:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        rows = await connection.fetch(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", prefix
+        )
+        return [row["datname"] for row in rows]
+    finally:
+        await connection.close()
+
+
+@dataclass(frozen=True)
+class CitusServer:
+    """The cluster as the server of a run: its databases are found at the coordinator."""
+
+    url: str
+    data_dir: Path
+    """of the run"""
+
+    def url_for(self, role: str, database: str) -> str:
+        """Return the address of a database for a role; the superuser is whoever was given."""
+        parts = urlsplit(self.url)
+        login = parts.netloc.rpartition("@")[0] if role == SUPERUSER else role
+        return f"{parts.scheme}://{login}@{parts.netloc.rpartition('@')[2]}/{database}"
+
+    def psql_command(self, role: str, database: str) -> str:
+        """Return a command to look into a database with."""
+        return f"psql {self.url_for(role, database)}"
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,8 @@
 """A ledger with four buckets on a Citus cluster, where the environment names one."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
-from typing import TypeVar
 
 import pytest
 from typing_extensions import override
@@ -13,11 +10,9 @@ from typing_extensions import override
 from app.ledger.citus import Place
 from app.ledger.citus.ledger import PlacedLedger
 from tests.cashier.till import Till
-from tests.citus.cluster import WHY_SKIPPED, Citus, drop, make
-from tests.conftest import CITUS_URL, migrate
+from tests.citus.cluster import CITUS_URL, WHY_SKIPPED, Citus, drop, make
+from tests.conftest import apart, migrate, run_prefix
 from tests.edges.transfer.bank import Bank, open_bank
-
-T = TypeVar("T")
 
 BUCKETS = 4
 
@@ -34,12 +29,6 @@ class ViaOtherNodes(PlacedLedger):
         }
 
 
-def apart(work: Coroutine[object, object, T]) -> T:
-    """Do this outside of any event loop that a test may have."""
-    with ThreadPoolExecutor(1) as executor:
-        return executor.submit(lambda: asyncio.run(work)).result()
-
-
 @pytest.fixture(scope="session")
 def citus() -> Iterator[Citus]:
     """A ledger for all tests of a worker, which take care not to meet each other in it."""
@@ -47,8 +36,7 @@ def citus() -> Iterator[Citus]:
     if not url:
         pytest.skip(WHY_SKIPPED)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-
-    made = apart(make(url, f"wallet_test_{worker}"))
+    made = apart(make(url, f"{run_prefix()}{worker}_citus"))
     migrate(made.owner_url, BUCKETS)
     yield made
     apart(drop(made))

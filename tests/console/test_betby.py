@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.slips.projector import Projector
 from tests.conftest import Database
 from tests.console.conftest import Console
@@ -18,7 +18,7 @@ class Played:
             self.made = making(seat, betslip={"id": "Slip-7", "type": "1/1", "bets": []})
             self.bet = betby.call("make", self.made)
             self.win = betby.win(self.bet, 700)
-            ledger = Ledger(database.service_url, pool_size=1)
+            ledger = PlacedLedger(database.service_url, pool_size=1)
             betby.house.run(Projector(ledger).look())
             betby.house.run(ledger.close())
 

@@ -14,7 +14,7 @@ import pytest
 
 from app.cashier.deliveries import sign_on
 from app.cashier.event_log import page_after
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from tests.cashier.till import AGENT, Till
 from tests.conftest import Database
 from tests.console.conftest import Console
@@ -27,7 +27,7 @@ ENDPOINT = {"url": "https://platform.example/hooks", "secret": SECRET}
 @pytest.fixture
 async def known(module_db: Database) -> Till:
     """A ledger with an endpoint, and some events that nobody delivers."""
-    ledger = Ledger(module_db.service_url)
+    ledger = PlacedLedger(module_db.service_url)
     till = Till(ledger, module_db.superuser_url)
     if not await till.count("webhook_endpoints"):
         await sign_on(ledger, "test", [AGENT])
@@ -156,7 +156,7 @@ def has_heard(receiver: Receiver, count: int) -> bool:
 async def test_a_process_that_is_killed_at_any_moment_loses_nothing(
     db: Database, tmp_path: Path
 ) -> None:
-    ledger = Ledger(db.service_url)
+    ledger = PlacedLedger(db.service_url)
     till = Till(ledger, db.superuser_url)
     async with Receiver() as receiver:
         await sign_on(ledger, "test", [AGENT])

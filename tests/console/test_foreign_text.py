@@ -9,7 +9,7 @@ import pytest
 
 from app.cashier.move_funds import move_funds
 from app.cashier.players import token_hash
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.movement import Key, Movement
@@ -21,7 +21,7 @@ HOSTILE = "\x1b[2J\x9b2J\u202egnp\n\x07"
 
 
 async def bet(url: str, token: str, transaction_id: str) -> None:
-    ledger = Ledger(url, pool_size=1)
+    ledger = PlacedLedger(url, pool_size=1)
     movement = Movement(
         delivery=secrets.token_bytes(16),
         key=Key("callback", transaction_id, ""),

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 
 from app.cashier.players import issue_token, open_account
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import SERVICE
 from app.wallet.money import ISO_CURRENCIES
@@ -22,7 +22,7 @@ KEY = "a-callback-key-nobody-may-read"
 
 async def seat(url: str) -> str:
     """Open anna's account, and return a token of hers."""
-    ledger = Ledger(url, pool_size=1)
+    ledger = PlacedLedger(url, pool_size=1)
     try:
         await open_account(
             ledger,

@@ -9,7 +9,7 @@ import pytest
 from app.cashier.in_doubt import Delivery, list_unknown_outcomes
 from app.cashier.move_funds import move_funds
 from app.cashier.players import token_hash
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.movement import Key, Movement
@@ -34,7 +34,7 @@ STORY = (
 
 
 async def play(url: str, token: str, user_id: str) -> None:
-    ledger = Ledger(url, pool_size=1)
+    ledger = PlacedLedger(url, pool_size=1)
     for transaction_id, event_type, direction, amount, event_id in STORY:
         movement = Movement(
             delivery=secrets.token_bytes(16),

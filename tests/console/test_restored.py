@@ -7,7 +7,7 @@ import pytest
 
 from app.cashier.restored import look_at_seals
 from app.cashier.sealing import read_seals
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from tests.conftest import Database, in_buckets, sql
 from tests.console.conftest import Console
 
@@ -70,7 +70,7 @@ def test_a_seal_that_the_ledger_lacks_is_a_restore_until_somebody_has_said_yes(
 
     def served() -> bool:
         async def look() -> None:
-            ledger = Ledger(db.service_url)
+            ledger = PlacedLedger(db.service_url)
             await look_at_seals(ledger, read_seals(file))
             await ledger.close()
 

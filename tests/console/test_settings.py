@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from app.cashier.players import check_session, token_hash
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.wallet.refusals import Refusal
 from tests.conftest import Database, sql
 from tests.console.conftest import Console
@@ -106,7 +106,7 @@ def test_a_revoked_token_is_expired_and_kept(console: Console, module_db: Databa
     tokens = [console("token", "issue", "revoked").out.strip() for _ in range(3)]
 
     async def stands(token: str) -> object:
-        ledger = Ledger(module_db.service_url, deadline=timedelta(seconds=5))
+        ledger = PlacedLedger(module_db.service_url, deadline=timedelta(seconds=5))
         try:
             return await check_session(ledger, "revoked", token_hash(token))
         finally:

@@ -10,7 +10,7 @@ import pytest
 from app.cashier.sign_in import SignedIn, SignIn, sign_in
 from app.console import operator_here
 from app.console.ledger_access import operator, who
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.wallet.operators import Role, Via
 from tests.cashier.till import connect
 from tests.conftest import Database
@@ -116,7 +116,7 @@ def session(console: Console, db: Database, name: str) -> SignedIn:
     made = console("user", "add", name, "--role", "finance", "--json").document
 
     async def enter() -> SignedIn:
-        ledger = Ledger(db.service_url)
+        ledger = PlacedLedger(db.service_url)
         attempt = SignIn(
             name, made["password"], code_of(made["totp_key"]), Via.CONSOLE, "a terminal"
         )

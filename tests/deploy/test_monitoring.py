@@ -17,7 +17,7 @@ from app.edges.callback.endpoint import METHODS as CALLBACK_METHODS
 from app.edges.metrics.movements import ALARMS
 from app.edges.metrics.page import Metrics
 from app.ledger.applied_views import FOLDER as VIEWS
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.settings import Settings
 from app.telemetry.metrics import Requests
 from app.wallet.alarms import Alarm
@@ -45,7 +45,7 @@ NAME = re.compile(r"\b(wallet_[a-z_]+)")
 @pytest.fixture(scope="module")
 def names() -> set[str]:
     """Every name that Prometheus would know, whether it has samples yet or not."""
-    ledger = Ledger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
+    ledger = PlacedLedger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
     page = Metrics(
         ledger, Batcher(ledger, PolicyInForce(Policy())), {"callback": Requests(("moveFunds",))}
     ).page()
@@ -236,7 +236,7 @@ def test_prometheus_own_tool_agrees(words: tuple[str, ...]) -> None:
 def test_every_kind_of_event_is_on_the_page_before_it_happens() -> None:
     """A counter that is born at 1 has not increased: its first alarm would page nobody."""
     assert set(ALARMS) == {alarm.value for alarm in Alarm}
-    ledger = Ledger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
+    ledger = PlacedLedger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
     edges = {"callback": Requests(CALLBACK_METHODS, answers=ANSWERS, not_admitted=("signature",))}
     page = Metrics(ledger, Batcher(ledger, PolicyInForce(Policy())), edges).page().decode()
     for series in (
@@ -264,7 +264,7 @@ def test_every_kind_of_event_is_on_the_page_before_it_happens() -> None:
 
 
 def test_errors_that_nobody_expects_share_one_series() -> None:
-    ledger = Ledger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
+    ledger = PlacedLedger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere")
     batcher = Batcher(ledger, PolicyInForce(Policy()))
     batcher.batch_stats.failures["ZeroDivisionError"] += 1
     batcher.batch_stats.failures["DeadlineError"] += 2

@@ -15,11 +15,11 @@ from app.cashier.readiness import sync_warning, why_not_ready
 from app.edges.metrics.page import Metrics
 from app.edges.probes import BUILD, Readiness, probes_app
 from app.ledger import retries as retrying
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerBusyError
 from app.ledger.money.book import Book
 from app.ledger.money.statements import FACTS_STALE
 from app.ledger.retries import RunAgainError
-from app.ledger.transaction import Ledger
 from app.telemetry.metrics import Requests
 from app.wallet.facts import Policy
 from app.wallet.limit_terms import LIMIT_NAMES
@@ -106,7 +106,9 @@ async def test_ready_and_warned_where_a_synchronous_standby_is_expected_and_miss
 
 
 async def test_not_ready_when_the_database_is_away(till: Till) -> None:
-    away = Ledger("postgresql+asyncpg://nobody@127.0.0.1:1/nowhere", deadline=timedelta(seconds=1))
+    away = PlacedLedger(
+        "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere", deadline=timedelta(seconds=1)
+    )
     async with private(till, Readiness(lambda: why_not_ready(away))) as house:
         answer = await house.client.get("/health/ready")
         assert answer.status_code == 503
@@ -261,7 +263,7 @@ async def test_two_processes_on_one_wallet_count_why_they_ran_again(
     house: Private, db: Database
 ) -> None:
     await house.till.player("anna", "100")
-    other = Ledger(db.service_url)
+    other = PlacedLedger(db.service_url)
     bets = [house.till.movement("anna", "BetPlacing", "debit", "1") for _ in range(20)]
     rivals = Batcher(other, PolicyInForce(Policy()))
     moves = [(house.batcher if n % 2 else rivals).move(bet) for n, bet in enumerate(bets)]

@@ -9,8 +9,8 @@ from typing import Any
 import app
 from app.cashier.audit import audit
 from app.edges.callback.openapi import SCHEMAS
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.migrations import upgrade
-from app.ledger.transaction import Ledger
 from app.simulator.laws import LAWS
 from app.wallet.events import RULES, EventType
 from app.wallet.outcomes import Posting
@@ -30,7 +30,7 @@ QUESTIONS = {
 async def play(owner_url: str, superuser_url: str) -> dict[str, Any]:
     """Stake 30 of 100, cash 12.50 out, and ask around."""
     await upgrade(owner_url)
-    ledger = Ledger(superuser_url)
+    ledger = PlacedLedger(superuser_url)
     try:
         till = Till(ledger, superuser_url)
         await till.player("anna", "100")

@@ -21,11 +21,11 @@ from app.cashier.watch import Watch
 from app.database_url import connect_arguments
 from app.ledger.buckets import TABLES, BucketsDifferError, Copied, NotSplitError
 from app.ledger.buckets.splitting import split
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.connecting import connect
 from app.ledger.migrations import upgrade
 from app.ledger.owner_changes import SIDE_BY_SIDE, finish_upgrade
 from app.ledger.pools import SESSION_SETTINGS, WHOLE_LEDGER
-from app.ledger.transaction import Ledger
 from app.postgres import EmbeddedPostgres
 from app.proof.keys import make_key, public_text
 from app.wallet.buckets import bucket_of, schema_of
@@ -54,7 +54,7 @@ def four(postgres: EmbeddedPostgres) -> Iterator[Database]:
 
 @pytest.fixture
 async def till(four: Database) -> AsyncIterator[Till]:
-    ledger = Ledger(four.service_url)
+    ledger = PlacedLedger(four.service_url)
     yield Till(ledger, four.superuser_url)
     await ledger.close()
 
@@ -142,7 +142,7 @@ class TestWhereRowsAre:
 class TestLanes:
     async def test_a_batch_is_of_one_bucket_s_players(self, till: Till, four: Database) -> None:
         names = await till.players(40, "100")
-        ledger = Ledger(four.service_url, buckets=COUNT)
+        ledger = PlacedLedger(four.service_url, buckets=COUNT)
         batcher = Batcher(ledger, PolicyInForce(till.policy), lanes=COUNT)
         bets = [till.bet(name, "1") for name in names for _ in range(3)]
         receipts = await asyncio.gather(*(batcher.move(bet) for bet in bets))
@@ -202,7 +202,7 @@ class TestOneIdForAll:
     async def test_of_many_at_once_one_is_posted(
         self, till: Till, rivals: tuple[str, str], four: Database
     ) -> None:
-        ledgers = [Ledger(four.service_url) for _ in range(2)]
+        ledgers = [PlacedLedger(four.service_url) for _ in range(2)]
         tills = [Till(each, four.superuser_url, tokens=till.tokens) for each in ledgers]
         for number in range(8):
             bets = [
@@ -249,7 +249,7 @@ class TestMaking:
             await upgrade(four.owner_url, buckets=8)
 
     async def test_a_ledger_with_players_is_split_and_not_made(self, db: Database) -> None:
-        ledger = Ledger(db.service_url)
+        ledger = PlacedLedger(db.service_url)
         await Till(ledger, db.superuser_url).player("anna")
         await ledger.close()
         with pytest.raises(BucketsDifferError, match="buckets split --into 4"):
@@ -441,7 +441,7 @@ class TestAudit:
 class TestAnotherNumber:
     async def test_such_a_server_does_not_start(self, four: Database) -> None:
         for ours in (1, 2):
-            ledger = Ledger(four.service_url, buckets=ours)
+            ledger = PlacedLedger(four.service_url, buckets=ours)
             with pytest.raises(LedgerUnfitError, match="WALLET_BUCKETS=4"):
                 await check_startup(ledger, PolicyInForce(Policy()), require_durability=False)
             await ledger.close()
@@ -450,7 +450,7 @@ class TestAnotherNumber:
         await till.player("anna", "100")
         before = await till.rows("SELECT * FROM movements")
         for ours in (1, 2, 8):
-            ledger = Ledger(four.service_url, buckets=ours)
+            ledger = PlacedLedger(four.service_url, buckets=ours)
             wrong = Till(ledger, four.superuser_url, tokens=till.tokens)
             with pytest.raises(asyncpg.CheckViolationError, match="rows_are_in_buckets"):
                 await wrong.one(till.bet("anna"))
@@ -463,7 +463,7 @@ class TestSplit:
     @pytest.fixture(autouse=True)
     async def played(self, db: Database) -> Till:
         """A ledger with one bucket, used and left."""
-        ledger = Ledger(db.service_url)
+        ledger = PlacedLedger(db.service_url)
         till = Till(ledger, db.superuser_url)
         for name in [of_bucket(bucket) for bucket in range(COUNT)]:
             await till.player(name, "100")
@@ -483,7 +483,7 @@ class TestSplit:
             table: len(rows) for table, rows in zip(TABLES, before, strict=True)
         }
         assert (await audit(db.superuser_url)).is_clean
-        ledger = Ledger(db.service_url)
+        ledger = PlacedLedger(db.service_url)
         till = Till(ledger, db.superuser_url, tokens=played.tokens)
         name = of_bucket(2)
         again = await till.one(till.bet(name, transaction_id=f"bet-{name}"))
@@ -541,7 +541,7 @@ class TestSplit:
         assert blind == {name: [] for name in ASKED_OF_TABLES}
 
     async def test_nobody_may_be_connected(self, db: Database) -> None:
-        ledger = Ledger(db.service_url)
+        ledger = PlacedLedger(db.service_url)
         await show_buckets(ledger)
         with pytest.raises(NotSplitError, match="1 connections of the wallet are open"):
             await split(db.owner_url, COUNT, lambda _: None)

@@ -9,9 +9,9 @@ from app.cashier.account_changes import AccountChange, update_account
 from app.cashier.audit import audit
 from app.cashier.games import name_game
 from app.ledger.accounts import ChangeNote
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.games import NAMED_AFTER, add_name
 from app.ledger.money.book import Book
-from app.ledger.transaction import Ledger
 from app.wallet.facts import Policy
 from app.wallet.limit_days import EarlierZone, LimitDays
 from app.wallet.limit_terms import RaiseRules
@@ -63,7 +63,7 @@ async def test_begun_late_and_counted_all_along_are_the_same(
     db: Database, *, renamed: bool
 ) -> None:
     now = datetime.now(UTC)
-    till = Till(Ledger(db.service_url, clock=lambda: now), db.superuser_url)
+    till = Till(PlacedLedger(db.service_url, clock=lambda: now), db.superuser_url)
     await name_game(till.ledger, 1, "casino", "test")
     await name_game(till.ledger, 2, "sport", "test")
     now += NAMED_AFTER
@@ -129,7 +129,7 @@ async def test_a_counter_that_begins_after_a_change_of_zone_is_the_same_as_one_b
     db: Database, before: str, after: str
 ) -> None:
     now = datetime(2026, 3, 30, 4, tzinfo=UTC)
-    ledger = Ledger(db.service_url, clock=lambda: now)
+    ledger = PlacedLedger(db.service_url, clock=lambda: now)
     till = Till(ledger, db.superuser_url, policy=Policy(limit_days=zoned(before)))
     await till.rows("UPDATE decision_settings SET limit_zone = $1", before)
     names = [await till.player(f"{when}-{what}") for when in ("early", "late") for what in "ab"]

@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 
 from app.cashier.players import open_account
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.migrations import upgrade
 from app.ledger.owner_changes import finish_upgrade
 from app.ledger.transaction import Ledger
@@ -69,7 +70,7 @@ async def test_until_the_upgrade_is_finished_the_release_before_may_settle_accou
 
 
 async def test_while_the_release_before_may_run_chains_begin_as_it_knows(used: Database) -> None:
-    ledger = Ledger(used.service_url)
+    ledger = PlacedLedger(used.service_url)
     till = Till(ledger, used.superuser_url)
     start = "SELECT chain FROM wallets ORDER BY player_id DESC LIMIT 1"
     await open_as_now(ledger, "anna")

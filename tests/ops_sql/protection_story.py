@@ -12,7 +12,7 @@ from app.cashier.games import name_game
 from app.cashier.move_funds import move_funds
 from app.cashier.players import issue_token, open_account, revoke_tokens, token_hash
 from app.ledger.accounts import ChangeNote
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.wallet.events import GAME_EVENT_TYPES, RULES, EventType
 from app.wallet.facts import Policy
 from app.wallet.holds import HoldKey
@@ -75,7 +75,7 @@ class Storyteller:
 
     def __init__(self, url: str) -> None:
         self.now = OPENED
-        self.ledger = Ledger(url, clock=lambda: self.now)
+        self.ledger = PlacedLedger(url, clock=lambda: self.now)
         self.tokens: dict[str, bytes] = {}
 
     async def tell(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from app.cashier.event_log import number_all
 from app.cashier.move_funds import move_funds
 from app.cashier.players import issue_token, open_account, token_hash
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.slips.projector import Projector
 from app.wallet.events import GAME_EVENT_TYPES, RULES, EventType
 from app.wallet.facts import Policy
@@ -77,7 +77,7 @@ class Storyteller:
 
     def __init__(self, url: str) -> None:
         self.now = OPENED
-        self.ledger = Ledger(url, clock=lambda: self.now)
+        self.ledger = PlacedLedger(url, clock=lambda: self.now)
         self.tokens: dict[str, bytes] = {}
 
     async def tell(self) -> None:

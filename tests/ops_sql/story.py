@@ -15,7 +15,7 @@ from app.cashier.notices import Notice, keep_notice
 from app.cashier.players import issue_token, open_account, token_hash
 from app.cashier.refusal_log import log_refusal
 from app.ledger.accounts import ChangeNote
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.wallet.adjustments import AdjustmentReason
 from app.wallet.events import GAME_EVENT_TYPES, RULES, Direction, EventType, Pocket
 from app.wallet.facts import Policy
@@ -95,7 +95,7 @@ class Storyteller:
 
     def __init__(self, url: str) -> None:
         self.now = OPENED
-        self.ledger = Ledger(url, clock=lambda: self.now)
+        self.ledger = PlacedLedger(url, clock=lambda: self.now)
         self.tokens: dict[str, bytes] = {}
         self.told: dict[str, Receipt] = {}
 

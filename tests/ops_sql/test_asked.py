@@ -24,7 +24,7 @@ INSERT INTO {schema_for("anna")}.account_changes (player_id, source, operation, 
     delivery, event_time, ledger_time)
 SELECT player_id, '{{source}}', 'account/update', '{{asked}}', '{{{{}}}}', gen_random_uuid(), now(),
        now()
-FROM players WHERE user_id = 'anna'
+FROM {schema_for("anna")}.players WHERE user_id = 'anna'
 """
 REFUSAL = """
 INSERT INTO refusals (user_id, source, operation, refusal, reason, asked, delivery, event_time,

@@ -12,6 +12,7 @@ DAY = "day = '2026-03-01'"
 PLAYER = "user_id = 'anna'"
 
 
+@pytest.mark.one_server("conditions are sent to the nodes, which find the index")
 @pytest.mark.parametrize(
     ("view", "condition", "index"),
     [

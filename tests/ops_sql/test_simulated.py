@@ -15,10 +15,10 @@ from app.cashier.players import IssuedToken, issue_token, open_account
 from app.ledger import reports
 from app.ledger.backoffice.risk import Risk, risk_of
 from app.ledger.backoffice.today import Today, TodayFigures
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.ops_views import OpsViews
 from app.ledger.reports.reading import LedgerReport, rows_of
 from app.ledger.simulated import SIMULATOR_AGENT
-from app.ledger.transaction import Ledger
 from app.slips.projector import Projector
 from app.wallet.money import ISO_CURRENCIES
 from tests.cashier.till import Till, connect
@@ -112,7 +112,7 @@ PLAY = {
 async def _play(database: Database, user_id: str, agent: str) -> None:
     """Play on two days of March and now, and project the slips."""
     now = FIRST_DAY
-    ledger = Ledger(database.service_url, pool_size=3, clock=lambda: now)
+    ledger = PlacedLedger(database.service_url, pool_size=3, clock=lambda: now)
     try:
         till = Till(ledger, database.superuser_url)
         await open_account(
@@ -187,7 +187,7 @@ async def reported(psql: Psql) -> dict[str, list[Any]]:
 
 async def measured(psql: Psql) -> dict[str, Any]:
     """What the metrics tell of slips, each as the text of what is not nothing."""
-    ledger = Ledger(psql.db.service_url, pool_size=1)
+    ledger = PlacedLedger(psql.db.service_url, pool_size=1)
     try:
         found = (await slips.slip_figures(ledger))._asdict()
     finally:

@@ -12,8 +12,8 @@ from app.cashier.audit import audit
 from app.cashier.inbox import collect, inbox
 from app.cashier.repairs import Proposal, ProposalState, WantedRepair, propose_repairs
 from app.edges.callback.answers import DuplicateReply, answer_to
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.reconciliation.runs import Difference
-from app.ledger.transaction import Ledger
 from app.reconciliation.profile import Profile
 from app.reconciliation.reconcile import Outcome, Request, reconcile
 from app.reconciliation.repairs import repair_of
@@ -59,7 +59,7 @@ class Books:
         self.db = db
         self.folder = folder
         self.scribe = Teller(db.service_url)
-        self.ledger = Ledger(db.service_url, clock=lambda: self.scribe.now)
+        self.ledger = PlacedLedger(db.service_url, clock=lambda: self.scribe.now)
         self.profile = told_apart()
 
     async def run(self, until: datetime, *lines: str) -> tuple[Outcome, list[Difference]]:

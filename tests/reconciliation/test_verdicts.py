@@ -290,6 +290,7 @@ async def test_the_same_file_twice_says_so(told: Database, tmp_path: Path) -> No
     assert again.same_file == (first.run_id, first.ran_at)
 
 
+@pytest.mark.one_server("nodes have no sequential scans to count here")
 async def test_a_difference_costs_no_reading_of_the_whole_report(
     db: Database, tmp_path: Path
 ) -> None:

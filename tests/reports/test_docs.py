@@ -53,6 +53,7 @@ def test_every_command_is_shown_by_an_example() -> None:
         assert command in shown
 
 
+@pytest.mark.one_server("links of chains hold the numbers of players, which a node gives")
 @pytest.mark.parametrize(
     "example",
     [each for page in (PAGE, DISPUTES) for each in examples(page.read_text(encoding="utf-8"))],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from tests.conftest import Database, sql
 from tests.console.conftest import Console, Done
 from tests.reconciliation.story import Teller
@@ -43,7 +43,7 @@ def played(db: Database) -> Callable[[str], None]:
 
     async def work(story: str) -> None:
         scribe = Teller(db.service_url)
-        scribe.ledger = Ledger(db.service_url, clock=lambda: scribe.now)
+        scribe.ledger = PlacedLedger(db.service_url, clock=lambda: scribe.now)
         try:
             if "pay-1" in story:
                 await scribe.open()
@@ -120,6 +120,7 @@ def test_a_closed_day_does_not_change_and_the_later_day_names_what_was_resettled
     ]
 
 
+@pytest.mark.one_server("it changes the journal by hand")
 def test_a_closed_day_that_the_journal_denies_is_exit_code_1(
     beside: Wallet, played: Callable[[str], None], db: Database
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_closed_day_that_the_journal_denies_is_exit_code_1(
         sql(db.server, "UPDATE closed_days SET digest = repeat('0', 64)", db.name)
 
 
+@pytest.mark.one_server("it changes the journal by hand")
 def test_a_day_whose_columns_do_not_add_up_is_named_and_not_closed(
     beside: Wallet, played: Callable[[str], None], db: Database
 ) -> None:

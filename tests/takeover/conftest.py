@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.takeover.exporting import export_state
 from app.takeover.importing import Imported, import_state
 from app.takeover.staging import Request
@@ -93,7 +93,7 @@ async def exported(url: str, path: Path) -> Path:
 
 @pytest.fixture
 async def till(db: Database) -> AsyncIterator[Till]:
-    ledger = Ledger(db.service_url)
+    ledger = PlacedLedger(db.service_url)
     yield Till(ledger, db.superuser_url)
     await ledger.close()
 

@@ -13,7 +13,7 @@ import pytest
 
 from app.cashier.audit import audit
 from app.edges.callback.answers import DuplicateReply, answer_to
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.takeover.exporting import NotExportedError
 from app.wallet.events import Direction, EventType
 from app.wallet.facts import Policy
@@ -101,7 +101,7 @@ def other_db(db: Database, template: str) -> Iterator[Database]:
 @pytest.fixture
 async def other(till: Till, other_db: Database) -> AsyncIterator[Till]:
     """The ledger that the players move to."""
-    ledger = Ledger(other_db.service_url)
+    ledger = PlacedLedger(other_db.service_url)
     yield Till(ledger, other_db.superuser_url, till.policy, till.tokens)
     await ledger.close()
 

@@ -10,7 +10,7 @@ import pytest
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.startup_checks import check_startup
 from app.composition.shadow import shadowing
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.settings import Settings
 from app.takeover.comparing import Cause, Comparison, Difference
 from app.takeover.shadow import (
@@ -147,7 +147,7 @@ async def test_the_composition_refuses_a_ledger_that_answers(db: Database) -> No
 
 async def test_a_shadow_is_not_served(db: Database) -> None:
     await begin_shadow(db.service_url, "olga")
-    ledger = Ledger(db.service_url)
+    ledger = PlacedLedger(db.service_url)
     try:
         with pytest.raises(LedgerUnfitError, match="wallet shadow"):
             await check_startup(ledger, PolicyInForce(Policy()), require_durability=False)

@@ -20,7 +20,7 @@ from app.console.operator_here import here
 from app.console.output.layout import Rows
 from app.console.output.printer import AsJson, hint, print_json, show
 from app.console.output.progress import progress_bar
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.settings import load_database_settings
 
 EXIT_BROKEN = 1
@@ -104,7 +104,7 @@ def _remember(
     """Keep what was found, where the database lets us; what was found is told in any case."""
 
     async def work() -> None:
-        ledger = Ledger(url, pool_size=2, deadline=REMEMBERING)
+        ledger = PlacedLedger(url, pool_size=2, deadline=REMEMBERING)
         try:
             by = here().noted_as
             await remember_audit(ledger, findings, ran_at=ran_at, since=since, took=took, by=by)

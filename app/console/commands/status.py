@@ -19,8 +19,8 @@ from app.console.output.layout import Facts
 from app.console.output.printer import AsJson, print_json
 from app.console.output.printer import show as show_parts
 from app.console.processes import Process, running_processes
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.revisions import current_revision, head_revision
-from app.ledger.transaction import Ledger
 from app.ledger.upkeep import AuditRun
 from app.settings import DatabaseSettings, Settings
 from app.version import VERSION, build_id
@@ -97,7 +97,7 @@ def _report(settings: Settings, *, ask_processes: bool) -> Report:
 
 
 async def _standing(url: str) -> Standing:
-    ledger = Ledger(url, pool_size=2)
+    ledger = PlacedLedger(url, pool_size=2)
     try:
         return await standing(ledger)
     finally:

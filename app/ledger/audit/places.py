@@ -16,7 +16,7 @@ OF_ONE_SERVER: Final = frozenset({"rows_are_in_their_bucket"})
 """Laws about the tables that buckets inherit from; on nodes they inherit nothing."""
 
 
-OF_ALL_BUCKETS: Final = frozenset({"approval_has_its_movement"})
+OF_ALL_BUCKETS: Final = frozenset({"approval_has_its_movement", "sealed_head_stands"})
 """Laws about rows of the coordinator, whose players are in several buckets."""
 
 

@@ -50,6 +50,10 @@ ON_EVERY_NODE: Final = (
 )
 """Tables that work on a player reads and never writes: reference tables, in Citus's words."""
 
+REMOTE_PUBLIC: Final = "remote_public"
+"""The schema, on the coordinator, with foreign tables of what every node has. A statement that
+names one of those by its own name is Citus's to plan, and joins it with no foreign table."""
+
 
 class Place(NamedTuple):
     """The node that owns a bucket."""

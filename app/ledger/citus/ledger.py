@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 import structlog
 from typing_extensions import override
 
+from app.ledger.buckets.reading import count_buckets
 from app.ledger.citus import Place
 from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.claims import HOLDER
@@ -18,7 +19,7 @@ from app.ledger.connections import PoolUse
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.lending import lent
 from app.ledger.money.book import AboveWork, Book, MoneyBook
-from app.ledger.pools import WRITERS_MIN
+from app.ledger.pools import ABOVE_NODES, WRITERS_MIN
 from app.ledger.standby import Standby
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of, text_in
@@ -26,6 +27,9 @@ from app.wallet.buckets import bucket_of, text_in
 logger: Final = structlog.get_logger("ledger")
 
 T = TypeVar("T")
+
+ABOVE: Final = " SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on;"
+"""How rows of other nodes are joined: best after they were fetched, each once."""
 
 LOOK_SECONDS: Final = 0.4
 """The interval at which the buckets' places are read: a bucket that has moved is reached through
@@ -61,6 +65,7 @@ class PlacedLedger(Ledger):
             clock=clock,
             serves=serves,
             buckets=buckets,
+            session={} if buckets == 1 else {"search_path": ABOVE_NODES},
         )
         self._url = url
         self._pool_size = pool_size
@@ -159,6 +164,11 @@ class PlacedLedger(Ledger):
         return await part.read_only(work, confirmed=confirmed)
 
     @override
+    async def beside_money(self, work: Callable[[Book], Awaitable[T]]) -> T:
+        await self._part_of(None)
+        return await super().beside_money(work)
+
+    @override
     async def placed(self, user_ids: Collection[str]) -> list[tuple[str | None, set[str]]]:
         if not user_ids or await self._part_of(next(iter(user_ids))) is None:
             return await super().placed(user_ids)
@@ -210,11 +220,13 @@ class PlacedLedger(Ledger):
 
     async def _part_of(self, user_id: str | None) -> BucketLedger | None:
         """Return the bucket of a player; None: this server's connections reach it."""
-        if user_id is None or self._bucket_count == 1:
+        if self._bucket_count == 1:
             return None
         if self._places is None:
             await self._look_first()
-        return self.bucket_of(user_id) if self._buckets else None
+        if user_id is None or not self._buckets:
+            return None
+        return self.bucket_of(user_id)
 
     async def _verify_if_serving(self) -> None:
         """Tell callers nothing of a bucket while a restore waits for somebody."""
@@ -225,12 +237,15 @@ class PlacedLedger(Ledger):
         async with self._asking:
             if self._places is not None:
                 return
-            count = await self.bucket_count()
+            if self._bucket_count is None:
+                self._bucket_count = await super().read_only(count_buckets, confirmed=False)
+            count = self._bucket_count
             places = await self._find_places() if count > 1 else {}
             if places and len(places) != count:
                 raise LedgerAwayError("some buckets are on no node: wallet buckets show")
             self._take(places)
             if places:
+                self._above = ABOVE
                 self._looking = asyncio.create_task(self._look_again())
 
     async def _find_places(self) -> Mapping[int, Place]:

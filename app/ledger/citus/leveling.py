@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, text
 from app.ledger.buckets import ABOVE_ONLY
 from app.ledger.buckets.leveling import level_table, run_alone
 from app.ledger.citus import IN_EACH
-from app.ledger.citus.above import show_above
+from app.ledger.citus.above import show_above, show_shared
 from app.ledger.citus.making import (
     allow_triggers,
     distribute_functions,
@@ -43,7 +43,7 @@ class ColumnsDifferError(Exception):
     """A column of a bucket cannot be changed in place; the message says which."""
 
 
-def level(connection: Connection, schemas: list[str]) -> None:
+def level(connection: Connection, schemas: list[str], roles: list[str]) -> None:
     """Bring the tables of these buckets level with those above them."""
     with connection.begin():
         # First: triggers call them.
@@ -63,6 +63,7 @@ def level(connection: Connection, schemas: list[str]) -> None:
             run_alone(connection, statement)
     with connection.begin():
         show_above(connection, schemas)
+        show_shared(connection, roles)
 
 
 def _level_columns(connection: Connection, schema: str, table: str) -> None:

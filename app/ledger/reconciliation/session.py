@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from app.database_url import connect_arguments
 from app.ledger.connecting import connect
+from app.ledger.pools import ABOVE_NODES
 
 if TYPE_CHECKING:
     import asyncpg
@@ -22,6 +23,7 @@ SETTINGS: Final = {
     "jit": "off",
     # Each statement runs once, and is planned for what was staged.
     "plan_cache_mode": "force_custom_plan",
+    "search_path": ABOVE_NODES,
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from app.cashier.disputes import Answer, answers_told, gather
 from app.cashier.lookups import look_up_our_id, look_up_transaction
 from app.composition.past import past_of_all
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.transaction import Ledger
 from app.wallet.events import EventType
 from tests.edges.betby.bookmaker import Bookmaker, Told, making, refunding, rolling_back, winning
@@ -15,7 +16,7 @@ from tests.edges.betby.bookmaker import Bookmaker, Told, making, refunding, roll
 
 @pytest.fixture
 def ledger(betby: Bookmaker) -> Iterator[Ledger]:
-    ledger = Ledger(betby.house.database.service_url, pool_size=1)
+    ledger = PlacedLedger(betby.house.database.service_url, pool_size=1)
     yield ledger
     betby.house.run(ledger.close())
 

@@ -27,7 +27,7 @@ from app.cashier.players import issue_token, open_account
 from app.cashier.policy import policy_of_ledger
 from app.composition.service import build_app
 from app.edges.callback.endpoint import CallbackApp
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from app.server.port import Port, Served
 from app.settings import Settings
 from app.wallet.events import Direction, EventType
@@ -121,7 +121,7 @@ class House:
             connections=100,
             deadline=self.settings.deadline,
         )
-        self._ledger = Ledger(self.database.service_url, pool_size=2)
+        self._ledger = PlacedLedger(self.database.service_url, pool_size=2)
         self._listening = socket.create_server(("127.0.0.1", 0))
         # asyncio's own loop, unlike uvloop, leaves Nagle's algorithm on for a socket it is handed:
         # every answer would wait 40 ms for an acknowledgement.

@@ -6,7 +6,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from app.cashier.lookups import RequestTraces, look_up_delivery, look_up_request
-from app.ledger.transaction import Ledger
+from app.ledger.citus.ledger import PlacedLedger
 from tests.edges.transfer.bank import AGENT, KEYS, OTHER_KEY, Bank, Reply, jwe, unique, unjwe
 
 
@@ -87,7 +87,7 @@ def test_what_a_request_changed_or_was_refused_is_found_by_its_name(bank: Bank) 
     movement = bank.move("account/deposit", user_id, "1")
 
     async def look(name: str) -> tuple[RequestTraces, dict[str, Any]]:
-        ledger = Ledger(bank.database.service_url, pool_size=1)
+        ledger = PlacedLedger(bank.database.service_url, pool_size=1)
         try:
             delivery = bytes.fromhex(name)
             transactions = await look_up_delivery(ledger, delivery)

@@ -10,7 +10,6 @@ import pytest
 from app.edges.webhooks.deliverer import Deliverer
 from app.edges.webhooks.endpoint import EndpointChoice
 from app.ledger.citus.ledger import PlacedLedger
-from app.ledger.transaction import Ledger
 from app.wallet.event_log import LoggedType
 from tests.cashier.till import AGENT, Till
 from tests.conftest import Database
@@ -21,7 +20,7 @@ Deliver = Callable[..., Any]
 
 @pytest.fixture
 async def till(db: Database) -> AsyncIterator[Till]:
-    ledger = Ledger(db.service_url)
+    ledger = PlacedLedger(db.service_url)
     yield Till(ledger, db.superuser_url)
     await ledger.close()
 

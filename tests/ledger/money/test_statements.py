@@ -14,11 +14,11 @@ import asyncpg
 import pytest
 
 from app.cashier.account_changes import AccountChange, update_account
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.money import facts, statements
 from app.ledger.money.book import MoneyBook
 from app.ledger.pools import SESSION_SETTINGS
 from app.ledger.retries import RunAgainError
-from app.ledger.transaction import Ledger
 from app.wallet.decision import decide_all
 from app.wallet.limit_terms import RaiseRules
 from app.wallet.limits import Usage
@@ -68,7 +68,7 @@ class Listener:
 
 @pytest.fixture
 async def listener(till: Till, db: Database) -> AsyncIterator[Listener]:
-    ledger = Ledger(db.service_url, pool_size=1)
+    ledger = PlacedLedger(db.service_url, pool_size=1)
     await till.player("anna", "1000", "10")
     listener = Listener(Till(ledger, db.superuser_url, tokens=till.tokens), till)
     # On a connection's first statements the driver asks for the types it does not know.
@@ -441,7 +441,7 @@ def bet_in_a_process(url: str, superuser_url: str, tokens: dict[str, str], numbe
     """Bet for players of its own, batch by batch, and count what had to be run again."""
 
     async def work() -> int:
-        ledger = Ledger(url)
+        ledger = PlacedLedger(url)
         till = Till(ledger, superuser_url, tokens=tokens)
         for turn in range(BATCHES_ALONE):
             receipts: list[Receipt] = await till.move(

@@ -1,0 +1,105 @@
+"""Seals of a ledger whose rows are added, and numbered, on several nodes."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.cashier.audit import Breach, audit
+from app.cashier.proofs import prove
+from app.cashier.sealing import Sealer, read_seals, seal
+from app.proof.evidence import verify
+from app.proof.keys import make_key, public_text
+from app.wallet.buckets import bucket_of, schema_of
+from tests.cashier.till import Till, numbers
+from tests.citus.cluster import Citus
+from tests.citus.conftest import BUCKETS
+from tests.citus.load import Load
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+async def sealer(citus: Citus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sealer:
+    """A key of this test, and a file; what others sealed before is in the way of neither."""
+    # Rows of the last minutes are sealed, too: here, nothing is written beside them.
+    monkeypatch.setattr("app.cashier.sealing.GRACE", timedelta(0))
+    for table in ("seals", "sealed_heads"):
+        await citus.rows(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        await citus.rows(f"DELETE FROM {table}")
+        await citus.rows(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    return Sealer(make_key(tmp_path / "key.pem"), tmp_path / "seals.jsonl")
+
+
+async def breaches(citus: Citus, sealer: Sealer) -> list[Breach]:
+    found = await audit(
+        citus.service_url,
+        keys=[public_text(sealer.key.public_key())],
+        against=read_seals(sealer.file),
+    )
+    return found.breaches
+
+
+async def refuse_in_every_bucket(till: Till) -> list[str]:
+    """Have a refusal logged in every bucket, in the order in which buckets are numbered."""
+    some = [f"sealed-{next(numbers)}" for _ in range(40)]
+    names = [next(n for n in some if bucket_of(n, BUCKETS) == b) for b in range(BUCKETS)]
+    for name in names:
+        await till.player(name, "10")
+        await till.one(till.bet(name, "1", token="not theirs", event_id=f"e-{name}"))
+    return names
+
+
+async def test_no_row_of_any_node_is_missed(citus: Citus, till: Till, sealer: Sealer) -> None:
+    names = await refuse_in_every_bucket(till)
+    load = asyncio.create_task(Load(till, names).run(2))
+    while not load.done():
+        assert await seal(citus.service_url, sealer) is not None
+    await load
+    # The nodes' numbers lie far apart: those of the first are below all of the last.
+    await refuse_in_every_bucket(till)
+    assert await seal(citus.service_url, sealer) is not None
+    parts = [part for signed in read_seals(sealer.file) for part in signed.seal.lists]
+    sealed = sum(part.rows for part in parts if part.name.startswith("refusals"))
+    (row,) = await citus.rows("SELECT count(*) FROM refusals")
+    assert sealed == row["count"]
+    nodes = {part.name for part in parts if part.rows and part.name.startswith("refusals")}
+    assert nodes >= {"refusals@1", "refusals@2"}
+    assert await breaches(citus, sealer) == []
+
+
+async def test_a_movement_is_proven_wherever_its_bucket_is(
+    citus: Citus, till: Till, sealer: Sealer
+) -> None:
+    names = await refuse_in_every_bucket(till)
+    deposits = [till.movement(name, "Deposit", "credit", "5") for name in names]
+    await till.move(*deposits)
+    await seal(citus.service_url, sealer)
+    for deposit in deposits:
+        transaction_id = deposit.key.transaction_id
+        (proof,) = await prove(citus.service_url, transaction_id)
+        proven = verify(proof, transaction_id, public_text(sealer.key.public_key()))
+        assert proven.movement["transaction_id"] == transaction_id
+
+
+async def test_a_row_that_was_changed_on_its_node_is_found(
+    citus: Citus, till: Till, sealer: Sealer
+) -> None:
+    names = await refuse_in_every_bucket(till)
+    await seal(citus.service_url, sealer)
+    place = till.ledger.places[2]  # type: ignore[attr-defined]
+    (shard,) = await citus.rows(
+        "SELECT shard_name(logicalrelid, shardid) AS name FROM pg_dist_shard"
+        f" WHERE logicalrelid = '{schema_of(2, BUCKETS)}.refusals'::regclass"
+    )
+    change = "UPDATE {} SET refusal = {} WHERE user_id = '{}'"
+    for refusal, is_found in (("refusal || 'S'", True), ("rtrim(refusal, 'S')", False)):
+        await citus.rows(
+            "SELECT set_config('session_replication_role', 'replica', false),"
+            " set_config('citus.enable_manual_changes_to_shards', 'on', false)",
+            then=change.format(shard["name"], refusal, names[2]),
+            at=place,
+        )
+        found = {breach.invariant for breach in await breaches(citus, sealer)}
+        assert found == ({"list_is_as_sealed"} if is_found else set())
