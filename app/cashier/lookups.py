@@ -212,11 +212,30 @@ async def history(
 
 async def look_up_transaction(ledger: Ledger, transaction_id: str) -> TransactionDetails:
     """Return all movements and refusals under a transaction id, of every source."""
+    parts = await ledger.parts()
 
     async def work(book: Book) -> TransactionDetails:
         return await transaction_details(book, transaction_id)
 
-    return await ledger.read_only(work)
+    async def in_bucket(book: Book) -> list[MovementDetails]:
+        return await _movements(book, transaction_id)
+
+    async def above(book: Book) -> list[RefusalRecord]:
+        return await refusals_of_transaction(book, transaction_id, REFUSALS_MAX)
+
+    if not parts:
+        return await ledger.read_only(work)
+    # A bucket's movements are joined with their rounds at its node; refusals may name nobody.
+    found = await asyncio.gather(*(part.read_only(in_bucket) for part in parts.values()))
+    movements = sorted(
+        chain.from_iterable(found),
+        key=lambda details: (
+            details.owned.entry.ledger_time,
+            details.owned.entry.player_id,
+            details.owned.entry.position,
+        ),
+    )
+    return TransactionDetails(movements, await ledger.read_only(above))
 
 
 async def look_up_delivery(ledger: Ledger, delivery: bytes) -> dict[str, TransactionDetails]:
@@ -306,11 +325,15 @@ async def look_up_slip(ledger: Ledger, slip_id: str) -> list[RoundDetails]:
 
 async def transaction_details(book: Book, transaction_id: str) -> TransactionDetails:
     """Return what `look_up_transaction` does, inside a transaction."""
-    entries = await entries_of_transaction(book, transaction_id)
     return TransactionDetails(
-        [await _details(book, owned) for owned in entries],
+        await _movements(book, transaction_id),
         await refusals_of_transaction(book, transaction_id, REFUSALS_MAX),
     )
+
+
+async def _movements(book: Book, transaction_id: str) -> list[MovementDetails]:
+    entries = await entries_of_transaction(book, transaction_id)
+    return [await _details(book, owned) for owned in entries]
 
 
 async def event_details(book: Book, event_id: str, user_id: str | None) -> list[RoundDetails]:

@@ -18,11 +18,11 @@ from app.wallet.balance import Pockets
 from app.wallet.buckets import bucket_of
 from app.wallet.outcomes import Posting, Refused, Replay
 from tests.cashier.till import Till, numbers
-from tests.citus.cluster import WHY_SKIPPED, Citus, drop, make
-from tests.citus.conftest import BUCKETS, ViaOtherNodes, apart
+from tests.citus.cluster import CITUS_URL, WHY_SKIPPED, Citus, drop, make
+from tests.citus.conftest import BUCKETS, ViaOtherNodes
 from tests.citus.test_events import deposit, told_after
 from tests.citus.test_one_time import ask
-from tests.conftest import CITUS_URL, migrate
+from tests.conftest import apart, migrate, run_prefix
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -34,7 +34,7 @@ def used() -> Iterator[Citus]:
     if not url:
         pytest.skip(WHY_SKIPPED)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    made = apart(make(url, f"wallet_split_{worker}"))
+    made = apart(make(url, f"{run_prefix()}{worker}_split"))
     migrate(made.owner_url, 1)
     yield made
     apart(drop(made))
