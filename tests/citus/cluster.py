@@ -27,7 +27,7 @@ WHY_SKIPPED: Final = f"{CITUS_URL_GIVEN} names no cluster"
 
 START_SECONDS_MAX: Final = 30
 
-INTRODUCE: Final = (ROOT / "deploy" / "citus" / "introduce.sql").read_text(encoding="utf-8")
+INTRODUCE: Final = ROOT / "deploy" / "citus" / "introduce.sql"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ async def make(url: str, name: str) -> Citus:
         await connection.execute("SELECT citus_set_coordinator_host($1, $2)", *made.coordinator)
         for place in made.nodes:
             await connection.execute("SELECT citus_add_node($1, $2)", *place)
-        await connection.execute(INTRODUCE)
+        await connection.execute(INTRODUCE.read_text(encoding="utf-8"))
     finally:
         await connection.close()
     return made

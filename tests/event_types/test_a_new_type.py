@@ -175,7 +175,7 @@ def test_a_forgotten_step_breaks_a_law(house: Path, forgotten: str, law: str) ->
     laws = [f"{table}::{name}" for name in table_laws() if "journal" not in name]
     done = run(house, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n0", *laws)
     failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("FAILED")]
-    assert failed == [f"{table}::{law}"], done.stdout
+    assert failed == [f"{table}::{law}"], done.stdout + done.stderr
 
 
 def table_laws() -> list[str]:

@@ -126,6 +126,7 @@ class Book:
         """`clock`: None means the database's own."""
         self.connection = connection
         self._clock = clock
+        self._now: datetime | None = None
         self.later: list[AboveWork] | None = None
         """what is left for after the commit; None: everything is within this transaction's reach"""
 
@@ -137,8 +138,10 @@ class Book:
             self.later.append(work)
 
     def now_given(self) -> datetime | None:
-        """The time of the clock, or None: the database uses its own."""
-        return self._clock() if self._clock else None
+        """The clock's time, one for the transaction; None: the database uses its own, which is, too."""
+        if self._now is None and self._clock is not None:
+            self._now = self._clock()
+        return self._now
 
     async def entries_of(self, keys: Sequence[Key]) -> list[JournalEntry]:
         """The journal entries under these keys."""

@@ -252,7 +252,7 @@ class Bank:
         self, real: str = "0", bonus: str = "0", *, currency: str = "USD", agent: str = AGENT
     ) -> str:
         """Open an account, and pay in."""
-        user_id = unique("player")
+        user_id = unique("customer")
         opened = self.ask(
             "account/init",
             agent=agent,

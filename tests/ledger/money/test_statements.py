@@ -468,6 +468,8 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 FEW_ROUNDS, MOST_ROUNDS = 2, 5
 """Of ten; seven are undone where pages fill, and none where nothing else happens."""
 
+TURNS_MAX = 3
+
 
 @pytest.mark.one_bucket("its rows fill the pages of one table")
 @pytest.mark.parametrize("is_snapshot_old", [False, True])
@@ -489,6 +491,19 @@ async def test_two_writers_of_different_wallets_undo_each_other_only_where_rows_
     if is_snapshot_old:
         # What was replaced since cannot be removed while somebody may see it, so pages fill.
         await holder.execute("SELECT 1 FROM players")
+    # A page that another process is looking at in that moment is not tidied, whatever is seen: on a
+    # busy machine that happens in some rounds.
+    for _ in range(TURNS_MAX):
+        undone = await rounds_undone(till, ids)
+        if undone >= MOST_ROUNDS if is_snapshot_old else undone <= FEW_ROUNDS:
+            break
+    else:
+        raise AssertionError(f"{undone} of 10 rounds were undone, again and again")
+    await holder.close()
+
+
+async def rounds_undone(till: Till, ids: list[int]) -> int:
+    """Have two writers update wallets of their own in ten rounds; count those that were undone."""
     undone = 0
     for _ in range(10):
         writers = [await connect(till.superuser_url) for _ in range(2)]
@@ -506,9 +521,7 @@ async def test_two_writers_of_different_wallets_undo_each_other_only_where_rows_
             undone += 1
         for writer in writers:
             await writer.close()
-    await holder.close()
-    # A page that the checkpointer is writing out in that moment is not tidied, whatever is seen.
-    assert undone >= MOST_ROUNDS if is_snapshot_old else undone <= FEW_ROUNDS
+    return undone
 
 
 async def rows_that_left_their_page(till: Till, updates: int) -> int:
