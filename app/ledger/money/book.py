@@ -138,7 +138,7 @@ class Book:
             self.later.append(work)
 
     def now_given(self) -> datetime | None:
-        """The clock's time, one for the transaction; None: the database uses its own, which is, too."""
+        """The clock's time, one for the whole transaction; None: the database uses its own."""
         if self._now is None and self._clock is not None:
             self._now = self._clock()
         return self._now
