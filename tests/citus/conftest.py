@@ -29,17 +29,22 @@ class ViaOtherNodes(PlacedLedger):
         }
 
 
-@pytest.fixture(scope="session")
-def citus() -> Iterator[Citus]:
-    """A ledger for all tests of a worker, which take care not to meet each other in it."""
+def ledger_named(name: str) -> Iterator[Citus]:
+    """Make a ledger on the cluster, and drop it."""
     url = os.environ.get(CITUS_URL)
     if not url:
         pytest.skip(WHY_SKIPPED)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    made = apart(make(url, f"{run_prefix()}{worker}_citus"))
+    made = apart(make(url, f"{run_prefix()}{worker}_{name}"))
     migrate(made.owner_url, BUCKETS)
     yield made
     apart(drop(made))
+
+
+@pytest.fixture(scope="session")
+def citus() -> Iterator[Citus]:
+    """A ledger for all tests of a worker, which take care not to meet each other in it."""
+    yield from ledger_named("citus")
 
 
 @pytest.fixture

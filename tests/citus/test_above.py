@@ -22,7 +22,7 @@ ADDED_UP = {
     "movements": ("count(*), sum(amount)", "movements WHERE decision = 'ACCEPTED'"),
     "players": ("count(*), count(DISTINCT user_id)", "players"),
     "transactions": ("count(*), count(DISTINCT transaction_id)", "transaction_keys"),
-    "rounds": ("count(*), count(DISTINCT event_id)", "rounds"),
+    "rounds": ("count(*), sum(length(event_id))", "rounds"),
 }
 """Figures of a view, and the rows of every bucket that they are of."""
 

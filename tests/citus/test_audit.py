@@ -1,12 +1,20 @@
 """The audit looks into every bucket, wherever it is."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from app.cashier.audit import audit
 from app.wallet.buckets import bucket_of, schema_of
 from tests.cashier.till import Till
 from tests.citus.cluster import Citus
-from tests.citus.conftest import BUCKETS
+from tests.citus.conftest import BUCKETS, ledger_named
+
+
+@pytest.fixture(scope="module")
+def citus() -> Iterator[Citus]:
+    """A ledger of its own: others turn their clocks ahead and back, which no trail shows."""
+    yield from ledger_named("audited")
 
 
 @pytest.mark.timeout(180)

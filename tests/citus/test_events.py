@@ -13,7 +13,7 @@ from app.cashier.event_log import nodes_of, number
 from app.ledger.citus import Place
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.citus.places import move
-from app.ledger.errors import LedgerError
+from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.event_log.numbering import NUMBERED_MAX
 from app.ledger.event_log.on_nodes import number_on_nodes
 from app.ledger.event_log.reading import MovementTold, Told
@@ -28,6 +28,8 @@ from tests.citus.load import Load, say
 
 KILLS = 3
 
+AWAY_MAX = 10
+
 
 async def players_in(till: Till, bucket: int, count: int) -> list[str]:
     """Open accounts of new players, all in one bucket."""
@@ -41,7 +43,15 @@ async def players_in(till: Till, bucket: int, count: int) -> list[str]:
 
 
 async def deposit(till: Till, name: str, transaction_id: str) -> None:
-    await till.one(till.movement(name, "Deposit", "credit", "1", transaction_id=transaction_id))
+    """Deposit, and ask again while the bucket, or that of the id, goes over to another node."""
+    movement = till.movement(name, "Deposit", "credit", "1", transaction_id=transaction_id)
+    for _ in range(AWAY_MAX):
+        try:
+            await till.one(movement)
+        except LedgerAwayError:
+            continue
+        return
+    raise AssertionError("the bucket's node stays away")
 
 
 async def end_of_log(till: Till) -> Cursor | None:

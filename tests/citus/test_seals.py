@@ -1,6 +1,7 @@
 """Seals of a ledger whose rows are added, and numbered, on several nodes."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,10 +15,16 @@ from app.proof.keys import make_key, public_text
 from app.wallet.buckets import bucket_of, schema_of
 from tests.cashier.till import Till, numbers
 from tests.citus.cluster import Citus
-from tests.citus.conftest import BUCKETS
+from tests.citus.conftest import BUCKETS, ledger_named
 from tests.citus.load import Load
 
 pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def citus() -> Iterator[Citus]:
+    """A ledger of its own: others turn their clocks ahead and back, which no trail shows."""
+    yield from ledger_named("sealed")
 
 
 @pytest.fixture
