@@ -13,6 +13,7 @@ from app.cashier.tail import follow
 from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.ledger import LOOK_SECONDS
 from app.ledger.citus.places import move
+from app.ledger.event_log.reading import Told
 from app.ledger.lookups import OwnedEntry
 from app.ledger.tail import LoggedRefusal, TailFilter
 from app.slips.projector import Projector
@@ -57,6 +58,7 @@ async def test_two_deliverers_deliver_everything_in_order_while_a_bucket_moves(
         await moving
         # A look passes over a bucket that is not where this process takes it for, until it has
         # looked at the places again.
+        expected: list[Told] = []
         for _ in range(PLACES_LOOKS_MAX):
             await everything_numbered(till)
             expected = await told_after(till, before)
