@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +14,6 @@ from app.cashier.tail import follow
 from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.ledger import LOOK_SECONDS
 from app.ledger.citus.places import move
-from app.ledger.event_log.reading import Told
 from app.ledger.lookups import OwnedEntry
 from app.ledger.tail import LoggedRefusal, TailFilter
 from app.slips.projector import Projector
@@ -27,6 +27,9 @@ from tests.edges.webhooks.conftest import delivering, endpoint
 from tests.edges.webhooks.receiver import Receiver
 from tests.edges.webhooks.test_deliveries import everything_numbered, in_order, signed_on
 from tests.slips.slip_texts import betslip, leg, settled
+
+if TYPE_CHECKING:
+    from app.ledger.event_log.reading import Told
 
 PLACES_LOOKS_MAX = 5
 
