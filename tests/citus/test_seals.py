@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 def citus() -> Iterator[Citus]:
-    """A ledger of its own: others turn their clocks ahead and back, which no trail shows."""
+    """A ledger of its own: others turn clocks ahead and back, which an audit takes for a fault."""
     yield from ledger_named("sealed")
 
 
