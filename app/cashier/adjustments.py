@@ -18,6 +18,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from app.cashier.adjustment_refusals import (
+    already_decided,
+    already_moved,
+    no_such_adjustment,
+    refused_by_the_ledger,
+)
 from app.cashier.adjustment_requests import NotAdjusted, Request, settled_movement
 from app.cashier.adjustments_apart import (
     alone_with,
@@ -40,10 +46,11 @@ from app.ledger.adjustments import (
     list_adjustments,
     pockets_of,
 )
+from app.ledger.alone import StillAlone
 from app.ledger.errors import AdjustmentNotOpenError
 from app.ledger.money.book import Approval, Book
 from app.ledger.players import Player
-from app.ledger.transaction import Ledger, StillAlone
+from app.ledger.transaction import Ledger
 from app.wallet.adjustments import (
     LIFE,
     Adjustment,
@@ -56,7 +63,7 @@ from app.wallet.balance import Pockets
 from app.wallet.events import EventType
 from app.wallet.facts import Policy, RuleVersion
 from app.wallet.journal import JournalEntry
-from app.wallet.money import Currency, Minor
+from app.wallet.money import Minor
 from app.wallet.movement import Movement
 from app.wallet.operators import Operator, Permission
 from app.wallet.outcomes import Posting, Refused, Replay
@@ -157,9 +164,9 @@ async def _approve(
     still_alone: StillAlone | None,
 ) -> Approved | NotAdjusted:
     if adjustment is None:
-        return NotAdjusted(_unknown(act.subject))
+        return NotAdjusted(no_such_adjustment(act.subject))
     if adjustment.state is not AdjustmentState.OPEN:
-        return NotAdjusted(_decided(adjustment))
+        return NotAdjusted(already_decided(adjustment))
     alone = solo_max.get(adjustment.currency.code, "0")
     fault = _second_person_fault(adjustment, operator, alone)
     if fault is not None:
@@ -187,7 +194,7 @@ async def reject(
     async with alone_with(ledger, adjustment_id):
         moved = await movement_after_fence(ledger, known)
         if moved is not None:
-            return NotAdjusted(_has_moved(adjustment_id, approval_of(moved).decided_by))
+            return NotAdjusted(already_moved(adjustment_id, approval_of(moved).decided_by))
         return await _reject(ledger, operator, act, adjustment_id, note)
 
 
@@ -197,11 +204,11 @@ async def _reject(
     async def work(book: Book) -> Adjustment | NotAdjusted:
         found = await find_adjustment(book, adjustment_id)
         if found is None:
-            return NotAdjusted(_unknown(adjustment_id))
+            return NotAdjusted(no_such_adjustment(adjustment_id))
         if found.state is not AdjustmentState.OPEN or not await keep_rejection(
             book, adjustment_id, operator, note
         ):
-            return NotAdjusted(_decided(found))
+            return NotAdjusted(already_decided(found))
         await act.note(book, note)
         return await _again(book, adjustment_id)
 
@@ -213,7 +220,7 @@ async def show_adjustment(ledger: Ledger, adjustment_id: int) -> Preview | NotAd
 
     async def work(book: Book) -> Preview | NotAdjusted:
         if await find_adjustment(book, adjustment_id) is None:
-            return NotAdjusted(_unknown(adjustment_id))
+            return NotAdjusted(no_such_adjustment(adjustment_id))
         return await _preview(book, adjustment_id)
 
     preview = await ledger.read_only(work)
@@ -307,16 +314,16 @@ async def _moved(
         )
     except AdjustmentNotOpenError:
         found = await _found(ledger, adjustment.adjustment_id)
-        return NotAdjusted(_decided(found or adjustment))
+        return NotAdjusted(already_decided(found or adjustment))
     if isinstance(receipt, Posting) or (isinstance(receipt, Replay) and receipt.is_own):
         if still_alone is not None:
             return Approved(await write_approval(ledger, receipt.entry), receipt.entry)
         found = await _found(ledger, adjustment.adjustment_id)
         return Approved(found or adjustment, receipt.entry)
     if isinstance(receipt, Refused):
-        return NotAdjusted(_refused(adjustment, receipt))
+        return NotAdjusted(refused_by_the_ledger(adjustment, receipt))
     found = await _found(ledger, adjustment.adjustment_id)
-    return NotAdjusted(_decided(found or adjustment))
+    return NotAdjusted(already_decided(found or adjustment))
 
 
 def _said(adjustment: Adjustment, approval: Approval, *, is_apart: bool) -> str:
@@ -382,34 +389,3 @@ async def _found(ledger: Ledger, adjustment_id: int) -> Adjustment | None:
         return await find_adjustment(book, adjustment_id)
 
     return await ledger.read_only(work)
-
-
-def _has_moved(adjustment_id: int, approved_by: str) -> str:
-    return (
-        f"The money of the adjustment {adjustment_id}, which {approved_by} approved, has moved: "
-        f"`wallet adjust approve {adjustment_id}` writes that down."
-    )
-
-
-def _unknown(adjustment_id: object) -> str:
-    return f"There is no adjustment {adjustment_id}; `wallet adjust list` shows which there are."
-
-
-def _decided(adjustment: Adjustment) -> str:
-    by = f" by {adjustment.decided.name}" if adjustment.decided else ""
-    return f"The adjustment {adjustment.adjustment_id} is {adjustment.state.value}{by} already."
-
-
-def _refused(adjustment: Adjustment, receipt: Refused) -> str:
-    if receipt.refusal in {Refusal.EVENT_TYPE_DIFFERS, Refusal.MOVEMENT_DIFFERS}:
-        return (
-            f"The movement {adjustment.key.transaction_id} that this adjustment settles has been "
-            "accepted or settled meanwhile: reject the adjustment."
-        )
-    shown = "" if receipt.pockets is None else _pockets(receipt.pockets, adjustment.currency)
-    return f"Refused: {receipt.refusal.value}{shown}. The request stays open."
-
-
-def _pockets(pockets: Pockets, currency: Currency) -> str:
-    text = currency.text
-    return f" ({text(pockets.real)} real, {text(pockets.bonus)} bonus, {currency.code})"

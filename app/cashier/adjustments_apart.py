@@ -12,17 +12,19 @@ movement whose maker had the place after its facts were read is there by then, o
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
 from app.ledger.adjustments import find_adjustment, keep_approval
+from app.ledger.alone import StillAlone
 from app.ledger.errors import LedgerAwayError
 from app.ledger.money.book import Approval, Book
 from app.ledger.operator_actions import Action, note_action
-from app.ledger.transaction import Ledger, StillAlone
+from app.ledger.transaction import Ledger
 from app.wallet.adjustments import Adjustment, AdjustmentState
 from app.wallet.events import EventType
 from app.wallet.journal import JournalEntry
+from app.wallet.movement import Key
 from app.wallet.operators import Operator, Via
 
 
@@ -66,8 +68,8 @@ async def movements_without_decision(
     for of, user_ids in await ledger.placed({each.user_id for each in undecided}):
         keys = [each.key for each in undecided if each.user_id in user_ids]
 
-        async def work(book: Book, keys: Collection[object] = keys) -> list[JournalEntry]:
-            return await book.entries_of(list(keys))  # type: ignore[arg-type]
+        async def work(book: Book, keys: Sequence[Key] = keys) -> list[JournalEntry]:
+            return await book.entries_of(keys)
 
         for entry in await ledger.read_only(work, of=of):
             if entry.event_type is EventType.ADJUSTMENT:

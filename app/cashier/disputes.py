@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
-from app.cashier.lookups import (
+from app.cashier.move_funds import DECLINED_AGAIN
+from app.cashier.staff_lookups import (
     MovementDetails,
     RoundDetails,
     event_details,
     transaction_details,
 )
-from app.cashier.move_funds import DECLINED_AGAIN
 from app.ledger.disputes import (
     Aside,
     Handling,

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from app.ledger.audit.scope import Invariant
+from app.ledger.sealed_lists import LISTS, list_by_seal
 from app.ledger.seals import (
-    LISTS,
     every_seal,
     guards,
     kept_rows,
-    list_by_seal,
     missing_guards,
     schema_label,
     sealed_heads_at,

@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.ledger.sealed_lists import GRACE, list_since, nodes_of, parts_of_lists
 from app.ledger.seals import (
-    GRACE,
     database_clock,
     every_seal,
     guards,
@@ -27,9 +27,6 @@ from app.ledger.seals import (
     keep,
     kept_rows,
     last_seal,
-    list_since,
-    nodes_of,
-    parts_of_lists,
     schema_label,
     sealing,
 )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.ledger.money.book import Approval, Book
 from app.ledger.money.rows import minor
-from app.ledger.players import user_id_of
+from app.ledger.players import user_ids_of
 from app.wallet.adjustments import (
     Adjustment,
     AdjustmentReason,
@@ -346,9 +346,7 @@ def _with_holder(refused: _Refused, held: Sequence[_Held]) -> RefusedUnderId:
 
 
 async def _adjustments_of(book: Book, rows: "Sequence[asyncpg.Record]") -> list[Adjustment]:
-    names: dict[int, str] = {}
-    for number in {row["player_id"] for row in rows}:
-        names[number] = await user_id_of(book, number)
+    names = await user_ids_of(book, {row["player_id"] for row in rows}) if rows else {}
     return [_adjustment_of(row, names[row["player_id"]]) for row in rows]
 
 

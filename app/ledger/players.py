@@ -1,6 +1,6 @@
 """Players and their session tokens: statements about people, none about money."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -95,6 +95,7 @@ SELECT count(*) FROM expired
 """Bets that were accepted on a live token do not find their wallet's revision any more."""
 
 _USER_ID: Final = "SELECT user_id FROM players WHERE player_id = $1"
+_USER_IDS: Final = "SELECT player_id, user_id FROM players WHERE player_id = ANY($1::bigint[])"
 
 
 async def find_player(book: Book, user_id: str, token: bytes | None = None) -> Player | None:
@@ -109,6 +110,12 @@ async def user_id_of(book: Book, player_id: int) -> str:
     if not isinstance(user_id, str):
         raise AssertionError("a movement belongs to a player")  # noqa: TRY004 - not a wrong type
     return user_id
+
+
+async def user_ids_of(book: Book, player_ids: Collection[int]) -> dict[int, str]:
+    """Return the operator's names for these players, by number."""
+    rows = await book.connection.fetch(_USER_IDS, list(player_ids))
+    return {row["player_id"]: row["user_id"] for row in rows}
 
 
 async def open_player(book: Book, profile: Mapping[str, str | None], currency: Currency) -> bool:

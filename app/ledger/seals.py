@@ -1,28 +1,27 @@
 """What a seal is made of, how it is kept, and what an audit holds against it: SQL on a snapshot.
 
 1. `heads`            the leaves of the Merkle tree: the last link of every chain, by player
-2. `list_since`      what a list that is only added to has gained, as a digest
-3. `kept_rows`, `guards`, `schema_label`   what must not shrink, and what guards the tables
-4. `keep`             the seal, and where the chains that grew stand now
-5. `sealed_heads_at`  the leaves again, as they were sealed
-6. `list_by_seal`    the digests of a list again, one for each seal
+2. `kept_rows`, `guards`, `schema_label`   what must not shrink, and what guards the tables
+3. `keep`             the seal, and where the chains that grew stand now
+4. `sealed_heads_at`  the leaves again, as they were sealed
+
+Lists that are only added to, row by row, are in `sealed_lists`.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 from app.database_url import connect_arguments
 from app.ledger.buckets import ABOVE_ONLY, TABLES
-from app.ledger.citus import IN_EACH
 from app.ledger.connecting import connect
 from app.ledger.money.rows import entry_of
 from app.ledger.money.statements import ENTRY_COLUMNS
 from app.ledger.pools import WHOLE_LEDGER
 from app.ledger.snapshot import SETTINGS
 from app.ledger.sources import SOURCES
-from app.proof.seal import ListPart, SignedSeal
+from app.proof.seal import SignedSeal
 from app.wallet.journal import JournalEntry
 
 if TYPE_CHECKING:
@@ -33,39 +32,9 @@ if TYPE_CHECKING:
 LOCK_KEY: Final = 0x7365616C
 """The advisory lock of who seals: `seal` in ASCII."""
 
-GRACE: Final = timedelta(minutes=10)
-"""A row this old has no transaction beside it that began before it and is still open: the service
-bounds each to its deadline. So every lower number of its list is there, or never will be."""
-
-NODE_BITS: Final = 40
-"""Where the number of the node begins, in a number that a node gave (`next_number_v1`)."""
 
 ROWS_AT_A_TIME: Final = 20_000
 
-
-class ListTable(NamedTuple):
-    """A list that is only added to: the column that counts it, and the one that dates it."""
-
-    number: str
-    moment: str
-
-
-LISTS: Final = {
-    "account_changes": ListTable("change_id", "ledger_time"),
-    "adjustments": ListTable("adjustment_id", "proposed_at"),
-    "audit_runs": ListTable("run_id", "ran_at"),
-    "backup_notes": ListTable("note_id", "noted_at"),
-    "decision_setting_changes": ListTable("change_id", "changed_at"),
-    "exception_steps": ListTable("step_id", "at"),
-    "imports": ListTable("import_id", "imported_at"),
-    "ledger_timeline_answers": ListTable("number", "answered_at"),
-    "ledger_timelines": ListTable("number", "noticed_at"),
-    "maintenance_notices": ListTable("notice_id", "received_at"),
-    "operator_actions": ListTable("action_id", "ledger_time"),
-    "reconciliation_runs": ListTable("run_id", "ran_at"),
-    "refusals": ListTable("refusal_id", "ledger_time"),
-}
-"""Lists whose rows a seal covers one by one."""
 
 KEPT: Final = (
     "account_openings",
@@ -122,12 +91,6 @@ WHERE NOT EXISTS (SELECT FROM sealed_heads h
 _SEALS: Final = "SELECT seal, key, signature FROM seals ORDER BY number"
 _LAST: Final = f"{_SEALS} DESC LIMIT 1"
 
-_ROW: Final = "sha256(convert_to(jsonb_strip_nulls(to_jsonb(t))::text, 'UTF8'))"
-"""A row's digest. A column that a later release adds is null in older rows, and left out."""
-
-_DIGEST: Final = (
-    "encode(sha256(coalesce(string_agg({row}, ''::bytea ORDER BY {number}), '')), 'hex')"
-)
 
 _OURS: Final = """
 ARRAY(SELECT 'public'::regnamespace::oid
@@ -192,12 +155,6 @@ FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE c.relnamespace = ANY ({_OURS}) AND t.tgenabled IN ('O', 'A')
 """  # noqa: S608 - composed of constants
 
-_IS_ON_NODES: Final = "SELECT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = 'buckets')"
-_NODES: Final = "SELECT DISTINCT groupid FROM pg_dist_node WHERE groupid > 0 ORDER BY groupid"
-_SLOWEST_CLOCK: Final = """
-SELECT min(result::timestamptz) FROM run_command_on_all_nodes('SELECT clock_timestamp()')
-"""
-"""A node that is away answers with a sentence, which is no moment: an error."""
 
 _BUCKET_SCHEMAS: Final = "SELECT schema_name FROM buckets ORDER BY bucket"
 
@@ -290,88 +247,6 @@ async def database_clock(connection: "Connection") -> datetime:
     """Return the ledger's clock."""
     now: datetime = await connection.fetchval("SELECT now()")
     return now
-
-
-class Nodes(NamedTuple):
-    """Who gives numbers to the rows of lists, and the slowest of their clocks."""
-
-    numbers: tuple[int, ...]
-    """of the nodes; none: this server is the only one"""
-    now: datetime
-
-
-async def nodes_of(connection: "Connection", now: datetime) -> Nodes:
-    """Return the nodes that add rows to lists, each with numbers of its own, and by its own clock.
-
-    Raises the driver's errors where one does not tell its clock: nothing is sealed without it.
-    """
-    if not await connection.fetchval(_IS_ON_NODES):
-        return Nodes((), now)
-    numbers = await connection.fetch(_NODES)
-    clock: datetime = await connection.fetchval(_SLOWEST_CLOCK)
-    return Nodes(tuple(row[0] for row in numbers), min(now, clock))
-
-
-def parts_of_lists(nodes: Collection[int]) -> Iterator[str]:
-    """Yield how lists are named in a seal: once, and for each node that numbers rows of them."""
-    for name in LISTS:
-        yield name
-        if name in IN_EACH:
-            yield from (f"{name}@{node}" for node in nodes)
-
-
-def _numbers_of(part: str) -> tuple[str, int, int]:
-    """Return a part's table, and the numbers between which its rows are."""
-    name, _, node = part.partition("@")
-    first = int(node or 0) << NODE_BITS
-    return name, first, first + (1 << NODE_BITS)
-
-
-async def list_since(
-    connection: "Connection", part: str, last_id: int, until: datetime
-) -> ListPart:
-    """Return what a part of a list has gained after a number, of what was there at a moment."""
-    name, first, end = _numbers_of(part)
-    number, moment = LISTS[name]
-    last_id = max(last_id, first)
-    upto = await connection.fetchval(
-        f"SELECT max({number}) FROM {name}"  # noqa: S608 - names of ours
-        f" WHERE {moment} < $1 AND {number} >= $2 AND {number} < $3",
-        until,
-        first,
-        end,
-    )
-    upto = max(upto or 0, last_id)
-    row = await connection.fetchrow(
-        f"SELECT count(*), {_DIGEST.format(row=_ROW, number=number)}"  # noqa: S608 - names of ours
-        f" FROM {name} t WHERE {number} > $1 AND {number} <= $2",
-        last_id,
-        upto,
-    )
-    if row is None:
-        raise AssertionError("an aggregate has one row")
-    return ListPart(part, upto, *row)
-
-
-async def list_by_seal(
-    connection: "Connection", part: str, last_ids: Sequence[int]
-) -> dict[int, tuple[int, str]]:
-    """Return the rows and the digest of each part of a list; a part ends with its last number."""
-    name, first, _ = _numbers_of(part)
-    number = LISTS[name].number
-    rows = await connection.fetch(
-        f"""
-        SELECT part, count(*) AS rows, {_DIGEST.format(row="row", number="number")} AS digest
-        FROM (SELECT width_bucket({number}, $1::bigint[]) AS part, {number} AS number,
-                     {_ROW} AS row
-              FROM {name} t WHERE {number} < $2 AND {number} >= $3) t
-        GROUP BY part
-        """,  # noqa: S608 - names of ours
-        [last + 1 for last in last_ids],
-        last_ids[-1] + 1,
-        first,
-    )
-    return {row["part"]: (row["rows"], row["digest"]) for row in rows}
 
 
 async def kept_rows(connection: "Connection") -> dict[str, int]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from app.ledger.citus import SERVER
 from app.wallet.operators import Operator
 from app.wallet.timelines import Beginning, Known, Server, TimelineKind
 
@@ -24,11 +25,11 @@ _HEX: Final = 16
 _TIMELINE_DIGITS: Final = 8
 """The name of a segment of the log begins with its timeline, in as many hexadecimal digits."""
 
-_LAST_MOVEMENT: Final = """
+_LAST_MOVEMENT: Final = f"""
     SELECT ledger_time FROM movements
-    WHERE xid IS NOT NULL AND NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = 'buckets')
+    WHERE xid IS NOT NULL AND NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = '{SERVER}')
     ORDER BY xid DESC LIMIT 1
-"""
+"""  # noqa: S608 - our own constants
 """Of the movements that this server wrote itself: transactions of other nodes have numbers of
 their own, and reading them all to find the last one takes too long."""
 

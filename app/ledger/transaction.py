@@ -16,12 +16,13 @@ did not write is followed by a confirmation: see `standby`.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
+from app.ledger.alone import StillAlone, alone
 from app.ledger.buckets.reading import count_buckets
 from app.ledger.connecting import NO_SETTINGS
 from app.ledger.connections import Connections, PoolUse, Raw
@@ -29,20 +30,20 @@ from app.ledger.errors import (
     AdjustmentNotOpenError,
     DeadlineError,
     LedgerAwayError,
-    LedgerBusyError,
     SettingsDifferError,
 )
 from app.ledger.lending import lent
-from app.ledger.money.book import Book, Claims, MoneyBook, RequestClaim
+from app.ledger.money.book import Book, Claims, MoneyBook
 from app.ledger.money.statements import (
     ADJUSTMENT_NOT_OPEN,
     CONFIRM,
     SETTINGS_DIFFER,
 )
+from app.ledger.one_server import OneServer
 from app.ledger.outage import Outage
 from app.ledger.pools import LedgerPools, Pools
 from app.ledger.retries import CommitOutcome, Retries, RunAgainError
-from app.ledger.sqlstates import LOST, is_conflict, sqlstate
+from app.ledger.sqlstates import LOST, sqlstate
 from app.ledger.standby import (
     COMMITS_WAITING,
     COMMITS_WAITING_MAX,
@@ -57,16 +58,12 @@ from app.ledger.timelines import here
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
 
-StillAlone: TypeAlias = Callable[[], Awaitable[None]]
-
-TAKE_PLACE: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE;"
 READ_COMMITTED: Final = "BEGIN ISOLATION LEVEL READ COMMITTED;"
 SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
 
-class Ledger:
+class Ledger(OneServer):
     """The database for the cashier: work is done in one transaction or not at all."""
 
     def __init__(
@@ -130,54 +127,9 @@ class Ledger:
             return self._pools.whole
         return self._pools.of_bucket_of(user_id, await self.bucket_count())
 
-    async def placed(self, user_ids: Collection[str]) -> list[tuple[str | None, set[str]]]:
-        """Return who can be worked for in one transaction, and whom that work names in `of`."""
-        return [(None, set(user_ids))]
-
-    async def parts(self) -> "Mapping[int, Ledger]":
-        """Return the ledgers of the buckets that are on nodes of their own; else none."""
-        return {}
-
-    async def holder_of(self, source: str, transaction_id: str) -> str | None:
-        """Return whom look-ups of an id name in `of`; None: nobody, one look sees all buckets."""
-        del source, transaction_id
-        return None
-
-    async def is_on_nodes(self) -> bool:
-        """Whether a transaction reaches one bucket only, because each is on some node."""
-        return False
-
-    @asynccontextmanager
-    async def alone(self, name: str) -> AsyncIterator[StillAlone]:
-        """Do work that nobody else of this name does meanwhile, within the deadline.
-
-        The connection that holds the place may be lost. What is given raises LedgerAwayError then;
-        after it has returned, whoever comes next came later than that.
-        """
-        connections = self._pools.beside(1)
-        try:
-            async with lent(connections) as raw:
-                with _told_as_ledger_error():
-                    await raw.execute("BEGIN")
-                    await raw.execute(TAKE_PLACE, name)
-
-                async def still() -> None:
-                    with _told_as_ledger_error():
-                        await raw.fetchval("SELECT 1")
-
-                yield still
-                await raw.execute("ROLLBACK")
-        finally:
-            await connections.close()
-
-    async def apart(self) -> list[str | None]:
-        """Return whom work names in `of`, each in turn, that is about every row of a table."""
-        return [None]
-
-    async def claim_request(self, agent: str, request_id: str, of: str) -> RequestClaim | None:
-        """Return what holds a request's id for a player; None: the id's own row does."""
-        del agent, request_id, of
-        return None
+    def alone(self, name: str) -> AbstractAsyncContextManager[StillAlone]:
+        """Do work that nobody else of this name does meanwhile, within the deadline."""
+        return alone(self._pools.beside(1), name)
 
     @property
     def commits_let_go(self) -> int:
@@ -200,11 +152,6 @@ class Ledger:
         """Do the same for this server alone, where buckets are on others."""
         if self.standby.is_wanted:
             await self.standby.confirm()
-
-    @property
-    def bucket_standbys(self) -> Mapping[int, Standby]:
-        """What is known of the standbys of buckets that are on nodes of their own."""
-        return {}
 
     async def verify_timeline(self) -> None:
         """Return when the ledger is known to be one that may be served, within the deadline.
@@ -450,14 +397,6 @@ class Ledger:
             said = await raw.execute("COMMIT;")
         if said != "COMMIT":
             raise RunAgainError
-
-
-@contextmanager
-def _told_as_ledger_error() -> Iterator[None]:
-    try:
-        yield
-    except LOST as error:
-        raise (LedgerBusyError if is_conflict(error) else LedgerAwayError) from error
 
 
 @asynccontextmanager

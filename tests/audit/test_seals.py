@@ -15,7 +15,8 @@ from app.cashier.proofs import NoProofError, prove
 from app.cashier.seal_audit import INVARIANTS
 from app.cashier.sealing import Sealer, SealingError, read_seals, seal
 from app.ledger.audit.journal import CANONICAL
-from app.ledger.seals import KEPT, LISTS
+from app.ledger.sealed_lists import LISTS
+from app.ledger.seals import KEPT
 from app.ledger.tables import APPEND_ONLY, metadata
 from app.proof.evidence import (
     Proof,

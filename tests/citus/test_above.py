@@ -3,7 +3,7 @@
 import pytest
 
 from app.cashier.inbox import collect
-from app.cashier.lookups import (
+from app.cashier.staff_lookups import (
     look_up_delivery,
     look_up_event,
     look_up_player,

@@ -23,9 +23,10 @@ from app.cashier.adjustments import (
 )
 from app.cashier.audit import audit
 from app.cashier.move_funds import move_funds
+from app.ledger.alone import StillAlone
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerAwayError
-from app.ledger.transaction import Ledger, StillAlone
+from app.ledger.transaction import Ledger
 from app.wallet.adjustments import Adjustment, AdjustmentReason, AdjustmentState
 from app.wallet.balance import Pockets
 from app.wallet.buckets import bucket_of

@@ -9,7 +9,7 @@ import pytest
 
 from app.cashier import slips
 from app.cashier.event_log import number_all
-from app.cashier.lookups import look_up_event, look_up_slip
+from app.cashier.staff_lookups import look_up_event, look_up_slip
 from app.cashier.tail import follow
 from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.ledger import LOOK_SECONDS

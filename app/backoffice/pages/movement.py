@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.backoffice.call import Call
-from app.cashier.lookups import MovementDetails, look_up_transaction
+from app.cashier.staff_lookups import MovementDetails, look_up_transaction
 from app.wallet.events import RULES
 from app.wallet.words import decision, reasons, remarks
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.backoffice.call import Call, MistakeError
 from app.backoffice.rendering import day
-from app.cashier.lookups import PlayerDetails, look_up_player
+from app.cashier.staff_lookups import PlayerDetails, look_up_player
 from app.ledger.accounts import Account
 from app.ledger.backoffice import players as reports
 from app.ledger.backoffice.players import STATEMENT_ROWS_MAX

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.backoffice.call import TEXT_LENGTH_MAX, Call, MistakeError
 from app.backoffice.rendering import address
-from app.cashier.lookups import look_up_email, look_up_our_id, look_up_transaction
+from app.cashier.staff_lookups import look_up_email, look_up_our_id, look_up_transaction
 from app.ledger.backoffice.search import (
     FOUND_MAX,
     movements_of_delivery,

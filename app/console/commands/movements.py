@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from app.cashier.lookups import look_up_event, look_up_transaction
+from app.cashier.staff_lookups import look_up_event, look_up_transaction
 from app.console.arguments import checked_text
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands

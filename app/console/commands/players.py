@@ -16,8 +16,8 @@ from app.cashier.account_changes import (
     show_account,
     update_account,
 )
-from app.cashier.lookups import look_up_player
 from app.cashier.players import Opened, open_account
+from app.cashier.staff_lookups import look_up_player
 from app.console.accounts import account_record, account_shown, agent_for, currency_for
 from app.console.arguments import (
     UserId,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from app.cashier.lookups import (
+from app.cashier.staff_lookups import (
     PlayerDetails,
     RequestTraces,
     RoundDetails,

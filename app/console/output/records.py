@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.cashier.lookups import MovementDetails
+from app.cashier.staff_lookups import MovementDetails
 from app.ledger.lookups import AccountChangeNote, OwnedEntry, RoundAccount
 from app.ledger.slips.looking import ShownSlip
 from app.wallet.balance import Pockets

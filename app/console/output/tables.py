@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
 
-from app.cashier.lookups import MovementDetails, RoundDetails, TransactionDetails
+from app.cashier.staff_lookups import MovementDetails, RoundDetails, TransactionDetails
 from app.console.output.layout import Facts, Rows
 from app.ledger.lookups import AccountChangeNote, OwnedEntry, RoundAccount
 from app.ledger.slips.looking import ShownSlip

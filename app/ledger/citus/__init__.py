@@ -32,6 +32,13 @@ IN_EACH: Final = (
 
 On one PostgreSQL those after the first ten are shared by all buckets."""
 
+SERVER: Final = "buckets"
+"""The foreign server that deploy/citus/introduce.sql makes."""
+
+NUMBER_BITS: Final = 40
+"""Of a number that a node gave: those of its own count; above them is the node's number
+(`next_number_v1`). Below 2^53, which every reader of JSON can hold."""
+
 TOLD: Final = ("account_openings", "account_changes", "movements")
 """Of these, those that events tell of: each row says which transaction of which node wrote it."""
 

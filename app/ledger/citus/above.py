@@ -20,10 +20,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from app.ledger.buckets import BucketsDifferError
-from app.ledger.citus import IN_EACH, ON_EVERY_NODE, REMOTE_PUBLIC
-
-SERVER: Final = "buckets"
-"""The foreign server that deploy/citus/introduce.sql makes."""
+from app.ledger.citus import IN_EACH, ON_EVERY_NODE, REMOTE_PUBLIC, SERVER
 
 _IS_INTRODUCED: Final = text(
     "SELECT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = :server)"

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from app.ledger.buckets import ABOVE_ONLY, BucketsDifferError
 from app.ledger.buckets.leveling import Part, make_part, order_of, parts_of
-from app.ledger.citus import IN_EACH, ON_EVERY_NODE, TOLD
+from app.ledger.citus import IN_EACH, NUMBER_BITS, ON_EVERY_NODE, TOLD, XID_BITS
 from app.ledger.citus.above import assert_introduced
 from app.wallet.buckets import schema_of
 
@@ -62,22 +62,22 @@ CALLED: Final = (
 
 NUMBERS: Final = "CREATE SEQUENCE IF NOT EXISTS public.numbers_of_node"
 
-# The number of the node, and a number of its own: below 2^53, which every reader of JSON can hold.
-NUMBER: Final = """
+# The number of the node, and a number of its own.
+NUMBER: Final = f"""
 CREATE OR REPLACE FUNCTION public.next_number_v1() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN ((SELECT groupid FROM pg_dist_local_group)::bigint << 40)
+    RETURN ((SELECT groupid FROM pg_dist_local_group)::bigint << {NUMBER_BITS})
         + nextval('public.numbers_of_node');
 END
 $$
-"""
+"""  # noqa: S608 - a number of ours
 
 # Which transaction wrote a row, for the event log: the number of the node that has the bucket, and
 # the transaction's id there. A default would be the id on the node where the statement was planned.
 # What Citus copies when it moves a bucket passes no trigger, and keeps what it has. The node's
 # number is looked up once for each session: each time, it would cost as much as the rest twice.
-XID_OF_NODE: Final = """
+XID_OF_NODE: Final = f"""
 CREATE OR REPLACE FUNCTION public.xid_of_node_v1() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     first text := current_setting('wallet.first_xid', true);
@@ -85,7 +85,8 @@ BEGIN
     -- What is imported is told by no event, and has none.
     IF NEW.xid IS NOT NULL THEN
         IF first IS NULL OR first = '' THEN
-            first := (SELECT groupid::bigint << 48 FROM pg_catalog.pg_dist_local_group)::text;
+            first := (SELECT groupid::bigint << {XID_BITS}
+                      FROM pg_catalog.pg_dist_local_group)::text;
             PERFORM set_config('wallet.first_xid', first, false);
         END IF;
         NEW.xid := (first::bigint + pg_current_xact_id()::text::bigint)::text::xid8;
@@ -93,7 +94,7 @@ BEGIN
     RETURN NEW;
 END
 $$
-"""
+"""  # noqa: S608 - a number of ours
 
 NODE: Final = """
 CREATE OR REPLACE FUNCTION public.node_here_v1() RETURNS integer

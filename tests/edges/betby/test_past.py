@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.cashier.disputes import Answer, answers_told, gather
-from app.cashier.lookups import look_up_our_id, look_up_transaction
+from app.cashier.staff_lookups import look_up_our_id, look_up_transaction
 from app.composition.past import past_of_all
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.transaction import Ledger

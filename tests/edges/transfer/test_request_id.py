@@ -5,7 +5,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from app.cashier.lookups import RequestTraces, look_up_delivery, look_up_request
+from app.cashier.staff_lookups import RequestTraces, look_up_delivery, look_up_request
 from app.ledger.citus.ledger import PlacedLedger
 from tests.edges.transfer.bank import AGENT, KEYS, OTHER_KEY, Bank, Reply, jwe, unique, unjwe
 
