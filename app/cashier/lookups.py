@@ -3,15 +3,16 @@
 Those of support staff are in `staff_lookups`.
 """
 
+import asyncio
 from collections.abc import Collection
 from datetime import datetime
+from heapq import merge
+from itertools import islice
 from typing import NamedTuple
 
 from app.ledger.errors import LedgerError
 from app.ledger.history import PageKey, RoundState, RoundSummary, find_rounds
-from app.ledger.lookups import (
-    agent_beside,
-)
+from app.ledger.lookups import agent_beside
 from app.ledger.money.book import Book
 from app.ledger.players import find_player, user_id_of
 from app.ledger.transaction import Ledger
@@ -107,14 +108,14 @@ async def history(
     if after is not None:
         before = min(before, after)
 
-    async def work(book: Book) -> HistoryPage | Refusal:
+    async def work(book: Book) -> list[RoundSummary] | Refusal:
         if user_id is not None:
             player = await find_player(book, user_id)
             if player is None:
                 return Refusal.PLAYER_UNKNOWN
             if player.agent != agent:
                 return Refusal.ACCOUNT_OF_ANOTHER_AGENT
-        rounds = await find_rounds(
+        return await find_rounds(
             book,
             agent=agent,
             state=state,
@@ -123,10 +124,22 @@ async def history(
             before=before,
             count_max=count_max + 1,
         )
-        page = rounds[:count_max]
-        return HistoryPage(page, page[-1].key if len(rounds) > count_max else None)
 
-    return await ledger.read_only(work, of=user_id)
+    places = await ledger.apart() if user_id is None else [user_id]
+    found = await asyncio.gather(*(ledger.read_only(work, of=of) for of in places))
+    pages: list[list[RoundSummary]] = []
+    for each in found:
+        if isinstance(each, Refusal):
+            return each
+        pages.append(each)
+    # Rounds of one moment and one player are in one bucket, which has them in order.
+    rounds = list(islice(merge(*pages, key=_newest_first, reverse=True), count_max + 1))
+    page = rounds[:count_max]
+    return HistoryPage(page, page[-1].key if len(rounds) > count_max else None)
+
+
+def _newest_first(of: RoundSummary) -> tuple[datetime, int]:
+    return of.key.opened_at, of.key.player_id
 
 
 async def find_agent_beside(ledger: Ledger, agents: Collection[str]) -> str | None:

@@ -1,17 +1,21 @@
 """What is read above all buckets is what the buckets hold."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from app.cashier.inbox import collect
+from app.cashier.lookups import HistoryPage, history
 from app.cashier.staff_lookups import (
     look_up_delivery,
     look_up_event,
     look_up_player,
     look_up_transaction,
 )
+from app.ledger.history import PageKey, RoundState
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.refusals import Refusal
-from tests.cashier.till import Till, numbers
+from tests.cashier.till import AGENT, Till, numbers
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS
 from tests.citus.load import Load
@@ -87,3 +91,38 @@ async def test_what_went_astray_in_any_bucket_is_in_the_inbox(citus: Citus, till
         "SELECT user_id FROM exceptions WHERE kind = 'expected_credit' AND user_id = ANY($1)", names
     )
     assert sorted(row["user_id"] for row in listed) == sorted(names), receipts
+
+
+async def test_pages_of_an_agents_rounds_are_merged_over_the_buckets(
+    citus: Citus, till: Till
+) -> None:
+    names = await one_of_each(till)
+    since = datetime.now(UTC)
+    for turn in range(3):
+        for name in names:
+            await till.one(till.bet(name, "1", event_id=f"page-{turn}-{name}"))
+    walked: list[str] = []
+    after: PageKey | None = None
+    for _ in range(4):
+        page = await history(
+            till.ledger,
+            agent=AGENT,
+            state=RoundState.ALL,
+            user_id=None,
+            since=since,
+            until=since + timedelta(hours=1),
+            after=after,
+            count_max=5,
+        )
+        assert isinstance(page, HistoryPage)
+        walked += [each.key.event_id for each in page.rounds]
+        after = page.next_key
+        if after is None:
+            break
+    shown = await citus.rows(
+        "SELECT event_id FROM ops.rounds WHERE opened_at >= $1 AND event_id LIKE 'page-%'"
+        " ORDER BY opened_at DESC",
+        since,
+    )
+    assert walked == [event_id for (event_id,) in shown]
+    assert len(walked) == 3 * BUCKETS

@@ -65,7 +65,7 @@ async def show(call: Call) -> Response:
         reports.limits(views, player.user_id),
         reports.limits_hit(views, player.player_id),
         reports.holds(views, player.player_id),
-        reports.open_rounds(views, player.user_id),
+        reports.open_rounds(views, player.player_id),
         reports.tokens(views, player.user_id),
         reports.refusals(views, player.user_id),
         reports.changes(views, player.user_id),

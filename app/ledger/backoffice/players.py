@@ -53,7 +53,7 @@ FROM ops.holds WHERE player_id = $1 ORDER BY (state = 'pending') DESC, opened_at
 _OPEN_ROUNDS: Final = """
 SELECT event_id, is_streamer, game_id, currency, status, stake_open, bets_open, opened_at,
        last_at, count(*) OVER () AS rounds, sum(stake_open) OVER () AS exposure
-FROM ops.open_rounds WHERE user_id = $1 ORDER BY last_at DESC LIMIT $2
+FROM ops.open_rounds WHERE player_id = $1 ORDER BY last_at DESC LIMIT $2
 """
 
 _TOKENS: Final = """
@@ -63,8 +63,10 @@ FROM ops.tokens WHERE user_id = $1 ORDER BY origin
 
 _SESSIONS: Final = """
 SELECT number, began_at, last_used_at, ended_at, ended_by, time_played, bets, wagered, won, result
-FROM ops.sessions WHERE user_id = $1 ORDER BY number DESC LIMIT $2
+FROM ops.sessions WHERE player_id = (SELECT player_id FROM ops.players WHERE user_id = $1)
+ORDER BY number DESC LIMIT $2
 """
+"""By their number, by which movements are found; of a user id the planner may read them all."""
 
 _REFUSALS: Final = """
 SELECT ledger_time, operation, event_type, direction, amount, refusal, reason, is_final, differs,
@@ -112,9 +114,9 @@ async def holds(views: OpsViews, player_id: int) -> "list[Record]":
     return await views.fetch(_HOLDS, player_id, ROWS_MAX)
 
 
-async def open_rounds(views: OpsViews, user_id: str) -> "list[Record]":
+async def open_rounds(views: OpsViews, player_id: int) -> "list[Record]":
     """Return the player's rounds that wait for their result; each row has number and sum of all."""
-    return await views.fetch(_OPEN_ROUNDS, user_id, ROWS_MAX)
+    return await views.fetch(_OPEN_ROUNDS, player_id, ROWS_MAX)
 
 
 async def tokens(views: OpsViews, user_id: str) -> "list[Record]":

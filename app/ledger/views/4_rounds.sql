@@ -57,7 +57,8 @@ SELECT p.user_id,
        r.bets_standing AS bets_open,
        r.opened_at,
        r.last_at,
-       date_trunc('second', now() - r.last_at) AS waiting
+       date_trunc('second', now() - r.last_at) AS waiting,
+       r.player_id
 FROM public.rounds r
 JOIN public.players p ON p.player_id = r.player_id
 WHERE NOT r.settled AND r.bets_standing > 0;
@@ -75,6 +76,7 @@ COMMENT ON COLUMN ops.open_rounds.bets_open IS 'How many bets wait';
 COMMENT ON COLUMN ops.open_rounds.opened_at IS 'When the round was opened';
 COMMENT ON COLUMN ops.open_rounds.last_at IS 'When its latest movement came';
 COMMENT ON COLUMN ops.open_rounds.waiting IS 'How long nothing has happened in it';
+COMMENT ON COLUMN ops.open_rounds.player_id IS 'Our own number for the player';
 
 CREATE VIEW ops.exposure AS
 SELECT o.currency,
