@@ -103,15 +103,19 @@ async def sign_off(ledger: Ledger, name: str) -> None:
 async def keep(ledger: Ledger, name: str, done: Sequence[Progress]) -> frozenset[tuple[str, int]]:
     """Write down what was done, in one transaction, and return the shards that are still held.
 
-    What is tried again is written with the position that has passed it, or neither is.
+    What is tried again is written with the position that has passed it, or neither is. A person who
+    moves an endpoint at this moment does it before all of this, or after.
     """
 
     async def work(book: Book) -> frozenset[tuple[str, int]]:
+        changed = [p.agent for p in done if p.retries or p.endpoint is not None]
+        epochs = await webhooks.lock_endpoints(book, changed) if changed else {}
         shards = [shard for progress in done for shard in progress.shards]
         held = await webhooks.keep_shards(book, name, shards)
         for agent, _, retries, endpoint in done:
             mine = [r for r in retries if (agent, shard_of(r.player_id)) in held]
-            await webhooks.note_retries(book, agent, mine)
+            if mine:
+                await webhooks.note_retries(book, agent, mine, epochs[agent])
             if endpoint is not None:
                 await webhooks.note_endpoint(book, endpoint)
         return held
@@ -128,10 +132,12 @@ async def standing(ledger: Ledger, agents: Collection[str]) -> list[Endpoint]:
     return await ledger.read_only(work, confirmed=False)
 
 
-async def retries_of(ledger: Ledger, agent: str, shards: Collection[int]) -> list[Retry]:
-    """Return what is to be tried again for the players of these shards, in order."""
+async def retries_of(
+    ledger: Ledger, agent: str, shards: Collection[int]
+) -> tuple[list[Retry], int]:
+    """Return what is to be tried again for the players of these shards, in order, and the epoch."""
 
-    async def work(book: Book) -> list[Retry]:
+    async def work(book: Book) -> tuple[list[Retry], int]:
         return await webhooks.retries_of(book, agent, shards)
 
     return await ledger.read_only(work, confirmed=False)

@@ -85,7 +85,7 @@ async def inbox(
 
 
 async def open_counts(ledger: Ledger) -> Mapping[ExceptionKind, OpenCount]:
-    """Count the open exceptions of every kind, with the age of the oldest."""
+    """Count the open exceptions of every kind, and say how long the first of each has waited."""
     return await ledger.read_only(count_open, confirmed=False)
 
 

@@ -4,7 +4,7 @@
 2. `find_exception`   one exception, and the steps taken about it
 3. `list_exceptions`  those of a state, the oldest first
 4. `change_state`     takes, releases or resolves one, and appends the step
-5. `count_open`       the open ones of each kind, and the age of the oldest
+5. `count_open`       the open ones of each kind, and how long the first has waited
 """
 
 from datetime import datetime
@@ -73,7 +73,7 @@ SELECT $1, moment, $4, $5, $6, $7, $8, $9 FROM changed
 
 _COUNT: Final = """
 SELECT kind, count(*),
-       greatest(extract(epoch FROM coalesce($1::timestamptz, now()) - min(happened_at)), 0)::bigint
+       greatest(extract(epoch FROM coalesce($1::timestamptz, now()) - min(opened_at)), 0)::bigint
 FROM exceptions WHERE state IN ('open', 'taken') GROUP BY kind
 """
 
@@ -180,7 +180,7 @@ async def change_state(
 
 
 async def count_open(book: Book) -> dict[ExceptionKind, OpenCount]:
-    """Count the open exceptions of every kind."""
+    """Count the open exceptions of every kind; they wait from the moment they were listed."""
     rows = await book.connection.fetch(_COUNT, book.now_given())
     found = {ExceptionKind(kind): OpenCount(count, age) for kind, count, age in rows}
     return {kind: found.get(kind, OpenCount(0, 0)) for kind in ExceptionKind}

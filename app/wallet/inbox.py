@@ -85,9 +85,9 @@ class Exceptional(NamedTuple):
     currency: str | None
     summary: str
     happened_at: datetime
-    """when the money went astray: its age is counted from here"""
+    """when the money went astray, which may be long before it was found: its age"""
     opened_at: datetime
-    """when it was listed"""
+    """when it was listed: since then it waits for somebody"""
     state: ExceptionState
     taken_by: str | None
     closed_at: datetime | None
@@ -111,4 +111,4 @@ class OpenCount(NamedTuple):
 
     number: int
     oldest_seconds: int
-    """how long the oldest has been waiting; 0: there is none"""
+    """how long the one that was listed first has been waiting; 0: there is none"""

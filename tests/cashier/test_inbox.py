@@ -223,7 +223,7 @@ class TestAPerson:
         assert isinstance(await show_case(anna.ledger, 999), NotDone)
 
 
-async def test_counts_and_ages_are_those_of_what_is_open(anna: Till) -> None:
+async def test_what_is_open_waits_since_it_was_listed(anna: Till) -> None:
     counts = await open_counts(anna.ledger)
     assert {kind: tuple(count) for kind, count in counts.items()} == dict.fromkeys(
         ExceptionKind, (0, 0)
@@ -232,8 +232,8 @@ async def test_counts_and_ages_are_those_of_what_is_open(anna: Till) -> None:
     await expected_credit(anna, "w-2")
     await resolve(anna.ledger, NOAH, await expected_credit(anna, "w-3"), "done")
     await anna.rows(
-        "UPDATE exceptions SET happened_at = happened_at - interval '1 hour'"
-        " WHERE exception_id = $1",
+        "UPDATE exceptions SET opened_at = opened_at - interval '1 hour',"
+        " happened_at = happened_at - interval '30 days' WHERE exception_id = $1",
         first,
     )
     counts = await open_counts(anna.ledger)

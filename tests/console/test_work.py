@@ -201,10 +201,11 @@ class TestStatus:
             db.name,
         )
         refuse(db, "w-9")
+        assert fresh("inbox", "list").code == 0
         sql(
             db.server,
-            "SET session_replication_role = replica;"
-            " UPDATE refusals SET ledger_time = now() - interval '2 days'",
+            "UPDATE exceptions SET opened_at = now() - interval '2 days',"
+            " happened_at = now() - interval '30 days'",
             db.name,
         )
         monkeypatch.setenv("WALLET_PRIVATE_PORT", "1")

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,12 +78,13 @@ def receiver_port() -> int:
     return free_port()
 
 
-@contextmanager
-def served_demo(folder: Path, receiver_port: int) -> Iterator[Serving]:
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory, receiver_port: int) -> Iterator[Serving]:
     """The server as the first page starts it: a demo that sends webhooks."""
     (setting,) = re.findall(
         r"WALLET_WEBHOOKS='(.*)'", read_page("first-hour.md").terminals["server"]
     )
+    folder = tmp_path_factory.mktemp("guide")
     program = folder / "bin" / "wallet"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shlex.join(WALLET)} "$@"\n', encoding="utf-8")
@@ -93,12 +93,6 @@ def served_demo(folder: Path, receiver_port: int) -> Iterator[Serving]:
     settings = {"WALLET_WEBHOOKS": webhooks, "WALLET_PRIVATE_PORT": str(free_port())}
     with Serving(folder, ("--demo",), settings) as serving:
         assert "listens on" in serving.said(), serving.said()
-        yield serving
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory, receiver_port: int) -> Iterator[Serving]:
-    with served_demo(tmp_path_factory.mktemp("guide"), receiver_port) as serving:
         yield serving
 
 
@@ -163,29 +157,9 @@ def test_the_first_hour_ends_with_a_webhook_and_the_same_event_by_cursor(
     assert f"{event['cursor']} round.settled first" in told
 
 
-GOING_LIVE = "going-live.md"
-OF_THEIR_OWN = ("first-hour.md", GOING_LIVE)
-
-
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", [name for name in PAGES if name not in OF_THEIR_OWN])
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "first-hour.md"])
 def test_each_command_of_a_guide_does_what_the_guide_says(reader: Reader, name: str) -> None:
-    follow(reader, name)
-
-
-@pytest.mark.timeout(120)
-def test_going_live_ends_with_a_ledger_that_is_well(
-    in_process: Console, tmp_path: Path, receiver_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a server of its own: what other pages leave in the inbox has waited for days."""
-    with served_demo(tmp_path, receiver_port) as demo:
-        monkeypatch.chdir(demo.folder)
-        monkeypatch.setenv("WALLET_PORT", str(demo.port))
-        monkeypatch.setenv("WALLET_PRIVATE_PORT", demo.settings["WALLET_PRIVATE_PORT"])
-        follow(Reader(in_process, demo), GOING_LIVE)
-
-
-def follow(reader: Reader, name: str) -> None:
     page = read_page(name)
     for label, text in page.files.items():
         (reader.demo.folder / label).write_text(text, encoding="utf-8")

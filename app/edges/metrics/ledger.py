@@ -92,7 +92,7 @@ def of_watch(seen: Seen) -> Iterator[Metric]:
     )
     yield gauged(
         "wallet_inbox_oldest_seconds",
-        "How long the oldest of them has been waiting; 0: there is none",
+        "How long the one that was listed first has been waiting; 0: there is none",
         ("kind",),
         {(kind.value,): open_.oldest_seconds for kind, open_ in seen.inbox.items()},
     )

@@ -1,11 +1,13 @@
 """Events that were refused while others were taken: they are tried again, their players wait.
 
 What changes here is written down with the position of the shard that has passed the event, or
-neither is: see `Stream.progress`.
+neither is: see `Stream.progress`. A person who wants everything tried again moves what is written
+down, and the endpoint's epoch with it. They are heard whatever was under way at that moment: an
+attempt that had begun before counts as an attempt, and the event is tried once more.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from app.cashier.deliveries import Retry, Told
@@ -21,6 +23,8 @@ class SetAside:
         self._under_way: set[int] = set()
         self.changed: dict[int, Retry] = {}
         """by number: what is not written down yet"""
+        self.epoch = 0
+        """the endpoint's, when all of it was read"""
 
     def __len__(self) -> int:
         """The number of events that wait."""
@@ -32,11 +36,11 @@ class SetAside:
 
     def wait_behind(self, event: Told) -> None:
         """Let an event wait behind the ones of its player."""
-        self._put(_waiting(event))
+        self._put(self._waiting(event))
 
     def refuse(self, events: Sequence[Told], outcome: str) -> None:
         """Set a player's events aside, the first of which was refused."""
-        first, *later = map(_waiting, events)
+        first, *later = map(self._waiting, events)
         self._put(refused(first, outcome, _now()))
         for behind in later:
             self._put(behind)
@@ -46,15 +50,21 @@ class SetAside:
 
         Where the whole endpoint fails, the event is not what it refuses: none is given up then.
         """
-        again = refused(retry, outcome, _now(), may_give_up=may_give_up)
+        queue = self._queues.get(retry.player_id, deque())
+        place = _place(queue, retry.number)
+        ours = retry if place is None else queue[place]
+        if ours.epoch == retry.epoch:
+            again = refused(ours, outcome, _now(), may_give_up=may_give_up)
+        else:
+            # A person has moved it meanwhile: it is due.
+            again = ours._replace(attempts=ours.attempts + 1, last_outcome=outcome)
         self.changed[again.number] = again
         if again.state is RetryState.PARKED:
-            self._go_on(again.player_id)
+            self._go_on(again)
             return True
         self.let_go(again)
-        queue = self._queues.get(again.player_id)
-        if queue and queue[0].number == again.number:
-            queue[0] = again
+        if place is not None:
+            queue[place] = again
         return False
 
     def taken(self, retry: Retry, outcome: str) -> None:
@@ -62,7 +72,7 @@ class SetAside:
         self.changed[retry.number] = retry._replace(
             state=RetryState.DELIVERED, attempts=retry.attempts + 1, last_outcome=outcome
         )
-        self._go_on(retry.player_id)
+        self._go_on(retry)
 
     def let_go(self, retry: Retry) -> None:
         """Note that nothing is under way for a player any more."""
@@ -81,16 +91,37 @@ class SetAside:
         self._under_way.update(retry.player_id for retry in due)
         return due
 
-    def read(self, found: Iterable[Retry]) -> None:
-        """Take over what was read, but of players of whom something is not written down yet."""
+    def read(self, found: Sequence[Retry], epoch: int) -> None:
+        """Take over what was read; of what is not written down yet, only that a person moved it."""
         read: dict[int, deque[Retry]] = {}
         for retry in found:
             if retry.state is RetryState.WAITING:
                 read.setdefault(retry.player_id, deque()).append(retry)
         ours = self._under_way | {retry.player_id for retry in self.changed.values()}
-        self._queues = {p: queue for p, queue in read.items() if p not in ours} | {
-            p: queue for p, queue in self._queues.items() if p in ours
-        }
+        queues = {p: queue for p, queue in self._queues.items() if p in ours}
+        if epoch != self.epoch:
+            queues = self._moved(queues, {r.number: r for r in found if r.player_id in ours}, epoch)
+        self._queues = {p: queue for p, queue in read.items() if p not in ours} | queues
+        self.epoch = epoch
+
+    def _moved(
+        self, queues: Mapping[int, Iterable[Retry]], found: Mapping[int, Retry], epoch: int
+    ) -> dict[int, deque[Retry]]:
+        """Return these queues as a person has left them, with what was or had been given up."""
+        known = {r.number: r for queue in queues.values() for r in queue} | self.changed
+        moved: dict[int, deque[Retry]] = {}
+        for number, retry in sorted(({**found, **known}).items()):
+            if retry.state is RetryState.DELIVERED:
+                continue
+            # What is new is not written down yet, and nobody could have moved it.
+            again = found.get(number, retry)._replace(
+                attempts=retry.attempts, last_outcome=retry.last_outcome, epoch=epoch
+            )
+            if again.state is RetryState.WAITING:
+                moved.setdefault(again.player_id, deque()).append(again)
+            if number in self.changed:
+                self.changed[number] = again
+        return moved
 
     def keep_only(self, stays: Callable[[int], bool]) -> None:
         """Forget players who are another process's by now."""
@@ -108,20 +139,27 @@ class SetAside:
         self._queues.setdefault(retry.player_id, deque()).append(retry)
         self.changed[retry.number] = retry
 
-    def _go_on(self, player_id: int) -> None:
+    def _go_on(self, retry: Retry) -> None:
         """Go on with a player's next event; without one, they wait no longer."""
-        self._under_way.discard(player_id)
-        queue = self._queues.get(player_id)
-        if queue:
-            queue.popleft()
+        self._under_way.discard(retry.player_id)
+        queue = self._queues.get(retry.player_id, deque())
+        place = _place(queue, retry.number)
+        if place is not None:
+            del queue[place]
         if not queue:
-            self._queues.pop(player_id, None)
+            self._queues.pop(retry.player_id, None)
+
+    def _waiting(self, event: Told) -> Retry:
+        """Return an event that waits from now on: its three days have begun, whoever is first."""
+        now = _now()
+        return Retry(
+            event.number, event.player_id, RetryState.WAITING, 0, now, now, None, self.epoch
+        )
 
 
-def _waiting(event: Told) -> Retry:
-    """Return an event that waits from now on: its three days have begun, whoever is before it."""
-    now = _now()
-    return Retry(event.number, event.player_id, RetryState.WAITING, 0, now, now, None)
+def _place(queue: Sequence[Retry], number: int) -> int | None:
+    """Return where an event stands in its player's queue: first, unless a person has moved more."""
+    return next((place for place, retry in enumerate(queue) if retry.number == number), None)
 
 
 def _now() -> datetime:

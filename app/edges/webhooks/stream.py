@@ -114,15 +114,19 @@ class Stream:
         await self._read_set_aside(self.order.shards)
 
     async def _read_set_aside(self, shards: Collection[int]) -> None:
-        self._set_aside.read(await deliveries.retries_of(self._ledger, self.agent, shards))
+        found, epoch = await deliveries.retries_of(self._ledger, self.agent, shards)
+        self._set_aside.read(found, epoch)
 
     def stands(self, endpoint: Endpoint) -> bool:
-        """Take over how the endpoint stands; return whether a person has moved it."""
+        """Take over how the endpoint stands; return whether a person has moved what is set aside.
+
+        They have until it was read again: the database may be away at this moment.
+        """
         before = self.endpoint
         is_moved = before is not None and before.epoch != endpoint.epoch
         if is_moved or not self._is_endpoint_changed:
             self.endpoint, self._is_endpoint_changed = endpoint, False
-        return is_moved
+        return bool(self.order.shards) and self._set_aside.epoch != endpoint.epoch
 
     def lease(self, until: int) -> None:
         """Hold the shards until a moment of the monotonic clock, in nanoseconds."""

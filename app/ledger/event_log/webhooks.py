@@ -66,6 +66,8 @@ class Retry(NamedTuple):
     failing_since: datetime | None
     next_attempt_at: datetime
     last_outcome: str | None
+    epoch: int
+    """the endpoint's, when this was read: a person has moved everything since if it is another"""
 
 
 class Backlog(NamedTuple):
@@ -156,22 +158,34 @@ UPDATE webhook_endpoints SET state = CASE WHEN $2 THEN 'parked' ELSE 'active' EN
 WHERE agent = $1 AND epoch = $8
 """
 
-_RETRIES: Final = """
-SELECT number, player_id, state, attempts, failing_since, next_attempt_at, last_outcome
-FROM webhook_retries
-WHERE agent = $1 AND state <> 'delivered' AND player_id % $2 = ANY($3::integer[])
-ORDER BY number
+_LOCK_ENDPOINTS: Final = """
+SELECT agent, epoch FROM webhook_endpoints WHERE agent = ANY($1::text[])
+ORDER BY agent FOR NO KEY UPDATE
 """
+"""Before anything else is locked, as a person's command does it, whom it makes wait."""
+
+_RETRIES: Final = """
+SELECT r.number, r.player_id, r.state, r.attempts, r.failing_since, r.next_attempt_at,
+       r.last_outcome, p.epoch
+FROM webhook_endpoints p
+LEFT JOIN webhook_retries r
+  ON r.agent = p.agent AND r.state <> 'delivered' AND r.player_id % $2 = ANY($3::integer[])
+WHERE p.agent = $1
+ORDER BY r.number
+"""
+"""Of an endpoint without any there is one row, of its epoch."""
 
 _NOTE_RETRIES: Final = """
-INSERT INTO webhook_retries (agent, number, player_id, state, attempts, failing_since,
+INSERT INTO webhook_retries AS r (agent, number, player_id, state, attempts, failing_since,
     next_attempt_at, last_outcome)
 SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::timestamptz[],
     $7::timestamptz[], $8::text[])
 ON CONFLICT (agent, number) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
     failing_since = excluded.failing_since, next_attempt_at = excluded.next_attempt_at,
     last_outcome = excluded.last_outcome
+WHERE r.state = 'delivered' OR r.number <> ALL($9::bigint[])
 """
+"""What a person has moved since stays as they left it: they want it tried once more."""
 
 _BACKLOG: Final = """
 SELECT p.agent,
@@ -204,9 +218,11 @@ SELECT coalesce(extract(epoch FROM now() - looked_at)::bigint, 0) FROM event_log
 """
 
 _OPEN_RETRIES: Final = f"""
-SELECT number, player_id, state, attempts, failing_since, next_attempt_at, last_outcome
-FROM webhook_retries WHERE agent = $1 AND state <> 'delivered'
-ORDER BY number LIMIT {LISTED_MAX}
+SELECT r.number, r.player_id, r.state, r.attempts, r.failing_since, r.next_attempt_at,
+       r.last_outcome, p.epoch
+FROM webhook_retries r JOIN webhook_endpoints p ON p.agent = r.agent
+WHERE r.agent = $1 AND r.state <> 'delivered'
+ORDER BY r.number LIMIT {LISTED_MAX}
 """
 
 _FORGET: Final = f"""
@@ -305,10 +321,17 @@ async def note_endpoint(book: Book, endpoint: Endpoint) -> None:
     await book.connection.execute(_NOTE_ENDPOINT, agent, *state)
 
 
-async def retries_of(book: Book, agent: str, shards: Collection[int]) -> list[Retry]:
-    """Return what is to be tried again for the players of these shards, in order."""
+async def lock_endpoints(book: Book, agents: Collection[str]) -> dict[str, int]:
+    """Let no person move these endpoints before the transaction ends, and return their epochs."""
+    rows = await book.connection.fetch(_LOCK_ENDPOINTS, list(agents))
+    return {agent: epoch for agent, epoch in rows}  # noqa: C416 - a record is no tuple
+
+
+async def retries_of(book: Book, agent: str, shards: Collection[int]) -> tuple[list[Retry], int]:
+    """Return what is to be tried again for the players of these shards, in order, and the epoch."""
     rows = await book.connection.fetch(_RETRIES, agent, SHARDS, list(shards))
-    return [_retry(row) for row in rows]
+    retries = [_retry(row) for row in rows if row["number"] is not None]
+    return retries, rows[0]["epoch"]
 
 
 async def open_retries(book: Book, agent: str) -> list[Retry]:
@@ -316,11 +339,20 @@ async def open_retries(book: Book, agent: str) -> list[Retry]:
     return [_retry(row) for row in await book.connection.fetch(_OPEN_RETRIES, agent)]
 
 
-async def note_retries(book: Book, agent: str, retries: Sequence[Retry]) -> None:
-    """Write what is tried again, and what came of it."""
+async def note_retries(book: Book, agent: str, retries: Sequence[Retry], epoch: int) -> None:
+    """Write what is tried again, and what came of it.
+
+    Where a person has moved the endpoint since a retry was read (`epoch` is the endpoint's, which
+    is locked), only that the event was taken is written over what they have left.
+    """
     if retries:
-        columns = zip(*retries, strict=True)
-        await book.connection.execute(_NOTE_RETRIES, agent, *map(list, columns))
+        *columns, _ = zip(*retries, strict=True)
+        moved = [
+            retry.number
+            for retry in retries
+            if retry.epoch != epoch and retry.state is not RetryState.DELIVERED
+        ]
+        await book.connection.execute(_NOTE_RETRIES, agent, *map(list, columns), moved)
 
 
 async def forget_delivered(book: Book, at_most: int) -> int:

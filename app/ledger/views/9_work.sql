@@ -103,8 +103,8 @@ COMMENT ON COLUMN ops.inbox.event_id IS 'The round, or the sports bet';
 COMMENT ON COLUMN ops.inbox.amount IS 'The amount, as sent';
 COMMENT ON COLUMN ops.inbox.currency IS 'The player''s currency';
 COMMENT ON COLUMN ops.inbox.happened_at IS 'When the money went astray';
-COMMENT ON COLUMN ops.inbox.age IS 'How long it has been waiting, or had when it was closed';
-COMMENT ON COLUMN ops.inbox.opened_at IS 'When it was listed';
+COMMENT ON COLUMN ops.inbox.age IS 'How long ago the money went astray, or had when it was closed';
+COMMENT ON COLUMN ops.inbox.opened_at IS 'When it was listed: since then it waits for somebody';
 COMMENT ON COLUMN ops.inbox.state IS
     'open; taken by somebody; resolved by a person, with a note; settled by the ledger itself';
 COMMENT ON COLUMN ops.inbox.is_open IS 'Whether it still waits: open or taken';

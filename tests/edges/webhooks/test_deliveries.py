@@ -17,13 +17,14 @@ from app.cashier import deliveries
 from app.cashier.deliveries import Standing
 from app.cashier.event_log import number, page_after
 from app.cashier.restored import accept, mark
+from app.edges.webhooks import deliverer as delivering_module
 from app.edges.webhooks import health, stream
 from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
 from app.edges.webhooks.attempts import NO_ANSWER
 from app.edges.webhooks.deliverer import NUMBER_EVERY, Deliverer, pause_after
 from app.ledger.event_log.webhooks import LEASE
 from app.telemetry.spare import SpareTime
-from app.wallet.event_log import LoggedType
+from app.wallet.event_log import LoggedType, RetryState
 from app.wallet.movement import Key
 from tests.cashier.test_restored import MIRA
 from tests.cashier.till import AGENT, Till
@@ -312,6 +313,96 @@ async def test_events_that_are_refused_for_three_days_are_parked_and_shown(
     receiver.answer = lambda _: 204
     assert await deliveries.retry(till.ledger, AGENT) == 4
     await all_taken(till, receiver)
+
+
+async def under_way_for_the_last_time(
+    till: Till, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> asyncio.Event:
+    """Let an event be tried that is given up if it is refused; it is when this event is set."""
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(_: dict[str, Any]) -> int:
+        if not receiver.heard:
+            return 500
+        begun.set()
+        await goes_on.wait()
+        receiver.answer = lambda _: 204
+        return 500
+
+    receiver.answer = answer
+    await signed_on(till)
+    await till.player("anna")
+    await asyncio.wait_for(begun.wait(), 20)
+    await standing_when(till, lambda s: bool(s.retries))
+    monkeypatch.setattr(health, "GIVEN_UP_AFTER", timedelta(0))
+    return goes_on
+
+
+@pytest.mark.parametrize("person", ["is seen before the answer", "comes before the answer"])
+async def test_a_persons_retry_stands_though_an_attempt_was_under_way(
+    till: Till,
+    receiver: Receiver,
+    deliver: Deliver,
+    monkeypatch: pytest.MonkeyPatch,
+    person: str,
+) -> None:
+    monkeypatch.setattr(delivering_module, "BEAT_EVERY", timedelta(milliseconds=50))
+    deliverer: Deliverer = await deliver()
+    goes_on = await under_way_for_the_last_time(till, receiver, monkeypatch)
+    assert await deliveries.retry(till.ledger, AGENT) == 1
+    if person == "is seen before the answer":
+        await until(lambda: deliverer._streams[AGENT]._set_aside.epoch == 1)
+    goes_on.set()
+    await all_taken(till, receiver, seconds=5)
+    standing = await standing_when(till, lambda s: s.retries == [])
+    assert (standing.backlog.events, standing.backlog.parked) == (0, 0)
+    assert len(receiver.heard) == 3
+
+
+async def test_a_persons_retry_stands_though_the_end_of_an_attempt_is_written_after_it(
+    till: Till, receiver: Receiver, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering_module, "WRITE_EVERY", timedelta(milliseconds=600))
+    deliverer: Deliverer = await deliver()
+    goes_on = await under_way_for_the_last_time(till, receiver, monkeypatch)
+    goes_on.set()
+    changed = deliverer._streams[AGENT]._set_aside.changed
+    await until(lambda: any(retry.state is RetryState.PARKED for retry in changed.values()))
+    # Nothing of that is written yet.
+    assert await deliveries.retry(till.ledger, AGENT) == 1
+    await all_taken(till, receiver, seconds=5)
+    await standing_when(till, lambda s: s.retries == [])
+
+
+async def test_what_was_given_up_is_tried_again_beside_a_later_event_of_its_player(
+    till: Till, receiver: Receiver, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliverer: Deliverer = await deliver()
+    goes_on = await under_way_for_the_last_time(till, receiver, monkeypatch)
+    goes_on.set()
+    await standing_when(till, lambda s: s.backlog.parked == 1)
+    monkeypatch.setattr(health, "GIVEN_UP_AFTER", timedelta(days=3))
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(event: dict[str, Any]) -> int:
+        if event["type"] == LoggedType.ACCOUNT_OPENED:
+            return 204
+        if begun.is_set():
+            await goes_on.wait()
+            return 204
+        begun.set()
+        return 500
+
+    receiver.answer = answer
+    await deposits(till, ["anna"], 1)
+    await until(lambda: bool(deliverer._streams[AGENT]._set_aside._under_way))
+    await standing_when(till, lambda s: len(s.retries) == 2)
+    assert await deliveries.retry(till.ledger, AGENT) == 2
+    await until(lambda: deliverer._streams[AGENT]._set_aside.epoch == 1)
+    goes_on.set()
+    expected = set(await logged(till))
+    await receiver.until(lambda: {h.id for h in receiver.taken} == expected, seconds=5)
+    await standing_when(till, lambda s: s.retries == [])
 
 
 async def test_what_was_set_aside_comes_first_for_its_player_after_a_restart_too(
