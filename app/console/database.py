@@ -22,11 +22,6 @@ T = TypeVar("T")
 WAIT_FOR_OTHERS_SECONDS = 5
 """How long a command that started the server waits for the processes that joined it."""
 
-NOT_ON_NODES = (
-    "The buckets of this ledger are on several nodes, where this command does not look yet: "
-    "docs/scale.md says what does."
-)
-
 NOT_LET_IN = ("28", "3D")
 """The classes of SQLSTATE for a wrong role or password, and for a database that does not exist."""
 
@@ -79,13 +74,8 @@ def ready_database(
     *,
     own: bool = False,
     tell: Say = say_nothing,
-    knows_nodes: bool = False,
 ) -> Iterator[Database]:
-    """Open a database whose schema is the newest: ours is brought there, a named one is not.
-
-    `knows_nodes`: the command finds buckets that are on several nodes. For others the ledger would
-    look empty, so they are refused.
-    """
+    """Open a database whose schema is the newest: ours is brought there, a named one is not."""
     with open_database(settings, own=own, tell=tell) as database:
         state = reach(schema_state(database.service_url))
         is_old = is_behind(state.revision)
@@ -94,8 +84,6 @@ def ready_database(
         if is_old or (database.embedded is not None and not state.is_finished):
             tell("Bringing it to the newest schema …")
             _upgrade(database, settings.buckets)
-        if state.is_on_nodes and not knows_nodes:
-            raise ConsoleError(NOT_ON_NODES)
         yield database
 
 

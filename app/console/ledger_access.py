@@ -39,7 +39,7 @@ def ask(work: Callable[[Ledger], Coroutine[Any, Any, T]], *, changes: bool = Fal
 
     `changes`: it writes, and if the ledger does not say how that ended, nobody knows.
     """
-    with ready_database(load_database_settings(), knows_nodes=True) as database:
+    with ready_database(load_database_settings()) as database:
         return reach(_worked(database.service_url, work, changes=changes))
 
 

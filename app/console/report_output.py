@@ -152,7 +152,7 @@ def run_report(
 def reach_report(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
     """Do work that reads the ledger; what the report refuses is one sentence."""
     try:
-        with ready_database(load_database_settings(), knows_nodes=True) as database:
+        with ready_database(load_database_settings()) as database:
             return reach(work(database))
     except ReportRefusedError as error:
         raise ConsoleError(str(error)) from error

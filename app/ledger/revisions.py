@@ -19,9 +19,6 @@ INI_FILE: Final = Path(__file__).resolve().parents[2] / "alembic.ini"
 
 _NAMED: Final = re.compile(r'^(revision|down_revision) = (?:"([^"\n]+)"|None)$', re.MULTILINE)
 _REVISION: Final = "SELECT version_num FROM alembic_version"
-_IS_ON_NODES: Final = """
-SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AND EXISTS (SELECT FROM buckets)
-"""
 _RULE_VERSION: Final = "SELECT rule_version FROM decision_settings"
 
 
@@ -32,8 +29,6 @@ class SchemaState(NamedTuple):
     """None: it was never migrated"""
     is_finished: bool
     """whether the upgrade to this release has ended"""
-    is_on_nodes: bool = False
-    """whether it has buckets on several nodes, of which this server is the coordinator"""
 
 
 @cache
@@ -70,9 +65,7 @@ async def schema_state(url: str) -> SchemaState:
         if revision is None:
             return SchemaState(None, is_finished=False)
         rules = await _value_of(connection, _RULE_VERSION)
-        is_on_nodes = await _value_of(connection, _IS_ON_NODES) is True
-        is_finished = rules == RuleVersion.CURRENT
-        return SchemaState(str(revision), is_finished=is_finished, is_on_nodes=is_on_nodes)
+        return SchemaState(str(revision), is_finished=rules == RuleVersion.CURRENT)
     finally:
         await connection.close()
 

@@ -2,6 +2,9 @@
 
 The first connection exports its snapshot and the others take it over, so that all of them see the
 same rows, whatever is committed meanwhile.
+
+Where buckets are on several nodes there is no snapshot of all of them: each is read on one of its
+own, by its search path.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -9,8 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from app.database_url import connect_arguments
+from app.ledger.citus.places import IS_CITUS
 from app.ledger.connecting import NO_SETTINGS, connect
-from app.ledger.pools import ABOVE_NODES
+from app.ledger.pools import ABOVE_NODES, WHOLE_LEDGER
+from app.wallet.buckets import schema_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -45,6 +50,35 @@ async def read_by_key(connection: "Connection") -> None:
     """Read rows one by one from here on, and no table whole."""
     for name, value in BY_KEY.items():
         await connection.execute("SELECT set_config($1, $2, true)", name, value)
+
+
+_COUNT: Final = "SELECT count(*) FROM public.buckets"
+
+
+async def bucket_paths(url: str) -> list[str]:
+    """Return the search path of each bucket that is on some node; none: this server has it all."""
+    connection = await connect(connect_arguments(url))
+    try:
+        count = await connection.fetchval(_COUNT)
+        if not count or not await connection.fetchval(IS_CITUS):
+            return []
+    finally:
+        await connection.close()
+    return [f"{schema_of(bucket, count)}, {WHOLE_LEDGER}" for bucket in range(count)]
+
+
+@asynccontextmanager
+async def snapshot_of_each(url: str) -> AsyncIterator[list["Connection"]]:
+    """Open a connection for each bucket that is on some node, with a snapshot of its own.
+
+    If this server has it all, it is one connection.
+    """
+    paths = await bucket_paths(url)
+    async with AsyncExitStack() as stack:
+        opened: list[Connection] = []
+        for settings in [{"search_path": path} for path in paths] if paths else [NO_SETTINGS]:
+            opened += await stack.enter_async_context(snapshot(url, settings=settings))
+        yield opened
 
 
 @asynccontextmanager

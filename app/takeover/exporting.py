@@ -1,16 +1,19 @@
 """Exports the state of an agent's players, as an import reads it: a move to another wallet.
 
 Every id that was decided is told, and of each round what may still be undone: bets that stand, and
-what is left of payments. Bets of streamers, aborts that came before their bet, and limits of
-deposits and of products are not told; nor is what came through Betby's own contract, which names
-bets by their place in this journal.
+what is left of payments. It is read on one snapshot, or on one of each bucket, if they are on
+several nodes: every player is as they were at one moment.
+
+Bets of streamers, aborts that came before their bet, and limits of deposits and of products are not
+told; nor is what came through Betby's own contract, which names bets by their place in this
+journal.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from app.ledger.snapshot import snapshot
+from app.ledger.snapshot import snapshot_of_each
 from app.ledger.state import (
     State,
     Token,
@@ -50,14 +53,14 @@ async def export_state(
     write: Callable[[str], None],
 ) -> Exported:
     """Write the state of an agent's players, a JSON object a line."""
-    async with snapshot(url) as (connection,):
-        waiting = await withdrawals_under_way(connection, agent)
+    async with snapshot_of_each(url) as connections:
+        waiting = sum([await withdrawals_under_way(each, agent) for each in connections])
         if waiting:
             raise NotExportedError(
                 f"{waiting} withdrawals are under way: settle or release them first "
                 "(`wallet hold list`)."
             )
-        named = await open_named_bets(connection, agent)
+        named = sum([await open_named_bets(each, agent) for each in connections])
         if named:
             raise NotExportedError(
                 f"{named} bets of Betby's own contract are open, which names them by ids of this "
@@ -66,15 +69,18 @@ async def export_state(
         lines = 1
         players = left_out = 0
         # Also of those that the settings no longer name.
-        known = {**currencies, **await currencies_of(connection, agent)}
+        known = dict(currencies)
+        for each in connections:
+            known |= await currencies_of(each, agent)
         header = {"format": FORMAT, "version": VERSION, "agent": agent}
         write(_text({"kind": "header", **header, "currencies": known}))
-        async for state in states(connection, agent):
-            for members in _of_player(state):
-                write(_text(members))
-                lines += 1
-            players += 1
-            left_out += state.further_limits
+        for each in connections:
+            async for state in states(each, agent):
+                for members in _of_player(state):
+                    write(_text(members))
+                    lines += 1
+                players += 1
+                left_out += state.further_limits
         write(_text({"kind": "end", "lines": lines}))
     return Exported(players, lines + 1, left_out)
 

@@ -101,16 +101,16 @@ async def test_the_service_can_see_where_its_database_stands(db: Database) -> No
 async def test_the_state_of_a_schema_is_its_revision_and_the_end_of_its_upgrade(
     empty_db: Database,
 ) -> None:
-    assert await schema_state(empty_db.owner_url) == (None, False, False)
+    assert await schema_state(empty_db.owner_url) == (None, False)
     await upgrade(empty_db.owner_url, "20261126_rows")
-    assert await schema_state(empty_db.owner_url) == ("20261126_rows", False, False)
+    assert await schema_state(empty_db.owner_url) == ("20261126_rows", False)
     await upgrade(empty_db.owner_url)
     # Nobody upgrades a database that was empty.
-    assert await schema_state(empty_db.service_url) == (head_revision(), True, False)
+    assert await schema_state(empty_db.service_url) == (head_revision(), True)
     sql(empty_db.server, "UPDATE decision_settings SET rule_version = 1", empty_db.name)
-    assert await schema_state(empty_db.service_url) == (head_revision(), False, False)
+    assert await schema_state(empty_db.service_url) == (head_revision(), False)
     await finish_upgrade(empty_db.owner_url, "test")
-    assert await schema_state(empty_db.service_url) == (head_revision(), True, False)
+    assert await schema_state(empty_db.service_url) == (head_revision(), True)
 
 
 def test_the_revisions_are_those_that_alembic_reads() -> None:

@@ -71,7 +71,7 @@ def audit_command(
     outside = None if against is None else seals_of(against)
     begin = None if since is None else read_moment(since)
     ran_at, began = datetime.now(UTC), time.monotonic_ns()
-    with ready_database(settings, knows_nodes=True) as database, progress_bar() as bar:
+    with ready_database(settings) as database, progress_bar() as bar:
         task = bar.add_task("auditing", total=None)
         try:
             findings = reach(

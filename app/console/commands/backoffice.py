@@ -45,7 +45,7 @@ def serve_backoffice(
     try:
         with (
             take_address(settings.backoffice_host, settings.backoffice_port) as listening,
-            ready_database(settings, knows_nodes=True) as database,
+            ready_database(settings) as database,
         ):
             words = f"The back office listens on {address_of(listening)}"
             ops_url = _ops_url(database)

@@ -76,7 +76,7 @@ def move_command(bucket: Number, to: To, as_json: AsJson = False) -> None:
         host, port = to.strip(":"), str(POSTGRES_PORT)
     place = Place(host.strip("[]"), int(port))
     began = time.monotonic_ns()
-    with ready_database(load_database_settings(), knows_nodes=True) as database:
+    with ready_database(load_database_settings()) as database:
         try:
             before = ask(lambda ledger: move_bucket(ledger, database.owner_url, bucket, place))
         except NotPlacedError as error:

@@ -23,7 +23,7 @@ def deliver_command(context: typer.Context) -> None:
             "`wallet agent webhook-secret` makes a secret."
         )
     deliver = context.ensure_object(Composition).delivery()
-    with ready_database(settings, knows_nodes=True) as database:
+    with ready_database(settings) as database:
 
         def announce() -> None:
             with suppress(OutputLostError):

@@ -148,7 +148,7 @@ def _tell(folder: Folder, out: Path | None, *, as_json: bool) -> None:
 def _proof(dispute: Dispute) -> Proof:
     """Prove the movements under the id, and check the proofs as others will."""
     transaction_id = dispute.transaction_id
-    with ready_database(load_database_settings(), knows_nodes=True) as database:
+    with ready_database(load_database_settings()) as database:
         try:
             proofs = reach(prove(database.service_url, transaction_id))
             proven = [verify(each, transaction_id, each.seal.key) for each in proofs]

@@ -21,7 +21,7 @@ def project_command(context: typer.Context, from_zero: FromZero = False) -> None
     """Read bet slips out of what was decided, for reports and alarms, until stopped."""
     settings = load_console_settings()
     project = context.ensure_object(Composition).projection()
-    with ready_database(settings, knows_nodes=True) as database:
+    with ready_database(settings) as database:
 
         def announce() -> None:
             with suppress(OutputLostError):

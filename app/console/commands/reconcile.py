@@ -162,7 +162,7 @@ def reconcile_command(
     files = _Files(csv_file, html_file, repairs_file, request.profile)
     proposals: list[Proposal] = []
     try:
-        with ready_database(load_database_settings(), knows_nodes=True) as database:
+        with ready_database(load_database_settings()) as database:
             outcome, first = reach(_run(database, request, files))
         if proposes:
             proposals = _proposed(files.wanted(outcome.run_id, outcome.file_name))

@@ -42,7 +42,7 @@ def seal_command(context: typer.Context, as_json: AsJson = False) -> None:
         return
     settings = load_database_settings()
     sealer = sealer_of(settings)
-    with ready_database(settings, knows_nodes=True) as database:
+    with ready_database(settings) as database:
         try:
             made = reach(seal(database.service_url, sealer))
         except SealingError as error:
@@ -79,7 +79,7 @@ def prove_command(
     as_json: AsJson = False,
 ) -> None:
     """Make a proof of a movement that others can check without us."""
-    with ready_database(load_database_settings(), knows_nodes=True) as database:
+    with ready_database(load_database_settings()) as database:
         try:
             proofs = reach(prove(database.service_url, transaction_id))
         except NoProofError as error:

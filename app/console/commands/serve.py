@@ -47,7 +47,7 @@ def serve(
         check_private_ports(settings.private_host, settings.private_port, settings.workers)
         with (
             take_address(settings.host, settings.port) as listening,
-            ready_database(settings, own=True, tell=say, knows_nodes=True) as database,
+            ready_database(settings, own=True, tell=say) as database,
             backoffice_beside(settings, database, build_backoffice) as backoffice,
         ):
             if database.embedded is not None:

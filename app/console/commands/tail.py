@@ -52,7 +52,7 @@ def tail(
 ) -> None:
     """Follow movements as they are decided, of everybody or of one player; Ctrl-C ends it."""
     wanted = TailFilter(user, tuple(kind.value for kind in event_type or ()), refusals)
-    with ready_database(load_database_settings(), knows_nodes=True) as database:
+    with ready_database(load_database_settings()) as database:
         try:
             reach(
                 _follow(

@@ -74,7 +74,7 @@ def import_command(file: StateFile, dry_run: DryRun = False, as_json: AsJson = F
     settings = load_console_settings()
     try:
         with (
-            ready_database(settings, knows_nodes=True) as database,
+            ready_database(settings) as database,
             _shown_progress() as progress,
         ):
             request = Request(

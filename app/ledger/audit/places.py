@@ -3,14 +3,10 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from app.database_url import connect_arguments
 from app.ledger.audit.scope import Check
-from app.ledger.citus.places import IS_CITUS
-from app.ledger.connecting import NO_SETTINGS, connect
-from app.ledger.pools import WHOLE_LEDGER
-from app.wallet.buckets import bucket_of, schema_of
-
-_COUNT: Final = "SELECT count(*) FROM public.buckets"
+from app.ledger.connecting import NO_SETTINGS
+from app.ledger.snapshot import bucket_paths
+from app.wallet.buckets import bucket_of
 
 OF_ONE_SERVER: Final = frozenset({"rows_are_in_their_bucket"})
 """Laws about the tables that buckets inherit from; on nodes they inherit nothing."""
@@ -50,18 +46,9 @@ class AuditedPlace(NamedTuple):
 
 async def audited_places(url: str, user_id: str | None) -> list[AuditedPlace]:
     """Return where to look, for one player or (None) for all."""
-    connection = await connect(connect_arguments(url))
-    try:
-        count = await connection.fetchval(_COUNT)
-        if not count or not await connection.fetchval(IS_CITUS):
-            return [AuditedPlace(NO_SETTINGS)]
-    finally:
-        await connection.close()
-    buckets = range(count) if user_id is None else [bucket_of(user_id, count)]
-    return [
-        AuditedPlace(
-            {"search_path": f"{schema_of(bucket, count)}, {WHOLE_LEDGER}"},
-            is_of_player=user_id is not None,
-        )
-        for bucket in buckets
-    ]
+    paths = await bucket_paths(url)
+    if not paths:
+        return [AuditedPlace(NO_SETTINGS)]
+    if user_id is not None:
+        paths = [paths[bucket_of(user_id, len(paths))]]
+    return [AuditedPlace({"search_path": path}, is_of_player=user_id is not None) for path in paths]
