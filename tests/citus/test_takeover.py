@@ -107,7 +107,9 @@ async def test_a_shadow_on_nodes_names_what_the_other_wallet_does_wrong(
     await begin_shadow(url, "olga")
     state = tmp_path / "state.jsonl"
     everybody = [player(name) for name in whose]
-    state.write_text(lines_of(*everybody, *(token(f"t-{name}", name) for name in whose)), "utf-8")
+    state.write_text(
+        lines_of(*everybody, *(token(f"t-{name}", name) for name in whose)), encoding="utf-8"
+    )
     await brought_in(url, state)
 
     async def compared(*mistakes: str) -> tuple[Comparison, list[Difference]]:
