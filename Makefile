@@ -118,6 +118,10 @@ test-buckets: venv ## the cashier, the doors, the model, the audit, torture, vie
 test-citus: venv ## what reads above the buckets, on a Citus cluster that WALLET_TEST_CITUS_URL names
 	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(CITUS_TESTS))
 
+.PHONY: test-promotion
+test-promotion: venv ## standbys of a Citus cluster's servers take over under load, some minutes (ROUNDS=…)
+	PROMOTION_ROUNDS=$(or $(ROUNDS),10) $(BIN)/pytest -n 0 -s --timeout=900 $(ARGS) tests/citus/test_promotion.py
+
 .PHONY: torture
 torture: venv ## the wallet's worst day, as long as you like (ARGS="--seconds 60 --seed 1 --fault …")
 	$(BIN)/python -m tests.torture $(ARGS)

@@ -58,7 +58,7 @@ async def check_transaction(
     known = await ledger.read_only(work, of=of, confirmed=False)
     if known is not None:
         try:
-            await ledger.confirm()
+            await ledger.confirm(of=of)
         except LedgerError:
             return None
     return known

@@ -109,7 +109,7 @@ async def check_free(ledger: Ledger, key: RequestKey) -> None:
         return
     if kept.answer is None or kept.content != key.content:
         raise RequestIdTakenError
-    await ledger.confirm()
+    await ledger.confirm(of=of)
     raise RepeatedRequestError(kept.answer)
 
 

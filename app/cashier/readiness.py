@@ -16,12 +16,14 @@ PATIENCE = timedelta(seconds=2)
 async def why_not_ready(ledger: Ledger, *, patience: timedelta = PATIENCE) -> str | None:
     """Return why this process cannot serve now, as a sentence, or None if it can.
 
-    Where buckets are on several nodes, it can while any of them is served.
+    Where buckets are on several nodes, it can while any of them is served: nothing of a movement is
+    on the coordinator, so that one that is away is no reason, unless it had something to say.
     """
-    own = await _why_not(ledger, patience)
-    if own is not None:
+    own, faults = await asyncio.gather(
+        _why_not(ledger, patience), bucket_faults(ledger, patience=patience)
+    )
+    if own is not None and (None not in faults.values() or ledger.timeline.is_in_doubt):
         return own
-    faults = await bucket_faults(ledger, patience=patience)
     if faults and None not in faults.values():
         return f"no bucket can be served: {next(iter(faults.values()))}"
     return None

@@ -11,9 +11,9 @@ the connection is kept beside the pool until the statement ends, within a bound,
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from app.database_url import ConnectArguments
 from app.ledger.connecting import connect
@@ -21,6 +21,8 @@ from app.ledger.outage import Outage
 
 if TYPE_CHECKING:
     import asyncpg
+
+T = TypeVar("T")
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -110,7 +112,7 @@ class Connections:
         self._closing: set[asyncio.Task[None]] = set()
         self._was_let_go = was_let_go
         self._was_opened = was_opened
-        self._commits: dict[Raw, asyncio.Task[str]] = {}
+        self._commits: dict[Raw, asyncio.Task[object]] = {}
         """statements that may be in their commit's wait, while somebody waits for them"""
         self._outlasting: set[Raw] = set()
         """connections whose callers have left before such a statement ended"""
@@ -129,9 +131,10 @@ class Connections:
     def is_shut(self) -> bool:
         """Whether every attempt to connect has failed for longer than a restart takes.
 
-        Work then makes one attempt only, and its caller is told that the database is away.
+        Work then makes one attempt only, and its caller is told that the database is away; so is
+        whose server was left for another one, which took over.
         """
-        return self._refused.is_shut
+        return not self._is_open or self._refused.is_shut
 
     async def take(self) -> Kept:
         """Take a connection: the idle one that was used last, else a new one."""
@@ -162,7 +165,11 @@ class Connections:
 
         Its connection must be dropped if this raises anything but an SQL error.
         """
-        task = asyncio.create_task(raw.execute(statement, *arguments))
+        return await self.uncancelled(raw, raw.execute(statement, *arguments))
+
+    async def uncancelled(self, raw: Raw, sent: Coroutine[object, object, T]) -> T:
+        """Do the same of a statement that returns something: `sent` is what sends it."""
+        task = asyncio.create_task(sent)
         self._commits[raw] = task
         try:
             return await asyncio.shield(task)
@@ -188,7 +195,7 @@ class Connections:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
-    async def _outlast(self, raw: Raw, commit: asyncio.Task[str]) -> None:
+    async def _outlast(self, raw: Raw, commit: asyncio.Task[object]) -> None:
         """Wait, within bounds, until the statement ends; nobody asks how."""
         if self._is_open:
             await asyncio.wait({commit}, timeout=OUTLAST_SECONDS_MAX)

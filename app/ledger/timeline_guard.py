@@ -69,7 +69,8 @@ class TimelineGuard:
         self.money_until: datetime | None = None
         """until when money is taken under tokens that the ledger does not know"""
         self._started_at: datetime | None = None
-        self._witnesses: deque[Witness] = deque(maxlen=WITNESSES_MAX)
+        self.witnesses: deque[Witness] = deque(maxlen=WITNESSES_MAX)
+        """the movements that were answered last"""
         self._witnessed_at = 0
         self._heard_at = 0
         self._refused_at = -REFUSED_NANOSECONDS
@@ -91,8 +92,12 @@ class TimelineGuard:
     def remember(self, witness: Witness | None) -> None:
         """Remember a movement that is committed, and is about to be answered."""
         if witness is not None:
-            self._witnesses.append(witness)
+            self.witnesses.append(witness)
             self._witnessed_at = time.monotonic_ns()
+
+    def succeed(self, before: "TimelineGuard") -> None:
+        """Know what was answered from another address; some answers may still come from there."""
+        self.witnesses, self.restored = before.witnesses, before.restored
 
     async def verify(self) -> None:
         """Return when the ledger is known to be the one that may be served.
@@ -119,9 +124,9 @@ class TimelineGuard:
                 return True
             if seen.restored > self.restored:
                 # What was answered before a restore that is on the list may be missing by right.
-                self._witnesses.clear()
+                self.witnesses.clear()
             is_same = seen.server.started_at == self._started_at
-            lost = 0 if is_same else await count_missing(raw, self._witnesses)
+            lost = 0 if is_same else await count_missing(raw, self.witnesses)
             begun = beginning(
                 seen.server, seen.known, lost=lost, is_all_there=not lost and self._has_fresh_ones
             )
@@ -136,7 +141,7 @@ class TimelineGuard:
 
     @property
     def _has_fresh_ones(self) -> bool:
-        return bool(self._witnesses) and self._heard_at - self._witnessed_at <= FRESH_NANOSECONDS
+        return bool(self.witnesses) and self._heard_at - self._witnessed_at <= FRESH_NANOSECONDS
 
     def _take(self, seen: Look) -> None:
         if seen.known is None:

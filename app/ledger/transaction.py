@@ -102,7 +102,7 @@ class Ledger(OneServer):
             deadline,
             outage=self._outage,
             was_let_go=self._was_let_go,
-            was_opened=self.timeline.doubt,
+            was_opened=self._was_opened,
             session=session,
         )
         self._bucket_count = buckets
@@ -141,11 +141,14 @@ class Ledger(OneServer):
         await self.standby.close()
         await asyncio.gather(*(pool.close() for pool in self._pools.every()))
 
-    async def confirm(self) -> None:
+    async def confirm(self, *, of: str | None = None) -> None:
         """Return when the synchronous standby, if there is one, has all that was visible before.
+
+        With `of`, a player: all that was visible in that one's bucket.
 
         Raises DeadlineError or LedgerAwayError: it is not known to have it.
         """
+        del of
         await self.confirm_here()
 
     async def confirm_here(self) -> None:
@@ -164,6 +167,10 @@ class Ledger(OneServer):
 
         self.timeline.doubt()
         await self._bounded(nothing, SNAPSHOT, self.deadline, verifies=True)
+
+    def _was_opened(self) -> None:
+        """A new connection may lead elsewhere than those before."""
+        self.timeline.doubt()
 
     def _was_let_go(self) -> None:
         """A commit took longer than its caller had: see whether others are confirmed."""

@@ -22,6 +22,8 @@ BEGIN
         'CREATE SERVER buckets FOREIGN DATA WRAPPER postgres_fdw'
         ' OPTIONS (host ''localhost'', port %L, dbname %L, fetch_size ''10000'')',
         current_setting('port'), current_database());
+    -- By its own name there, whoever the server runs as.
+    EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER buckets OPTIONS (user %L)', current_user);
 END
 $$;
 GRANT USAGE ON FOREIGN SERVER buckets TO wallet_owner;
@@ -29,5 +31,4 @@ CREATE USER MAPPING FOR wallet_owner SERVER buckets
     OPTIONS (user 'wallet_owner', password_required 'false');
 CREATE USER MAPPING FOR wallet_service SERVER buckets
     OPTIONS (user 'wallet_service', password_required 'false');
-CREATE USER MAPPING FOR CURRENT_USER SERVER buckets;
 RESET citus.enable_ddl_propagation;

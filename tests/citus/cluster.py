@@ -94,6 +94,12 @@ async def make(url: str, name: str) -> Citus:
     """Make the database on every node, and the cluster that they are."""
     made = await find(url, name)
     await drop(made)
+    await make_on(made)
+    return made
+
+
+async def make_on(made: Citus) -> None:
+    """Make the database on every node that was named, and the cluster that they are."""
     for place in (made.coordinator, *made.nodes):
         await _make_database(made, place)
     connection = await asyncpg.connect(made.url_for(), timeout=10)
@@ -104,7 +110,6 @@ async def make(url: str, name: str) -> Citus:
         await connection.execute(INTRODUCE.read_text(encoding="utf-8"))
     finally:
         await connection.close()
-    return made
 
 
 async def _make_database(made: Citus, place: Place) -> None:

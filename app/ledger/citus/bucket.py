@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
@@ -14,7 +14,7 @@ from app.ledger.citus import Place
 from app.ledger.citus.claims import CLAIM, Ask, Claim, Claims, Homes, claim_of, columns_of
 from app.ledger.citus.node_guard import NodeGuard, started
 from app.ledger.connections import Raw
-from app.ledger.errors import LedgerAwayError
+from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book
 from app.ledger.money.rows import entry_of_json
@@ -27,12 +27,15 @@ from app.ledger.transaction import Ledger
 from app.wallet.buckets import schema_of
 from app.wallet.journal import JournalEntry
 
+if TYPE_CHECKING:
+    import asyncpg
+
 CLAIMING: Final = 4
 """Connections to a node for claims: as many as a lane has batches under way."""
 
-AWAY_NANOSECONDS: Final = 10**9 // 5
-"""How long nothing is claimed at a node that was just found away: every batch has some ids there,
-and each would wait for it."""
+AWAY_SECONDS: Final = 0.2
+"""The interval at which a node that was found away is asked again. Nothing is claimed there
+meanwhile: every batch has some ids there, and each would wait for it."""
 
 CLAIM_SECONDS: Final = 1
 """How long a claim may take, a hundred times what it needs; those who have no id there wait for it,
@@ -74,10 +77,14 @@ class BucketLedger(Ledger):
         self.timeline = NodeGuard(bucket, place, self.lend_writer, above)
         self._homes = homes
         self.claiming = self._pools.beside(CLAIMING)
-        self._away_until = 0
+        self._returning: asyncio.Task[None] | None = None
+        """until it is over, the node is away"""
 
     @override
     async def close(self) -> None:
+        if self._returning is not None:
+            self._returning.cancel()
+            await asyncio.wait({self._returning})
         await asyncio.gather(super().close(), self.claiming.close())
 
     @override
@@ -91,27 +98,66 @@ class BucketLedger(Ledger):
     def _begin_claims(self) -> Claims:
         return Claims(self._homes)
 
+    @override
+    async def confirm_here(self) -> None:
+        if self.standby.must_look:
+            await self._of_claims("SELECT 1")
+        await super().confirm_here()
+
     async def claim(self, asks: Sequence[Ask]) -> list[Claim]:
         """Claim what is wanted, commit, and return what is not the asking player's own and new."""
-        if time.monotonic_ns() < self._away_until:
+        if self._returning is not None:
             raise LedgerAwayError
+        self.standby.refuse_if_silent()
         try:
-            async with asyncio.timeout(CLAIM_SECONDS), lent(self.claiming) as raw:
-                rows = await raw.fetch(CLAIM, *columns_of(asks))
-        except LOST as error:
-            if not is_away(error):
-                raise
-            self._away_until = time.monotonic_ns() + AWAY_NANOSECONDS
-            raise LedgerAwayError from error
+            async with asyncio.timeout(CLAIM_SECONDS):
+                rows = await self._of_claims(CLAIM, *columns_of(asks))
         except TimeoutError as error:
-            self._away_until = time.monotonic_ns() + AWAY_NANOSECONDS
+            self._is_away()
             raise LedgerAwayError from error
+        except LedgerAwayError:
+            self._is_away()
+            raise
         return [claim_of(row) for row in rows]
 
     async def on_claim(self, statement: str, *arguments: object) -> object:
         """Run a statement about one claim, commit, and return its first value."""
-        async with lent(self.claiming) as raw:
-            return await raw.fetchval(statement, *arguments)
+        rows = await self._of_claims(statement, *arguments)
+        return rows[0][0] if rows else None
+
+    async def _of_claims(self, statement: str, *arguments: object) -> "list[asyncpg.Record]":
+        """Run a statement that commits by itself, beside the lanes; raises LedgerAwayError.
+
+        Its wait for a standby is not cancelled, as that of no commit is.
+        """
+        try:
+            async with lent(self.claiming) as raw:
+                if self.standby.must_look:
+                    self.standby.note(is_wanted=await raw.fetchval(IS_WANTED))
+                sent = raw.fetch(statement, *arguments)
+                if not self.standby.was_wanted:
+                    return await sent
+                return await self.claiming.uncancelled(raw, sent)
+        except LOST as error:
+            if is_away(error):
+                raise LedgerAwayError from error
+            raise
+
+    def _is_away(self) -> None:
+        """Have nobody wait for claims here until the node answers again."""
+        if self._returning is None:
+            self._returning = asyncio.create_task(self._return())
+
+    async def _return(self) -> None:
+        """Return when claims can be made here again."""
+        while True:
+            await asyncio.sleep(AWAY_SECONDS)
+            with suppress(LedgerError, TimeoutError, *LOST):
+                async with asyncio.timeout(CLAIM_SECONDS):
+                    await self._of_claims("SELECT 1")
+                    await self.confirm_here()
+                self._returning = None
+                return
 
     async def fence_player(self, user_id: str) -> None:
         """Raise a player's revision, and commit."""

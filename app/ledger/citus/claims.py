@@ -181,19 +181,32 @@ class Claims:
             raise RunAgainError
 
     async def settle(self) -> None:
-        """Find out what became of the claims that stand in the way, outside of any transaction."""
+        """Find out what became of the claims that stand in the way, outside of any transaction.
+
+        Raises ClaimsAwayError for those of which that cannot be found out now.
+        """
+        away: set[SourceAndId] = set()
         challenged, self._challenged = self._challenged, set()
         for ask in challenged:
             home = self._homes.home_of(ask.key.transaction_id)
-            await home.on_claim(END_OLD, *ask.key, ask.user_id)
+            try:
+                await home.on_claim(END_OLD, *ask.key, ask.user_id)
+            except LedgerAwayError:
+                away.add(ask.key[:2])
         foreign, self._foreign = self._foreign, {}
         found: dict[SourceAndId, dict[Key, JournalEntry]] = {}
         for key, (ask, holder) in foreign.items():
-            entries = await self._of_holder(key, ask, holder)
+            try:
+                entries = await self._of_holder(key, ask, holder)
+            except LedgerAwayError:
+                away.add(ask.key[:2])
+                continue
             found.setdefault(key[:2], {}).update({entry.key: entry for entry in entries})
         for each, entries_by_key in found.items():
             known = {entry.key: entry for entry in self._elsewhere.get(each, ())}
             self._elsewhere[each] = tuple((known | entries_by_key).values())
+        if away:
+            raise ClaimsAwayError(away)
 
     async def _of_holder(self, key: Key, ask: Ask, holder: str) -> list[JournalEntry]:
         """Return the holder's entries under an id; if the key is not among them, take it over."""

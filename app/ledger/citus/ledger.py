@@ -17,7 +17,6 @@ from app.ledger.citus.places import find_places
 from app.ledger.citus.request_claims import RequestClaim
 from app.ledger.connections import PoolUse
 from app.ledger.errors import LedgerAwayError, LedgerError
-from app.ledger.lending import lent
 from app.ledger.money.book import AboveWork, Book, MoneyBook
 from app.ledger.pools import ABOVE_NODES, WRITERS_MIN
 from app.ledger.standby import Standby
@@ -106,9 +105,13 @@ class PlacedLedger(Ledger):
         return {bucket: part.standby for bucket, part in self._buckets.items()}
 
     @override
-    async def confirm(self) -> None:
-        await super().confirm()
-        await asyncio.gather(*(part.confirm() for part in self._buckets.values()))
+    async def confirm(self, *, of: str | None = None) -> None:
+        part = await self._part_of(of)
+        if part is not None:
+            await part.confirm()
+        else:
+            await super().confirm()
+            await asyncio.gather(*(each.confirm() for each in self._buckets.values()))
 
     @override
     async def optimistic(
@@ -188,10 +191,9 @@ class PlacedLedger(Ledger):
     async def holder_of(self, source: str, transaction_id: str) -> str | None:
         if await self._part_of(transaction_id) is None:
             return None
-        async with lent(self.home_of(transaction_id).claiming) as raw:
-            holder: str | None = await raw.fetchval(HOLDER, source, transaction_id)
+        holder = await self.home_of(transaction_id).on_claim(HOLDER, source, transaction_id)
         # What nobody claims is nowhere: any bucket says so.
-        return holder or transaction_id
+        return str(holder or transaction_id)
 
     @override
     async def is_on_nodes(self) -> bool:
@@ -282,6 +284,7 @@ class PlacedLedger(Ledger):
             )
             self._buckets[bucket].retries = self.retries
             if before is not None:
+                self._buckets[bucket].timeline.succeed(before.timeline)
                 logger.warning("bucket moved", bucket=bucket, host=place.host, port=place.port)
                 leaving = asyncio.create_task(before.close())
                 self._left.add(leaving)

@@ -8,7 +8,11 @@ nobody is served, in any bucket, before somebody has said yes.
 
 A takeover by a synchronous standby lacks nothing. A bucket that moves is on another server, and is
 looked at as well; while it moves, a node may show it as it was some milliseconds before, so that
-what is missing must be so for some seconds.
+what is missing must be so for some seconds. What this process answered goes along to wherever the
+bucket is next: a standby that took over at another address is asked for it, too.
+
+A new connection to the server that was looked at needs no second look, so that a bucket is served
+while the coordinator is away.
 """
 
 import asyncio
@@ -31,9 +35,10 @@ if TYPE_CHECKING:
 
 logger: Final = structlog.get_logger("ledger")
 
-LOOKS: Final = 6
-LOOK_EVERY_SECONDS: Final = 0.5
+LACKS_NANOSECONDS: Final = 3 * 10**9
 """Three seconds: every process knows within one where a bucket is."""
+
+LOOK_EVERY_SECONDS: Final = 0.5
 
 _TOLD_LAST: Final = """
 SELECT e.player_id, e.place
@@ -77,6 +82,8 @@ class NodeGuard(TimelineGuard):
         self._bucket = bucket
         self._place = place
         self._above = above
+        self._lacks_since: int | None = None
+        """since when looks have found something missing"""
 
     @override
     def note(self, started_at: datetime, number: int) -> None:
@@ -94,17 +101,24 @@ class NodeGuard(TimelineGuard):
             restored = self._above.timeline.restored
             if restored != self.restored:
                 # What was answered before a restore that is on the list may be missing by right.
-                self._witnesses.clear()
+                self.witnesses.clear()
                 self.restored = restored
-            looks = 0
+            if self._started_at is not None:
+                async with self._lend() as raw:
+                    if await started(raw) == self._started_at:
+                        self.is_in_doubt = False
+                        return
             while missing := await self._count_missing():
-                looks += 1
-                if looks == LOOKS:
+                # Over all who wait for this: none of them may have so much time.
+                now = time.monotonic_ns()
+                self._lacks_since = self._lacks_since or now
+                if now - self._lacks_since >= LACKS_NANOSECONDS:
                     await self._mark(missing)
+                    self._lacks_since = None
                     break
                 await asyncio.sleep(LOOK_EVERY_SECONDS)
             else:
-                self.is_in_doubt = False
+                self._lacks_since, self.is_in_doubt = None, False
                 return
         await self._above.verify_timeline()
         raise LedgerAwayError
@@ -114,11 +128,14 @@ class NodeGuard(TimelineGuard):
         async with self._above.lend_writer() as raw:
             told = await raw.fetch(_TOLD_LAST, self._bucket)
         async with self._lend() as raw:
-            self._started_at = await started(raw)
+            started_at = await started(raw)
             columns = [row[0] for row in told], [row[1] for row in told]
             there = int(await raw.fetchval(_COUNT_THERE, *columns))
-            answered = await count_missing(raw, self._witnesses)
-        return len(told) - there + answered
+            answered = await count_missing(raw, self.witnesses)
+        missing = len(told) - there + answered
+        # What lacks something is looked at again, however often somebody connects to it.
+        self._started_at = None if missing else started_at
+        return missing
 
     async def _mark(self, missing: int) -> None:
         """Append a restore to the ledger's time lines, unless one is waiting already."""
