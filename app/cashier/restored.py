@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from app.cashier.permissions import Act
+from app.ledger.citus.restoring import Rebuilt
 from app.ledger.errors import LedgerRestoredError
 from app.ledger.exception_collection import OVERLAP
 from app.ledger.money.book import Book
@@ -61,6 +62,15 @@ class RestoredState(NamedTuple):
         return any(line.is_waiting for line in self.timelines)
 
 
+class Accepted(NamedTuple):
+    """What may be served from now on."""
+
+    numbers: list[int]
+    """of its time lines"""
+    claims: Rebuilt | None
+    """what was made whole; None: all buckets are on one server"""
+
+
 async def state(ledger: Ledger) -> RestoredState:
     """Return the time lines, and what must be asked of others about the last restore."""
 
@@ -83,19 +93,32 @@ async def state(ledger: Ledger) -> RestoredState:
 
 async def accept(
     ledger: Ledger, operator: Operator, reason: str, money_for: timedelta
-) -> list[int] | NotDone:
-    """Say that the restored ledger may be served; return the numbers of its time lines."""
+) -> Accepted | NotDone:
+    """Say that the restored ledger may be served.
+
+    Where buckets are on several nodes, what a node that was restored by itself lacks of others is
+    made whole before. Raises LedgerError: nobody is served, and it may be said again.
+    """
     act = Act(operator, "restore.accept")
     fault = await act.fault(ledger, Permission.RESTORE)
     if fault is not None:
         return NotDone(fault)
 
-    async def work(book: Book) -> list[int] | NotDone:
+    nobody_waits = NotDone("No time line waits for somebody: `wallet restored show` lists them.")
+
+    async def known(book: Book) -> list[Timeline]:
+        return await list_timelines(book, LISTED_MAX)
+
+    if not any(line.is_waiting for line in await ledger.read_only(known, confirmed=False)):
+        return nobody_waits
+    claims = await ledger.rebuild_claims()
+
+    async def work(book: Book) -> Accepted | NotDone:
         numbers = await answer(book, operator, reason, money_for)
         if not numbers:
-            return NotDone("No time line waits for somebody: `wallet restored show` lists them.")
+            return nobody_waits
         await act.note(book, reason, max(numbers))
-        return numbers
+        return Accepted(numbers, claims)
 
     return await ledger.serializable(work)
 
@@ -106,11 +129,12 @@ async def mark(ledger: Ledger, operator: Operator, reason: str) -> NotDone | Non
     fault = await act.fault(ledger, Permission.RESTORE)
     if fault is not None:
         return NotDone(fault)
+    last = await ledger.last_of_nodes()
 
     async def work(book: Book) -> NotDone | None:
         if any(line.is_waiting for line in await list_timelines(book, LISTED_MAX)):
             return NotDone("The ledger is marked already: `wallet restored show`.")
-        await begin(book, Beginning(TimelineKind.RESTORED, reason), operator.noted_as)
+        await begin(book, Beginning(TimelineKind.RESTORED, reason), operator.noted_as, last)
         await act.note(book, reason)
         return None
 

@@ -4,12 +4,14 @@ Where each bucket is on a node of its own, `citus.ledger` answers otherwise.
 """
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app.ledger.money.book import RequestClaim
 from app.ledger.standby import Standby
 
 if TYPE_CHECKING:
+    from app.ledger.citus.restoring import Rebuilt
     from app.ledger.transaction import Ledger
 
 
@@ -40,6 +42,14 @@ class OneServer:
     async def claim_request(self, agent: str, request_id: str, of: str) -> RequestClaim | None:
         """Return what holds a request's id for a player; None: the id's own row does."""
         del agent, request_id, of
+        return None
+
+    async def last_of_nodes(self) -> datetime | None:
+        """Return up to when no node lacks a movement; None: there is one server, or no movement."""
+        return None
+
+    async def rebuild_claims(self) -> "Rebuilt | None":
+        """Claim again what a restored node lacks; None: no id is claimed here."""
         return None
 
     @property

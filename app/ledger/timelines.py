@@ -76,9 +76,17 @@ BEGIN: Final = f"""
 INSERT INTO ledger_timelines (number, kind, system_identifier, timeline_id, why, noticed_by,
     noticed_at, last_movement_at)
 VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp(),
-        ({_LAST_MOVEMENT}))
+        coalesce($7::timestamptz, ({_LAST_MOVEMENT})))
 ON CONFLICT DO NOTHING
 """  # noqa: S608 - composed of constants
+
+LAST_OF_BUCKET: Final = """
+SELECT max(ledger_time) FROM (
+    SELECT ledger_time FROM movements WHERE xid IS NOT NULL ORDER BY xid DESC LIMIT 200
+) m
+"""
+"""On a node of its own, when the last movement was decided; among some, since ids of two nodes say
+nothing of which came first."""
 
 _LIST: Final = """
 SELECT t.number, t.kind, t.system_identifier, t.timeline_id, t.why, t.noticed_by, t.noticed_at,
@@ -191,8 +199,13 @@ async def count_missing(connection: "Connection", witnesses: Sequence[Witness]) 
     return len(witnesses) - int(await connection.fetchval(_COUNT_THERE, *columns))
 
 
-def row_of(seen: Look, begun: Beginning, noticed_by: str) -> tuple[object, ...]:
-    """Return the arguments of BEGIN: the time line after the one that is known."""
+def row_of(
+    seen: Look, begun: Beginning, noticed_by: str, last_movement_at: datetime | None = None
+) -> tuple[object, ...]:
+    """Return the arguments of BEGIN: the time line after the one that is known.
+
+    `last_movement_at`: where movements are on several nodes.
+    """
     number = 1 if seen.known is None else seen.known.number + 1
     server = seen.server
     return (
@@ -202,13 +215,16 @@ def row_of(seen: Look, begun: Beginning, noticed_by: str) -> tuple[object, ...]:
         server.timeline_id,
         begun.why,
         noticed_by,
+        last_movement_at,
     )
 
 
-async def begin(book: "Book", begun: Beginning, noticed_by: str) -> None:
+async def begin(
+    book: "Book", begun: Beginning, noticed_by: str, last_movement_at: datetime | None = None
+) -> None:
     """Append a time line that a person, or a file outside, tells of."""
     seen = await look(book.connection)
-    await book.connection.execute(BEGIN, *row_of(seen, begun, noticed_by))
+    await book.connection.execute(BEGIN, *row_of(seen, begun, noticed_by, last_movement_at))
 
 
 async def list_timelines(book: "Book", count_max: int) -> list[Timeline]:

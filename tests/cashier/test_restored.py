@@ -10,7 +10,7 @@ from app.cashier.audit import audit
 from app.cashier.inbox import collect, inbox
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.readiness import why_not_ready
-from app.cashier.restored import NotDone, accept, mark, state
+from app.cashier.restored import Accepted, NotDone, accept, mark, state
 from app.cashier.startup_checks import check_startup
 from app.ledger import exception_collection
 from app.ledger.citus.ledger import PlacedLedger
@@ -54,7 +54,7 @@ async def until_served(ledger: Ledger) -> None:
 async def restore(till: Till, money_for: timedelta = DAY) -> None:
     """Mark the ledger as restored, and say yes."""
     assert await mark(till.ledger, MIRA, "storage was rolled back") is None
-    assert await accept(till.ledger, MIRA, "the disk was lost", money_for) == [2]
+    assert await accept(till.ledger, MIRA, "the disk was lost", money_for) == Accepted([2], None)
 
 
 class TestNobodyIsServed:
@@ -75,7 +75,7 @@ class TestNobodyIsServed:
         with pytest.raises(LedgerUnfitError, match="nobody has said that it may be served"):
             await check_startup(newcomer, PolicyInForce(Policy()), require_durability=False)
         await newcomer.close()
-        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == [2]
+        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == Accepted([2], None)
         await until_served(serving)
         assert isinstance(await served.one(served.bet()), Posting)
         till.ledger.timeline._refused_at = -(10**12)
@@ -93,7 +93,7 @@ class TestNobodyIsServed:
         assert isinstance(refused, NotDone)
         assert "None of the roles of noah" in refused.words
         assert (await state(till.ledger)).is_waiting
-        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == [2]
+        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == Accepted([2], None)
         assert isinstance(await accept(till.ledger, MIRA, "again", DAY), NotDone)
         line, first = (await state(till.ledger)).timelines
         assert (line.kind, line.by, line.reason) == (

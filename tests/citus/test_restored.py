@@ -8,7 +8,7 @@ import pytest
 from app.cashier.event_log import number_all
 from app.cashier.lookups import check_transaction
 from app.cashier.readiness import why_not_ready
-from app.cashier.restored import accept, mark, state
+from app.cashier.restored import Accepted, accept, mark, state
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerRestoredError
 from app.ledger.money.book import Book
@@ -66,7 +66,7 @@ async def test_nobody_is_served_in_any_bucket_before_somebody_says_yes(
         assert (await state(till.ledger)).is_waiting
     finally:
         numbers_of = await accept(till.ledger, MIRA, "asked for all", DAY)
-    assert isinstance(numbers_of, list)
+    assert isinstance(numbers_of, Accepted)
     await until_ready(served, is_ready=True)
     for name in names:
         assert isinstance(await served.one(served.bet(name)), Posting)
@@ -101,7 +101,7 @@ async def test_a_node_that_lacks_what_was_told_is_not_served(
         for other in (name, "somebody else"):
             with pytest.raises(LedgerRestoredError):
                 await served.one(served.bet(other))
-        assert isinstance(await accept(till.ledger, MIRA, "asked for it", DAY), list)
+        assert isinstance(await accept(till.ledger, MIRA, "asked for it", DAY), Accepted)
         await until_ready(served, is_ready=True)
         assert isinstance(await served.one(served.bet(name)), Posting)
         await until_ready(fresh, is_ready=True)
@@ -125,6 +125,6 @@ async def test_a_node_that_lacks_what_was_answered_is_not_served(till: Till, ser
     guard._started_at = None
     with pytest.raises(LedgerRestoredError, match="lacks 1 of"):
         await served.one(served.bet(name))
-    assert isinstance(await accept(till.ledger, MIRA, "asked for it", DAY), list)
+    assert isinstance(await accept(till.ledger, MIRA, "asked for it", DAY), Accepted)
     await until_ready(served, is_ready=True)
     assert isinstance(await served.one(served.bet(name)), Posting)

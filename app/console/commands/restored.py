@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import RenderableType
 
-from app.cashier.restored import NotDone, RestoredState, accept, mark, state
+from app.cashier.restored import Accepted, NotDone, RestoredState, accept, mark, state
 from app.console.arguments import checked_text
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands, operator
@@ -64,11 +64,12 @@ def accept_(
         raise ConsoleError(done.words)
     with outcome_stands():
         if as_json:
-            print_json({"time_lines": done, "money_hours": money_for})
+            print_json({"time_lines": done.numbers, "money_hours": money_for, **_claims(done)})
             return
+        _say_claims(done)
         say(
-            f"The time line {max(done)} may be served. For {money_for} hours money is taken under "
-            "tokens that it does not know."
+            f"The time line {max(done.numbers)} may be served. For {money_for} hours money is taken"
+            " under tokens that it does not know."
         )
         hint("Next: `wallet restored show` says what to ask of the aggregator.")
 
@@ -85,6 +86,33 @@ def mark_(reason: Reason, as_json: AsJson = False) -> None:
             print_json({"marked": True})
             return
         say("The ledger is marked as restored: `wallet restored accept` lets it be served.")
+
+
+def _claims(done: Accepted) -> dict[str, Any]:
+    if done.claims is None:
+        return {}
+    since, entries, claimed, twice = done.claims
+    return {
+        "claims": {
+            "since": None if since is None else moment(since),
+            "entries": entries,
+            "made": claimed,
+            "twice": [each._asdict() for each in twice],
+        }
+    }
+
+
+def _say_claims(done: Accepted) -> None:
+    """Say what was made whole, where buckets are on several nodes."""
+    if done.claims is None:
+        return
+    since, entries, claimed, twice = done.claims
+    from_when = "from the first one on" if since is None else f"since {moment(since)}"
+    say(f"Of {entries} ids that are recorded {from_when}, {claimed} were claimed again.")
+    if twice:
+        hint("Recorded for two players before the restore was noticed; correct one of each:")
+        rows = ((each.source, each.transaction_id, *each.user_ids) for each in twice)
+        show_parts(Rows("Twice", ("source", "transaction", "player", "player"), rows))
 
 
 def _shown(found: RestoredState) -> list[RenderableType]:

@@ -11,7 +11,16 @@ from typing_extensions import override
 
 from app.database_url import node_url
 from app.ledger.citus import Place
-from app.ledger.citus.claims import CLAIM, Ask, Claim, Claims, Homes, claim_of, columns_of
+from app.ledger.citus.claims import (
+    CLAIM,
+    HOLDER,
+    Ask,
+    Claim,
+    Claims,
+    Homes,
+    claim_of,
+    columns_of,
+)
 from app.ledger.citus.node_guard import NodeGuard, started
 from app.ledger.connections import Raw
 from app.ledger.errors import LedgerAwayError, LedgerError
@@ -101,7 +110,7 @@ class BucketLedger(Ledger):
     @override
     async def confirm_here(self) -> None:
         if self.standby.must_look:
-            await self._of_claims("SELECT 1")
+            await self._of_claims("SELECT 1", verifies=False)
         await super().confirm_here()
 
     async def claim(self, asks: Sequence[Ask]) -> list[Claim]:
@@ -125,13 +134,27 @@ class BucketLedger(Ledger):
         rows = await self._of_claims(statement, *arguments)
         return rows[0][0] if rows else None
 
-    async def _of_claims(self, statement: str, *arguments: object) -> "list[asyncpg.Record]":
-        """Run a statement that commits by itself, beside the lanes; raises LedgerAwayError.
+    async def claim_again(self, asks: Sequence[Ask]) -> list[Claim]:
+        """Do the same of many that were recorded, while nobody is served."""
+        return [claim_of(row) for row in await self._of_claims(CLAIM, *columns_of(asks))]
 
-        Its wait for a standby is not cancelled, as that of no commit is.
+    async def holder_of(self, source: str, transaction_id: str) -> str | None:
+        """Return who has claimed an id that is at home here; None: nobody."""
+        rows = await self._of_claims(HOLDER, source, transaction_id, verifies=self._serves)
+        return rows[0][0] if rows else None
+
+    async def _of_claims(
+        self, statement: str, *arguments: object, verifies: bool = True
+    ) -> "list[asyncpg.Record]":
+        """Run a statement that commits by itself, beside the lanes; raises LedgerError.
+
+        Its wait for a standby is not cancelled, as that of no commit is. `verifies`: not before the
+        node is known to lack nothing, to which a new connection may lead.
         """
         try:
             async with lent(self.claiming) as raw:
+                if verifies:
+                    await self._homes.verify_at(self.place)
                 if self.standby.must_look:
                     self.standby.note(is_wanted=await raw.fetchval(IS_WANTED))
                 sent = raw.fetch(statement, *arguments)
@@ -154,7 +177,7 @@ class BucketLedger(Ledger):
             await asyncio.sleep(AWAY_SECONDS)
             with suppress(LedgerError, TimeoutError, *LOST):
                 async with asyncio.timeout(CLAIM_SECONDS):
-                    await self._of_claims("SELECT 1")
+                    await self._of_claims("SELECT 1", verifies=False)
                     await self.confirm_here()
                 self._returning = None
                 return

@@ -19,6 +19,9 @@ Why it is sound: a batch is recorded only if, after its facts were read, all its
 its players and unchallenged. So a challenge either came first, and was seen, or came later, and the
 fence later still: the batch was committed before the fence, and is found, or it fails for its
 wallets' revisions. A challenge that its maker has left is ended by the next who comes.
+
+A node that was restored by itself lacks claims. So nothing is claimed at a node before each of its
+buckets is known to lack nothing, and after a yes they are rebuilt (`restoring`).
 """
 
 import asyncio
@@ -27,6 +30,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from uuid import uuid4
 
+from app.ledger.citus import Place
 from app.ledger.errors import LedgerAwayError
 from app.ledger.money.facts import Known
 from app.ledger.retries import RunAgainError
@@ -129,6 +133,9 @@ class Homes(Protocol):
     def bucket_of(self, user_id: str) -> Home:
         """Return where a player is."""
 
+    async def verify_at(self, place: Place) -> None:
+        """Return when every bucket of a node is known to lack nothing; raises LedgerError."""
+
 
 class Claims:
     """What one batch knows of its ids in other buckets, over all its attempts."""
@@ -197,7 +204,7 @@ class Claims:
         found: dict[SourceAndId, dict[Key, JournalEntry]] = {}
         for key, (ask, holder) in foreign.items():
             try:
-                entries = await self._of_holder(key, ask, holder)
+                entries = await self.of_holder(key, ask, holder)
             except LedgerAwayError:
                 away.add(ask.key[:2])
                 continue
@@ -208,7 +215,7 @@ class Claims:
         if away:
             raise ClaimsAwayError(away)
 
-    async def _of_holder(self, key: Key, ask: Ask, holder: str) -> list[JournalEntry]:
+    async def of_holder(self, key: Key, ask: Ask, holder: str) -> list[JournalEntry]:
         """Return the holder's entries under an id; if the key is not among them, take it over."""
         bucket = self._homes.bucket_of(holder)
         entries = await bucket.entries_of_id(*key[:2])

@@ -12,9 +12,9 @@ from typing_extensions import override
 from app.ledger.buckets.reading import count_buckets
 from app.ledger.citus import Place
 from app.ledger.citus.bucket import BucketLedger
-from app.ledger.citus.claims import HOLDER
 from app.ledger.citus.places import find_places
 from app.ledger.citus.request_claims import RequestClaim
+from app.ledger.citus.restoring import Rebuilding, Rebuilt, last_of_all
 from app.ledger.connections import PoolUse
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.money.book import AboveWork, Book, MoneyBook
@@ -74,6 +74,8 @@ class PlacedLedger(Ledger):
         self._left: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._asking = asyncio.Lock()
+        self._is_rebuilding = False
+        """what lacks something is about to be made whole"""
 
     @property
     def places(self) -> Mapping[int, Place]:
@@ -191,9 +193,9 @@ class PlacedLedger(Ledger):
     async def holder_of(self, source: str, transaction_id: str) -> str | None:
         if await self._part_of(transaction_id) is None:
             return None
-        holder = await self.home_of(transaction_id).on_claim(HOLDER, source, transaction_id)
+        holder = await self.home_of(transaction_id).holder_of(source, transaction_id)
         # What nobody claims is nowhere: any bucket says so.
-        return str(holder or transaction_id)
+        return holder or transaction_id
 
     @override
     async def is_on_nodes(self) -> bool:
@@ -211,6 +213,27 @@ class PlacedLedger(Ledger):
         if await self._part_of(of) is None:
             return None
         return RequestClaim(self, agent, request_id, of)
+
+    @override
+    async def last_of_nodes(self) -> datetime | None:
+        return await last_of_all(self._buckets) if await self.is_on_nodes() else None
+
+    @override
+    async def rebuild_claims(self) -> Rebuilt | None:
+        if not await self.is_on_nodes():
+            return None
+        self._is_rebuilding = True
+        try:
+            return await Rebuilding(self, self._buckets).run()
+        finally:
+            self._is_rebuilding = False
+
+    async def verify_at(self, place: Place) -> None:
+        """Return when every bucket of a node is known to lack nothing; raises LedgerError."""
+        if not self._is_rebuilding:
+            for part in self._buckets.values():
+                if part.place == place and part.timeline.is_in_doubt:
+                    await part.timeline.verify()
 
     def home_of(self, transaction_id: str) -> BucketLedger:
         """Return the bucket where an id is claimed."""

@@ -27,7 +27,7 @@ from app.ledger.citus import Place
 from app.ledger.connections import Raw
 from app.ledger.errors import LedgerAwayError
 from app.ledger.timeline_guard import Lend, TimelineChangedError, TimelineGuard
-from app.ledger.timelines import BEGIN, count_missing, look, row_of
+from app.ledger.timelines import BEGIN, LAST_OF_BUCKET, count_missing, look, row_of
 from app.wallet.timelines import Beginning, TimelineKind
 
 if TYPE_CHECKING:
@@ -144,8 +144,10 @@ class NodeGuard(TimelineGuard):
             " told or answered last"
         )
         logger.critical("restored node", reason=why)
+        async with self._lend() as raw:
+            last = await raw.fetchval(LAST_OF_BUCKET)
         async with self._above.lend_writer() as raw:
             seen = await look(raw)
             if seen.waiting is None:
                 begun = Beginning(TimelineKind.RESTORED, why)
-                await self._send(raw, BEGIN, *row_of(seen, begun, self._name))
+                await self._send(raw, BEGIN, *row_of(seen, begun, self._name, last))

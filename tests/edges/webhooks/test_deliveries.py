@@ -16,7 +16,7 @@ import pytest
 from app.cashier import deliveries
 from app.cashier.deliveries import Standing
 from app.cashier.event_log import number, page_after
-from app.cashier.restored import accept, mark
+from app.cashier.restored import Accepted, accept, mark
 from app.edges.webhooks import deliverer as delivering_module
 from app.edges.webhooks import health, stream
 from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
@@ -714,7 +714,9 @@ class TestARestore:
         await noticed(deliverer)
         # As the restored ledger has them; a lease of that moment has ended long ago.
         await till.rows("UPDATE webhook_shards SET delivered_to = 0, held_until = 'epoch'")
-        assert await accept(till.ledger, MIRA, "the disk was lost", timedelta(0)) == [2]
+        assert await accept(till.ledger, MIRA, "the disk was lost", timedelta(0)) == Accepted(
+            [2], None
+        )
         again = await heard_of(receiver, 2 * len(first))
         assert sorted(again[len(first) :]) == sorted(first)
 

@@ -1,0 +1,221 @@
+"""Rebuilds what a node restored by itself lacks of others: claims of ids that are at home there.
+
+A claim that was lost would let a second player have an id whose movement is recorded on a node that
+was not restored. So before a restored ledger is served, every entry since a moment before the
+restored one is claimed again for its player, at its id's home; what is claimed already stays.
+
+1. The moment: the last movement that each node has. A restored one has none that is later than what
+   it was restored to. The earliest of these moments counts, less a margin.
+2. The entries of each bucket, the latest first, by the transactions that wrote them; those of
+   imports, if there was one since, and the ids of requests.
+3. Where another player has the claim, their bucket is looked at, as for any claim. Without an entry
+   the claim is taken over. With one, the id was given to two players before anybody noticed the
+   restore: it is named.
+
+Claims whose movements were lost stay: whoever needs such an id takes the claim over. While this is
+done nobody is served, so nobody claims; it may be cut off, and done again.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.ledger.citus import XID_BITS, Place
+from app.ledger.citus.claims import Ask, Claims
+from app.ledger.errors import LedgerBusyError
+from app.ledger.request_ids import claimed_by
+from app.ledger.timelines import LAST_OF_BUCKET
+from app.wallet.buckets import text_in
+from app.wallet.movement import Key
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from app.ledger.citus.bucket import BucketLedger
+    from app.ledger.citus.ledger import PlacedLedger
+    from app.ledger.money.book import Book
+
+MARGIN: Final = timedelta(minutes=10)
+"""How much later than its claim a movement may have been decided by its clock, and nodes' clocks
+may be apart; sixty times the usual deadline."""
+
+PAGE: Final = 5_000
+"""Entries at once: some tenths of a second's work, and more than one transaction writes."""
+
+PLAYERS_AT_ONCE: Final = 200
+
+TRIES_MAX: Final = 40
+TRY_EVERY_SECONDS: Final = 0.1
+"""Longer than a challenge stands that its maker has left."""
+
+_ENTRIES: Final = """
+SELECT m.xid::text, m.ledger_time, m.source, m.transaction_id, m.facet, p.user_id
+FROM (
+    SELECT * FROM movements WHERE xid IS NOT NULL AND xid <= $1::text::xid8
+    ORDER BY xid DESC LIMIT $2
+) m
+CROSS JOIN LATERAL (SELECT user_id FROM players WHERE player_id = m.player_id LIMIT 1) p
+ORDER BY m.xid DESC
+"""
+
+_IMPORTED: Final = """
+SELECT p.player_id, m.source, m.transaction_id, m.facet, p.user_id
+FROM (SELECT player_id, user_id FROM players WHERE player_id > $1 ORDER BY player_id LIMIT $2) p
+LEFT JOIN LATERAL (
+    SELECT * FROM movements WHERE player_id = p.player_id AND xid IS NULL OFFSET 0
+) m ON true
+ORDER BY p.player_id
+"""
+
+_REQUESTS: Final = """
+SELECT agent, request_id, ledger_time FROM request_ids WHERE (agent, request_id) > ($1, $2)
+ORDER BY agent, request_id LIMIT $3
+"""
+
+_WAS_IMPORT: Final = "SELECT EXISTS (SELECT FROM imports WHERE imported_at >= $1)"
+
+_XID_LAST: Final = 2**63 - 1
+
+
+class Twice(NamedTuple):
+    """An id that two players have: a restored node gave it away before anybody had noticed."""
+
+    source: str
+    transaction_id: str
+    user_ids: tuple[str, str]
+
+
+class Rebuilt(NamedTuple):
+    """What was looked at, and what came of it."""
+
+    since: datetime | None
+    """None: everything was looked at"""
+    entries: int
+    claimed: int
+    """claims that were missing"""
+    twice: Sequence[Twice]
+
+
+async def last_of_all(parts: "Mapping[int, BucketLedger]") -> datetime | None:
+    """Return the last moment up to which no node lacks anything; None: one has nothing at all."""
+
+    async def latest(book: "Book") -> datetime | None:
+        moment: datetime | None = await book.connection.fetchval(LAST_OF_BUCKET)
+        return moment
+
+    moments: dict[Place, list[datetime]] = {}
+    for part in parts.values():
+        moment = await part.read_only(latest)
+        of_node = moments.setdefault(part.place, [])
+        if moment is not None:
+            of_node.append(moment)
+    return min(map(max, moments.values())) if all(moments.values()) else None
+
+
+class Rebuilding:
+    """One rebuilding of the claims of a ledger."""
+
+    def __init__(self, ledger: "PlacedLedger", parts: "Mapping[int, BucketLedger]") -> None:
+        """`parts`: the buckets."""
+        self._ledger = ledger
+        self._parts = parts
+        self._entries = self._claimed = 0
+        self._twice: list[Twice] = []
+
+    async def run(self) -> Rebuilt:
+        """Claim again what is claimed no more. Raises LedgerError."""
+        last = await last_of_all(self._parts)
+        since = None if last is None else last - MARGIN
+        was_import = since is None or await self._was_import(since)
+        for bucket, part in self._parts.items():
+            await self._entries_of(part, since)
+            await self._requests_of(bucket, part, since)
+            if was_import:
+                await self._imported_in(part)
+        return Rebuilt(since, self._entries, self._claimed, self._twice)
+
+    async def _was_import(self, since: datetime) -> bool:
+        async def work(book: "Book") -> bool:
+            return bool(await book.connection.fetchval(_WAS_IMPORT, since))
+
+        return await self._ledger.read_only(work)
+
+    async def _entries_of(self, part: "BucketLedger", since: datetime | None) -> None:
+        last = _XID_LAST
+        while True:
+            rows = await _page(part, _ENTRIES, str(last), PAGE)
+            recent = [row for row in rows if since is None or row["ledger_time"] >= since]
+            await self._claim([_ask(row) for row in recent])
+            if len(rows) < PAGE:
+                return
+            lowest = int(rows[-1]["xid"])
+            # Ids of another node are below those of this one, and say nothing of when.
+            last = min(last - 1, lowest) if recent else (lowest >> XID_BITS << XID_BITS) - 1
+
+    async def _imported_in(self, part: "BucketLedger") -> None:
+        after = -1
+        while rows := await _page(part, _IMPORTED, after, PLAYERS_AT_ONCE):
+            await self._claim([_ask(row) for row in rows if row["source"] is not None])
+            after = rows[-1]["player_id"]
+
+    async def _requests_of(self, bucket: int, part: "BucketLedger", since: datetime | None) -> None:
+        """Claim ids of requests for whoever of the bucket: its player is looked up there."""
+        somebody = text_in(bucket, len(self._parts))
+        agent = request_id = ""
+        while rows := await _page(part, _REQUESTS, agent, request_id, PAGE):
+            agent, request_id = rows[-1]["agent"], rows[-1]["request_id"]
+            keys = (
+                Key(claimed_by(row["agent"]), row["request_id"], "")
+                for row in rows
+                if since is None or row["ledger_time"] >= since
+            )
+            await self._claim([Ask(key, somebody, is_wanted=True) for key in keys])
+
+    async def _claim(self, asks: Sequence[Ask]) -> None:
+        at_home: dict[BucketLedger, list[Ask]] = {}
+        for ask in asks:
+            at_home.setdefault(self._ledger.home_of(ask.key.transaction_id), []).append(ask)
+        self._entries += len(asks)
+        met = await asyncio.gather(*(self._claim_at(*home) for home in at_home.items()))
+        for ask, holder in chain.from_iterable(met):
+            await self._settle(ask, holder)
+
+    async def _claim_at(self, home: "BucketLedger", asks: Sequence[Ask]) -> list[tuple[Ask, str]]:
+        """Claim at one home; return what others have, with its holder."""
+        before = {
+            claim.key: claim.user_id for claim in await home.claim_again(asks) if not claim.is_new
+        }
+        self._claimed += sum(ask.key not in before for ask in asks)
+        return [(ask, before[ask.key]) for ask in asks if before.get(ask.key, ask[1]) != ask[1]]
+
+    async def _settle(self, ask: Ask, holder: str) -> None:
+        """Have the claim be that of whose entry there is."""
+        is_request = ask.key.source.startswith(claimed_by(""))
+        if is_request and self._ledger.bucket_of(holder) is self._ledger.bucket_of(ask.user_id):
+            return
+        claims = Claims(self._ledger)
+        for _ in range(TRIES_MAX):
+            entries = await claims.of_holder(ask.key, ask, holder)
+            if any(entry.key == ask.key for entry in entries):
+                self._twice.append(Twice(*ask.key[:2], (ask.user_id, holder)))
+                return
+            claimed = await self._claim_at(self._ledger.home_of(ask.key.transaction_id), [ask])
+            if not claimed:
+                return
+            holder = claimed[0][1]
+            await asyncio.sleep(TRY_EVERY_SECONDS)
+        raise LedgerBusyError
+
+
+async def _page(part: "BucketLedger", statement: str, *arguments: object) -> "list[asyncpg.Record]":
+    async def work(book: "Book") -> "list[asyncpg.Record]":
+        return await book.connection.fetch(statement, *arguments)
+
+    return await part.read_only(work)
+
+
+def _ask(row: "asyncpg.Record") -> Ask:
+    key = Key(row["source"], row["transaction_id"], row["facet"])
+    return Ask(key, row["user_id"], is_wanted=True)

@@ -1,0 +1,178 @@
+"""A node is restored by itself, for real: a copy of its folder is put back, and then served."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from app.cashier.event_log import number_all
+from app.cashier.readiness import why_not_ready
+from app.cashier.restored import Accepted, accept, mark, state
+from app.ledger.citus.ledger import PlacedLedger
+from app.ledger.errors import LedgerError, LedgerRestoredError
+from app.postgres.cluster import SERVICE
+from app.wallet.buckets import bucket_of
+from app.wallet.movement import Movement
+from app.wallet.outcomes import Posting, Receipt, Refused, Replay
+from tests.cashier.test_restored import DAY, MIRA
+from tests.cashier.till import Till, numbers
+from tests.citus.conftest import BUCKETS
+from tests.citus.own import OwnCluster, own_cluster
+
+pytestmark = pytest.mark.timeout(150)
+
+RESTORED, OTHER = 1, 2
+"""The numbers of the nodes: the one that is put back, and the one that is not."""
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[OwnCluster]:
+    yield from own_cluster(BUCKETS)
+
+
+@asynccontextmanager
+async def process(own: OwnCluster, *, serves: bool = True) -> AsyncIterator[Till]:
+    ledger = PlacedLedger(own.url_for(SERVICE), buckets=BUCKETS, serves=serves)
+    try:
+        yield Till(ledger, own.citus.superuser_url)
+    finally:
+        await ledger.close()
+
+
+async def names_on(own: OwnCluster, till: Till, number: int, many: int = 1) -> list[str]:
+    """Return texts whose bucket is on a node: players there, or ids that are at home there."""
+    ledger = till.ledger
+    assert isinstance(ledger, PlacedLedger)
+    await ledger.parts()
+    here = {b for b, place in ledger.places.items() if place == own.machines[number].place}
+    texts = (f"restored-{next(numbers)}" for _ in count())
+    found: list[str] = []
+    while len(found) < many:
+        found += [text for text in [next(texts)] if bucket_of(text, BUCKETS) in here]
+    return found
+
+
+async def copied(own: OwnCluster) -> Path:
+    """Copy the node's folder as it is at this moment."""
+    node = own.machines[RESTORED]
+    await asyncio.to_thread(node.stop_in_order)
+    kept = await asyncio.to_thread(node.copy)
+    await asyncio.to_thread(node.start)
+    return kept
+
+
+async def put_back(own: OwnCluster, kept: Path) -> None:
+    node = own.machines[RESTORED]
+    await asyncio.to_thread(node.stop)
+    await asyncio.to_thread(node.put_back, kept)
+    await asyncio.to_thread(node.start)
+
+
+async def until_noticed(till: Till) -> None:
+    async with asyncio.timeout(15):
+        while "lacks" not in (await why_not_ready(till.ledger) or ""):  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.05)
+
+
+def deposit(till: Till, name: str, transaction_id: str) -> Movement:
+    return till.movement(name, "Deposit", "credit", "5", transaction_id=transaction_id)
+
+
+async def answered(till: Till, movement: Movement) -> Receipt:
+    """Ask until somebody knows: a connection to a server that was started again is a lost one."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await till.one(movement)
+            except LedgerError:
+                await asyncio.sleep(0.05)
+
+
+async def cents(till: Till, name: str) -> int:
+    return (await till.pockets(name)).real
+
+
+async def test_no_id_is_given_to_two_players_and_nothing_is_paid_twice(own: OwnCluster) -> None:
+    async with process(own) as served, process(own, serves=False) as people:
+        lost, rival = await names_on(own, served, RESTORED, 2)
+        stays, local = await names_on(own, served, OTHER, 2)
+        for name in (lost, stays, rival, local):
+            await served.player(name, "100")
+        kept = await copied(own)
+        # A movement that stays, whose claim is lost; lost ones whose claims are lost, and stay.
+        claim_lost, both_lost = await names_on(own, served, RESTORED, 2)
+        (claim_stays,) = await names_on(own, served, OTHER)
+        for name, transaction_id in (
+            (stays, claim_lost),
+            (lost, both_lost),
+            (lost, claim_stays),
+        ):
+            receipt = await answered(served, deposit(served, name, transaction_id))
+            assert isinstance(receipt, (Posting, Replay))
+        await number_all(served.ledger)
+        await put_back(own, kept)
+        # Not even before anybody has noticed: the claim's home is looked at first.
+        with pytest.raises(LedgerError):
+            await served.one(deposit(served, local, claim_lost))
+        await until_noticed(served)
+        for name in (lost, stays):
+            with pytest.raises(LedgerRestoredError):
+                await served.one(deposit(served, name, f"later-{name}"))
+        found = await state(people.ledger)
+        assert found.ask_from is not None
+        assert found.ask_from < found.timelines[0].noticed_at
+        done = await accept(people.ledger, MIRA, "the disk of a node", DAY)
+        assert isinstance(done, Accepted)
+        assert done.claims is not None
+        assert done.claims.claimed == 1
+        assert done.claims.twice == []
+        async with asyncio.timeout(5):
+            while await why_not_ready(served.ledger) is not None:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+        assert isinstance(await served.one(deposit(served, stays, claim_lost)), Replay)
+        for other in (rival, local):
+            refused = await served.one(deposit(served, other, claim_lost))
+            assert isinstance(refused, Refused)
+            assert refused.differs == "userId"
+        # What was lost comes again, for its player or for whoever needs the id.
+        assert isinstance(await served.one(deposit(served, lost, both_lost)), Posting)
+        assert isinstance(await served.one(deposit(served, local, claim_stays)), Posting)
+        refused = await served.one(deposit(served, lost, claim_stays))
+        assert isinstance(refused, Refused)
+        assert refused.differs == "userId"
+        assert [await cents(served, n) for n in (lost, stays, rival, local)] == [
+            10500,
+            10500,
+            10000,
+            10500,
+        ]
+        await served.is_sound()
+
+
+async def test_an_id_that_was_given_twice_before_anybody_noticed_is_named(own: OwnCluster) -> None:
+    async with process(own, serves=False) as people:
+        stays, local = await names_on(own, people, OTHER, 2)
+        for name in (stays, local):
+            await people.player(name)
+        kept = await copied(own)
+        claim_lost, also_lost = await names_on(own, people, RESTORED, 2)
+        async with process(own) as witness:
+            witness.tokens |= people.tokens
+            for transaction_id in (claim_lost, also_lost):
+                assert isinstance(
+                    await witness.one(deposit(witness, stays, transaction_id)), Posting
+                )
+        await put_back(own, kept)
+        # Nobody who had answered it is alive, and no event tells of anything that is missing.
+        async with process(own) as newcomer:
+            assert isinstance(await newcomer.one(deposit(newcomer, local, claim_lost)), Posting)
+        assert await mark(people.ledger, MIRA, "node 1 was restored") is None
+        done = await accept(people.ledger, MIRA, "nobody had noticed", DAY)
+        assert isinstance(done, Accepted)
+        assert done.claims is not None
+        ((source, transaction_id, players),) = done.claims.twice
+        assert (transaction_id, set(players)) == (claim_lost, {stays, local}), source
+        assert done.claims.claimed == 1
