@@ -138,7 +138,7 @@ class BucketLedger(Ledger):
         """Do the same of many that were recorded, while nobody is served."""
         return [claim_of(row) for row in await self._of_claims(CLAIM, *columns_of(asks))]
 
-    async def holder_of(self, source: str, transaction_id: str) -> str | None:
+    async def claimant_of(self, source: str, transaction_id: str) -> str | None:
         """Return who has claimed an id that is at home here; None: nobody."""
         rows = await self._of_claims(HOLDER, source, transaction_id, verifies=self._serves)
         return rows[0][0] if rows else None

@@ -193,7 +193,7 @@ class PlacedLedger(Ledger):
     async def holder_of(self, source: str, transaction_id: str) -> str | None:
         if await self._part_of(transaction_id) is None:
             return None
-        holder = await self.home_of(transaction_id).holder_of(source, transaction_id)
+        holder = await self.home_of(transaction_id).claimant_of(source, transaction_id)
         # What nobody claims is nowhere: any bucket says so.
         return holder or transaction_id
 
