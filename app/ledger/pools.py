@@ -96,9 +96,12 @@ class LedgerPools:
             self._by_bucket[bucket] = self._pools(writers, 1, path)
         return self._by_bucket[bucket]
 
-    def beside(self, most: int) -> Connections:
-        """Return connections of their own, at READ COMMITTED, for what others must not wait for."""
-        return self._connections(most, "read committed", WHOLE_LEDGER)
+    def beside(self, most: int, *, was_opened: Callable[[], None] | None = None) -> Connections:
+        """Return connections of their own, at READ COMMITTED, for what others must not wait for.
+
+        `was_opened`: what is called for these instead.
+        """
+        return self._connections(most, "read committed", WHOLE_LEDGER, was_opened)
 
     def working(self) -> Iterator[Connections]:
         """Yield every pool that works for callers."""
@@ -116,7 +119,9 @@ class LedgerPools:
             self._connections(readers, "read committed", path),
         )
 
-    def _connections(self, most: int, isolation: str, path: str) -> Connections:
+    def _connections(
+        self, most: int, isolation: str, path: str, was_opened: Callable[[], None] | None = None
+    ) -> Connections:
         milliseconds = str(self._deadline // timedelta(milliseconds=1))
         settings = SESSION_SETTINGS | {
             "search_path": path,
@@ -135,6 +140,6 @@ class LedgerPools:
             settings,
             self._outage,
             self._was_let_go,
-            self._was_opened,
+            was_opened or self._was_opened,
             self._refused,
         )

@@ -63,6 +63,8 @@ class TimelineGuard:
         self._is_logged = is_logged
         self.is_in_doubt = True
         """whether the time line must be verified before anything is decided or told"""
+        self.doubts = 0
+        """how often there was a reason"""
         self.number = 0
         self.restored = 0
         """the number of the last restore; it changes when this process must begin anew"""
@@ -81,6 +83,7 @@ class TimelineGuard:
     def doubt(self) -> None:
         """A connection was opened: it may lead elsewhere."""
         self.is_in_doubt = True
+        self.doubts += 1
 
     def note(self, started_at: datetime, number: int) -> None:
         """Note what came with the facts; raise TimelineChangedError if it is not as verified."""

@@ -22,7 +22,7 @@ from app.ledger.citus.claims import (
     columns_of,
 )
 from app.ledger.citus.node_guard import NodeGuard, started
-from app.ledger.connections import Raw
+from app.ledger.connections import Connections, Raw
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book
@@ -51,6 +51,10 @@ CLAIM_SECONDS: Final = 1
 too, if they are in the same batch."""
 
 
+LOOK_SECONDS_MAX: Final = 3
+"""The same where the node is looked at before, over new connections."""
+
+
 class BucketLedger(Ledger):
     """The ledger of one bucket's players, where the bucket is."""
 
@@ -62,6 +66,7 @@ class BucketLedger(Ledger):
         count: int,
         homes: Homes,
         above: Ledger,
+        looking_above: Connections,
         *,
         pool_size: int,
         deadline: timedelta,
@@ -83,7 +88,10 @@ class BucketLedger(Ledger):
             },
         )
         self.place = place
-        self.timeline = NodeGuard(bucket, place, self.lend_writer, above)
+        self._looking = self._pools.beside(1, was_opened=lambda: None)
+        self.timeline = NodeGuard(
+            bucket, place, lambda: lent(self._looking), lambda: lent(looking_above), above
+        )
         self._homes = homes
         self.claiming = self._pools.beside(CLAIMING)
         self._returning: asyncio.Task[None] | None = None
@@ -94,7 +102,7 @@ class BucketLedger(Ledger):
         if self._returning is not None:
             self._returning.cancel()
             await asyncio.wait({self._returning})
-        await asyncio.gather(super().close(), self.claiming.close())
+        await asyncio.gather(super().close(), self.claiming.close(), self._looking.close())
 
     @override
     async def _look(self, raw: Raw) -> None:
@@ -102,6 +110,11 @@ class BucketLedger(Ledger):
         if self._serves:
             self.timeline.note(await started(raw), 0)
         self.standby.note(is_wanted=is_wanted)
+
+    @override
+    def _was_opened(self) -> None:
+        # Whatever is on this node may be on another one now, and each bucket has what tells so.
+        self._homes.doubt_at(self.place)
 
     @override
     def _begin_claims(self) -> Claims:
@@ -118,8 +131,9 @@ class BucketLedger(Ledger):
         if self._returning is not None:
             raise LedgerAwayError
         self.standby.refuse_if_silent()
+        seconds = LOOK_SECONDS_MAX if self._homes.are_in_doubt(self.place) else CLAIM_SECONDS
         try:
-            async with asyncio.timeout(CLAIM_SECONDS):
+            async with asyncio.timeout(seconds):
                 rows = await self._of_claims(CLAIM, *columns_of(asks))
         except TimeoutError as error:
             self._is_away()

@@ -136,6 +136,12 @@ class Homes(Protocol):
     async def verify_at(self, place: Place) -> None:
         """Return when every bucket of a node is known to lack nothing; raises LedgerError."""
 
+    def doubt_at(self, place: Place) -> None:
+        """A connection to a node was opened: every bucket there must be looked at."""
+
+    def are_in_doubt(self, place: Place) -> bool:
+        """Whether some bucket of a node must be looked at."""
+
 
 class Claims:
     """What one batch knows of its ids in other buckets, over all its attempts."""

@@ -74,6 +74,7 @@ class PlacedLedger(Ledger):
         self._left: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._asking = asyncio.Lock()
+        self._looking_above = self._pools.beside(1, was_opened=lambda: None)
         self._is_rebuilding = False
         """what lacks something is about to be made whole"""
 
@@ -100,6 +101,7 @@ class PlacedLedger(Ledger):
         await asyncio.gather(
             super().close(), *(part.close() for part in self._buckets.values()), *self._left
         )
+        await self._looking_above.close()
 
     @property
     @override
@@ -231,9 +233,21 @@ class PlacedLedger(Ledger):
     async def verify_at(self, place: Place) -> None:
         """Return when every bucket of a node is known to lack nothing; raises LedgerError."""
         if not self._is_rebuilding:
-            for part in self._buckets.values():
-                if part.place == place and part.timeline.is_in_doubt:
+            for part in self._at(place):
+                if part.timeline.is_in_doubt:
                     await part.timeline.verify()
+
+    def doubt_at(self, place: Place) -> None:
+        """A connection to a node was opened: every bucket there must be looked at."""
+        for part in self._at(place):
+            part.timeline.doubt()
+
+    def are_in_doubt(self, place: Place) -> bool:
+        """Whether some bucket of a node must be looked at."""
+        return any(part.timeline.is_in_doubt for part in self._at(place))
+
+    def _at(self, place: Place) -> list[BucketLedger]:
+        return [part for part in self._buckets.values() if part.place == place]
 
     def home_of(self, transaction_id: str) -> BucketLedger:
         """Return the bucket where an id is claimed."""
@@ -300,6 +314,7 @@ class PlacedLedger(Ledger):
                 len(places),
                 self,
                 self,
+                self._looking_above,
                 pool_size=max(self._pool_size // len(places), WRITERS_MIN) + 1,
                 deadline=self.deadline,
                 clock=self._clock,

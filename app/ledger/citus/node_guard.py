@@ -26,7 +26,7 @@ from typing_extensions import override
 from app.ledger.citus import Place
 from app.ledger.connections import Raw
 from app.ledger.errors import LedgerAwayError
-from app.ledger.timeline_guard import Lend, TimelineChangedError, TimelineGuard
+from app.ledger.timeline_guard import LOOKS_MAX, Lend, TimelineChangedError, TimelineGuard
 from app.ledger.timelines import BEGIN, LAST_OF_BUCKET, count_missing, look, row_of
 from app.wallet.timelines import Beginning, TimelineKind
 
@@ -76,9 +76,16 @@ async def started(raw: Raw) -> datetime:
 class NodeGuard(TimelineGuard):
     """What this process knows of the server that has a bucket."""
 
-    def __init__(self, bucket: int, place: Place, lend: Lend, above: "Ledger") -> None:
-        """`lend` lends a connection of the bucket; `above` is the ledger on the coordinator."""
+    def __init__(
+        self, bucket: int, place: Place, lend: Lend, lend_above: Lend, above: "Ledger"
+    ) -> None:
+        """`lend` lends a connection of the bucket, `lend_above` one of the coordinator.
+
+        Both are for this alone: whoever waits for this may hold all others. `above` is the ledger
+        on the coordinator.
+        """
         super().__init__(lend, above.send_above, is_logged=False)
+        self._lend_above = lend_above
         self._bucket = bucket
         self._place = place
         self._above = above
@@ -89,7 +96,7 @@ class NodeGuard(TimelineGuard):
     def note(self, started_at: datetime, number: int) -> None:
         self.money_until = self._above.timeline.money_until
         if started_at != self._started_at:
-            self.is_in_doubt = True
+            self.doubt()
             raise TimelineChangedError
         self._heard_at = time.monotonic_ns()
 
@@ -103,29 +110,40 @@ class NodeGuard(TimelineGuard):
                 # What was answered before a restore that is on the list may be missing by right.
                 self.witnesses.clear()
                 self.restored = restored
-            if self._started_at is not None:
-                async with self._lend() as raw:
-                    if await started(raw) == self._started_at:
+            for _ in range(LOOKS_MAX):
+                doubts = self.doubts
+                missing = 0 if await self._is_same() else await self._count_missing()
+                if not missing:
+                    self._lacks_since = None
+                    # A connection that was opened meanwhile may lead elsewhere.
+                    if self.doubts == doubts:
                         self.is_in_doubt = False
                         return
-            while missing := await self._count_missing():
-                # Over all who wait for this: none of them may have so much time.
-                now = time.monotonic_ns()
-                self._lacks_since = self._lacks_since or now
-                if now - self._lacks_since >= LACKS_NANOSECONDS:
+                elif self._lacks_for() >= LACKS_NANOSECONDS:
                     await self._mark(missing)
                     self._lacks_since = None
                     break
-                await asyncio.sleep(LOOK_EVERY_SECONDS)
-            else:
-                self._lacks_since, self.is_in_doubt = None, False
-                return
+                else:
+                    await asyncio.sleep(LOOK_EVERY_SECONDS)
         await self._above.verify_timeline()
         raise LedgerAwayError
 
+    async def _is_same(self) -> bool:
+        """Whether the server is the one that was looked at."""
+        if self._started_at is None:
+            return False
+        async with self._lend() as raw:
+            return await started(raw) == self._started_at
+
+    def _lacks_for(self) -> int:
+        """Return for how long looks have found something missing, over all who waited for one."""
+        now = time.monotonic_ns()
+        self._lacks_since = self._lacks_since or now
+        return now - self._lacks_since
+
     async def _count_missing(self) -> int:
         """Look at the server that has the bucket; return how much of what was told it lacks."""
-        async with self._above.lend_writer() as raw:
+        async with self._lend_above() as raw:
             told = await raw.fetch(_TOLD_LAST, self._bucket)
         async with self._lend() as raw:
             started_at = await started(raw)

@@ -21,9 +21,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
+from uuid import uuid4
 
 from app.ledger.citus import XID_BITS, Place
-from app.ledger.citus.claims import Ask, Claims
+from app.ledger.citus.claims import CHALLENGE, TAKE_OVER, Ask, Claims
 from app.ledger.errors import LedgerBusyError
 from app.ledger.request_ids import claimed_by
 from app.ledger.timelines import LAST_OF_BUCKET
@@ -192,21 +193,37 @@ class Rebuilding:
 
     async def _settle(self, ask: Ask, holder: str) -> None:
         """Have the claim be that of whose entry there is."""
-        is_request = ask.key.source.startswith(claimed_by(""))
-        if is_request and self._ledger.bucket_of(holder) is self._ledger.bucket_of(ask.user_id):
-            return
-        claims = Claims(self._ledger)
+        home = self._ledger.home_of(ask.key.transaction_id)
         for _ in range(TRIES_MAX):
-            entries = await claims.of_holder(ask.key, ask, holder)
-            if any(entry.key == ask.key for entry in entries):
+            if await self._is_twice(home, ask, holder):
                 self._twice.append(Twice(*ask.key[:2], (ask.user_id, holder)))
                 return
-            claimed = await self._claim_at(self._ledger.home_of(ask.key.transaction_id), [ask])
-            if not claimed:
+            claimed = await self._claim_at(home, [ask])
+            if not claimed or self._is_request_of_bucket(*claimed[0]):
                 return
             holder = claimed[0][1]
             await asyncio.sleep(TRY_EVERY_SECONDS)
         raise LedgerBusyError
+
+    async def _is_twice(self, home: "BucketLedger", ask: Ask, holder: str) -> bool:
+        """Take a claim over for whose entry there is, unless its holder has one, too."""
+        theirs = self._ledger.bucket_of(holder)
+        if theirs is not self._ledger.bucket_of(ask.user_id):
+            entries = await Claims(self._ledger).of_holder(ask.key, ask, holder)
+            return any(entry.key == ask.key for entry in entries)
+        # The bucket's own index has one entry of the key, which is the asking player's.
+        challenge = uuid4()
+        if not self._is_request_of_bucket(ask, holder) and await home.on_claim(
+            CHALLENGE, *ask.key, holder, challenge
+        ):
+            await theirs.fence_player(holder)
+            await home.on_claim(TAKE_OVER, *ask.key, challenge, ask.user_id)
+        return False
+
+    def _is_request_of_bucket(self, ask: Ask, holder: str) -> bool:
+        """Whether a claim is of the request itself: of the bucket where its row is."""
+        is_one_bucket = self._ledger.bucket_of(holder) is self._ledger.bucket_of(ask.user_id)
+        return is_one_bucket and ask.key.source.startswith(claimed_by(""))
 
 
 async def _page(part: "BucketLedger", statement: str, *arguments: object) -> "list[asyncpg.Record]":
