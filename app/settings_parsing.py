@@ -31,6 +31,7 @@ EVENT_TYPES = (
     "limit.hit",
     "round.settled",
     "alarm.raised",
+    "events.voided",
 )
 """The same as `LoggedType` of the wallet, which settings do not know; a test holds them equal."""
 

@@ -125,6 +125,8 @@ async def page_after(
     `types`: only these; empty: all. None: the ledger does not have the event of this cursor: it was
     restored to a moment before it, or is another one. Raises LedgerError.
     """
+    # What makes others void is for everybody.
+    wanted_types = {*types, LoggedType.EVENTS_VOIDED}
     await number_all(ledger)
     after = 0 if cursor is None else cursor.number
     tell = await event_reader(ledger)
@@ -134,7 +136,7 @@ async def page_after(
             return None
         wanted = LOOKED_THROUGH_MAX if types else count_max
         rows = await numbers_after(book, agent, after, wanted)
-        chosen = [row for row in rows if not types or row.type in types][:count_max]
+        chosen = [row for row in rows if not types or row.type in wanted_types][:count_max]
         if not rows:
             return EventPage([], cursor, has_more=False)
         # A page that is full ends at its last event; one that is not, where its look ended.

@@ -15,6 +15,7 @@ import structlog
 from app.cashier.permissions import Act
 from app.ledger.citus.restoring import Rebuilt
 from app.ledger.errors import LedgerRestoredError
+from app.ledger.event_log.voiding import Void, void
 from app.ledger.exception_collection import OVERLAP
 from app.ledger.money.book import Book
 from app.ledger.restored import (
@@ -35,6 +36,9 @@ LISTED_MAX: Final = 50
 
 SEALS: Final = "the file of seals"
 """Who noticed a restore, where no process could."""
+
+VOID_MAX: Final = timedelta(minutes=30)
+"""How long the yes may take: what still holds of millions of events gets new numbers."""
 
 logger: Final = structlog.get_logger("ledger")
 
@@ -69,6 +73,8 @@ class Accepted(NamedTuple):
     """of its time lines"""
     claims: Rebuilt | None
     """what was made whole; None: all buckets are on one server"""
+    voided: Sequence[Void]
+    """events that hold no more, of each agent who was told some"""
 
 
 async def state(ledger: Ledger) -> RestoredState:
@@ -118,9 +124,12 @@ async def accept(
         if not numbers:
             return nobody_waits
         await act.note(book, reason, max(numbers))
-        return Accepted(numbers, claims)
+        if claims is None:
+            return Accepted(numbers, None, ())
+        await book.connection.execute("SET LOCAL statement_timeout = 0")
+        return Accepted(numbers, claims, await void(book, claims.lost, claims.ends))
 
-    return await ledger.serializable(work)
+    return await ledger.serializable(work, deadline=VOID_MAX)
 
 
 async def mark(ledger: Ledger, operator: Operator, reason: str) -> NotDone | None:

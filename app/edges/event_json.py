@@ -17,6 +17,7 @@ from app.ledger.event_log.reading import (
     OpeningTold,
     RoundTold,
     Told,
+    VoidedTold,
 )
 from app.wallet.event_log import cursor_at
 from app.wallet.journal import EPOCH, MICROSECOND
@@ -35,7 +36,7 @@ def event_members(event: Told) -> dict[str, object]:
         "id": event.id,
         "type": event.type.value,
         "occurred_at": rfc3339(event.occurred_at),
-        "user_id": event.user_id,
+        "user_id": event.user_id or None,
         "cursor": cursor_at(event.number, event.id).text,
         "data": _data(event.content),
     }
@@ -66,6 +67,8 @@ def _data(content: Content) -> Mapping[str, object]:
             return _change(content)
         case AlarmTold():
             return _alarm(content)
+        case VoidedTold():
+            return {"first": content.first, "last": content.last}
     assert_never(content)
 
 

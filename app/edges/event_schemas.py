@@ -102,6 +102,11 @@ EVENT_DATA: Final[dict[LoggedType, tuple[str, str, Schema]]] = {
             }
         ),
     ),
+    LoggedType.EVENTS_VOIDED: (
+        "EventsVoided",
+        "Events with these numbers are void: a part of the ledger was restored to the past.",
+        an_object({"first": _WHOLE, "last": _WHOLE}),
+    ),
 }
 assert set(EVENT_DATA) == set(LoggedType), "every type of events is described"
 
@@ -114,7 +119,7 @@ EVENT_SCHEMAS: Final[dict[str, Schema]] = {
                 "id": {"type": "string", "pattern": "^evt_[0-9a-f]{32}$"},
                 "type": {"type": "string", "const": kind.value},
                 "occurred_at": MOMENT,
-                "user_id": _TEXT,
+                "user_id": {"type": "null"} if kind is LoggedType.EVENTS_VOIDED else _TEXT,
                 "cursor": text("Where this event stands.", length_max=CURSOR_LENGTH_MAX),
                 "data": data,
             }
@@ -215,6 +220,7 @@ _EXAMPLES: Final[dict[LoggedType, dict[str, object]]] = {
         "currency": "USD",
         "happened_at": "2026-11-20T12:00:00.000000Z",
     },
+    LoggedType.EVENTS_VOIDED: {"first": 37, "last": 41},
 }
 assert set(_EXAMPLES) == set(LoggedType), "every type of events has its example"
 
@@ -225,7 +231,7 @@ def example_of(kind: LoggedType) -> dict[str, object]:
         "id": EXAMPLE_ID,
         "type": kind.value,
         "occurred_at": "2026-11-20T12:00:00.000000Z",
-        "user_id": "anna",
+        "user_id": None if kind is LoggedType.EVENTS_VOIDED else "anna",
         "cursor": "42-5f0c1c6a",
         "data": _EXAMPLES[kind],
     }

@@ -22,6 +22,8 @@ class LoggedType(StrEnum):
     LIMIT_HIT = "limit.hit"
     ROUND_SETTLED = "round.settled"
     ALARM_RAISED = "alarm.raised"
+    EVENTS_VOIDED = "events.voided"
+    """some numbers are void: what they told was lost, or is told again. Of no player"""
 
 
 class RetryState(StrEnum):
@@ -33,6 +35,9 @@ class RetryState(StrEnum):
     """given up after three days, until a person asks for it again"""
     DELIVERED = "delivered"
 
+
+NOBODY: Final = 0
+"""The player of an event that is about none."""
 
 SHARDS: Final = 8
 """Into how many parts the players of an agent are divided, so that as many processes can share

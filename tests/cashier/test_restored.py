@@ -31,6 +31,8 @@ from tests.conftest import Database
 MIRA = Operator("mira", True, frozenset({Role.ADMIN}), Via.CONSOLE, "pts/1")  # noqa: FBT003
 NOAH = MIRA._replace(name="noah", roles=frozenset({Role.FINANCE}))
 DAY = timedelta(days=1)
+YES = Accepted([2], None, ())
+YES = Accepted([2], None, ())
 LOST = "a token that was issued in the lost time"
 
 
@@ -54,7 +56,9 @@ async def until_served(ledger: Ledger) -> None:
 async def restore(till: Till, money_for: timedelta = DAY) -> None:
     """Mark the ledger as restored, and say yes."""
     assert await mark(till.ledger, MIRA, "storage was rolled back") is None
-    assert await accept(till.ledger, MIRA, "the disk was lost", money_for) == Accepted([2], None)
+    assert await accept(till.ledger, MIRA, "the disk was lost", money_for) == Accepted(
+        [2], None, ()
+    )
 
 
 class TestNobodyIsServed:
@@ -75,7 +79,7 @@ class TestNobodyIsServed:
         with pytest.raises(LedgerUnfitError, match="nobody has said that it may be served"):
             await check_startup(newcomer, PolicyInForce(Policy()), require_durability=False)
         await newcomer.close()
-        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == Accepted([2], None)
+        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == YES
         await until_served(serving)
         assert isinstance(await served.one(served.bet()), Posting)
         till.ledger.timeline._refused_at = -(10**12)
@@ -93,7 +97,7 @@ class TestNobodyIsServed:
         assert isinstance(refused, NotDone)
         assert "None of the roles of noah" in refused.words
         assert (await state(till.ledger)).is_waiting
-        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == Accepted([2], None)
+        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == YES
         assert isinstance(await accept(till.ledger, MIRA, "again", DAY), NotDone)
         line, first = (await state(till.ledger)).timelines
         assert (line.kind, line.by, line.reason) == (

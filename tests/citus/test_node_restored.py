@@ -1,24 +1,27 @@
 """A node is restored by itself, for real: a copy of its folder is put back, and then served."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from app.cashier.event_log import number_all
+from app.cashier.event_log import page_after
 from app.cashier.readiness import why_not_ready
 from app.cashier.restored import Accepted, accept, mark, state
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerError, LedgerRestoredError
+from app.ledger.event_log.reading import Told, VoidedTold
+from app.ledger.event_log.voiding import Void
 from app.postgres.cluster import SERVICE
 from app.wallet.buckets import bucket_of
+from app.wallet.event_log import Cursor, LoggedType, cursor_at
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Receipt, Refused, Replay
 from tests.cashier.test_restored import DAY, MIRA
-from tests.cashier.till import Till, numbers
+from tests.cashier.till import AGENT, Till, numbers
 from tests.citus.conftest import BUCKETS
 from tests.citus.own import OwnCluster, own_cluster
 
@@ -91,6 +94,40 @@ async def answered(till: Till, movement: Movement) -> Receipt:
                 await asyncio.sleep(0.05)
 
 
+async def events_after(till: Till, cursor: Cursor | None) -> list[Told]:
+    """Read all that an operator's platform is told after a cursor."""
+    events: list[Told] = []
+    while True:
+        page = await page_after(till.ledger, AGENT, cursor, count_max=7)
+        assert page is not None
+        events += page.events
+        cursor = page.cursor
+        if not page.has_more:
+            return events
+
+
+async def no_gap_is_silent(till: Till, told: Sequence[Told], voided: Void) -> None:
+    """Whoever was told of what is lost hears so, and then everything that holds, and no more."""
+    for event in told:
+        cursor = cursor_at(event.number, event.id)
+        page = await page_after(till.ledger, AGENT, cursor, count_max=1)
+        assert (page is None) == (event.number >= voided.first), event
+    (last,) = [event for event in told if event.number == voided.first - 1]
+    void, *after = await events_after(till, cursor_at(last.number, last.id))
+    assert void.type is LoggedType.EVENTS_VOIDED
+    assert void.content == VoidedTold(voided.first, voided.last)
+    lost = {event.number for event in voided.lost}
+    again = [event.id for event in told if event.number > last.number and event.number not in lost]
+    assert [event.id for event in after[: len(again)]] == again
+    # Three were decided since, two of them in the place of what is lost; each is told once.
+    every = [event for event in told if event.number <= last.number] + after
+    rows = {(event.player_id, event.type, event.id) for event in every}
+    assert len(rows) == len(every)
+    (row,) = await till.rows("SELECT count(*) FROM movements")
+    assert sum(event.type is LoggedType.MOVEMENT_POSTED for event in every) == row[0]
+    assert not {event.id for event in told if event.number in lost} & {e.id for e in every}
+
+
 async def cents(till: Till, name: str) -> int:
     return (await till.pockets(name)).real
 
@@ -112,7 +149,7 @@ async def test_no_id_is_given_to_two_players_and_nothing_is_paid_twice(own: OwnC
         ):
             receipt = await answered(served, deposit(served, name, transaction_id))
             assert isinstance(receipt, (Posting, Replay))
-        await number_all(served.ledger)
+        told = await events_after(people, None)
         await put_back(own, kept)
         # Not even before anybody has noticed: the claim's home is looked at first.
         with pytest.raises(LedgerError):
@@ -129,6 +166,9 @@ async def test_no_id_is_given_to_two_players_and_nothing_is_paid_twice(own: OwnC
         assert done.claims is not None
         assert done.claims.claimed >= 1
         assert claim_lost not in {each.transaction_id for each in done.claims.twice}
+        (voided,) = done.voided
+        assert len(voided.lost) == 2
+        assert voided.again == voided.last - voided.first + 1 - 2
         async with asyncio.timeout(5):
             while await why_not_ready(served.ledger) is not None:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
@@ -150,6 +190,7 @@ async def test_no_id_is_given_to_two_players_and_nothing_is_paid_twice(own: OwnC
             10500,
         ]
         await served.is_sound()
+        await no_gap_is_silent(people, told, voided)
 
 
 async def test_an_id_that_was_given_twice_before_anybody_noticed_is_named(own: OwnCluster) -> None:

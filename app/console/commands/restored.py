@@ -13,6 +13,7 @@ from app.console.ledger_access import ask, commands, operator
 from app.console.output.layout import Facts, Rows
 from app.console.output.printer import AsJson, hint, outcome_stands, print_json, say
 from app.console.output.printer import show as show_parts
+from app.ledger.event_log.voiding import Lost
 from app.ledger.timelines import Timeline
 from app.wallet.timelines import MONEY_HOURS_MAX, MONEY_HOURS_USUAL, REASON_LENGTH_MAX
 from app.wallet.words import moment
@@ -91,28 +92,43 @@ def mark_(reason: Reason, as_json: AsJson = False) -> None:
 def _claims(done: Accepted) -> dict[str, Any]:
     if done.claims is None:
         return {}
-    since, entries, claimed, twice = done.claims
+    since = done.claims.since
     return {
         "claims": {
             "since": None if since is None else moment(since),
-            "entries": entries,
-            "made": claimed,
-            "twice": [each._asdict() for each in twice],
-        }
+            "entries": done.claims.entries,
+            "made": done.claims.claimed,
+            "twice": [each._asdict() for each in done.claims.twice],
+        },
+        "events": [
+            {**void._asdict(), "lost": [_lost(event) for event in void.lost]}
+            for void in done.voided
+        ],
     }
+
+
+def _lost(event: Lost) -> dict[str, Any]:
+    return {**event._asdict(), "type": event.type.value, "occurred_at": moment(event.occurred_at)}
 
 
 def _say_claims(done: Accepted) -> None:
     """Say what was made whole, where buckets are on several nodes."""
     if done.claims is None:
         return
-    since, entries, claimed, twice = done.claims
+    since, entries, claimed, twice, *_ = done.claims
     from_when = "from the first one on" if since is None else f"since {moment(since)}"
     say(f"Of {entries} ids that are recorded {from_when}, {claimed} were claimed again.")
     if twice:
         hint("Recorded for two players before the restore was noticed; correct one of each:")
         rows = ((each.source, each.transaction_id, *each.user_ids) for each in twice)
         show_parts(Rows("Twice", ("source", "transaction", "player", "player"), rows))
+    for void in done.voided:
+        say(
+            f"Events {void.first} to {void.last} of {void.agent} are void: {len(void.lost)} of them"
+            f" told what is lost, and {void.again} that still hold are told again."
+        )
+        lost = ((e.number, e.type.value, e.player_id, moment(e.occurred_at)) for e in void.lost)
+        show_parts(Rows("Lost", ("number", "type", "player", "occurred"), lost))
 
 
 def _shown(found: RestoredState) -> list[RenderableType]:

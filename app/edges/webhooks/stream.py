@@ -38,7 +38,7 @@ from app.edges.webhooks.set_aside import SetAside
 from app.edges.webhooks.signing import Signer
 from app.ledger.transaction import Ledger
 from app.version import VERSION
-from app.wallet.event_log import shard_of
+from app.wallet.event_log import LoggedType, shard_of
 
 logger: Final = structlog.get_logger("webhooks")
 
@@ -156,7 +156,7 @@ class Stream:
         return not fed.is_all
 
     def _take(self, event: Told) -> None:
-        if event.type not in self._choice.types:
+        if event.type not in {*self._choice.types, LoggedType.EVENTS_VOIDED}:
             return
         if self._set_aside.holds(event.player_id):
             self._set_aside.wait_behind(event)

@@ -19,6 +19,7 @@ done nobody is served, so nobody claims; it may be cut off, and done again.
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import uuid4
@@ -26,6 +27,17 @@ from uuid import uuid4
 from app.ledger.citus import XID_BITS, Place
 from app.ledger.citus.claims import CHALLENGE, TAKE_OVER, Ask, Claims
 from app.ledger.errors import LedgerBusyError
+from app.ledger.event_log.reading import LoggedEvent
+from app.ledger.event_log.voiding import (
+    EVENTS_AT_ONCE,
+    Lost,
+    before,
+    end_at,
+    heads,
+    highest_told,
+    missing_of,
+    pass_over,
+)
 from app.ledger.request_ids import claimed_by
 from app.ledger.timelines import LAST_OF_BUCKET
 from app.wallet.buckets import text_in
@@ -97,6 +109,10 @@ class Rebuilt(NamedTuple):
     claimed: int
     """claims that were missing"""
     twice: Sequence[Twice]
+    lost: Mapping[str, Sequence[Lost]]
+    """events that were told and whose rows are not there, by agent"""
+    ends: Mapping[int, int]
+    """of each node, below which of its transactions nothing can be new"""
 
 
 async def last_of_all(parts: "Mapping[int, BucketLedger]") -> datetime | None:
@@ -123,19 +139,52 @@ class Rebuilding:
         self._ledger = ledger
         self._parts = parts
         self._entries = self._claimed = 0
+        self._lowest: dict[int, int] = {}
+        """of each node's transactions, the first whose rows were looked at"""
         self._twice: list[Twice] = []
 
     async def run(self) -> Rebuilt:
         """Claim again what is claimed no more. Raises LedgerError."""
         last = await last_of_all(self._parts)
         since = None if last is None else last - MARGIN
+        lost = await self._lost_events(since)
         was_import = since is None or await self._was_import(since)
         for bucket, part in self._parts.items():
             await self._entries_of(part, since)
             await self._requests_of(bucket, part, since)
             if was_import:
                 await self._imported_in(part)
-        return Rebuilt(since, self._entries, self._claimed, self._twice)
+        ends = await self._pass_over()
+        return Rebuilt(since, self._entries, self._claimed, self._twice, lost, ends)
+
+    async def _lost_events(self, since: datetime | None) -> dict[str, list[Lost]]:
+        """Find out which of the events since a moment have no row any more."""
+        lost: dict[str, list[Lost]] = {}
+        for agent, last in (await self._ledger.read_only(heads)).items():
+            number = last + 1
+            while True:
+                look = partial(before, agent=agent, number=number)
+                events = await self._ledger.read_only(look)
+                recent = [e for e in events if since is None or e.occurred_at >= since]
+                for bucket, of_it in _by_bucket(recent).items():
+                    gone = await self._parts[bucket].read_only(partial(missing_of, events=of_it))
+                    if gone:
+                        lost.setdefault(agent, []).extend(gone)
+                if len(events) < EVENTS_AT_ONCE or not recent:
+                    break
+                number = events[-1].number
+        return lost
+
+    async def _pass_over(self) -> dict[int, int]:
+        """Have each node count on beyond what it gave out; return what is new of each."""
+        ends: dict[int, int] = {}
+        for part in self._parts.values():
+            node, end = await part.read_only(end_at)
+            if node not in ends:
+                told = await self._ledger.read_only(partial(highest_told, node=node))
+                await part.beside_money(partial(pass_over, told=told))
+            ends[node] = min(end, self._lowest.get(node, end), ends.get(node, end))
+        return ends
 
     async def _was_import(self, since: datetime) -> bool:
         async def work(book: "Book") -> bool:
@@ -149,6 +198,9 @@ class Rebuilding:
             rows = await _page(part, _ENTRIES, str(last), PAGE)
             recent = [row for row in rows if since is None or row["ledger_time"] >= since]
             await self._claim([_ask(row) for row in recent])
+            for row in recent:
+                node, xid = divmod(int(row["xid"]), 1 << XID_BITS)
+                self._lowest[node] = min(xid, self._lowest.get(node, xid))
             if len(rows) < PAGE:
                 return
             lowest = int(rows[-1]["xid"])
@@ -231,6 +283,14 @@ async def _page(part: "BucketLedger", statement: str, *arguments: object) -> "li
         return await book.connection.fetch(statement, *arguments)
 
     return await part.read_only(work)
+
+
+def _by_bucket(events: Sequence[LoggedEvent]) -> dict[int, list[LoggedEvent]]:
+    found: dict[int, list[LoggedEvent]] = {}
+    for event in events:
+        if event.bucket is not None:
+            found.setdefault(event.bucket, []).append(event)
+    return found
 
 
 def _ask(row: "asyncpg.Record") -> Ask:

@@ -29,6 +29,7 @@ from app.ledger.event_log.node_looks import (
     look_at_players,
 )
 from app.ledger.event_log.numbering import Numbered
+from app.ledger.event_log.reading import IS_VOID
 from app.ledger.event_log.told_of import OF_ALARMS
 from app.ledger.money.book import Book
 
@@ -74,36 +75,41 @@ x_fresh AS (
 SELECT l.now::text, t.player_id, t.kind, t.place, t.rank, t.type, t.occurred_at
 FROM looked l LEFT JOIN ({OF_ALARMS}) t ON NOT EXISTS (
     SELECT FROM event_log e
-    WHERE e.player_id = t.player_id AND e.place = t.place AND e.type = t.type OFFSET 0)
+    WHERE e.player_id = t.player_id AND e.place = t.place AND e.type = t.type
+      AND NOT {IS_VOID} OFFSET 0)
 ORDER BY t.place LIMIT $2
 """
 
-_TOLD_TO: Final = """
+_TOLD_TO: Final = f"""
 SELECT k.player_id, coalesce((
     SELECT max(e.place) FROM event_log e
-    WHERE e.player_id = k.player_id AND e.type IN ('movement.posted', 'movement.declined')), 0)
+    WHERE e.player_id = k.player_id AND e.type IN ('movement.posted', 'movement.declined')
+      AND NOT {IS_VOID}), 0)
 FROM unnest($1::bigint[]) AS k (player_id)
 """
 
-_NUMBER: Final = """
+_NUMBER: Final = f"""
 WITH told AS MATERIALIZED (
     SELECT t.* FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[],
         $6::bigint[]) WITH ORDINALITY AS t (agent, player_id, type, place, occurred_at, bucket, n)
     WHERE NOT EXISTS (
         SELECT FROM event_log e
-        WHERE e.player_id = t.player_id AND e.place = t.place AND e.type = t.type OFFSET 0)
+        WHERE e.player_id = t.player_id AND e.place = t.place AND e.type = t.type
+          AND NOT {IS_VOID} OFFSET 0)
+), era AS (
+    SELECT coalesce(max(era), 0) AS era FROM event_log WHERE type = 'events.voided'
 ), heads AS (
     INSERT INTO event_log_heads AS h (agent, last_number)
     SELECT agent, count(*) FROM told GROUP BY agent
     ON CONFLICT (agent) DO UPDATE SET last_number = h.last_number + excluded.last_number
     RETURNING agent, last_number
 ), numbered AS (
-    INSERT INTO event_log (agent, number, player_id, type, place, occurred_at, bucket)
+    INSERT INTO event_log (agent, number, player_id, type, place, occurred_at, bucket, era)
     SELECT t.agent,
            (SELECT last_number FROM heads WHERE heads.agent = t.agent)
                - count(*) OVER (PARTITION BY t.agent)
                + row_number() OVER (PARTITION BY t.agent ORDER BY t.n),
-           t.player_id, t.type, t.place, t.occurred_at, t.bucket
+           t.player_id, t.type, t.place, t.occurred_at, t.bucket, (SELECT era FROM era)
     FROM told t
     RETURNING 1
 )

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from app.ledger.money.book import Book
-from app.wallet.event_log import LoggedType, event_id
+from app.wallet.event_log import NOBODY, LoggedType, event_id
 from app.wallet.events import RULES, Part
 
 if TYPE_CHECKING:
@@ -107,7 +107,16 @@ class AlarmTold(NamedTuple):
     happened_at: datetime
 
 
-Content: TypeAlias = MovementTold | LimitTold | RoundTold | OpeningTold | ChangeTold | AlarmTold
+class VoidedTold(NamedTuple):
+    """Numbers that are void from now on."""
+
+    first: int
+    last: int
+
+
+Content: TypeAlias = (
+    MovementTold | LimitTold | RoundTold | OpeningTold | ChangeTold | AlarmTold | VoidedTold
+)
 
 
 class Told(NamedTuple):
@@ -118,6 +127,7 @@ class Told(NamedTuple):
     type: LoggedType
     occurred_at: datetime
     user_id: str
+    """empty: it is about no player"""
     id: str
     content: Content
 
@@ -138,20 +148,30 @@ class Found(NamedTuple):
     def has_all_of(self, events: "Sequence[LoggedEvent]") -> bool:
         """Whether every one of these events was found."""
         return all(
-            event.player_id in self.users
-            and (event.player_id, event.place, event.type) in self.contents
+            event.type is LoggedType.EVENTS_VOIDED
+            or (
+                event.player_id in self.users
+                and (event.player_id, event.place, event.type) in self.contents
+            )
             for event in events
         )
 
 
-_AFTER: Final = """
-SELECT number, player_id, type, place, occurred_at, bucket FROM event_log
-WHERE agent = $1 AND number > $2 ORDER BY number LIMIT $3
+IS_VOID: Final = """
+EXISTS (SELECT FROM event_log v
+        WHERE v.agent = e.agent AND v.type = 'events.voided' AND v.number > e.number
+          AND v.place <= e.number OFFSET 0)
+"""
+"""Of a row `e` of the log: a node was restored by itself, and its number is void."""
+
+_AFTER: Final = f"""
+SELECT number, player_id, type, place, occurred_at, bucket FROM event_log e
+WHERE agent = $1 AND number > $2 AND NOT {IS_VOID} ORDER BY number LIMIT $3
 """
 
-_SOME: Final = """
-SELECT number, player_id, type, place, occurred_at, bucket FROM event_log
-WHERE agent = $1 AND number = ANY($2::bigint[]) ORDER BY number
+_SOME: Final = f"""
+SELECT number, player_id, type, place, occurred_at, bucket FROM event_log e
+WHERE agent = $1 AND number = ANY($2::bigint[]) AND NOT {IS_VOID} ORDER BY number
 """
 
 _LAST: Final = "SELECT last_number FROM event_log_heads WHERE agent = $1"
@@ -253,13 +273,13 @@ _ACCEPTED: Final = "ACCEPTED"
 async def numbers_after(book: Book, agent: str, after: int, count_max: int) -> list[LoggedEvent]:
     """Return an agent's events with greater numbers, in order."""
     rows = await book.connection.fetch(_AFTER, agent, after, count_max)
-    return [_logged(row) for row in rows]
+    return [logged(row) for row in rows]
 
 
 async def numbers_of(book: Book, agent: str, numbers: Sequence[int]) -> list[LoggedEvent]:
     """Return the events of an agent with these numbers, in order."""
     rows = await book.connection.fetch(_SOME, agent, list(numbers))
-    return [_logged(row) for row in rows]
+    return [logged(row) for row in rows]
 
 
 async def last_number(book: Book, agent: str) -> int:
@@ -293,6 +313,9 @@ def told_of(events: Sequence[LoggedEvent], found: Found) -> list[Told]:
     """Put together what these events tell, by what was found for them."""
     told = []
     for event in events:
+        if event.type is LoggedType.EVENTS_VOIDED:
+            told.append(_voided(event))
+            continue
         anchor, content = found.contents[event.player_id, event.place, event.type]
         id_ = event_id(event.type, event.player_id, event.place, anchor)
         told.append(
@@ -309,7 +332,15 @@ def told_of(events: Sequence[LoggedEvent], found: Found) -> list[Told]:
     return told
 
 
-def _logged(row: "asyncpg.Record") -> LoggedEvent:
+def _voided(event: LoggedEvent) -> Told:
+    """Everything that this one says is its own place and number."""
+    void = VoidedTold(event.place, event.number - 1)
+    id_ = event_id(event.type, NOBODY, event.place, f"{event.number}|{event.occurred_at}")
+    return Told(event.number, NOBODY, event.type, event.occurred_at, "", id_, void)
+
+
+def logged(row: "asyncpg.Record") -> LoggedEvent:
+    """Convert a row of the log."""
     number, player_id, kind, place, occurred_at, bucket = row
     return LoggedEvent(number, player_id, _TYPES[kind], place, occurred_at, bucket)
 

@@ -30,8 +30,15 @@ event_log = Table(
     Column("occurred_at", MOMENT, nullable=False),
     # Where that row is, if the buckets are on several nodes.
     Column("bucket", SmallInteger),
+    # How often numbers had been made void when this one was given: a row may have one in each.
+    Column("era", BigInteger, nullable=False, server_default=text("0")),
     PrimaryKeyConstraint("agent", "number"),
-    UniqueConstraint("player_id", "place", "type", name="uq_event_log_player_id_place_type"),
+    UniqueConstraint(
+        "player_id", "place", "type", "era", "agent", name="uq_event_log_player_id_place_type"
+    ),
+    Index(
+        "ix_event_log_voided", "agent", "number", postgresql_where=text("type = 'events.voided'")
+    ),
     CheckConstraint("number >= 1", name="number"),
     CheckConstraint(f"type IN ({sql_list(LoggedType)})", name="type"),
 )

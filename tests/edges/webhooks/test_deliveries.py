@@ -714,9 +714,8 @@ class TestARestore:
         await noticed(deliverer)
         # As the restored ledger has them; a lease of that moment has ended long ago.
         await till.rows("UPDATE webhook_shards SET delivered_to = 0, held_until = 'epoch'")
-        assert await accept(till.ledger, MIRA, "the disk was lost", timedelta(0)) == Accepted(
-            [2], None
-        )
+        yes = await accept(till.ledger, MIRA, "the disk was lost", timedelta(0))
+        assert yes == Accepted([2], None, ())
         again = await heard_of(receiver, 2 * len(first))
         assert sorted(again[len(first) :]) == sorted(first)
 
