@@ -193,6 +193,24 @@ async def test_no_id_is_given_to_two_players_and_nothing_is_paid_twice(own: OwnC
         await no_gap_is_silent(people, told, voided)
 
 
+async def test_a_node_that_lacks_nothing_but_claims_is_not_served(own: OwnCluster) -> None:
+    async with process(own) as served, process(own, serves=False) as people:
+        stays, local = await names_on(own, served, OTHER, 2)
+        for name in (stays, local):
+            await served.player(name)
+        kept = await copied(own)
+        (claim_lost,) = await names_on(own, served, RESTORED)
+        await answered(served, deposit(served, stays, claim_lost))
+        await put_back(own, kept)
+        with pytest.raises(LedgerError):
+            await served.one(deposit(served, local, claim_lost))
+        await until_noticed(served)
+        assert isinstance(await accept(people.ledger, MIRA, "its disk", DAY), Accepted)
+        refused = await answered(served, deposit(served, local, claim_lost))
+        assert isinstance(refused, Refused)
+        assert refused.differs == "userId"
+
+
 async def test_an_id_that_was_given_twice_before_anybody_noticed_is_named(own: OwnCluster) -> None:
     async with process(own, serves=False) as people:
         stays, local = await names_on(own, people, OTHER, 2)

@@ -89,7 +89,7 @@ class BucketLedger(Ledger):
         )
         self.place = place
         self._looking = self._pools.beside(1, was_opened=lambda: None)
-        self.timeline = NodeGuard(
+        self.timeline = self._guard = NodeGuard(
             bucket, place, lambda: lent(self._looking), lambda: lent(looking_above), above
         )
         self._homes = homes
@@ -141,7 +141,10 @@ class BucketLedger(Ledger):
         except LedgerAwayError:
             self._is_away()
             raise
-        return [claim_of(row) for row in rows]
+        claims = [claim_of(row) for row in rows]
+        met = {claim.key for claim in claims}
+        self._guard.claimed.extend(a.key for a in asks if a.is_wanted and a.key not in met)
+        return claims
 
     async def on_claim(self, statement: str, *arguments: object) -> object:
         """Run a statement about one claim, commit, and return its first value."""

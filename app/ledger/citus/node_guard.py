@@ -1,9 +1,10 @@
 """Guards a process against a node that lacks what was told: one that was restored by itself.
 
 The list of time lines is the coordinator's, and what a node has says nothing of it. But what was
-told of a bucket stands in the event log, on the coordinator, and what this process answered it
-remembers. So whenever the server that has a bucket is another one, or was started again, and before
-the first work, both are looked for there. What is missing makes it a restore, as on one server:
+told of a bucket stands in the event log, on the coordinator, and this process remembers what it
+answered and which ids it claimed there. So whenever the server that has a bucket is another one, or
+was started again, and before the first work, all of it is looked for there. What is missing makes
+it a restore, as on one server:
 nobody is served, in any bucket, before somebody has said yes.
 
 A takeover by a synchronous standby lacks nothing. A bucket that moves is on another server, and is
@@ -17,6 +18,7 @@ while the coordinator is away.
 
 import asyncio
 import time
+from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -26,12 +28,19 @@ from typing_extensions import override
 from app.ledger.citus import Place
 from app.ledger.connections import Raw
 from app.ledger.errors import LedgerAwayError
-from app.ledger.timeline_guard import LOOKS_MAX, Lend, TimelineChangedError, TimelineGuard
+from app.ledger.timeline_guard import (
+    LOOKS_MAX,
+    WITNESSES_MAX,
+    Lend,
+    TimelineChangedError,
+    TimelineGuard,
+)
 from app.ledger.timelines import BEGIN, LAST_OF_BUCKET, count_missing, look, row_of
 from app.wallet.timelines import Beginning, TimelineKind
 
 if TYPE_CHECKING:
     from app.ledger.transaction import Ledger
+    from app.wallet.movement import Key
 
 logger: Final = structlog.get_logger("ledger")
 
@@ -67,6 +76,16 @@ CROSS JOIN LATERAL (
 """
 
 
+_COUNT_CLAIMS: Final = """
+SELECT count(*) FROM unnest($1::text[], $2::text[], $3::text[])
+    AS k (source, transaction_id, facet)
+CROSS JOIN LATERAL (
+    SELECT FROM transaction_claims
+    WHERE transaction_id = k.transaction_id AND source = k.source AND facet = k.facet LIMIT 1
+) c
+"""
+
+
 async def started(raw: Raw) -> datetime:
     """Return when the server was started that has the bucket of this connection."""
     moment: datetime = await raw.fetchval(_SERVER)
@@ -89,8 +108,16 @@ class NodeGuard(TimelineGuard):
         self._bucket = bucket
         self._place = place
         self._above = above
+        self.claimed: deque[Key] = deque(maxlen=WITNESSES_MAX)
+        """ids that this process claimed last in the bucket, whoever has them now"""
         self._lacks_since: int | None = None
         """since when looks have found something missing"""
+
+    @override
+    def succeed(self, before: TimelineGuard) -> None:
+        super().succeed(before)
+        if isinstance(before, NodeGuard):
+            self.claimed = before.claimed
 
     @override
     def note(self, started_at: datetime, number: int) -> None:
@@ -109,6 +136,7 @@ class NodeGuard(TimelineGuard):
             if restored != self.restored:
                 # What was answered before a restore that is on the list may be missing by right.
                 self.witnesses.clear()
+                self.claimed.clear()
                 self.restored = restored
             for _ in range(LOOKS_MAX):
                 doubts = self.doubts
@@ -150,7 +178,10 @@ class NodeGuard(TimelineGuard):
             columns = [row[0] for row in told], [row[1] for row in told]
             there = int(await raw.fetchval(_COUNT_THERE, *columns))
             answered = await count_missing(raw, self.witnesses)
-        missing = len(told) - there + answered
+            claimed = list(self.claimed)
+            keys = [list(column) for column in zip(*claimed, strict=True)] or [[], [], []]
+            known = int(await raw.fetchval(_COUNT_CLAIMS, *keys))
+        missing = len(told) - there + answered + len(claimed) - known
         # What lacks something is looked at again, however often somebody connects to it.
         self._started_at = None if missing else started_at
         return missing
@@ -159,7 +190,7 @@ class NodeGuard(TimelineGuard):
         """Append a restore to the ledger's time lines, unless one is waiting already."""
         why = (
             f"bucket {self._bucket} on {self._place} lacks {missing} of the movements that were"
-            " told or answered last"
+            " told or answered last, or of the ids that were claimed"
         )
         logger.critical("restored node", reason=why)
         async with self._lend() as raw:
