@@ -31,6 +31,15 @@ RESTORED, OTHER = 1, 2
 """The numbers of the nodes: the one that is put back, and the one that is not."""
 
 
+BUSY = """
+DO $$
+BEGIN
+    FOR number IN 1 .. 1000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP;
+END
+$$
+"""
+
+
 @pytest.fixture(scope="module")
 def own() -> Iterator[OwnCluster]:
     yield from own_cluster(BUCKETS)
@@ -139,6 +148,8 @@ async def test_no_id_is_given_to_two_players_and_nothing_is_paid_twice(own: OwnC
         for name in (lost, stays, rival, local):
             await served.player(name, "100")
         kept = await copied(own)
+        # What it sees as ended is beyond what it gives out after it was put back.
+        await own.sql(RESTORED, BUSY)
         # A movement that stays, whose claim is lost; lost ones whose claims are lost, and stay.
         claim_lost, both_lost = await names_on(own, served, RESTORED, 2)
         (claim_stays,) = await names_on(own, served, OTHER)
