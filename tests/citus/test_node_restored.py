@@ -1,23 +1,30 @@
 """A node is restored by itself, for real: a copy of its folder is put back, and then served."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from app.cashier.audit import audit
+from app.cashier.deliveries import feed
 from app.cashier.event_log import page_after
 from app.cashier.readiness import why_not_ready
 from app.cashier.restored import Accepted, accept, mark, state
+from app.cashier.sealing import Sealer, seal
+from app.edges.event_json import event_body
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.ledger.event_log.reading import Told, VoidedTold
 from app.ledger.event_log.voiding import Void
 from app.postgres.cluster import SERVICE
+from app.proof.keys import make_key
 from app.wallet.buckets import bucket_of
-from app.wallet.event_log import Cursor, LoggedType, cursor_at
+from app.wallet.event_log import SHARDS, Cursor, LoggedType, cursor_at
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Receipt, Refused, Replay
 from tests.cashier.test_restored import DAY, MIRA
@@ -125,6 +132,13 @@ async def no_gap_is_silent(till: Till, told: Sequence[Told], voided: Void) -> No
     void, *after = await events_after(till, cursor_at(last.number, last.id))
     assert void.type is LoggedType.EVENTS_VOIDED
     assert void.content == VoidedTold(voided.first, voided.last)
+    body = json.loads(event_body(void))
+    assert body["user_id"] is None
+    assert body["data"] == {"first": voided.first, "last": voided.last}
+    # A deliverer of webhooks goes on from before, or from within what is void.
+    for reached in (last.number, voided.last):
+        fed = await feed(till.ledger, AGENT, reached, range(SHARDS), 1000)
+        assert [event.id for event in fed.events] == [event.id for event in (void, *after)]
     lost = {event.number for event in voided.lost}
     again = [event.id for event in told if event.number > last.number and event.number not in lost]
     assert [event.id for event in after[: len(again)]] == again
@@ -245,3 +259,24 @@ async def test_an_id_that_was_given_twice_before_anybody_noticed_is_named(own: O
         twice = {each.transaction_id: set(each.user_ids) for each in done.claims.twice}
         assert twice[claim_lost] == {stays, local}
         assert also_lost not in twice
+
+
+async def test_the_audit_goes_on_to_name_what_was_sealed_and_is_lost(
+    own: OwnCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cashier.sealing.GRACE", timedelta(0))
+    sealer = Sealer(make_key(tmp_path / "key.pem"), tmp_path / "seals.jsonl")
+    async with process(own, serves=False) as people:
+        (lost,) = await names_on(own, people, RESTORED)
+        await people.player(lost, "100")
+        kept = await copied(own)
+        await answered(people, deposit(people, lost, f"sealed-{lost}"))
+        assert await seal(own.citus.service_url, sealer) is not None
+        await put_back(own, kept)
+        assert await mark(people.ledger, MIRA, "its disk") is None
+        assert isinstance(await accept(people.ledger, MIRA, "its disk", DAY), Accepted)
+        for _ in range(2):
+            breaches = (await audit(own.citus.service_url)).breaches
+            assert "sealed_head_stands" in {breach.invariant for breach in breaches}
+            # A seal that is made since changes nothing of it.
+            assert await seal(own.citus.service_url, sealer) is not None
