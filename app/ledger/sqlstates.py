@@ -30,6 +30,9 @@ OF_OTHER_NODE: Final = (
     "could not commit transaction",
     "connection to the remote node",
     "failed to execute task",
+    "failure on connection marked as essential",
+    "multiple connection failures",
+    "could not establish any connections to the node",
     # Of the node's own words where Citus adds none: this server has a SQLSTATE for each of them.
     "could not serialize access",
     "deadlock detected",

@@ -64,6 +64,9 @@ def test_every_id_is_of_this_node_or_seen_or_looked_for() -> None:
         "could not serialize access due to read/write dependencies among transactions",
         "while executing command on 10.0.0.2:5432",
         "could not commit transaction for shard 102008 on at least one active node",
+        "failure on connection marked as essential: 127.0.0.1:43643",
+        "execution cannot recover from multiple connection failures. Last node failed db1:5432",
+        "could not establish any connections to the node db1:5432 after 30000 ms",
     ],
 )
 def test_a_conflict_on_another_node_leaves_the_outcome_unknown(words: str) -> None:
