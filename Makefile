@@ -8,7 +8,8 @@ LOCK := requirements/development.lock
 RUN_LOCK := requirements/run.lock
 BIN := .venv/bin
 SOURCES := app migrations tests $(wildcard bench)
-WORKERS ?= 2
+# More than cores: a third of each worker's time it waits for servers that start, stop or fail.
+WORKERS ?= 3
 PROPERTIES := tests/wallet tests/model tests/cashier/test_limits_property.py tests/fuzz tests/proof
 
 # The first Python that runs and is new enough.
@@ -87,6 +88,10 @@ build/javascript/.installed: $(JAVASCRIPT)/package.json $(JAVASCRIPT)/package-lo
 # wants differs from what the console has; without it, its test is skipped and says so.
 CLIENT_LOCK := requirements/clientgen.lock
 export CLIENT_GENERATOR ?= $(CURDIR)/build/clientgen/bin/openapi-python-client
+
+# Each worker compiles the tests, with their asserts rewritten, unless an earlier run has kept that:
+# eight seconds of each. Images of Python often ask that nothing be kept.
+test test-thorough test-buckets test-citus: export PYTHONDONTWRITEBYTECODE =
 
 build/clientgen/.installed: $(CLIENT_LOCK) | python
 	@rm -rf build/clientgen && $(PYTHON) -m venv build/clientgen

@@ -20,6 +20,5 @@ class SettingsGroup(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
         validate_default=False,
     )
