@@ -5,21 +5,20 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState
 
 from app.wallet.operators import Role
 from tests.backoffice.conftest import HOSTILE, past, protected, reconciled
 from tests.backoffice.office import PASSWORD, Office, open_office
+from tests.browser import open_browser
 from tests.conftest import Database
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 AXE = Path(__file__).parent / "axe" / "axe-4.14.1.min.js"
 AXE_SCRIPT = AXE.read_text(encoding="utf-8")
@@ -83,13 +82,8 @@ def office(module_db: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed here")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.getuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
+    with open_browser() as browser:
+        yield browser
 
 
 class Seen:

@@ -1,7 +1,7 @@
 """The event log: whatever commits in which order, every event has its one place, and keeps it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random as Dice
@@ -25,6 +25,7 @@ from app.ledger.event_log.reading import (
 from app.ledger.money.book import Book
 from app.wallet.event_log import Cursor, LoggedType
 from app.wallet.limit_terms import DEFAULT_RAISE_RULES
+from tests.cashier.dying import Dying
 from tests.cashier.till import AGENT, Till, connect
 
 if TYPE_CHECKING:
@@ -125,27 +126,6 @@ async def held(till: Till) -> AsyncIterator[Held]:
     for user_id in held.user_ids:
         await held.end(user_id)
     await holder.close()
-
-
-class Dying:
-    """A connection of a process that is killed after so many statements."""
-
-    def __init__(self, connection: "Connection", statements: int) -> None:
-        self._connection = connection
-        self._left = statements
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
-        method = getattr(self._connection, name)
-
-        async def run(*arguments: object) -> object:
-            done = await method(*arguments)
-            self._left -= 1
-            if self._left == 0:
-                self._connection.terminate()
-                raise ConnectionResetError
-            return done
-
-        return run
 
 
 @asynccontextmanager

@@ -20,7 +20,8 @@ from app.ledger.event_log.reading import MovementTold, Told
 from app.ledger.money.book import Book
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.event_log import Cursor, LoggedType
-from tests.cashier.test_event_log import Dying, page, places
+from tests.cashier.dying import Dying
+from tests.cashier.test_event_log import page, places
 from tests.cashier.till import Till, connect, numbers
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS

@@ -4,11 +4,10 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from random import Random as Dice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -23,12 +22,10 @@ from app.slips.projector import Projector
 from app.telemetry.spare import SpareTime
 from app.wallet.inbox import ExceptionKind
 from app.wallet.outcomes import Posting
+from tests.cashier.dying import Dying
 from tests.cashier.till import AGENT, Till, connect
 from tests.conftest import Database, in_buckets
 from tests.slips.slip_texts import betslip, leg, settled
-
-if TYPE_CHECKING:
-    import asyncpg
 
 TABLES: Final = ("sport_bets", "sport_legs", "slip_faults", "slip_mismatches")
 
@@ -291,30 +288,6 @@ async def test_a_batch_that_somebody_else_wrote_after_is_not_written(
     assert await bets(till) == {"event-1": ("lost",)}
 
 
-class Dying:
-    """A connection of a process that is killed after so many statements."""
-
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", statements: int) -> None:
-        self._connection = connection
-        self._left = statements
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
-        method = getattr(self._connection, name)
-
-        async def run(*arguments: object) -> object:
-            done = await method(*arguments)
-            self._left -= 1
-            if self._left == 0:
-                raise KilledError
-            return done
-
-        return run
-
-
-class KilledError(Exception):
-    """The process is gone."""
-
-
 async def test_a_process_killed_after_any_statement_leaves_a_whole_batch_or_nothing(
     till: Till,
 ) -> None:
@@ -341,7 +314,7 @@ async def test_a_process_killed_after_any_statement_leaves_a_whole_batch_or_noth
                 if await writing.advance(dying, batch):
                     await writing.write(dying, [r.id for r in batch.rounds], derived)
                 await transaction.commit()
-            except KilledError:
+            except ConnectionResetError:
                 await connection.close()
                 now = await slips.progress(till.ledger)
                 assert progress in [b.progress for b in now]

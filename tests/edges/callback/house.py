@@ -11,8 +11,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
@@ -356,15 +355,3 @@ def open_house(database: Database, **settings: object) -> Iterator[House]:
         yield house
     finally:
         house.close()
-
-
-def at_once(calls: Sequence[Callable[[], Reply]]) -> list[Reply]:
-    """Make all calls at the same moment, each from a thread of its own."""
-    start = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Reply]) -> Reply:
-        start.wait(timeout=10)
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as executor:
-        return list(executor.map(run, calls))

@@ -2,12 +2,13 @@
 
 import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.at_once import at_once
 from tests.conftest import Database
-from tests.edges.callback.house import House, Reply, at_once, open_house
+from tests.edges.callback.house import House, Reply, open_house
 
 
 def codes(replies: list[Reply]) -> Counter[int]:
@@ -28,7 +29,7 @@ def test_thirty_deliveries_of_one_bet_charge_once(house: House) -> None:
 def test_thirty_deliveries_of_one_refused_bet_are_refused_alike(house: House) -> None:
     seat = house.seat("5.00")
     bet = house.fields(seat, "BetPlacing", "10.00")
-    calls = [functools.partial(house.form, bet)] * 29
+    calls: list[Callable[[], Reply]] = [functools.partial(house.form, bet)] * 29
     replies = at_once([*calls, lambda: house.move(seat, "PromoWin", "100.00")])
     refused = codes(replies[:29])
     # The promotion may come first, in the middle or last; the bet is charged once or never.

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import asyncpg
 import pytest
 
-from tests.edges.callback.house import House, Reply, Seat, at_once
+from tests.at_once import at_once
+from tests.edges.callback.house import House, Reply, Seat
 
 ASK_AGAIN = "the outcome is not known, ask again"
 

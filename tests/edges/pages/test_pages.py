@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -15,10 +14,10 @@ from typing import Self
 import pytest
 from typing_extensions import override
 
+from tests.browser import NO_SANDBOX, chromium_here
 from tests.conftest import Database
 from tests.edges.callback.house import House, open_house
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BROWSER_SECONDS = 50
 VIRTUAL_MILLISECONDS = 15_000
 """How long the page may wait, by the browser's virtual clock, which skips idle time."""
@@ -73,16 +72,14 @@ class Browsed:
     """A page as the browser rendered it, its console messages, and its requests to other hosts."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        if CHROMIUM is None:
-            pytest.skip("chromium is not installed here")
         with Elsewhere() as elsewhere:
             ran = subprocess.run(
                 [
-                    CHROMIUM,
+                    chromium_here(),
                     "--headless",
                     "--disable-gpu",
                     "--disable-dev-shm-usage",
-                    *(["--no-sandbox"] if os.getuid() == 0 else []),
+                    *NO_SANDBOX,
                     *QUIET,
                     "--enable-logging=stderr",
                     f"--user-data-dir={folder}",

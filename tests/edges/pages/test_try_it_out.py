@@ -1,20 +1,18 @@
 """In the demo, Swagger UI's "Try it out" signs callbacks, and seals and opens envelopes."""
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from app.settings import DEMO_AGENT_ID, DEMO_AGENT_KEY, DEMO_CALLBACK_KEY
+from tests.browser import open_browser
 from tests.conftest import Database
 from tests.edges.transfer.bank import Bank, open_bank, unb64
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 KEY = unb64(DEMO_AGENT_KEY)
 MILLISECONDS_MAX = 20_000
 
@@ -34,13 +32,8 @@ def demo(module_db: Database) -> Iterator[Bank]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed here")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.getuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
+    with open_browser() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.at_once import at_once
 from tests.conftest import Database, sql
-from tests.edges.transfer.bank import AGENT, OTHER, Bank, Reply, at_once, open_bank, unique
+from tests.edges.transfer.bank import AGENT, OTHER, Bank, Reply, open_bank, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable

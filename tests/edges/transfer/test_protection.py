@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.edges.transfer.bank import AGENT, OTHER, Bank, Reply, at_once, unique
+from tests.at_once import at_once
+from tests.edges.transfer.bank import AGENT, OTHER, Bank, Reply, unique
 from tests.edges.transfer.test_money import assert_it_adds_up
 
 DAY = timedelta(days=1)
