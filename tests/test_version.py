@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx2
 
 from app.version import VERSION, build_id
-from tests.console.console import Serving, free_port, wallet
+from tests.console.console import Serving, wallet
+from tests.ports import free_port
 from tests.server.stub import until
 
 OPERATOR = {"WALLET_CALLBACK_KEYS": "a-key-of-the-operator"}

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import Self
 
 from tests.conftest import BUCKETS
 from tests.data_folders import copy_migrated
+from tests.ports import free_port
 
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
@@ -36,12 +36,6 @@ def wallet(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
         errors="replace",
         timeout=50,
     )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @dataclass

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.console.console import Serving, free_port
+from tests.console.console import Serving
+from tests.ports import free_port
 
 NOFILE = 256
 IDLE = 400

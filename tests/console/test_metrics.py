@@ -6,7 +6,8 @@ from pathlib import Path
 
 import httpx2
 
-from tests.console.console import Serving, free_port
+from tests.console.console import Serving
+from tests.ports import free_port
 
 
 def test_the_numbers_of_a_served_demo_move(tmp_path: Path) -> None:

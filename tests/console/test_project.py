@@ -13,7 +13,8 @@ from tests.cashier.conftest import till as till_fixture
 from tests.cashier.till import Till
 from tests.conftest import Database
 from tests.console.conftest import Console
-from tests.console.console import ENVIRONMENT, WALLET, free_port
+from tests.console.console import ENVIRONMENT, WALLET
+from tests.ports import free_port
 from tests.slips.slip_texts import betslip
 
 till = till_fixture

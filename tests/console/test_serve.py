@@ -18,8 +18,9 @@ from app.cashier.sealing import read_seals
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE
 from tests.conftest import Database
-from tests.console.console import ENVIRONMENT, WALLET, Serving, free_port, wallet
+from tests.console.console import ENVIRONMENT, WALLET, Serving, wallet
 from tests.data_folders import copy_migrated
+from tests.ports import free_port
 
 DEMO = ("--demo",)
 

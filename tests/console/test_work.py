@@ -12,7 +12,8 @@ import pytest
 from app.console.commands.tail import _in_width
 from tests.conftest import Database, sql
 from tests.console.conftest import Console, Done
-from tests.console.console import ENVIRONMENT, WALLET, Serving, free_port, wallet
+from tests.console.console import ENVIRONMENT, WALLET, Serving, wallet
+from tests.ports import free_port
 
 PLAYER = ("--agent", "house", "--currency", "USD", "--nickname", "Anna")
 

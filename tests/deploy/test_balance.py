@@ -16,8 +16,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # as in files
 
 from tests.deploy.files import ROOT
+from tests.ports import free_port
 from tests.torture.caller import read_reply
-from tests.torture.stage import free_port
 
 BALANCE = ROOT / "deploy" / "balance"
 CONFIG = (BALANCE / "haproxy.cfg").read_text(encoding="utf-8")

@@ -24,8 +24,8 @@ import pytest
 
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE
-from tests.console.console import free_port
 from tests.deploy.files import ROOT, dockerfile, environment
+from tests.ports import free_port
 
 PINNED = re.compile(r"^([a-z0-9.-]+)==\S+", re.MULTILINE)
 NOT_HERE = {"colorama", "httpx2-jsfetch", "tzdata", "win32-setctime"}

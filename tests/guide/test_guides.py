@@ -15,8 +15,9 @@ import pytest
 
 from app.console.command_table import TABLE
 from tests.console.conftest import Console, beside, in_process
-from tests.console.console import ENVIRONMENT, WALLET, Serving, free_port
+from tests.console.console import ENVIRONMENT, WALLET, Serving
 from tests.guide.page import GUIDE, Page, Step, read_page
+from tests.ports import free_port
 
 __all__ = ["beside", "in_process"]
 

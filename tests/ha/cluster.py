@@ -26,7 +26,8 @@ import yaml  # type: ignore[import-untyped]  # its types are a package of their 
 from app.postgres import process
 from app.postgres.cluster import DATABASE, OWNER, SERVICE, SUPERUSER
 from tests.deploy.files import ROOT
-from tests.torture.stage import children_of, free_port
+from tests.ports import free_port
+from tests.torture.stage import children_of
 
 DEPLOY = ROOT / "deploy" / "ha"
 SYSTEM_POSTGRES = Path("/usr/lib/postgresql")

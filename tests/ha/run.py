@@ -32,9 +32,10 @@ from tests.conftest import RUN_FOLDER
 from tests.ha.cluster import Cluster
 from tests.ha.events import EVENTS, Event, StandbyLeftBehind
 from tests.model.caller import CALLBACK_KEY
+from tests.ports import free_port
 from tests.torture.player import AGENT, AGENT_KEY
 from tests.torture.rounds import Books, Report
-from tests.torture.stage import Server, free_port
+from tests.torture.stage import Server
 
 DEADLINE_SECONDS = 3
 BEFORE_SECONDS = 2.0

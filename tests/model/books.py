@@ -268,8 +268,12 @@ class Player:
 
     def exceeds(self, amount: int, now: datetime, *, is_stake: bool) -> bool:
         """Say whether playing for this amount breaks one of the player's limits."""
-        if amount == 0:
-            return False
+        room = self.room(now, is_stake=is_stake)
+        return amount > 0 and room is not None and amount > room
+
+    def room(self, now: datetime, *, is_stake: bool = True) -> int | None:
+        """Return what the player's limits leave of play; None: everything."""
+        rooms = []
         used = {"stake_bet": 0}
         for name, (begin, end) in windows(self.day(now)).items():
             used[f"stake_{name}"] = self.staked(begin, end)
@@ -279,10 +283,8 @@ class Player:
             if kind not in used or (kind.startswith("stake") and not is_stake):
                 continue
             # What was won in a game without a name lowers no product's loss.
-            so_far = max(0, used[kind]) if product else used[kind]
-            if so_far + amount > limit:
-                return True
-        return False
+            rooms.append(limit - (max(0, used[kind]) if product else used[kind]))
+        return min(rooms, default=None)
 
 
 def windows(day: date) -> dict[str, tuple[date, date]]:

@@ -57,8 +57,9 @@ STAKES = ("0.05", "0.03", "0.05", "0.07", "0", "0.11", "0.01", "0.30", "0.05", "
 OTHER = 9
 """the choice that takes none of the amounts that are there"""
 WHAT = (
-    *("bet", "bet", "bet", "win", "win", "free win", "abort", "abort", "abort by id"),
-    *("take back", "take a part", "cancel", "cancel"),
+    *("bet", "bet", "bet of both", "bet of both", "bet alike", "bet to the limit"),
+    *("win", "win", "free win", "abort", "abort", "abort by id"),
+    *("take back", "take a part", "take a part", "cancel", "cancel"),
     *("abort too early", "overtaken bet", "overtaken bet", "early abort again"),
 )
 steps = st.tuples(st.sampled_from(WHAT), known)
@@ -104,6 +105,8 @@ class WalletMachine(RuleBasedStateMachine):
         self.numbers = itertools.count(1)
         self.request_ids = itertools.count(1)
         self.sent: list[tuple[dict[str, str], int]] = []
+        self.refused: list[tuple[dict[str, str], int]] = []
+        """for ever: for a lack of money, a limit, or a block"""
         self.paid: list[tuple[str, str, dict[str, str]]] = []
         self.held: list[tuple[str, str]] = []
         self.tokens: dict[str, list[str]] = {}
@@ -179,8 +182,9 @@ class WalletMachine(RuleBasedStateMachine):
         aborts = round_.early_aborts
         early = aborts[-1 - which % len(aborts)] if aborts else None
         match what:
-            case "bet":
+            case "bet" | "bet of both" | "bet alike" | "bet to the limit":
                 kind = "Debit" if streamer else "BetPlacing"
+                amount = self.stake(number, what, bets, which)
             case "win" | "free win":
                 kind, direction = "Credit" if streamer else "Win", "credit"
                 code = "FREE" if what == "free win" else None
@@ -219,6 +223,24 @@ class WalletMachine(RuleBasedStateMachine):
             code=code,
             transaction_id=transaction_id,
         )
+
+    def stake(self, number: int, what: str, bets: list[int], which: int) -> str:
+        """Return a stake by which rules differ: of both pockets, seen before, or near a limit."""
+        player = self.model.players[self.user(number)]
+        first, other = max(player.real, 0), player.bonus
+        if self.model.bonus_first:
+            first, other = other, first
+        room = player.room(self.now)
+        if what == "bet of both" and first and other:
+            stake = first + min(other, 1 + which)
+        elif what == "bet alike" and bets:
+            stake = bets[-1 - which % len(bets)]
+        elif what == "bet to the limit" and room is not None:
+            # Every other one is one too much.
+            stake = max(room, 0) + which % 2
+        else:
+            return STAKES[which]
+        return format(Decimal(stake).scaleb(-player.scale), "f")
 
     @rule(
         number=mostly_first,
@@ -339,6 +361,15 @@ class WalletMachine(RuleBasedStateMachine):
                 assert change == "nothing"
         self.send_move(fields, number, how)
 
+    @rule(which=st.integers(0, 3))
+    def afford(self, which: int) -> None:
+        """Pay in what a refused movement lacked, and send it again: it stays refused."""
+        if self.refused:
+            fields, number = self.refused[-1 - which % len(self.refused)]
+            if fields["amount"].strip("0."):
+                self.pay(number, "account/deposit", fields["amount"])
+            self.send_move(fields, number, "form")
+
     @rule(which=st.integers(0, 5), amount=amounts, credit_first=st.booleans())
     def promo_pair(self, which: int, amount: str, *, credit_first: bool) -> None:
         """Send PromoWin's debit of 0 and its credit under one id."""
@@ -402,6 +433,8 @@ class WalletMachine(RuleBasedStateMachine):
     def send_move(self, fields: dict[str, str], number: int, how: str) -> None:
         reply = self.caller.move_funds(fields, how)
         expected = self.model.move_funds(fields, self.now)
+        if expected.code in {402, 405, 456}:
+            self.refused.append((fields, number))
         self.check_callback(reply, expected, fields["eventType"], f"{fields} at {self.now}")
         if "realBalance" not in reply.said:
             self.check_pockets(number)

@@ -26,6 +26,7 @@ BETBY = "betby: "
 """what a step of Betby's own contract begins with"""
 PAUSES = (
     *("deposit", "grant", "withdraw", "revoke", "wait", "again", "tip", "history", "gift"),
+    *("afford", "tip"),
     *("limit", "block", "moments", "hold", "close", "confirm", "revoke"),
 )
 """what happens between the events now and then"""
@@ -100,6 +101,8 @@ def _take(machine: WholeMachine, step: Step) -> None:
             if machine.sent:
                 fields, _ = machine.sent[-1 - which % len(machine.sent)]
                 machine.send_move(fields, PLAYER, "form")
+        case "afford":
+            machine.afford(which)
         case "tip":
             machine.move(PLAYER, "Tip", "debit", "tips", STAKES[which])
         case "gift":

@@ -32,11 +32,12 @@ from app.postgres import process
 from app.postgres.cluster import DATABASE, OWNER, SERVICE, SUPERUSER
 from tests.conftest import RUN_FOLDER
 from tests.model.caller import CALLBACK_KEY
+from tests.ports import free_port
 from tests.restore.back_in_service import Gambler
 from tests.standby.pair import Node, until
 from tests.torture.caller import Caller, NoAnswerError
 from tests.torture.player import AGENT, AGENT_KEY, hundredths
-from tests.torture.stage import Server, free_port
+from tests.torture.stage import Server
 
 CALLERS = 8
 ARCHIVE_TIMEOUT_SECONDS = 2

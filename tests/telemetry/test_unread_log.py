@@ -24,8 +24,9 @@ import pytest
 
 from app.telemetry.line_sink import BACKLOG_BYTES_MAX, LineSink
 from app.telemetry.nonblocking import Polled, writer_for
-from tests.console.console import ENVIRONMENT, WALLET, free_port
+from tests.console.console import ENVIRONMENT, WALLET
 from tests.data_folders import copy_migrated
+from tests.ports import free_port
 
 LINE = b"x" * 399
 ENOUGH = 2 * BACKLOG_BYTES_MAX // len(LINE)

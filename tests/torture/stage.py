@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from tests.cashier.line import Line
 from tests.conftest import BUCKETS, RUN_FOLDER
 from tests.model.betby_caller import betby_setting
 from tests.model.caller import CALLBACK_KEY
+from tests.ports import free_port
 from tests.torture.caller import read_reply
 from tests.torture.player import AGENT, AGENT_KEY
 
@@ -307,9 +307,3 @@ async def _put_down(server: Server) -> None:
 
 def _run(*command: str) -> None:
     subprocess.run(command, check=True)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port

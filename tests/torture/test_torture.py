@@ -45,8 +45,9 @@ class Thief(Fault):
     @override
     async def mend(self) -> None:
         boss = await self.stage.postmaster.connect()
+        # With the revision: else a movement that is under way writes the cent back.
         await boss.execute(
-            "UPDATE wallets SET real = real - 0.01 WHERE player_id ="
+            "UPDATE wallets SET real = real - 0.01, revision = revision + 1 WHERE player_id ="
             " (SELECT player_id FROM players WHERE user_id = $1)",
             self.players[0].user_id,
         )

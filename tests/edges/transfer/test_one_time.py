@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
+from tests.at_once import at_once
 from tests.conftest import Database
-from tests.console.console import free_port
 from tests.edges.transfer.bank import (
     AGENT,
     KEYS,
     OTHER,
     Bank,
     Reply,
-    at_once,
     b64,
     jwe,
     open_bank,
     unique,
     unjwe,
 )
+from tests.ports import free_port
 
 ONE_TIME: Mapping[str, Mapping[str, object]] = {
     "account/session": {"ttl_seconds": 600},
