@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import typer
@@ -24,6 +24,17 @@ HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re
 """A valid host name: no label is empty, and none is longer than 63 characters."""
 
 NO_LIMIT: Final = "none"
+
+
+def json_lines(metavar: str) -> Any:  # noqa: ANN401 - as typer types it
+    """Return the argument for a file as another wallet writes it."""
+    return typer.Argument(
+        metavar=metavar,
+        help="JSON lines as docs/guide/migrating.md describes them, also gzipped.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+    )
 
 
 def checked_text(value: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Log lines of calls that could not be decided, the same at every edge."""
+"""Log lines of calls that were not decided, the same at every edge."""
 
 import structlog
 
@@ -39,4 +39,23 @@ def failed(
         error=type(error).__name__,
         delivery=delivery.hex(),
         exc_info=error,
+    )
+
+
+def not_admitted(
+    logger: structlog.stdlib.BoundLogger,
+    operation: str,
+    code: int,
+    reason: str,
+    peer: str | None,
+    delivery: bytes,
+) -> None:
+    """Log a request that nobody has signed whom we know, or that cannot be read."""
+    logger.warning(
+        "security",
+        operation=operation,
+        code=code,
+        reason=reason,
+        peer=peer,
+        delivery=delivery.hex(),
     )

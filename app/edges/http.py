@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
@@ -308,6 +309,21 @@ class EntryPoint(Generic[A]):
         response = response_of(answer)
         response.raw_headers.append(request_id_header(answer.delivery))
         return WatchedResponse(response, lambda: self.unheard(answer))
+
+    def route(
+        self,
+        operation: str,
+        respond: Callable[[Arrival], Awaitable[A]],
+        response_of: Callable[[A], Response],
+    ) -> Callable[[HttpRequest], Awaitable[Response]]:
+        """Return the route of an operation, as a router takes it."""
+
+        async def route(request: HttpRequest) -> Response:
+            return await self.respond(
+                operation, respond, request.scope, request.receive, response_of
+            )
+
+        return route
 
 
 class WatchedResponse(Response):

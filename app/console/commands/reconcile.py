@@ -24,6 +24,7 @@ from app.console.arguments import checked_moment, checked_text, read_moment
 from app.console.database import Database, reach, ready_database
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, operator, who
+from app.console.output.bad_lines import BAD_LINES_SHOWN, IN_JSON_MAX
 from app.console.output.printer import (
     AsJson,
     complain,
@@ -59,8 +60,6 @@ if TYPE_CHECKING:
 
 EXIT_DIFFERS: Final = 1
 EXIT_MISTAKEN: Final = 2
-BAD_LINES_SHOWN: Final = 10
-IN_JSON_MAX: Final = 1000
 ON_PAGE_MAX: Final = 1000
 STEPS: Final = {"days": "comparing days", "rounds": "comparing rounds", "lines": "comparing lines"}
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 
+from app.console.arguments import json_lines
 from app.console.composition import Composition
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
 from app.console.ledger_access import who
+from app.console.output.bad_lines import IN_JSON_MAX, complain_of_lines
 from app.console.output.layout import Facts, Rows
 from app.console.output.printer import AsJson, complain, hint, outcome_stands, print_json, say, show
 from app.console.output.progress import progress_bar
@@ -37,19 +39,11 @@ if TYPE_CHECKING:
 
 EXIT_DIFFERS: Final = 1
 EXIT_MISTAKEN: Final = 2
-BAD_LINES_SHOWN: Final = 10
 SHOWN_MAX: Final = 20
-IN_JSON_MAX: Final = 1000
 
 TrafficFile = Annotated[
     Path | None,
-    typer.Argument(
-        metavar="[FILE]",
-        help="JSON lines as docs/guide/migrating.md describes them, also gzipped.",
-        exists=True,
-        dir_okay=False,
-        readable=True,
-    ),
+    json_lines("[FILE]"),
 ]
 Begin = Annotated[
     bool, typer.Option("--begin", help="Mark the named, empty ledger as a shadow's, for good.")
@@ -123,8 +117,7 @@ def _compared(
 
 
 def _refuse_bad_lines(file: Path, traffic: Traffic) -> None:
-    for line, words in traffic.bad[:BAD_LINES_SHOWN]:
-        complain(f"Line {line} {words}.")
+    complain_of_lines(traffic.bad)
     if traffic.bad_count:
         complain(f"{traffic.bad_count} lines of {file} cannot be read; nothing was decided.")
         raise typer.Exit(EXIT_MISTAKEN)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Final, TextIO
 import typer
 
 from app.console.accounts import agent_for
-from app.console.arguments import checked_agent
+from app.console.arguments import checked_agent, json_lines
 from app.console.data_owner import known_agents
 from app.console.database import reach, ready_database
 from app.console.errors import ConsoleError
 from app.console.ledger_access import operator
+from app.console.output.bad_lines import IN_JSON_MAX, complain_of_lines
 from app.console.output.layout import Facts, Rows
 from app.console.output.printer import (
     AsJson,
@@ -44,18 +45,10 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 EXIT_MISTAKEN: Final = 2
-BAD_LINES_SHOWN: Final = 10
-IN_JSON_MAX: Final = 1000
 
 StateFile = Annotated[
     Path,
-    typer.Argument(
-        metavar="FILE",
-        help="JSON lines as docs/guide/migrating.md describes them, also gzipped.",
-        exists=True,
-        dir_okay=False,
-        readable=True,
-    ),
+    json_lines("FILE"),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Do all of it, checks and audit too, and keep nothing.")
@@ -175,8 +168,7 @@ def _tell_bad_lines(file: Path, error: BadLinesError, *, as_json: bool) -> None:
     if as_json:
         lines = [{"line": line, "fault": words} for line, words in error.bad[:IN_JSON_MAX]]
         print_json({"imported": False, "bad_lines": error.count, "lines": lines})
-    for line, words in error.bad[:BAD_LINES_SHOWN]:
-        complain(f"Line {line} {words}.")
+    complain_of_lines(error.bad)
     are = "line of" if error.count == 1 else "lines of"
     complain(f"{error.count} {are} {file} cannot be imported; nothing was written.")
 

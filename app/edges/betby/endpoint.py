@@ -147,7 +147,7 @@ class Endpoint:
                 faults.failed(log.logger, operation, error, http.delivery)
                 return unknown()
         self.requests.not_admitted[reason] += 1
-        log.not_admitted(operation, answer.code, str(error), peer, http.delivery)
+        faults.not_admitted(log.logger, operation, answer.code, str(error), peer, http.delivery)
         return answer
 
     async def _trace(self, http: Arrival, payload: Payload, error: RefusedError) -> None:
@@ -198,9 +198,8 @@ def betby_router(endpoint: Endpoint) -> APIRouter:
     router = APIRouter(prefix=PREFIX, tags=["betby"])
     router.add_api_route("/ping", _ping(endpoint), methods=["GET"], include_in_schema=False)
     for method in METHODS:
-        router.add_api_route(
-            f"/bet/{method}", _route(endpoint, method), methods=["POST"], include_in_schema=False
-        )
+        route = endpoint.entry_point.route(method, endpoint.respond, _response)
+        router.add_api_route(f"/bet/{method}", route, methods=["POST"], include_in_schema=False)
     router.add_api_route("/{path:path}", _no_such(), methods=["POST"], include_in_schema=False)
     return router
 
@@ -208,15 +207,6 @@ def betby_router(endpoint: Endpoint) -> APIRouter:
 def _ping(endpoint: Endpoint) -> Callable[[], Awaitable[Response]]:
     async def route() -> Response:
         return endpoint.ping()
-
-    return route
-
-
-def _route(endpoint: Endpoint, method: str) -> Callable[[HttpRequest], Awaitable[Response]]:
-    async def route(request: HttpRequest) -> Response:
-        return await endpoint.entry_point.respond(
-            method, endpoint.respond, request.scope, request.receive, _response
-        )
 
     return route
 

@@ -69,15 +69,3 @@ def answered(operation: str, answer: Answer, delivery: bytes) -> None:
 def refused(operation: str, code: int, reason: str, delivery: bytes) -> None:
     """Log a signed call that was refused before the ledger decided."""
     logger.info("refused", operation=operation, code=code, reason=reason, delivery=delivery.hex())
-
-
-def not_admitted(operation: str, code: int, reason: str, peer: str | None, delivery: bytes) -> None:
-    """Log a request that is not Betby's, or cannot be read."""
-    logger.warning(
-        "security",
-        operation=operation,
-        code=code,
-        reason=reason,
-        peer=peer,
-        delivery=delivery.hex(),
-    )

@@ -130,7 +130,9 @@ class Endpoint:
             case _:
                 faults.failed(log.logger, operation, error, http.delivery, agent=None)
                 return said(Code.ERROR, {})
-        log.not_admitted(operation, refusal.code, refusal.reason, peer, http.delivery)
+        faults.not_admitted(
+            log.logger, operation, refusal.code, refusal.reason, peer, http.delivery
+        )
         self.requests.not_admitted[refusal.code.name.lower()] += 1
         return refused(refusal, is_last=is_last)
 
@@ -254,25 +256,12 @@ def transfer_router(endpoint: Endpoint) -> APIRouter:
     router = APIRouter(prefix=PREFIX)
     for operation in FORMS:
         # What the description says of it stands in `openapi`.
-        router.add_api_route(
-            f"/{operation}",
-            _route(endpoint, operation),
-            methods=["POST"],
-            include_in_schema=False,
-        )
+        route = endpoint.entry_point.route(operation, endpoint.respond, _response)
+        router.add_api_route(f"/{operation}", route, methods=["POST"], include_in_schema=False)
     router.add_api_route(
         "/{operation:path}", _no_such_operation(), methods=["POST"], include_in_schema=False
     )
     return router
-
-
-def _route(endpoint: Endpoint, operation: str) -> Callable[[HttpRequest], Awaitable[Response]]:
-    async def route(request: HttpRequest) -> Response:
-        return await endpoint.entry_point.respond(
-            operation, endpoint.respond, request.scope, request.receive, _response
-        )
-
-    return route
 
 
 def _no_such_operation() -> Callable[[HttpRequest], Awaitable[Response]]:

@@ -70,15 +70,3 @@ def answered(operation: str, agent: str, answer: Answer, delivery: bytes) -> Non
 def no_such_operation(peer: str | None, delivery: bytes) -> None:
     """Log a request to a path that is not an operation."""
     logger.info("wrong address", status=404, peer=peer, delivery=delivery.hex())
-
-
-def not_admitted(operation: str, code: int, reason: str, peer: str | None, delivery: bytes) -> None:
-    """Log a request whose agent is unknown: no valid envelope, or no key that opens it."""
-    logger.warning(
-        "security",
-        operation=operation,
-        code=code,
-        reason=reason,
-        peer=peer,
-        delivery=delivery.hex(),
-    )
