@@ -26,8 +26,13 @@ AGENTS = {"north": b"n" * 32, "south": b"s" * 32}
 SEATS = (("north", "USD"), ("north", "BTC"), ("south", "KRW"))
 """The players of each example: whose, and in which currency."""
 
-BEGIN = datetime(2026, 10, 23, 12, tzinfo=UTC)
-"""Two days before a day of 25 hours in one of the zones, eight before a month ends."""
+BEGINS = (
+    datetime(2026, 10, 23, 12, tzinfo=UTC),
+    datetime(2026, 10, 25, 18, tzinfo=UTC),
+    datetime(2026, 10, 31, 20, tzinfo=UTC),
+)
+"""Two days before a day of 25 hours in one of the zones; the evening of that day, a Sunday; and the
+evening on which a month ends, and no week."""
 HUGE = "999999999999999999"
 AMOUNTS = ("5", "10.00", "3", "0", "1", "7", "0.01", "33.33", "100", "2.50", "0.00000001", HUGE)
 ODD_AMOUNTS = ("", "-1", "+1", "1e2", " 1", "1.", ".5", "1" * 19, "0." + "1" * 19, "NaN")
@@ -100,7 +105,7 @@ class WalletMachine(RuleBasedStateMachine):
         super().__init__()
         self.houses = houses
         self.clock = houses.clock
-        self.clock.now = BEGIN
+        self.clock.now = BEGINS[0]
         self.name = f"x{next(houses.examples)}"
         self.numbers = itertools.count(1)
         self.request_ids = itertools.count(1)
@@ -115,10 +120,14 @@ class WalletMachine(RuleBasedStateMachine):
 
     @initialize(
         choice=st.sampled_from(CHOICES),
+        begin=st.sampled_from(BEGINS),
         real=st.sampled_from((None, "7", "13", "50")),
         bonus=st.sampled_from((None, "4", "11", "20")),
     )
-    def open_accounts(self, choice: Choice, real: str | None, bonus: str | None) -> None:
+    def open_accounts(
+        self, choice: Choice, begin: datetime, real: str | None, bonus: str | None
+    ) -> None:
+        self.clock.now = begin
         self.serve(choice)
         for number in range(len(SEATS)):
             self.open_account(number, real, bonus)

@@ -6,12 +6,12 @@ rounded and amounts meet again; both pockets pay, debts arise, limits are near.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
 from tests.model.betby_machine import SLIP_WHAT, WholeMachine
-from tests.model.machine import CHOICES, STAKES, WHAT, Choice, Houses
+from tests.model.machine import BEGINS, CHOICES, STAKES, WHAT, Choice, Houses
 
 PLAYER = 0
 STEPS = 40
@@ -26,7 +26,7 @@ BETBY = "betby: "
 """what a step of Betby's own contract begins with"""
 PAUSES = (
     *("deposit", "grant", "withdraw", "revoke", "wait", "again", "tip", "history", "gift"),
-    *("afford", "tip"),
+    *("afford", "tip", "wait"),
     *("limit", "block", "moments", "hold", "close", "confirm", "revoke"),
 )
 """what happens between the events now and then"""
@@ -42,6 +42,7 @@ class Step(NamedTuple):
 @dataclass(frozen=True)
 class Story:
     choice: Choice
+    begin: datetime
     real: str | None
     bonus: str | None
     limits: dict[str, str]
@@ -66,6 +67,7 @@ def tell(dice: Random) -> Story:
             steps.append(Step(what, which, event, is_streamer is not other))
     return Story(
         dice.choice(CHOICES),
+        dice.choice(BEGINS),
         dice.choice((None, "0.04", "0.17", "0.50")),
         dice.choice((None, "0.06", "0.19", "0.50")),
         dice.choice(LIMITS),
@@ -76,6 +78,7 @@ def tell(dice: Random) -> Story:
 def live(houses: Houses, story: Story) -> None:
     """Let it happen, beside the model; AssertionError where they differ."""
     machine = WholeMachine(houses)
+    machine.clock.now = story.begin
     machine.serve(story.choice)
     machine.open_account(PLAYER, story.real, story.bonus)
     if story.limits:
