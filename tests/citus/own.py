@@ -25,7 +25,8 @@ from app.postgres import process
 from app.postgres.cluster import SUPERUSER
 from tests.citus.cluster import CITUS_URL, WHY_SKIPPED, Citus, find, make_on, server_of
 from tests.conftest import RUN_FOLDER, apart, migrate
-from tests.torture.stage import children_of, free_port
+from tests.ports import free_port
+from tests.torture.stage import children_of
 
 WAIT_SECONDS_MAX: Final = 40
 STANDBY: Final = "standby"
