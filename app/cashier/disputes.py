@@ -1,19 +1,23 @@
 """A dispute: everything that the ledger holds about one transaction id, gathered for others.
 
 All of it is read in one snapshot, but for the proof, which has one of its own: the journal is only
-added to, so the two agree. What the ledger does not keep is not told as if it did; `NOT_KEPT` says
-what that is.
+added to, so the two agree. Where the buckets are on nodes, each look has its own. What the ledger
+does not keep is not told as if it did; `NOT_KEPT` says what that is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, Protocol
+from functools import partial
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from app.cashier.move_funds import DECLINED_AGAIN
 from app.cashier.staff_lookups import (
     MovementDetails,
     RoundDetails,
+    TransactionDetails,
     event_details,
+    look_up_event,
+    look_up_transaction,
     transaction_details,
 )
 from app.ledger.disputes import (
@@ -35,6 +39,8 @@ from app.wallet.limits import LimitHit
 from app.wallet.moments import EARLIEST, LATEST
 from app.wallet.refusal_record import RefusalRecord
 from app.wallet.refusals import Refusal
+
+T = TypeVar("T")
 
 PLAYERS_MAX: Final = 20
 """Time lines of one dispute; an id that more players used is no dispute about one of them."""
@@ -176,32 +182,85 @@ class _Place(NamedTuple):
     moment: datetime
 
 
+class _Looks(Protocol):
+    """How a dispute's parts are read, each where its rows are."""
+
+    async def transaction(self, transaction_id: str) -> TransactionDetails:
+        """Return all under a transaction id."""
+
+    async def event(self, event_id: str, user_id: str | None) -> list[RoundDetails]:
+        """Return the rounds of an event."""
+
+    async def of(self, user_id: str | None, work: Callable[[Book], Awaitable[T]]) -> T:
+        """Read what is a player's, or (None) nobody's."""
+
+
+class _OneSnapshot(NamedTuple):
+    """All in one transaction, of the one server that has everything."""
+
+    book: Book
+
+    async def transaction(self, transaction_id: str) -> TransactionDetails:
+        return await transaction_details(self.book, transaction_id)
+
+    async def event(self, event_id: str, user_id: str | None) -> list[RoundDetails]:
+        return await event_details(self.book, event_id, user_id)
+
+    async def of(self, _user_id: str | None, work: Callable[[Book], Awaitable[T]]) -> T:
+        return await work(self.book)
+
+
+class _OnNodes(NamedTuple):
+    """Each look at the node that has the player."""
+
+    ledger: Ledger
+
+    async def transaction(self, transaction_id: str) -> TransactionDetails:
+        return await look_up_transaction(self.ledger, transaction_id)
+
+    async def event(self, event_id: str, user_id: str | None) -> list[RoundDetails]:
+        return await look_up_event(self.ledger, event_id, user_id)
+
+    async def of(self, user_id: str | None, work: Callable[[Book], Awaitable[T]]) -> T:
+        return await self.ledger.read_only(work, of=user_id)
+
+
 async def gather(ledger: Ledger, transaction_id: str, around: int) -> Dispute:
     """Gather a dispute; `around`: how many movements before and after belong to a time line."""
 
     async def work(book: Book) -> Dispute:
-        details = await transaction_details(book, transaction_id)
-        movements = [
-            DisputedMovement(each, await unheard_of(book, entry.player_id, entry.position))
-            for each in details.movements
-            for entry in [each.owned.entry]
-        ]
-        refusals = details.refusals[::-1]
-        return Dispute(
-            transaction_id,
-            movements,
-            refusals,
-            await _rounds(book, movements, refusals),
-            await _time_lines(book, movements, refusals, around),
-            await handling_of(book, transaction_id),
-            await archived_under(book, transaction_id),
-        )
+        return await _gathered(_OneSnapshot(book), transaction_id, around)
 
+    if await ledger.is_on_nodes():
+        return await _gathered(_OnNodes(ledger), transaction_id, around)
     return await ledger.read_only(work)
 
 
+async def _gathered(looks: _Looks, transaction_id: str, around: int) -> Dispute:
+    details = await looks.transaction(transaction_id)
+    movements = [await _disputed(looks, each) for each in details.movements]
+    refusals = details.refusals[::-1]
+    return Dispute(
+        transaction_id,
+        movements,
+        refusals,
+        await _rounds(looks, movements, refusals),
+        await _time_lines(looks, movements, refusals, around),
+        await looks.of(None, lambda book: handling_of(book, transaction_id)),
+        await looks.of(None, lambda book: archived_under(book, transaction_id)),
+    )
+
+
+async def _disputed(looks: _Looks, details: MovementDetails) -> DisputedMovement:
+    owned = details.owned
+    place = (owned.entry.player_id, owned.entry.position)
+    return DisputedMovement(
+        details, await looks.of(owned.user_id, lambda book: unheard_of(book, *place))
+    )
+
+
 async def _rounds(
-    book: Book, movements: Iterable[DisputedMovement], refusals: Iterable[RefusalRecord]
+    looks: _Looks, movements: Iterable[DisputedMovement], refusals: Iterable[RefusalRecord]
 ) -> list[RoundDetails]:
     """Return the rounds of all events that were named under the id, each once."""
     decided = (each.details.owned for each in movements)
@@ -211,30 +270,31 @@ async def _rounds(
         account
         for event_id, user_id in dict.fromkeys(named)
         if event_id is not None
-        for account in await event_details(book, event_id, user_id)
+        for account in await looks.event(event_id, user_id)
     ]
 
 
 async def _time_lines(
-    book: Book,
+    looks: _Looks,
     movements: Sequence[DisputedMovement],
     refusals: Sequence[RefusalRecord],
     around: int,
 ) -> list[TimeLine]:
     lines: list[TimeLine] = []
     places = [_place(each.details.owned) for each in movements]
-    places += await _refused_at(book, movements, refusals)
+    places += await _refused_at(looks, movements, refusals)
     for place in places[:PLAYERS_MAX]:
-        if any(_is_on(line, place) for line in lines):
-            continue
-        first, last = place.position - around, place.position + around
-        entries = await entries_around(book, place.player_id, first, last)
-        since, until = _span(entries, first, last)
-        asides = await asides_between(
-            book, place.user_id, place.player_id, since, until, place.moment
-        )
-        lines.append(TimeLine(place.user_id, entries, asides))
+        if not any(_is_on(line, place) for line in lines):
+            lines.append(await looks.of(place.user_id, partial(_time_line, place, around)))
     return lines
+
+
+async def _time_line(place: _Place, around: int, book: Book) -> TimeLine:
+    first, last = place.position - around, place.position + around
+    entries = await entries_around(book, place.player_id, first, last)
+    since, until = _span(entries, first, last)
+    asides = await asides_between(book, place.user_id, place.player_id, since, until, place.moment)
+    return TimeLine(place.user_id, entries, asides)
 
 
 def _place(owned: OwnedEntry) -> _Place:
@@ -243,7 +303,7 @@ def _place(owned: OwnedEntry) -> _Place:
 
 
 async def _refused_at(
-    book: Book, movements: Iterable[DisputedMovement], refusals: Iterable[RefusalRecord]
+    looks: _Looks, movements: Iterable[DisputedMovement], refusals: Iterable[RefusalRecord]
 ) -> list[_Place]:
     """Return where those players stood who were refused, and have no movement under the id."""
     seen = {each.details.owned.user_id for each in movements}
@@ -252,7 +312,8 @@ async def _refused_at(
         if kept.user_id in seen or kept.ledger_time is None:
             continue
         seen.add(kept.user_id)
-        place = await place_at(book, kept.user_id, kept.ledger_time)
+        look = partial(place_at, user_id=kept.user_id, at=kept.ledger_time)
+        place = await looks.of(kept.user_id, look)
         if place is not None:
             places.append(_Place(kept.user_id, *place, kept.ledger_time))
     return places

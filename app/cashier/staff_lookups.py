@@ -127,7 +127,13 @@ async def look_up_delivery(ledger: Ledger, delivery: bytes) -> dict[str, Transac
         found = await transactions_of_delivery(book, delivery)
         return {each: await transaction_details(book, each) for each in found}
 
-    return await ledger.read_only(work)
+    async def above(book: Book) -> list[str]:
+        return await transactions_of_delivery(book, delivery)
+
+    if not await ledger.is_on_nodes():
+        return await ledger.read_only(work)
+    found = await ledger.read_only(above)
+    return {each: await look_up_transaction(ledger, each) for each in found}
 
 
 async def look_up_our_id(ledger: Ledger, text: str) -> dict[str, TransactionDetails]:
@@ -146,7 +152,9 @@ async def look_up_our_id(ledger: Ledger, text: str) -> dict[str, TransactionDeta
         details = TransactionDetails([await _details(book, owned)], [])
         return {owned.entry.key.transaction_id: details}
 
-    return await ledger.read_only(work)
+    # A player's number does not tell their bucket, and one bucket at most has it.
+    found = await asyncio.gather(*(ledger.read_only(work, of=of) for of in await ledger.apart()))
+    return dict(chain.from_iterable(each.items() for each in found))
 
 
 class RequestTraces(NamedTuple):

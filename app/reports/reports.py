@@ -2,20 +2,23 @@
 
 1. The position: the journal's end, a moment, or one that an earlier manifest names. Of such a one
    the number of movements is counted again: another number means that the journal is another.
-2. The rows, streamed through a cursor into whatever takes them.
+2. The rows, streamed through a cursor into whatever takes them. Where the buckets are on nodes,
+   each is asked by itself, on a snapshot of its own, and the rows are merged by their key.
 3. Of a day, three sections of one snapshot; the first report of a day that is over closes it.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from typing import Final
 
 from app.database_url import connect_arguments
+from app.ledger.audit.places import audited_places
 from app.ledger.connecting import connect
 from app.ledger.reports import daily, exports
+from app.ledger.reports.merging import merged
 from app.ledger.reports.reading import Connection, LedgerReport, Position, position_at, rows_of
 from app.ledger.snapshot import snapshot
 from app.reports.writing import Format, Row, Writer
@@ -32,12 +35,16 @@ class ReportRefusedError(Exception):
 class Books:
     """One snapshot of the journal, and the position that is read from."""
 
-    connection: Connection
+    connections: Sequence[Connection]
+    """one, or one for each bucket, where they are on nodes"""
     position: Position
 
     async def rows(self, report: LedgerReport, *arguments: object) -> AsyncIterator[Row]:
         """Yield a report's rows."""
-        async for row in rows_of(self.connection, report, self.position.moment, *arguments):
+        parts = [
+            rows_of(each, report, self.position.moment, *arguments) for each in self.connections
+        ]
+        async for row in merged(report, parts):
             yield row
 
 
@@ -46,8 +53,11 @@ async def books(
     url: str, *, at: datetime | None = None, position: Position | None = None
 ) -> AsyncIterator[Books]:
     """Open the books at the journal's end, at a moment, or at a position."""
-    async with snapshot(url) as (connection,):
-        found = await position_at(connection, at if position is None else position.moment)
+    async with AsyncExitStack() as stack:
+        connections: list[Connection] = []
+        for place in await audited_places(url, None):
+            connections += await stack.enter_async_context(snapshot(url, settings=place.settings))
+        found = await position_at(connections, at if position is None else position.moment)
         if found is None:
             when = "until that moment" if at is not None or position is not None else "yet"
             raise ReportRefusedError(f"The journal has no movement {when}.")
@@ -57,12 +67,12 @@ async def books(
                 f"position says {position.movements}: it is of another journal, or was taken while "
                 "movements were being decided."
             )
-        yield Books(connection, found if position is None else position)
+        yield Books(connections, found if position is None else position)
 
 
 async def require_player(opened: Books, user_id: str) -> None:
     """Raise if there is no such player."""
-    if not await exports.is_known(opened.connection, user_id):
+    if not await exports.is_known(opened.connections, user_id):
         raise ReportRefusedError(f"There is no player {user_id}.")
 
 
@@ -102,7 +112,8 @@ async def report_day(
     writers: list[Writer] = []
     hashes: list[Writer] = []
     async with books(url, at=until - timedelta(microseconds=1)) as opened:
-        unbalanced = await daily.imbalances(opened.connection, opened.position.moment, since, until)
+        moment = opened.position.moment
+        unbalanced = await daily.imbalances(opened.connections, moment, since, until)
         for section in daily.SECTIONS:
             writer = Writer(section, kind, _into(write, section.name))
             proof = Writer(section, Format.CSV, lambda _text: None)

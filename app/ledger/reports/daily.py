@@ -7,6 +7,8 @@ every type has a column: the columns add up to the change of the balance, which 
 Simulated play is in no section.
 """
 
+import asyncio
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
@@ -80,7 +82,7 @@ ACCOUNTS: Final = LedgerReport(
     SELECT p.user_id, p.agent, p.currency, {amount("coalesce(b.balance, 0)", "p.scale")},
            {_PRINTED}, {amount("coalesce(f.balance, 0)", "p.scale")},
            {amount("coalesce(d.bonus_wagered, 0)", "p.scale")}, coalesce(d.movements, 0)::text,
-           CASE WHEN d.movements IS NULL THEN 'No Activity' ELSE '' END
+           CASE WHEN d.movements IS NULL THEN 'No Activity' ELSE '' END, p.user_id
     {_ACCOUNTS}
     ORDER BY p.user_id COLLATE "C"
     """,
@@ -88,10 +90,12 @@ ACCOUNTS: Final = LedgerReport(
 
 _ALL: Final = " + ".join(f"coalesce(d.{name}, 0)" for name in COLUMNS)
 
+IMBALANCES_MAX: Final = 100
+
 _IMBALANCES: Final = f"""
 SELECT p.user_id {_ACCOUNTS}
     AND coalesce(b.balance, 0) + {_ALL} <> coalesce(f.balance, 0)
-ORDER BY p.user_id COLLATE "C" LIMIT 100
+ORDER BY p.user_id COLLATE "C" LIMIT {IMBALANCES_MAX}
 """
 
 REVENUE: Final = LedgerReport(
@@ -112,6 +116,17 @@ REVENUE: Final = LedgerReport(
         "adjustments",
     ),
     sums=("turnover", "payments", "ggr", "bonuses", "promotions", "ngr", "tips", "adjustments"),
+    added=(
+        "bets",
+        "turnover",
+        "payments",
+        "ggr",
+        "bonuses",
+        "promotions",
+        "ngr",
+        "tips",
+        "adjustments",
+    ),
     query=f"""
     WITH figures AS (
         SELECT date_trunc('hour', m.ledger_time, 'UTC') AS hour, m.game_id, p.agent, m.currency,
@@ -143,7 +158,8 @@ REVENUE: Final = LedgerReport(
            {amount("turnover - payments", "scale")}, {amount("bonuses", "scale")},
            {amount("promotions", "scale")},
            {amount("turnover - payments - bonuses - promotions", "scale")},
-           {amount("tips", "scale")}, {amount("adjustments", "scale")}
+           {amount("tips", "scale")}, {amount("adjustments", "scale")},
+           hour, game_id IS NOT NULL, coalesce(game_id, 0), agent, currency
     FROM figures
     ORDER BY hour, game_id NULLS FIRST, agent COLLATE "C", currency COLLATE "C"
     """,  # noqa: S608 - composed of constants
@@ -167,7 +183,8 @@ RESETTLEMENTS: Final = LedgerReport(
     query=f"""
     SELECT {moment("m.ledger_time")}, p.user_id, m.event_id, m.event_type, m.transaction_id,
            m.currency, {amount("part.gained", "m.scale")}, undone.transaction_id,
-           undone.event_type, to_char(undone.ledger_time AT TIME ZONE 'UTC', 'YYYY-MM-DD')
+           undone.event_type, to_char(undone.ledger_time AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
+           m.ledger_time, m.player_id, m.position, undo.number
     FROM movements m
     JOIN event_types e ON e.event_type = m.event_type AND e.part <> 'none'
     JOIN players p ON p.player_id = m.player_id
@@ -212,11 +229,13 @@ class ClosedDay(NamedTuple):
 
 
 async def imbalances(
-    connection: Connection, position: datetime, since: datetime, until: datetime
+    connections: Sequence[Connection], position: datetime, since: datetime, until: datetime
 ) -> list[str]:
     """Return accounts whose columns do not lead from their beginning to their end."""
-    rows = await connection.fetch(_IMBALANCES, position, since, until)
-    return [row["user_id"] for row in rows]
+    found = await asyncio.gather(
+        *(each.fetch(_IMBALANCES, position, since, until) for each in connections)
+    )
+    return sorted(row["user_id"] for rows in found for row in rows)[:IMBALANCES_MAX]
 
 
 async def closed_day(connection: Connection, day: date) -> ClosedDay | None:

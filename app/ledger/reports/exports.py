@@ -4,6 +4,8 @@ The parameters of a statement are position, user id, from, to; of a balance: pos
 an export: position, from, to. A period contains its beginning and not its end.
 """
 
+import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from app.ledger.reports.reading import Connection, LedgerReport, amount, moment
@@ -42,7 +44,7 @@ STATEMENT: Final = LedgerReport(
         ) m ON true
     )
     SELECT line, time, what, money_in, money_out, real, bonus, balance, currency, transaction_id,
-           event_id
+           event_id, s.number, s.position
     FROM (
         SELECT 1 AS number, m.position, m.version::text AS line, {moment("m.ledger_time")} AS time,
                e.words AS what,
@@ -76,7 +78,7 @@ BALANCE: Final = LedgerReport(
     SELECT p.user_id, p.currency, {amount("coalesce(m.real_after, 0)", "p.scale")},
            {amount("coalesce(m.bonus_after, 0)", "p.scale")},
            {amount("coalesce(m.real_after + m.bonus_after, 0)", "p.scale")},
-           coalesce(m.version, 0)::text, m.latest, encode(m.chain, 'hex')
+           coalesce(m.version, 0)::text, m.latest, encode(m.chain, 'hex'), p.user_id
     FROM players p
     LEFT JOIN LATERAL (
         SELECT m.real_after, m.bonus_after, m.version, {moment("m.ledger_time")} AS latest, m.chain
@@ -122,7 +124,8 @@ MOVEMENTS: Final = LedgerReport(
            {amount("m.real_delta", "m.scale")}, {amount("m.bonus_delta", "m.scale")},
            {amount("m.real_after", "m.scale")}, {amount("m.bonus_after", "m.scale")}, m.contra,
            m.source, m.transaction_id, m.event_id, m.game_id::text, m.bonus_code, m.reverses,
-           m.flags, {moment("m.event_time")}, encode(m.chain, 'hex')
+           m.flags, {moment("m.event_time")}, encode(m.chain, 'hex'),
+           m.ledger_time, m.player_id, m.position
     FROM movements m
     JOIN players p ON p.player_id = m.player_id
     WHERE m.ledger_time >= $2 AND m.ledger_time < $3 AND m.ledger_time <= $1
@@ -181,7 +184,8 @@ ROUNDS: Final = LedgerReport(
            r.game_id::text, CASE WHEN r.is_streamer THEN 'streamer' ELSE 'play' END, r.currency,
            r.bets::text, {amount("r.staked", "r.scale")}, {amount("r.given_back", "r.scale")},
            {amount("r.paid", "r.scale")}, {amount("r.taken_back", "r.scale")},
-           {amount("r.result", "r.scale")}, r.movements::text
+           {amount("r.result", "r.scale")}, r.movements::text,
+           r.opened, r.player_id, r.event_id, r.is_streamer
     FROM round r
     JOIN players p ON p.player_id = r.player_id
     WHERE r.opened >= $2
@@ -195,7 +199,8 @@ SESSIONS: Final = LedgerReport(
     columns=("issued", "user_id", "agent", "currency", "origin"),
     sums=(),
     query=f"""
-    SELECT {moment("s.issued_at")}, p.user_id, p.agent, p.currency, s.origin
+    SELECT {moment("s.issued_at")}, p.user_id, p.agent, p.currency, s.origin,
+           s.issued_at, p.user_id, s.token_hash
     FROM sessions s
     JOIN players p ON p.player_id = s.player_id
     WHERE s.issued_at >= $2 AND s.issued_at < $3 AND s.issued_at <= $1
@@ -206,7 +211,6 @@ SESSIONS: Final = LedgerReport(
 _KNOWN: Final = "SELECT EXISTS (SELECT FROM players WHERE user_id = $1)"
 
 
-async def is_known(connection: Connection, user_id: str) -> bool:
+async def is_known(connections: Sequence[Connection], user_id: str) -> bool:
     """Whether there is such a player."""
-    known: bool = await connection.fetchval(_KNOWN, user_id)
-    return known
+    return any(await asyncio.gather(*(each.fetchval(_KNOWN, user_id) for each in connections)))

@@ -25,6 +25,15 @@ FUNDS: Final = LedgerReport(
         "debts",
     ),
     sums=("real", "pending_withdrawals", "open_stakes", "to_hold", "bonus", "debts"),
+    added=(
+        "accounts",
+        "real",
+        "pending_withdrawals",
+        "open_stakes",
+        "to_hold",
+        "bonus",
+        "debts",
+    ),
     query=f"""
     WITH balances AS (
         SELECT p.currency, p.agent, p.scale, count(*) AS accounts,
@@ -73,7 +82,7 @@ FUNDS: Final = LedgerReport(
            {amount("coalesce(w.pending, 0)", "b.scale")},
            {amount("coalesce(s.open, 0)", "b.scale")},
            {amount("b.real + coalesce(w.pending, 0) + coalesce(s.open, 0)", "b.scale")},
-           {amount("b.bonus", "b.scale")}, {amount("b.debts", "b.scale")}
+           {amount("b.bonus", "b.scale")}, {amount("b.debts", "b.scale")}, b.currency, b.agent
     FROM balances b
     LEFT JOIN stakes s ON s.currency = b.currency AND s.agent = b.agent
     LEFT JOIN pending w ON w.currency = b.currency AND w.agent = b.agent
@@ -128,7 +137,7 @@ DEBTS: Final = LedgerReport(
                 ELSE 'over 90 days' END,
            s.event_type, s.event_id, {amount("d.incurred", "p.scale")},
            {amount("coalesce(d.recovered, 0)", "p.scale")},
-           {amount("coalesce(d.written_off, 0)", "p.scale")}
+           {amount("coalesce(d.written_off, 0)", "p.scale")}, -d.owed, p.user_id
     FROM debts d
     JOIN players p ON p.player_id = d.player_id
     JOIN steps s ON s.player_id = d.player_id AND s.position = d.fell_at

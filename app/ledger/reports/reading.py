@@ -5,9 +5,10 @@ it. The same position gives the same rows, byte for byte, for ever, because the 
 added to.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import asyncpg
@@ -31,13 +32,16 @@ class Position(NamedTuple):
 class LedgerReport(NamedTuple):
     """A report: its columns, those of them that are money to sum, and its query.
 
-    The query's first parameter is the position's moment.
+    The query's first parameter is the position's moment. What it selects after the columns is the
+    key that its rows are in the order of: by it, rows of several buckets are merged.
     """
 
     name: str
     columns: tuple[str, ...]
     sums: tuple[str, ...]
     query: str
+    added: tuple[str, ...] = ()
+    """columns to add up where several buckets have a row with the same key"""
 
 
 def amount(expression: str, scale: str) -> str:
@@ -56,17 +60,29 @@ SELECT CASE WHEN $1::timestamptz IS NULL THEN max(ledger_time) ELSE least($1, no
 FROM movements WHERE $1 IS NULL OR ledger_time <= $1
 """
 
+_UNTIL: Final = "SELECT count(*) FROM movements WHERE ledger_time <= $1"
 
-async def position_at(connection: Connection, at: datetime | None) -> Position | None:
-    """Return the position at a moment, or (None) at the journal's end; None: there is nothing."""
-    row = await connection.fetchrow(_POSITION, at)
-    return None if row is None or row[1] == 0 else Position(row[0], row[1])
+
+async def position_at(connections: Sequence[Connection], at: datetime | None) -> Position | None:
+    """Return the position at a moment, or (None) at the journal's end; None: there is nothing.
+
+    Each connection sees a part of the journal, all together the whole of it.
+    """
+    found = await asyncio.gather(*(each.fetchrow(_POSITION, at) for each in connections))
+    moments = [row[0] for row in found if row is not None and row[1] > 0]
+    if not moments:
+        return None
+    moment = max(moments)
+    if len(connections) == 1:
+        return Position(moment, sum(row[1] for row in found if row is not None))
+    counts = await asyncio.gather(*(each.fetchval(_UNTIL, moment) for each in connections))
+    return Position(moment, sum(counts))
 
 
 async def rows_of(
     connection: Connection, report: LedgerReport, *arguments: object
-) -> AsyncIterator[tuple[str | None, ...]]:
-    """Yield a report's rows; inside a transaction."""
+) -> AsyncIterator[tuple[Any, ...]]:
+    """Yield what the report's query returns, the key after the columns; inside a transaction."""
     cursor = connection.cursor(report.query, *arguments, prefetch=ROWS_AT_A_TIME)
     async for row in cursor:
         yield tuple(row)
