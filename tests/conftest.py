@@ -231,7 +231,7 @@ def template(postgres: EmbeddedPostgres | CitusServer) -> str:
 
 def run_prefix() -> str:
     """Return how the names of this run's databases begin: other runs may be on the same cluster."""
-    return f"{RUN_PREFIX}{Path(os.environ[RUN_FOLDER]).name.split('-')[2]}_"
+    return f"{RUN_PREFIX}{Path(os.environ[RUN_FOLDER]).name.split('-')[1]}_"
 
 
 @functools.cache

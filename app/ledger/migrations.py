@@ -32,6 +32,7 @@ from app.ledger.citus.above import reads_shared
 from app.ledger.citus.leveling import level as level_on_nodes
 from app.ledger.citus.making import create as create_on_nodes
 from app.ledger.citus.making import is_citus
+from app.ledger.citus.views import are_shown, hide_by_bucket, show_by_bucket
 from app.ledger.connecting import NEXT_HOST, connect
 from app.ledger.engine import engine_for
 from app.ledger.errors import MigrationBusyError
@@ -155,7 +156,7 @@ async def _set(connection: AsyncConnection, name: str, value: str) -> None:
 def _upgrade(connection: Connection, revision: str, buckets: int) -> None:
     with connection.begin():
         if is_behind(_current_revision(connection)):
-            applied_views.drop(connection)
+            _drop_views(connection)
     _run(connection, command.upgrade, revision)
     with connection.begin():
         is_newest = _current_revision(connection) == head_revision()
@@ -178,7 +179,7 @@ def _make_on_nodes(connection: Connection, buckets: int) -> None:
         must_make = making.must_make(connection, buckets)
         if must_make:
             # Tables are copied to other nodes together with the views that read them.
-            applied_views.drop(connection)
+            _drop_views(connection)
     if must_make:
         create_on_nodes(connection, buckets, roles)
     with connection.begin():
@@ -186,13 +187,21 @@ def _make_on_nodes(connection: Connection, buckets: int) -> None:
     if schemas:
         level_on_nodes(connection, schemas, roles)
     with connection.begin():
-        if not applied_views.are_current(connection):
+        is_current = applied_views.are_current(connection)
+        if not is_current:
             applied_views.apply(connection, reads_shared if schemas else str)
+        if schemas and not (is_current and are_shown(connection, schemas)):
+            show_by_bucket(connection, schemas)
+
+
+def _drop_views(connection: Connection) -> None:
+    hide_by_bucket(connection)
+    applied_views.drop(connection)
 
 
 def _downgrade(connection: Connection, revision: str) -> None:
     with connection.begin():
-        applied_views.drop(connection)
+        _drop_views(connection)
     _run(connection, command.downgrade, revision)
 
 

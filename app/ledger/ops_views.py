@@ -4,7 +4,10 @@ The queries of `app/ledger/backoffice` go through here: each is one read-only tr
 role wallet_ops, with a time limit of its own, on connections that the money road does not use.
 """
 
+import asyncio
+import re
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -38,6 +41,16 @@ SETTINGS: Final = {
     "statement_timeout": str(STATEMENT_TIMEOUT // timedelta(milliseconds=1)),
 }
 
+ABOVE: Final = "ops"
+"""The schema with the views of the whole ledger."""
+
+_OPS: Final = re.compile(r"\bops\.")
+
+_BY_BUCKET: Final = (
+    "SELECT nspname FROM pg_namespace WHERE nspname ~ '^ops_b[0-9]+_of_[0-9]+$' ORDER BY nspname"
+)
+"""The schemas with the views of one bucket each; there are some where the buckets are on nodes."""
+
 BY_INDEX: Final = "SET LOCAL enable_seqscan = off"
 
 _REACHED: Final = """
@@ -61,6 +74,8 @@ class OpsViews:
 
     def __init__(self, url: str, *, pool_size: int = 4) -> None:
         """Open nothing yet."""
+        self._places: list[str] | None = None
+        """the schemas that have a part of the ledger each; None: nobody has looked yet"""
         self._connections = Connections(
             connect_arguments(url), pool_size, CONNECT_MAX, SETTINGS, Outage(url)
         )
@@ -91,6 +106,23 @@ class OpsViews:
                 raise LedgerAwayError from error
             raise
         return rows
+
+    async def fetch_each(
+        self,
+        query: str,
+        *values: Any,  # noqa: ANN401 - the driver's
+    ) -> "list[Record]":
+        """Return the rows of a query, or those of each bucket, one after the other, on nodes.
+
+        The query names views that each bucket has, too; its rows are a bucket's own, or are added.
+        """
+        if self._places is None:
+            rows = await self.fetch(_BY_BUCKET)
+            self._places = [row["nspname"] for row in rows] or [ABOVE]
+        found = await asyncio.gather(
+            *(self.fetch(_OPS.sub(f"{place}.", query), *values) for place in self._places)
+        )
+        return list(chain.from_iterable(found))
 
     async def check_role(self) -> None:
         """Raise OpsRoleError if the role can reach a table: then nothing here is true."""

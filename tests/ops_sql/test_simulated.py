@@ -211,7 +211,7 @@ async def shown(psql: Psql) -> dict[str, Any]:
     told["today's days"] = [part for day in today.days for part in (*day.figures, *day.players)]
     told["today's pace"] = [minute.movements for minute in today.pace]
     return told | {
-        f"risk's {name}": list(map(dict, getattr(risk, name)))
+        f"risk's {name}": [*map(tuple, getattr(risk, name))]
         for name in Risk._fields
         if name != "at"
     }

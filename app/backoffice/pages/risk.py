@@ -16,9 +16,9 @@ async def show(call: Call) -> Response:
         lambda: {"winners": [], "losers": [], "new": []}
     )
     for row in risk.results:
-        of = by_currency[row["currency"]]
-        of["winners" if row["won"] > 0 else "losers"].append(row)
-        if row["is_new"] and row["won"] > 0:
+        of = by_currency[row.currency]
+        of["winners" if row.won > 0 else "losers"].append(row)
+        if row.is_new and row.won > 0:
             of["new"].append(row)
     for of in by_currency.values():
         of["winners"] = of["winners"][:EACH]

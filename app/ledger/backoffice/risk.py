@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.ledger.ops_views import OpsViews
@@ -25,6 +26,8 @@ GROUP BY event_id, currency, is_streamer
 ORDER BY stake DESC LIMIT $1
 """
 
+_NEW: Final = "SELECT player_id FROM ops.players WHERE opened_at >= $1"
+
 _RESULTS: Final = """
 WITH results AS (
     SELECT player_id, currency, sum(payments - turnover) AS won, sum(turnover) AS turnover,
@@ -37,11 +40,14 @@ WITH results AS (
            row_number() OVER (PARTITION BY currency ORDER BY won) AS worst
     FROM results WHERE won <> 0
 )
-SELECT p.user_id, p.agent, r.currency, r.won, r.turnover, r.bets, p.balance, p.opened_at,
-       p.opened_at >= $1 AS is_new
-FROM ranked r JOIN ops.players p ON p.player_id = r.player_id
-WHERE r.best <= $2 OR r.worst <= $2 OR (p.opened_at >= $1 AND r.won > 0)
-ORDER BY r.currency, r.won DESC
+SELECT player_id, currency, won, turnover, bets
+FROM ranked WHERE best <= $2 OR worst <= $2 OR (won > 0 AND player_id = ANY($3::bigint[]))
+"""
+"""The first and the last of each bucket, among whom are those of all."""
+
+_PLAYERS: Final = """
+SELECT player_id, user_id, agent, balance, opened_at, opened_at >= $2 AS is_new
+FROM ops.players WHERE player_id = ANY($1::bigint[])
 """
 
 _IN_DEBT: Final = """
@@ -52,12 +58,28 @@ ORDER BY since NULLS FIRST LIMIT $1
 """
 
 
+class Result(NamedTuple):
+    """What a player won since a moment; below zero: lost."""
+
+    user_id: str
+    agent: str
+    currency: str
+    won: Decimal
+    turnover: Decimal
+    bets: int
+    balance: Decimal
+    opened_at: datetime
+    is_new: bool
+    """whether their account is younger than the moment"""
+
+
 class Risk(NamedTuple):
     """Everything the page tells."""
 
     at: datetime
     exposure: "list[Record]"
-    results: "list[Record]"
+    results: list[Result]
+    """by currency, the best first"""
     in_debt: "list[Record]"
 
 
@@ -77,9 +99,28 @@ async def _exposure(views: OpsViews) -> "list[Record]":
     return await views.fetch(_EXPOSURE, ROWS_MAX)
 
 
-async def _results(views: OpsViews, since: datetime, each: int) -> "list[Record]":
+async def _results(views: OpsViews, since: datetime, each: int) -> list[Result]:
     """Return, by currency, who won and who lost most since a moment, and new players who won."""
-    return await views.fetch(_RESULTS, since, each)
+    new = [row["player_id"] for row in await views.fetch_each(_NEW, since)]
+    rows = await views.fetch_each(_RESULTS, since, each, new)
+    found = await views.fetch_each(_PLAYERS, [row["player_id"] for row in rows], since)
+    players = {row["player_id"]: row for row in found}
+    results = [
+        Result(
+            of["user_id"],
+            of["agent"],
+            row["currency"],
+            row["won"],
+            row["turnover"],
+            row["bets"],
+            of["balance"],
+            of["opened_at"],
+            of["is_new"],
+        )
+        for row in rows
+        if (of := players.get(row["player_id"])) is not None
+    ]
+    return sorted(results, key=lambda result: (result.currency, -result.won))
 
 
 async def _in_debt(views: OpsViews) -> "list[Record]":

@@ -42,12 +42,17 @@ GROUP BY agent, currency
 """
 
 _PACE: Final = """
-SELECT date_trunc('minute', ledger_time) AS minute, count(*) AS movements,
-       percentile_disc(0.99) WITHIN GROUP (ORDER BY ledger_time - event_time) AS p99
+SELECT date_bin('1 minute', ledger_time, 'epoch'::timestamptz) AS minute,
+       date_bin('1 millisecond', ledger_time, event_time) - event_time AS took,
+       count(*) AS movements
 FROM ops.counted_movements
 WHERE ledger_time >= $1
-GROUP BY 1 ORDER BY 1
+GROUP BY 1, 2
 """
+"""To the millisecond: how many took how long can be added up over buckets, a percentile cannot."""
+
+P99: Final = 99, 100
+"""The percentile, as a fraction."""
 
 _REFUSED: Final = """
 SELECT refusal, reason, is_final, count(*) AS times, max(ledger_time) AS last_at
@@ -154,18 +159,17 @@ class TodayFigures:
         return Today(now, days, pace, _refusals(*refused))
 
     async def _ask_sums(self, since: datetime, until: datetime) -> Sums:
-        return {
-            (row["agent"], row["currency"], row["game_id"]): {
-                name: row[name] for name in (*COUNTS, *SUMS)
-            }
-            for row in await self._views.fetch(_FIGURES, since, until)
-        }
+        sums: Sums = {}
+        for row in await self._views.fetch_each(_FIGURES, since, until):
+            key = (row["agent"], row["currency"], row["game_id"])
+            _add_sums(sums, {key: {name: row[name] for name in (*COUNTS, *SUMS)}})
+        return sums
 
     async def _ask_players(self, since: datetime, until: datetime) -> Players:
-        return {
-            (row["agent"], row["currency"]): set(row["players"])
-            for row in await self._views.fetch(_PLAYERS, since, until)
-        }
+        players: Players = {}
+        for row in await self._views.fetch_each(_PLAYERS, since, until):
+            _add_players(players, {(row["agent"], row["currency"]): set(row["players"])})
+        return players
 
     async def _ask_refused(self, since: datetime, until: datetime) -> Refused:
         return {
@@ -182,10 +186,25 @@ class TodayFigures:
         }
         # A minute in which nothing moved has no row: what follows the last one is asked for.
         since = max(settled) + timedelta(minutes=1) if settled else first
-        rows = await self._views.fetch(_PACE, since)
-        asked = {row["minute"]: Minute(row["minute"], row["movements"], row["p99"]) for row in rows}
+        took: dict[datetime, dict[timedelta, int]] = {}
+        for row in await self._views.fetch_each(_PACE, since):
+            counts = took.setdefault(row["minute"], defaultdict(int))
+            counts[row["took"]] += row["movements"]
+        asked = {minute: _minute(minute, counts) for minute, counts in took.items()}
         self._minutes = settled | asked
         return [self._minutes[minute] for minute in sorted(self._minutes)]
+
+
+def _minute(minute: datetime, took: dict[timedelta, int]) -> Minute:
+    """Return a minute's figures of how many movements took how long."""
+    movements = sum(took.values())
+    of, whole = P99
+    reached = 0
+    for time in sorted(took):
+        reached += took[time]
+        if reached * whole >= movements * of:
+            return Minute(minute, movements, time)
+    raise AssertionError("a minute without a movement has no row")
 
 
 def _add_sums(kept: Sums, more: Sums) -> None:

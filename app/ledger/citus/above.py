@@ -75,15 +75,24 @@ def show_shared(connection: Connection, roles: list[str]) -> None:
         run(f"GRANT USAGE ON SCHEMA {REMOTE_PUBLIC} TO {role}")
     for table in ON_EVERY_NODE:
         place = f"{REMOTE_PUBLIC}.{table}"
-        columns = connection.execute(_COLUMNS, {"table": f"public.{table}"}).scalar_one()
-        if connection.execute(_COLUMNS, {"table": place}).scalar_one() != columns:
-            run(f"DROP FOREIGN TABLE IF EXISTS {place}")
-            run(
-                f"CREATE FOREIGN TABLE {place} ({columns}) SERVER {SERVER}"
-                f" OPTIONS (schema_name 'public', table_name '{table}')"
-            )
+        if make_foreign(connection, place, f"public.{table}"):
             for role in roles:
                 run(f"GRANT SELECT ON {place} TO {role}")
+
+
+def make_foreign(connection: Connection, place: str, of: str) -> bool:
+    """Have a foreign table with the columns that a table or view has now; False: it was there."""
+    columns = connection.execute(_COLUMNS, {"table": of}).scalar_one()
+    if connection.execute(_COLUMNS, {"table": place}).scalar_one() == columns:
+        return False
+    schema, _, name = of.partition(".")
+    run = connection.exec_driver_sql
+    run(f"DROP FOREIGN TABLE IF EXISTS {place}")
+    run(
+        f"CREATE FOREIGN TABLE {place} ({columns}) SERVER {SERVER}"
+        f" OPTIONS (schema_name '{schema}', table_name '{name}')"
+    )
+    return True
 
 
 def reads_shared(statement: str) -> str:
