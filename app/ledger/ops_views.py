@@ -4,7 +4,6 @@ The queries of `app/ledger/backoffice` go through here: each is one read-only tr
 role wallet_ops, with a time limit of its own, on connections that the money road does not use.
 """
 
-import asyncio
 import re
 from datetime import timedelta
 from itertools import chain
@@ -18,6 +17,7 @@ from app.ledger.errors import DeadlineError, LedgerAwayError
 from app.ledger.lending import lent
 from app.ledger.outage import Outage
 from app.ledger.sqlstates import is_away
+from app.ledger.together import together
 
 if TYPE_CHECKING:
     Record = asyncpg.Record
@@ -119,8 +119,8 @@ class OpsViews:
         if self._places is None:
             rows = await self.fetch(_BY_BUCKET)
             self._places = [row["nspname"] for row in rows] or [ABOVE]
-        found = await asyncio.gather(
-            *(self.fetch(_OPS.sub(f"{place}.", query), *values) for place in self._places)
+        found = await together(
+            self.fetch(_OPS.sub(f"{place}.", query), *values) for place in self._places
         )
         return list(chain.from_iterable(found))
 

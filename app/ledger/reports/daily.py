@@ -7,7 +7,6 @@ every type has a column: the columns add up to the change of the balance, which 
 Simulated play is in no section.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple
@@ -15,6 +14,7 @@ from typing import Final, NamedTuple
 from app.ledger.reports.reading import Connection, LedgerReport, amount, moment
 from app.ledger.reports.restaking import STAKED_AGAIN
 from app.ledger.simulated import is_real
+from app.ledger.together import together
 
 COLUMNS: Final = {
     "deposits": "e.counts_as = 'deposits'",
@@ -232,9 +232,7 @@ async def imbalances(
     connections: Sequence[Connection], position: datetime, since: datetime, until: datetime
 ) -> list[str]:
     """Return accounts whose columns do not lead from their beginning to their end."""
-    found = await asyncio.gather(
-        *(each.fetch(_IMBALANCES, position, since, until) for each in connections)
-    )
+    found = await together(each.fetch(_IMBALANCES, position, since, until) for each in connections)
     return sorted(row["user_id"] for rows in found for row in rows)[:IMBALANCES_MAX]
 
 

@@ -4,12 +4,12 @@ The parameters of a statement are position, user id, from, to; of a balance: pos
 an export: position, from, to. A period contains its beginning and not its end.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 from app.ledger.reports.reading import Connection, LedgerReport, amount, moment
 from app.ledger.reports.restaking import STAKED_AGAIN
+from app.ledger.together import together
 
 # The first line says what the player had before the period, the last one what they had after it.
 STATEMENT: Final = LedgerReport(
@@ -213,4 +213,4 @@ _KNOWN: Final = "SELECT EXISTS (SELECT FROM players WHERE user_id = $1)"
 
 async def is_known(connections: Sequence[Connection], user_id: str) -> bool:
     """Whether there is such a player."""
-    return any(await asyncio.gather(*(each.fetchval(_KNOWN, user_id) for each in connections)))
+    return any(await together(each.fetchval(_KNOWN, user_id) for each in connections))

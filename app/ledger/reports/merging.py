@@ -4,12 +4,12 @@ Each bucket's rows come in the order of the key, so only the next row of each is
 same key are of groups that several buckets have a part of: what is counted in them is added up.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 from app.ledger.reports.reading import LedgerReport
+from app.ledger.together import together
 
 
 async def merged(
@@ -22,7 +22,7 @@ async def merged(
             yield row[:width]
         return
     # All buckets begin at once: a bucket's first row comes when it has computed all of them.
-    heads = list(await asyncio.gather(*map(_next, parts)))
+    heads = await together(map(_next, parts))
     held: tuple[Any, ...] | None = None
     while True:
         # No two buckets have the same number, so that rows themselves are never compared.

@@ -5,10 +5,11 @@ it. The same position gives the same rows, byte for byte, for ever, because the 
 added to.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from app.ledger.together import together
 
 if TYPE_CHECKING:
     import asyncpg
@@ -68,14 +69,14 @@ async def position_at(connections: Sequence[Connection], at: datetime | None) ->
 
     Each connection sees a part of the journal, all together the whole of it.
     """
-    found = await asyncio.gather(*(each.fetchrow(_POSITION, at) for each in connections))
+    found = await together(each.fetchrow(_POSITION, at) for each in connections)
     moments = [row[0] for row in found if row is not None and row[1] > 0]
     if not moments:
         return None
     moment = max(moments)
     if len(connections) == 1:
         return Position(moment, sum(row[1] for row in found if row is not None))
-    counts = await asyncio.gather(*(each.fetchval(_UNTIL, moment) for each in connections))
+    counts = await together(each.fetchval(_UNTIL, moment) for each in connections)
     return Position(moment, sum(counts))
 
 
