@@ -15,7 +15,7 @@ from app.ledger.citus import splitting as onto_nodes
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.event_log.reading import MovementTold
 from app.wallet.balance import Pockets
-from app.wallet.buckets import bucket_of
+from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.outcomes import Posting, Refused, Replay
 from tests.cashier.till import Till, numbers
 from tests.citus.cluster import CITUS_URL, WHY_SKIPPED, Citus, drop, make
@@ -108,6 +108,13 @@ async def test_everything_is_as_before_but_where_it_is(used: Citus, played: Till
             await till.move(till.movement(name, "Deposit", "credit", "0.01"))
         assert await till.player(f"new-{next(numbers)}", "1")
         await ledger.close()
+    # Views join what the nodes have with what every node has, and each bucket has its own.
+    (whole,) = await used.rows("SELECT sum(movements) FROM ops.daily_movements")
+    (accepted,) = await used.rows("SELECT count(*) FROM movements WHERE decision = 'ACCEPTED'")
+    assert whole[0] == accepted[0] > 0
+    for bucket in range(BUCKETS):
+        own = f"ops_{schema_of(bucket, BUCKETS)}"
+        assert await used.rows(f"SELECT * FROM {own}.counted_movements LIMIT 1")
     # A migration finds everything level.
     await asyncio.to_thread(migrate, used.owner_url, BUCKETS)
     assert (await audit(used.service_url)).breaches == []

@@ -29,7 +29,7 @@ from app.ledger.buckets import TABLES, Copied, NotSplitError
 from app.ledger.buckets.leveling import parts_of
 from app.ledger.buckets.making import roles_of
 from app.ledger.citus import IN_EACH
-from app.ledger.citus.above import show_above
+from app.ledger.citus.above import reads_shared, show_above, show_shared
 from app.ledger.citus.making import (
     close_above,
     create_tables,
@@ -38,6 +38,7 @@ from app.ledger.citus.making import (
     note_buckets,
     prepare_nodes,
 )
+from app.ledger.citus.views import show_by_bucket
 from app.wallet.buckets import bucket_of, schema_of
 
 NANOSECONDS: Final = 10**9
@@ -139,7 +140,11 @@ def switch(connection: Connection, count: int) -> None:
     run(_FORGET)
     close_above(connection)
     note_buckets(connection, count)
-    show_above(connection, [schema_of(bucket, count) for bucket in range(count)])
+    schemas = [schema_of(bucket, count) for bucket in range(count)]
+    show_above(connection, schemas)
+    show_shared(connection, roles_of(connection))
+    applied_views.apply(connection, reads_shared)
+    show_by_bucket(connection, schemas)
 
 
 def analyze(connection: Connection, count: int) -> None:

@@ -22,6 +22,7 @@ BY_BUCKET: Final = ("counted_movements", "players")
 """The views that are there for each bucket; they read tables, and no other view."""
 
 _DEFINITION: Final = text("SELECT pg_get_viewdef(to_regclass(:view))")
+_IS_THERE: Final = text("SELECT to_regclass(:view) IS NOT NULL")
 _OF_BUCKET: Final = re.compile(rf"\bpublic\.({'|'.join(IN_EACH)})\b")
 _SHARED: Final = re.compile(rf"\b{REMOTE_PUBLIC}\.({'|'.join(ON_EVERY_NODE)})\b")
 _SCHEMAS: Final = text(
@@ -42,8 +43,11 @@ def hide_by_bucket(connection: Connection) -> None:
 
 def are_shown(connection: Connection, schemas: list[str]) -> bool:
     """Whether the views of these buckets are there."""
-    there = set(connection.execute(_SCHEMAS).scalars())
-    return all(ops_of(schema) in there for schema in schemas)
+    return all(
+        connection.execute(_IS_THERE, {"view": f"{ops_of(schema)}.{view}"}).scalar_one()
+        for schema in schemas
+        for view in BY_BUCKET
+    )
 
 
 def show_by_bucket(connection: Connection, schemas: list[str]) -> None:
