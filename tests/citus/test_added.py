@@ -11,6 +11,7 @@ from app.cashier.disputes import gather
 from app.cashier.staff_lookups import look_up_delivery, look_up_our_id
 from app.ledger.backoffice import risk, today
 from app.ledger.backoffice.today import TodayFigures
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.connecting import connect
 from app.ledger.history import ROUNDS_OF_AGENT, RoundState
 from app.ledger.money.book import Book
@@ -22,7 +23,8 @@ from app.reports.reports import books
 from app.wallet.buckets import bucket_of, schema_of
 from tests.cashier.till import AGENT, Till, numbers
 from tests.citus.cluster import Citus
-from tests.citus.conftest import BUCKETS
+from tests.citus.conftest import BUCKETS, ledger_named
+from tests.conftest import apart
 
 PERIODIC = (
     *daily.SECTIONS,
@@ -33,6 +35,21 @@ PERIODIC = (
 OF_MOMENT = (funds.FUNDS, funds.DEBTS)
 
 HOUR = timedelta(hours=1)
+
+PAGE = 20
+ROUNDS = 20_000
+FIRST = schema_of(0, BUCKETS)
+OPENED = datetime(2026, 11, 1, tzinfo=UTC)
+
+FILL = f"""
+INSERT INTO {FIRST}.rounds (player_id, event_id, is_streamer, agent, currency, scale, game_id,
+    opened_at, last_at, bets_placed, bets_standing, staked, stake_real, cancels, settled,
+    refused_aborts)
+SELECT p.player_id, 'e' || n, false, p.agent, p.currency, p.scale, 1,
+    timestamptz '{OPENED}' - n * interval '1 second', timestamptz '{OPENED}', 1, 1, 1, 1, 0,
+    n % 2 = 0, ARRAY[]::numeric[]
+FROM {FIRST}.players p CROSS JOIN generate_series(1, {ROUNDS // 10}) n
+"""
 
 
 @pytest.fixture
@@ -178,24 +195,44 @@ def tasks(plan: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
             yield from tasks(value)
 
 
-@pytest.mark.usefixtures("names")
+@pytest.fixture(scope="module")
+def large() -> Iterator[Citus]:
+    """A ledger of its own, whose first bucket has many rounds that no movement has opened."""
+    for made in ledger_named("large"):
+        apart(fill(made))
+        yield made
+
+
+async def fill(made: Citus) -> None:
+    ledger = PlacedLedger(made.service_url, buckets=BUCKETS)
+    till = Till(ledger, made.superuser_url)
+    some = [f"large-{number}" for number in range(80)]
+    for name in [name for name in some if bucket_of(name, BUCKETS) == 0][:10]:
+        await till.player(name, "0")
+    await ledger.close()
+    await made.rows(FILL, then=f"ANALYZE {FIRST}.rounds; ANALYZE {FIRST}.players")
+
+
 @pytest.mark.parametrize("state", RoundState)
 async def test_a_page_at_a_node_is_read_from_an_index_as_far_as_it_goes(
-    till: Till, state: RoundState
+    large: Citus, state: RoundState
 ) -> None:
-    now = datetime.now(UTC)
-
     async def work(book: Book) -> str:
         plan: str = await book.connection.fetchval(
-            f"EXPLAIN (FORMAT json) {ROUNDS_OF_AGENT[state]}",
-            *(AGENT, now - HOUR, now, 2**62, "", False, 20),
+            f"EXPLAIN (ANALYZE, FORMAT json) {ROUNDS_OF_AGENT[state]}",
+            *(AGENT, OPENED - 100 * HOUR, OPENED, 2**62, "", False, PAGE),
         )
         return plan
 
-    for of in await till.ledger.apart():
-        plan = json.loads(await till.ledger.read_only(work, of=of))
-        kinds = [step["Node Type"] for step in tasks(plan)]
-        (rounds,) = [step for step in tasks(plan) if "rounds" in step.get("Relation Name", "")]
-        assert "Limit" in kinds, kinds
-        assert rounds["Node Type"] == "Index Scan", rounds
-        assert not {"Seq Scan", "Sort"} & set(kinds), kinds
+    ledger = PlacedLedger(large.service_url, buckets=BUCKETS)
+    try:
+        plan = json.loads(await ledger.read_only(work, of=(await ledger.apart())[0]))
+    finally:
+        await ledger.close()
+    steps = list(tasks(plan))
+    kinds = [step["Node Type"] for step in steps]
+    (rounds,) = [step for step in steps if step.get("Relation Name", "").startswith("rounds_")]
+    assert "Limit" in kinds, kinds
+    assert rounds["Node Type"] == "Index Scan", rounds
+    assert rounds["Actual Rows"] == PAGE, rounds
+    assert not {"Seq Scan", "Sort"} & set(kinds), kinds
