@@ -45,10 +45,10 @@ FILL = f"""
 INSERT INTO {FIRST}.rounds (player_id, event_id, is_streamer, agent, currency, scale, game_id,
     opened_at, last_at, bets_placed, bets_standing, staked, stake_real, cancels, settled,
     refused_aborts)
-SELECT p.player_id, 'e' || n, false, p.agent, p.currency, p.scale, 1,
+SELECT p.player_id, 'e' || n, false, '{AGENT}', 'USD', 2, 1,
     timestamptz '{OPENED}' - n * interval '1 second', timestamptz '{OPENED}', 1, 1, 1, 1, 0,
     n % 2 = 0, ARRAY[]::numeric[]
-FROM {FIRST}.players p CROSS JOIN generate_series(1, {ROUNDS // 10}) n
+FROM unnest($1::bigint[]) AS p (player_id) CROSS JOIN generate_series(1, {ROUNDS // 10}) n
 """
 
 
@@ -210,7 +210,10 @@ async def fill(made: Citus) -> None:
     for name in [name for name in some if bucket_of(name, BUCKETS) == 0][:10]:
         await till.player(name, "0")
     await ledger.close()
-    await made.rows(FILL, then=f"ANALYZE {FIRST}.rounds; ANALYZE {FIRST}.players")
+    players = [
+        row["player_id"] for row in await made.rows(f"SELECT player_id FROM {FIRST}.players")
+    ]
+    await made.rows(FILL, players, then=f"ANALYZE {FIRST}.rounds; ANALYZE {FIRST}.players")
 
 
 @pytest.mark.parametrize("state", RoundState)
@@ -234,5 +237,5 @@ async def test_a_page_at_a_node_is_read_from_an_index_as_far_as_it_goes(
     (rounds,) = [step for step in steps if step.get("Relation Name", "").startswith("rounds_")]
     assert "Limit" in kinds, kinds
     assert rounds["Node Type"] == "Index Scan", rounds
-    assert rounds["Actual Rows"] == PAGE, rounds
+    assert PAGE <= rounds["Actual Rows"] <= 2 * PAGE, rounds
     assert not {"Seq Scan", "Sort"} & set(kinds), kinds
