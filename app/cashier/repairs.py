@@ -7,6 +7,7 @@ time, is.
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Final, NamedTuple
 
 from app.cashier.adjustments import NOT_FINISHED
@@ -14,11 +15,13 @@ from app.cashier.permissions import Act
 from app.cashier.policy import policy_of_ledger
 from app.ledger.adjustments import Wanted, keep_request, request_with_key
 from app.ledger.money.book import Book
-from app.ledger.players import find_player
+from app.ledger.players import Player, find_player
+from app.ledger.together import together
 from app.ledger.transaction import Ledger
 from app.wallet.adjustments import LIFE, AdjustmentReason, RefusedMovement
 from app.wallet.events import Direction, EventType, Pocket
 from app.wallet.facts import RuleVersion
+from app.wallet.journal import JournalEntry
 from app.wallet.movement import Key, facet_of_type
 from app.wallet.operators import Operator, Permission
 
@@ -82,11 +85,8 @@ async def propose_repairs(
 
 
 async def _propose(ledger: Ledger, operator: Operator, repair: WantedRepair) -> Proposal:
-    async def look(book: Book) -> Wanted | Proposal:
-        return await _wanted(book, repair)
-
-    # On a snapshot, which keeps no movement from committing.
-    wanted = await ledger.read_only(look)
+    # On snapshots, which keep no movement from committing.
+    wanted = await _wanted(ledger, repair)
     if isinstance(wanted, Proposal):
         return wanted
 
@@ -102,10 +102,14 @@ async def _propose(ledger: Ledger, operator: Operator, repair: WantedRepair) -> 
     return await ledger.serializable(work)
 
 
-async def _wanted(book: Book, repair: WantedRepair) -> Wanted | Proposal:
+async def _wanted(ledger: Ledger, repair: WantedRepair) -> Wanted | Proposal:
     if repair.facet is None:
         return _not(repair, "the report's word stands for several event types: say which by hand")
-    player = await find_player(book, repair.user_id)
+
+    async def find(book: Book) -> Player | None:
+        return await find_player(book, repair.user_id)
+
+    player = await ledger.read_only(find, of=repair.user_id)
     if player is None:
         return _not(repair, f"there is no player {repair.user_id}")
     if player.currency.code != repair.currency:
@@ -113,7 +117,7 @@ async def _wanted(book: Book, repair: WantedRepair) -> Wanted | Proposal:
     amount = player.currency.minor(repair.amount)
     if amount is None:
         return _not(repair, f"the amount is finer than {player.currency.scale} decimals")
-    facet = await _free_facet(book, repair, repair.facet)
+    facet = await _free_facet(ledger, repair, repair.facet)
     if facet is None:
         return _not(repair, "the movement was accepted, or settled by hand, since the run")
     key = Key(repair.source, repair.transaction_id, facet)
@@ -141,7 +145,7 @@ async def _known(book: Book, repair: WantedRepair, wanted: Wanted) -> Proposal |
     return Proposal(repair, ProposalState.KNOWN, known.adjustment_id, words)
 
 
-async def _free_facet(book: Book, repair: WantedRepair, facet: str) -> str | None:
+async def _free_facet(ledger: Ledger, repair: WantedRepair, facet: str) -> str | None:
     """Return what the key has beside the id, or None if there is nothing to repair any more.
 
     A movement that was refused for ever under this very key keeps it; the repair then has a key
@@ -151,7 +155,13 @@ async def _free_facet(book: Book, repair: WantedRepair, facet: str) -> str | Non
     if facet == beside:
         return facet
     keys = [Key(repair.source, repair.transaction_id, each) for each in ("", facet)]
-    for entry in await book.entries_of(keys):
+
+    async def look(book: Book) -> list[JournalEntry]:
+        return await book.entries_of(keys)
+
+    # The id may be another player's, whose bucket is elsewhere.
+    found = await together(ledger.read_only(look, of=of) for of in await ledger.apart())
+    for entry in chain.from_iterable(found):
         if entry.is_accepted and entry.event_type is not EventType.ADJUSTMENT:
             return None
         if entry.key.facet == facet and not entry.is_accepted:
