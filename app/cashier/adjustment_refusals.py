@@ -1,8 +1,6 @@
 """Why an adjustment is not made: one sentence each, for whoever proposes or decides."""
 
-from app.wallet.adjustments import (
-    Adjustment,
-)
+from app.wallet.adjustments import Adjustment
 from app.wallet.balance import Pockets
 from app.wallet.money import Currency
 from app.wallet.outcomes import Refused
