@@ -645,5 +645,6 @@ class TestTurns:
             reading = max(reading, sum(lane._reading is not None for lane in batcher._lanes))
             under_way = max(under_way, sum(bool(lane._under_way) for lane in batcher._lanes))
             await asyncio.sleep(0)
-        assert (reading, under_way) == (1, turns_module.LANES_AT_ONCE)
+        assert reading == 1
+        assert 1 < under_way <= turns_module.LANES_AT_ONCE
         await batcher.close()

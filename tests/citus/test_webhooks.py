@@ -47,6 +47,8 @@ async def test_two_deliverers_deliver_everything_in_order_while_a_bucket_moves(
     choice = endpoint(receiver)
     async with delivering(citus.service_url, choice), delivering(citus.service_url, choice):
         await signed_on(till)
+        # What others have done in this ledger is no part of it.
+        await everything_numbered(till)
         before = await end_of_log(till)
         for name in names:
             await till.player(name)
