@@ -43,6 +43,12 @@ WAITS = (
 )
 
 
+def next_step(before: str, pick: int) -> str:
+    """Return what comes after a step: of three, two are of those by which it shows."""
+    likely = LIKELY.get(before, WHAT)
+    return likely[pick // 3 % len(likely)] if pick % 3 else WHAT[pick // 3 % len(WHAT)]
+
+
 def agents_setting() -> str:
     """Write the agents' keys as the setting has them."""
     keys = {name: [base64.urlsafe_b64encode(key).decode()] for name, key in AGENTS.items()}
@@ -65,10 +71,23 @@ WHAT = (
     *("bet", "bet", "bet of both", "bet of both", "bet alike", "bet to the limit"),
     *("win", "win", "free win", "abort", "abort", "abort by id"),
     *("take back", "take a part", "take a part", "cancel", "cancel"),
-    *("abort too early", "overtaken bet", "overtaken bet", "early abort again"),
+    *("abort too early", "overtaken bet", "overtaken bet", "early abort again", "again"),
 )
-steps = st.tuples(st.sampled_from(WHAT), known)
-"""what happens next in an event, and which of the amounts it is about"""
+LIKELY = {
+    "bet": ("bet alike", "win", "win", "abort", "bet to the limit", "bet of both"),
+    "bet of both": ("win", "win", "win", "bet alike", "bet alike", "abort"),
+    "bet alike": ("win", "abort by id", "abort by id", "bet", "win"),
+    "win": ("take a part", "take a part", "take back", "cancel", "abort", "bet"),
+    "take a part": ("take a part", "cancel", "win", "take back"),
+    "abort": ("cancel", "again", "abort", "bet to the limit", "bet"),
+    "abort by id": ("cancel", "again", "abort by id", "win"),
+    "cancel": ("bet to the limit", "win", "abort", "bet of both"),
+    "abort too early": ("overtaken bet", "early abort again"),
+}
+"""what the rules make of one step shows in the next; after any other one, all are as likely"""
+PICKS = 3 * 120
+steps = st.tuples(st.integers(0, PICKS - 1), known)
+"""which step comes next in an event, and which of the amounts it is about"""
 tokens = st.sampled_from((*("newest",) * 8, "oldest", "another's", "unknown"))
 ways = st.sampled_from(("form", "form", "json", "query"))
 
@@ -172,15 +191,21 @@ class WalletMachine(RuleBasedStateMachine):
         steps=st.lists(steps, min_size=2, max_size=8),
     )
     def story(
-        self, number: int, event: str, steps: list[tuple[str, int]], *, streamer: bool
+        self, number: int, event: str, steps: list[tuple[int, int]], *, streamer: bool
     ) -> None:
         """Bet, settle and take back in one event, with a live token: where the rules are."""
-        for what, which in steps:
+        what = ""
+        for pick, which in steps:
+            what = next_step(what, pick)
             self.step(number, event, what, which, streamer=streamer)
 
     def step(self, number: int, event: str, what: str, which: int, *, streamer: bool) -> None:
         """Move on in an event: bet, or settle, or take back one of the amounts that are there."""
         user_id = self.user(number)
+        if what == "again":
+            if self.sent:
+                self.send_move(*self.sent[-1 - which % min(len(self.sent), 3)], "form")
+            return
         if self.model.tokens[self.tokens[user_id][-1]][1] <= self.now:
             self.open_session(number, ttl=100 * 86400)
         round_ = self.model.players[user_id].round(event, streamer=streamer)
@@ -222,7 +247,8 @@ class WalletMachine(RuleBasedStateMachine):
                 amount = self.amount_like(number, there, which)
             case "take a part":
                 kind = "BetPayedAbort"
-                amount = self.amount_like(number, [one * 2 // 3 for one in there], which)
+                parts = [max(one * 2 // 3, 1) for one in there if one]
+                amount = self.amount_like(number, parts, which)
             case _:
                 kind = "SportBetCancel"
                 amount = self.amount_like(number, bets + there, which)
@@ -236,6 +262,11 @@ class WalletMachine(RuleBasedStateMachine):
     def stake(self, number: int, what: str, bets: list[int], which: int) -> str:
         """Return a stake by which rules differ: of both pockets, seen before, or near a limit."""
         player = self.model.players[self.user(number)]
+        if what == "bet of both":
+            if player.real <= 0:
+                self.pay(number, "account/deposit", STAKES[which])
+            if not player.bonus:
+                self.pay(number, "bonus/grant", STAKES[which])
         first, other = max(player.real, 0), player.bonus
         if self.model.bonus_first:
             first, other = other, first

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tests.model.betby_machine import SLIP_WHAT, WholeMachine
-from tests.model.machine import BEGINS, CHOICES, STAKES, WHAT, Choice, Houses
+from tests.model.machine import BEGINS, CHOICES, PICKS, STAKES, Choice, Houses, next_step
 
 PLAYER = 0
 STEPS = 40
@@ -53,17 +53,17 @@ def tell(dice: Random) -> Story:
     """Make up a story."""
     is_streamer = dice.random() < 0.2
     # Some stories are Betby's alone, some the aggregator's alone, and most are of both.
-    betby = dice.choice((0, 0.4, 0.8, 1))
-    steps = []
-    for _ in range(dice.randint(5, STEPS)):
+    betby = dice.choice((0, 0, 0.4, 0.8, 1))
+    steps, what = [], ""
+    for _ in range(dice.randint(STEPS // 4, STEPS)):
         if dice.random() < 0.2:
             steps.append(Step(dice.choice(PAUSES), dice.randrange(10)))
         elif dice.random() < betby:
             steps.append(Step(BETBY + dice.choice(SLIP_WHAT), dice.randrange(10)))
         else:
-            event = "e1" if dice.random() < 0.8 else "e2"
+            event = "e1" if dice.random() < 0.9 else "e2"
             other = dice.random() < 0.05
-            what, which = dice.choice(WHAT), dice.randrange(10)
+            what, which = next_step(what, dice.randrange(PICKS)), dice.randrange(10)
             steps.append(Step(what, which, event, is_streamer is not other))
     return Story(
         dice.choice(CHOICES),
