@@ -114,9 +114,11 @@ WITH guard AS (
     WHERE c.relnamespace = ANY ({_OURS}) AND t.tgisinternal
     GROUP BY c.oid, t.tgenabled
     UNION ALL
-    SELECT concat_ws(' ', 'function', p.proname, pg_get_function_identity_arguments(p.oid),
-                     p.prosecdef, p.proconfig, sha256(convert_to(p.prosrc, 'UTF8')))
-    FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+    SELECT concat_ws(' ', 'function', nullif(n.nspname, 'public'), p.proname,
+                     pg_get_function_identity_arguments(p.oid), p.prosecdef, p.proconfig,
+                     sha256(convert_to(p.prosrc, 'UTF8')))
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.pronamespace = ANY ({_OURS})
     UNION ALL
     SELECT concat_ws(' ', 'unique', pg_get_indexdef(i.indexrelid))
     FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid

@@ -38,10 +38,13 @@ from app.ledger.money.statements import (
     ADJUSTMENT_NOT_OPEN,
     CONFIRM,
     SETTINGS_DIFFER,
+    WHOLE,
+    Statements,
+    of_bucket,
 )
 from app.ledger.one_server import OneServer
 from app.ledger.outage import Outage
-from app.ledger.pools import LedgerPools, Pools
+from app.ledger.pools import LedgerPools
 from app.ledger.retries import CommitOutcome, Retries, RunAgainError
 from app.ledger.sqlstates import LOST, sqlstate
 from app.ledger.standby import (
@@ -54,6 +57,7 @@ from app.ledger.standby import (
 )
 from app.ledger.timeline_guard import TimelineChangedError, TimelineGuard
 from app.ledger.timelines import here
+from app.wallet.buckets import bucket_of, schema_of
 
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
@@ -121,11 +125,18 @@ class Ledger(OneServer):
             self._bucket_count = await self.read_only(count_buckets, confirmed=False)
         return self._bucket_count
 
-    async def _pools_of(self, user_id: str | None) -> Pools:
-        """Return the connections of a player's bucket; None: those that see all of them."""
+    async def _connections_of(self, user_id: str | None) -> Connections:
+        """Return connections to a player's bucket; None: those that see all of them."""
         if user_id is None or self._bucket_count == 1:
-            return self._pools.whole
+            return self._pools.whole.write
         return self._pools.of_bucket_of(user_id, await self.bucket_count())
+
+    async def _statements_of(self, user_id: str | None) -> Statements:
+        """Return the statements that move money in a player's bucket."""
+        count = await self.bucket_count()
+        if user_id is None or count == 1:
+            return WHOLE
+        return of_bucket(schema_of(bucket_of(user_id, count), count))
 
     def alone(self, name: str) -> AbstractAsyncContextManager[StillAlone]:
         """Do work that nobody else of this name does meanwhile, within the deadline."""
@@ -234,14 +245,17 @@ class Ledger(OneServer):
         self.standby.refuse_if_silent()
         try:
             async with asyncio.timeout((deadline or self.deadline).total_seconds()):
-                done = await self._optimistic(work, await self._pools_of(of))
+                done = await self._optimistic(work, await self._statements_of(of))
         except TimeoutError as error:
             raise DeadlineError from error
         self._outage.end()
         return done
 
-    async def _optimistic(self, work: Callable[[MoneyBook], Awaitable[T]], pools: Pools) -> T:
-        retries = Retries(self.retries, pools.write, self._outage)
+    async def _optimistic(
+        self, work: Callable[[MoneyBook], Awaitable[T]], statements: Statements
+    ) -> T:
+        write = self._pools.whole.write
+        retries = Retries(self.retries, write, self._outage)
         claims = self._begin_claims()
         in_doubt: MoneyBook | None = None
         while retries.may_try():
@@ -250,21 +264,24 @@ class Ledger(OneServer):
                 if self.timeline.is_in_doubt:
                     await self.timeline.verify()
                 if in_doubt is not None:
-                    await self._fence(in_doubt, pools)
+                    await self._fence(in_doubt)
                     in_doubt = None
                 if claims is not None:
                     await claims.settle()
                 if retries.count == 1:
-                    write = partial(lent, pools.write)
-                    book = self._money_book(pools, write, claims, takes_locks=False)
+                    book = self._money_book(
+                        statements, partial(lent, write), claims, takes_locks=False
+                    )
                     result = await work(book)
                     self.timeline.remember(book.witness)
                     return result
-                async with lent(pools.write) as raw:
+                async with lent(write) as raw:
                     await raw.execute(SERIALIZABLE)
-                    book = self._money_book(pools, partial(_open, raw), claims, takes_locks=True)
+                    book = self._money_book(
+                        statements, partial(_open, raw), claims, takes_locks=True
+                    )
                     result = await work(book)
-                    await self._commit(raw, pools)
+                    await self._commit(raw, write)
                     self.timeline.remember(book.witness)
                     return result
             except LOST as error:
@@ -286,22 +303,23 @@ class Ledger(OneServer):
         return None
 
     def _money_book(
-        self, pools: Pools, write: Lend, claims: Claims | None, *, takes_locks: bool
+        self, statements: Statements, write: Lend, claims: Claims | None, *, takes_locks: bool
     ) -> MoneyBook:
         return MoneyBook(
-            lambda: lent(pools.read),
+            lambda: lent(self._pools.whole.read),
             write,
-            partial(self._send, pools.write),
+            partial(self._send, self._pools.whole.write),
             self._clock,
+            statements=statements,
             takes_locks=takes_locks,
             standby=self.standby,
             timeline=self.timeline,
             claims=claims,
         )
 
-    async def _fence(self, book: MoneyBook, pools: Pools) -> None:
+    async def _fence(self, book: MoneyBook) -> None:
         """Make sure that what this book sent is committed by now, or never will be."""
-        async with lent(pools.write) as raw:
+        async with lent(self._pools.whole.write) as raw:
             await Book(raw, self._clock).fence(book.user_ids)
 
     async def serializable(
@@ -360,13 +378,13 @@ class Ledger(OneServer):
     ) -> T:
         try:
             async with asyncio.timeout(deadline.total_seconds()):
-                pools = await self._pools_of(of)
-                retries = Retries(self.retries, pools.write, self._outage)
+                connections = await self._connections_of(of)
+                retries = Retries(self.retries, connections, self._outage)
                 while retries.may_try():
                     try:
                         if self.timeline.is_in_doubt and (self._serves or verifies):
                             await self.timeline.verify()
-                        async with lent(pools.write) as raw:
+                        async with lent(connections) as raw:
                             await raw.execute(begin + self._above)
                             if self.standby.must_look:
                                 await self._look(raw)
@@ -374,7 +392,7 @@ class Ledger(OneServer):
                             if begin is SERIALIZABLE and self.standby.is_wanted:
                                 # The work may have written nothing, and tell of what it found.
                                 await raw.execute(CONFIRM)
-                            await self._commit(raw, pools)
+                            await self._commit(raw, connections)
                     except LOST as error:
                         retries.outcome_after(error)
                     except TimelineChangedError:
@@ -396,10 +414,10 @@ class Ledger(OneServer):
             self.timeline.note(*await here(raw))
         self.standby.note(is_wanted=is_wanted)
 
-    async def _commit(self, raw: Raw, pools: Pools) -> None:
+    async def _commit(self, raw: Raw, connections: Connections) -> None:
         """Commit; PostgreSQL says ROLLBACK, and no error, where the transaction failed before."""
         if self.standby.was_wanted:
-            said = await pools.write.commit(raw, "COMMIT;")
+            said = await connections.commit(raw, "COMMIT;")
         else:
             said = await raw.execute("COMMIT;")
         if said != "COMMIT":

@@ -23,8 +23,8 @@ def bucket_of(user_id: str, count: int) -> int:
 def schema_of(bucket: int, count: int) -> str:
     """Return the schema of a bucket.
 
-    The number of buckets is in its name: a process that counts otherwise finds no schema, reads
-    above the buckets, where everything is, and cannot insert anything there.
+    The number of buckets is in its name: a process that counts otherwise finds no schema, and moves
+    nothing.
     """
     return f"b{bucket:02}_of_{count:02}"
 

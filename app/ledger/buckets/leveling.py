@@ -1,4 +1,4 @@
-"""Brings the tables of a bucket level with their parents: keys, indexes, triggers, privileges.
+"""Brings a bucket level with what is above it: keys, indexes, triggers, privileges, functions.
 
 Columns, CHECKs and defaults are PostgreSQL's to pass on: a migration that changes a parent changes
 the tables of all buckets in the same statement. What it does not pass on is compared here by its
@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from app.ledger.buckets import TABLES
+from app.ledger.buckets.functions import level_functions
 from app.ledger.citus import IN_EACH
 
 PUBLIC: Final = "public"
@@ -68,6 +69,7 @@ def level(connection: Connection, schemas: Iterable[str]) -> None:
             wanted = parts_above(connection)
             for table in TABLES:
                 late += level_table(connection, schema, table, wanted[table])
+            level_functions(connection, schema)
         for statement in late:
             run_alone(connection, statement)
 

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from app.ledger.buckets import ABOVE_ONLY, TABLES, BucketsDifferError
+from app.ledger.buckets.functions import level_functions
 from app.ledger.buckets.leveling import level_empty, parts_above
 from app.wallet.buckets import schema_of
 
@@ -74,6 +75,7 @@ def create(connection: Connection, count: int) -> None:
     for bucket in range(count):
         create_tables(connection, bucket, count, roles)
         level_empty(connection, schema_of(bucket, count), wanted)
+        level_functions(connection, schema_of(bucket, count))
 
 
 def create_tables(connection: Connection, bucket: int, count: int, roles: list[str]) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.ledger.buckets import TABLES, Copied, NotSplitError
+from app.ledger.buckets.functions import level_functions
 from app.ledger.buckets.leveling import level_empty, parts_above
 from app.ledger.buckets.making import close_above, count_of, create_tables, roles_of
 from app.ledger.citus import splitting as on_nodes
@@ -102,6 +103,7 @@ def _split(connection: Connection, count: int, tell: Callable[[Copied], None]) -
     _empty_above(connection)
     for schema in schemas:
         level_empty(connection, schema, wanted)
+        level_functions(connection, schema)
     close_above(connection)
     for table in TABLES:
         run(f"ANALYZE public.{table}")

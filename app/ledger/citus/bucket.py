@@ -27,7 +27,7 @@ from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book
 from app.ledger.money.rows import entry_of_json
-from app.ledger.money.statements import ENTRIES_OF_ID
+from app.ledger.money.statements import ENTRIES_OF_ID, OF_NODE, Statements
 from app.ledger.pools import WHOLE_LEDGER
 from app.ledger.request_ids import find_request
 from app.ledger.sqlstates import LOST, is_away
@@ -115,6 +115,10 @@ class BucketLedger(Ledger):
     def _was_opened(self) -> None:
         # Whatever is on this node may be on another one now, and each bucket has what tells so.
         self._homes.doubt_at(self.place)
+
+    @override
+    async def _statements_of(self, user_id: str | None) -> Statements:
+        return OF_NODE
 
     @override
     def _begin_claims(self) -> Claims:

@@ -47,6 +47,7 @@ from app.ledger.money.rows import (
     settings_row,
     wallet_row,
 )
+from app.ledger.money.statements import Statements
 from app.ledger.standby import Standby
 from app.ledger.timeline_guard import TimelineGuard
 from app.ledger.timelines import Witness
@@ -200,12 +201,14 @@ class MoneyBook:
         takes_locks: bool,
         standby: Standby,
         timeline: TimelineGuard,
+        statements: Statements,
         claims: Claims | None = None,
     ) -> None:
         """`read` lends a connection at READ COMMITTED, `write` one that is SERIALIZABLE.
 
         `claims`: where the keys of this bucket do not hold uniqueness over all of them.
         """
+        self._statements = statements
         self._read = read
         self._write = write
         self._send = send
@@ -221,11 +224,6 @@ class MoneyBook:
         """whether a statement was sent that may be committed"""
         self.witness: Witness | None = None
         """a movement that was sent with it"""
-        is_whole = claims is None
-        self._facts = statements.FACTS if is_whole else statements.FACTS_OF_NODE
-        self._further_facts = (
-            statements.FURTHER_FACTS if is_whole else statements.FURTHER_FACTS_OF_NODE
-        )
 
     async def facts_for(self, movements: Sequence[Movement]) -> Known:
         """Read all facts that decide these movements, in one snapshot."""
@@ -233,17 +231,17 @@ class MoneyBook:
         questions = as_array([_question(movement) for movement in movements])
         if self._takes_locks:
             async with self._write() as connection:
-                await connection.execute(statements.LOCK_WALLETS, list(self.user_ids))
+                await connection.execute(self._statements.lock_wallets, list(self.user_ids))
         now = self._clock() if self._clock else None
         async with self._read() as connection:
-            rows = await connection.fetch(self._facts, questions, now)
+            rows = await connection.fetch(self._statements.facts, questions, now)
             if rows:
                 self._timeline.note(*rows[0][SERVER])
             known = known_of(movements, rows, money_until=self._timeline.money_until)
             further = further_question(movements, known.facts)
             if further is not None:
                 row = await connection.fetchrow(
-                    self._further_facts, *(list(map(str, column)) for column in further)
+                    self._statements.further_facts, *(list(map(str, column)) for column in further)
                 )
                 known = known if row is None else with_further(known, row)
         if rows:
@@ -277,13 +275,11 @@ class MoneyBook:
             self.witness = _witness(decisions)
             async with self._write() as connection:
                 if approval is None:
-                    await self._send(connection, statements.RECORD, *arguments)
-                elif self._claims is not None:
-                    statement = statements.RECORD_ADJUSTMENT_OF_NODE
-                    await self._send(connection, statement, *arguments)
+                    await self._send(connection, self._statements.record, *arguments)
                 else:
-                    whole = (*arguments, *approval)
-                    await self._send(connection, statements.RECORD_ADJUSTMENT, *whole)
+                    if self._claims is None:
+                        arguments = (*arguments, *approval)
+                    await self._send(connection, self._statements.record_adjustment, *arguments)
         elif known.waits_for_standby and any(map(_tells_of_what_stands, decisions.receipts)):
             async with self._write() as connection:
                 await self._send(connection, statements.CONFIRM)

@@ -19,12 +19,17 @@ a plan scans whole tables until the next ANALYZE. Reads by key are in a LATERAL 
 OFFSET 0), which allows only an index lookup.; so is an EXISTS, which would otherwise be
 answered from a hash of the whole table. An index is asked for the keys of an array in their order.
 
-Tables are named without a schema, so that a connection's search path says in which bucket players
-are looked up and written. What a transaction id leads to may be in another bucket, and is looked up
-in `public`, above them all.
+Tables are named without a schema, as they stand on a ledger with one bucket, and on a node that has
+one. Where one server has several buckets, `of_bucket` names each bucket's own: all of them take the
+same few connections, each with plans for every bucket. What a transaction id leads to may be in
+another bucket, and is looked up in `public`, above them all.
 """
 
-from typing import Final
+import re
+from functools import cache
+from typing import Final, NamedTuple
+
+from app.ledger.buckets import TABLES
 
 ENTRY_COLUMNS: Final = """
     m.player_id, m.position, m.version, m.source, m.transaction_id, m.facet, m.delivery,
@@ -226,6 +231,40 @@ RECORD_ADJUSTMENT_OF_NODE: Final = RECORD.replace(
     "record_movements_v2", "record_adjustment_of_node_v1"
 )
 """The same without the approval, which is not on the player's node, and is written after it."""
+
+
+class Statements(NamedTuple):
+    """The statements of a batch, for the place where its players are."""
+
+    facts: str
+    further_facts: str
+    lock_wallets: str
+    record: str
+    record_adjustment: str
+
+
+WHOLE: Final = Statements(FACTS, FURTHER_FACTS, LOCK_WALLETS, RECORD, RECORD_ADJUSTMENT)
+"""Of a ledger with one bucket."""
+
+OF_NODE: Final = Statements(
+    FACTS_OF_NODE, FURTHER_FACTS_OF_NODE, LOCK_WALLETS, RECORD, RECORD_ADJUSTMENT_OF_NODE
+)
+"""Of a bucket on a node of its own."""
+
+_OWN: Final = re.compile(
+    rf"\bFROM (?=(?:{'|'.join(TABLES)})\b)|(?<=SELECT )(?=record_(?:movements|adjustment)_v\d)"
+)
+"""Before a table of the bucket's own, or a function that writes them."""
+
+
+@cache
+def of_bucket(schema: str) -> Statements:
+    """Return the statements of a bucket that is beside others on one server.
+
+    Its functions are copies that look for their tables in its schema: `buckets.functions`.
+    """
+    return Statements(*(_OWN.sub(rf"\g<0>{schema}.", statement) for statement in WHOLE))
+
 
 FACTS_STALE: Final = "WF001"
 """The SQLSTATE of `record_movements_v2` where a fact has changed since it was read."""

@@ -1,0 +1,58 @@
+"""The functions that move money, once in each bucket of one server.
+
+A function's plans are for the tables that it found. The connections that move money do so in all
+buckets, so each bucket has copies, which look for their tables in its schema first: no plan is made
+anew because the batch before was of another bucket. On the nodes of a cluster there are none: a
+connection there is of one bucket.
+"""
+
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, text
+
+COPIED: Final = ("record_movements_v2", "record_adjustment_v1")
+
+_DEFINITIONS: Final = text("""
+SELECT p.proname AS name, p.oid::regprocedure::text AS signature,
+       pg_get_functiondef(p.oid) AS definition
+FROM pg_proc p
+WHERE p.pronamespace = to_regnamespace(:schema) AND starts_with(p.proname, 'record_')
+""")
+_BODY: Final = "\nAS $"
+
+
+class _Function(NamedTuple):
+    signature: str
+    definition: str
+
+
+def level_functions(connection: Connection, schema: str) -> None:
+    """Give a bucket the functions of `public` as they are now, in the open transaction.
+
+    One that is the same already is not touched: whoever uses it keeps its plans.
+    """
+    there = _functions(connection, schema)
+    wanted = {
+        name: _of_bucket(function.definition, schema)
+        for name, function in _functions(connection, "public").items()
+        if name in COPIED
+    }
+    for name in there.keys() - wanted.keys():
+        connection.exec_driver_sql(f"DROP FUNCTION {there[name].signature}")
+    for name, definition in wanted.items():
+        if name not in there or there[name].definition != definition:
+            connection.exec_driver_sql(definition)
+
+
+def _functions(connection: Connection, schema: str) -> dict[str, _Function]:
+    # Definitions name every schema that is not on the path.
+    connection.exec_driver_sql("SET LOCAL search_path = ''")
+    rows = connection.execute(_DEFINITIONS, {"schema": schema}).all()
+    connection.exec_driver_sql("SET LOCAL search_path = public, pg_temp")
+    return {row.name: _Function(row.signature, row.definition) for row in rows}
+
+
+def _of_bucket(definition: str, schema: str) -> str:
+    head, body = definition.split(_BODY, 1)
+    head = head.replace(" FUNCTION public.", f" FUNCTION {schema}.", 1)
+    return f"{head}\n SET search_path TO '{schema}', 'public', 'pg_temp'{_BODY}{body}"

@@ -1,0 +1,133 @@
+"""What moves money in several buckets of one server: few connections, and functions in each."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from app.ledger.buckets import TABLES
+from app.ledger.buckets.functions import COPIED
+from app.ledger.citus.ledger import PlacedLedger
+from app.ledger.migrations import upgrade
+from app.ledger.money.statements import WHOLE, of_bucket
+from app.ledger.pools import SESSION_SETTINGS
+from app.ledger.seals import guards
+from app.postgres import EmbeddedPostgres
+from app.wallet.buckets import bucket_of, schema_of
+from app.wallet.outcomes import Posting
+from tests.cashier.till import Till, connect
+from tests.conftest import Database, clone, template_with
+from tests.ledger.money.test_statements import has_condition, scans_of
+
+COUNT = 4
+SCHEMAS = [schema_of(bucket, COUNT) for bucket in range(COUNT)]
+NAMES = [f"player-{number}" for number in range(12)]
+
+pytestmark = pytest.mark.one_bucket("it makes its own buckets")
+
+
+@pytest.fixture
+def four(postgres: EmbeddedPostgres) -> Iterator[Database]:
+    yield from clone(postgres, template_with(postgres, COUNT), COUNT)
+
+
+@pytest.fixture
+async def till(four: Database) -> AsyncIterator[Till]:
+    ledger = PlacedLedger(four.service_url, pool_size=3)
+    yield Till(ledger, four.superuser_url)
+    await ledger.close()
+
+
+async def definitions(db: Database, schema: str) -> dict[str, str]:
+    """The functions of a schema by name, without what says in which they are."""
+    connection = await connect(db.superuser_url)
+    rows = await connection.fetch(
+        "SELECT proname, pg_get_functiondef(oid) FROM pg_proc"
+        " WHERE pronamespace = to_regnamespace($1) AND starts_with(proname, 'record_')",
+        schema,
+    )
+    await connection.close()
+    path = f" SET search_path TO '{schema}', 'public', 'pg_temp'\n"
+    return {
+        name: definition.replace(path, "").replace(f"{schema}.record_", "public.record_")
+        for name, definition in rows
+    }
+
+
+async def test_money_in_all_buckets_takes_no_more_connections_than_in_one(
+    till: Till, four: Database
+) -> None:
+    assert {bucket_of(name, COUNT) for name in NAMES} == set(range(COUNT))
+    for name in NAMES:
+        await till.player(name, "100")
+    ledger = PlacedLedger(four.service_url, pool_size=3)
+    apart = Till(ledger, four.superuser_url, tokens=till.tokens)
+    before = {row[0] for row in await till.rows("SELECT pid FROM pg_stat_activity")}
+    for _ in range(3):
+        receipts = await apart.move(*(apart.bet(name, "1") for name in NAMES))
+        assert all(isinstance(receipt, Posting) for receipt in receipts)
+    now = {row[0] for row in await till.rows("SELECT pid FROM pg_stat_activity")}
+    assert 1 <= len(now - before) <= ledger.pool_use().most
+    await ledger.close()
+    await till.is_sound()
+
+
+def test_every_table_of_a_bucket_s_own_is_named_with_its_schema() -> None:
+    named = re.compile(rf"(\S*)\b(?:FROM|JOIN|UPDATE|INTO) (\w+\.)?({'|'.join(TABLES)})\b")
+    for statement in of_bucket("b01_of_04"):
+        assert {schema for _, schema, _ in named.findall(statement)} <= {"b01_of_04.", "public."}
+    assert of_bucket("b01_of_04") != WHOLE
+
+
+async def test_a_bucket_s_facts_are_found_by_key_in_the_bucket(four: Database) -> None:
+    connection = await asyncpg.connect(
+        four.service_url.replace("+asyncpg", ""), server_settings=SESSION_SETTINGS
+    )
+    for schema in SCHEMAS:
+        asked = of_bucket(schema)
+        for place, statement in enumerate((asked.facts, asked.further_facts, asked.lock_wallets)):
+            scans = await scans_of(connection, f"{schema}_{place}", statement)
+            assert [node for node in scans if not has_condition(node)] == []
+            own = {node["Schema"] for node in scans if node.get("Relation Name") == "wallets"}
+            assert own <= {schema}
+    await connection.close()
+
+
+async def test_each_bucket_has_the_functions_of_public(four: Database) -> None:
+    above = await definitions(four, "public")
+    wanted = {name: above[name] for name in COPIED}
+    for schema in SCHEMAS:
+        assert await definitions(four, schema) == wanted
+
+
+async def test_a_migration_passes_on_what_it_changed_and_touches_nothing_else(
+    four: Database,
+) -> None:
+    owner = await connect(four.owner_url)
+    versions = "SELECT oid::regprocedure::text, xmin::text FROM pg_proc WHERE proname = $1"
+    before = await owner.fetch(versions, COPIED[1])
+    changed, same = COPIED[0], COPIED[1]
+    definition = await owner.fetchval("SELECT pg_get_functiondef($1::regproc)", changed)
+    await owner.execute(definition.replace("BEGIN", "BEGIN\n    -- changed", 1))
+    await owner.execute(
+        f"CREATE FUNCTION {SCHEMAS[2]}.record_movements_v0() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+    )
+    await upgrade(four.owner_url, buckets=COUNT)
+    above = await definitions(four, "public")
+    assert "-- changed" in above[changed]
+    for schema in SCHEMAS:
+        assert await definitions(four, schema) == {name: above[name] for name in COPIED}
+    assert await owner.fetch(versions, same) == before
+    await owner.close()
+
+
+async def test_a_replaced_function_of_a_bucket_is_another_guard(four: Database) -> None:
+    owner = await connect(four.superuser_url)
+    before = await guards(owner)
+    definition = await owner.fetchval(
+        f"SELECT pg_get_functiondef('{SCHEMAS[1]}.{COPIED[0]}'::regproc)"
+    )
+    await owner.execute(definition.replace("w.revision = n.revision", "true", 1))
+    assert await guards(owner) != before
+    await owner.close()
