@@ -45,11 +45,10 @@ SESSION_SETTINGS: Final = {
 
 
 class Pools(NamedTuple):
-    """The connections by which money moves in all buckets of this server, and all else is done.
+    """The connections by which money moves, in all buckets of a server.
 
-    They are the same few for all buckets: with connections for each, a commit's share of the work
-    was done by processes that had others' data in their caches, and four buckets carried 0.6 to 0.7
-    of the rate of one instead of 0.8 to 0.9.
+    They are the same few for all: more server processes would each have cold caches, and cost a third
+    more a movement.
     """
 
     write: Connections
