@@ -4,7 +4,8 @@ With one bucket, which is the ordinary case, the tables of the schema `public` h
 several, those tables are the parents of the buckets' (PostgreSQL's table inheritance): they hold no
 row, a CHECK sees to that, and whoever reads, changes or locks rows by their names reaches the rows
 of all buckets. Only an INSERT must name the bucket, which a search path does: that of a bucket's
-connections, or of its copy of a recording function. What is not a player's own (the keys, above all) is in `public` alone.
+connections, or of its copy of a recording function. What is not a player's own (the keys, above
+all) is in `public` alone.
 """
 
 from typing import Final, NamedTuple
