@@ -490,7 +490,7 @@ async def test_a_session_that_lost_its_settings_writes_under_locks_only(
     async def forget(book: Book) -> None:
         await book.connection.execute("SET default_transaction_isolation = 'read committed'")
 
-    await ledger.serializable(forget, of="anna")
+    await ledger.serializable(forget)
     bet = forgetful.bet()
     assert kinds(await forgetful.move(bet)) == [Posting], "under locks BEGIN says what it wants"
     assert ledger.retries == {"WF003": 1}
