@@ -63,13 +63,18 @@ async def test_money_in_all_buckets_takes_no_more_connections_than_in_one(
         await till.player(name, "100")
     ledger = PlacedLedger(four.service_url, pool_size=3)
     apart = Till(ledger, four.superuser_url, tokens=till.tokens)
-    before = {row[0] for row in await till.rows("SELECT pid FROM pg_stat_activity")}
+    serving = (
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'wallet/2'"
+    )
+    before = {row[0] for row in await till.rows(serving)}
     for _ in range(3):
         receipts = await apart.move(*(apart.bet(name, "1") for name in NAMES))
         assert all(isinstance(receipt, Posting) for receipt in receipts)
-    now = {row[0] for row in await till.rows("SELECT pid FROM pg_stat_activity")}
-    assert 1 <= len(now - before) <= ledger.pool_use().most
+    opened = {row[0] for row in await till.rows(serving)} - before
+    most = ledger.pool_use().most
     await ledger.close()
+    assert 1 <= len(opened) <= most == 3
     await till.is_sound()
 
 
