@@ -21,6 +21,7 @@ from app.ledger.buckets import ABOVE_ONLY, BucketsDifferError
 from app.ledger.buckets.leveling import Part, make_part, order_of, parts_of
 from app.ledger.citus import IN_EACH, NUMBER_BITS, ON_EVERY_NODE, TOLD, XID_BITS
 from app.ledger.citus.above import assert_introduced
+from app.ledger.citus.own_forms import OWN_FORMS, record_in_own_form
 from app.wallet.buckets import schema_of
 
 _IS_CITUS: Final = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')"
@@ -105,32 +106,7 @@ END
 $$
 """
 
-# What the function of this name does, in statements that Citus 13 can write down for a node: no
-# INSERT selects from another table of the bucket, and nothing but values stands in it.
-KEEP_OPENING: Final = """
-CREATE OR REPLACE FUNCTION public.keep_opening_v1() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER
-SET search_path TO 'public', 'pg_temp'
-AS $$
-DECLARE
-    opened players;
-    begins bytea := CASE WHEN NEW.position = 0 THEN NEW.chain
-                         ELSE decode(repeat('00', 32), 'hex') END;
-    told_by xid8 := CASE WHEN current_setting('wallet.is_import', true) = 'on' THEN NULL
-                         ELSE pg_current_xact_id() END;
-BEGIN
-    SELECT * INTO STRICT opened FROM players WHERE player_id = NEW.player_id;
-    INSERT INTO account_openings (player_id, user_id, agent, currency, scale, chain_start, xid)
-    VALUES (NEW.player_id, opened.user_id, opened.agent, opened.currency, opened.scale,
-            begins, told_by);
-    RETURN NULL;
-END
-$$
-"""
-
 XID_TRIGGER: Final = "xid_of_node"
-
-OWN_FORMS: Final = {"keep_opening_v1": KEEP_OPENING}
 
 CLAIMS: Final = """
 CREATE TABLE {schema}.transaction_claims (
@@ -360,6 +336,7 @@ def distribute_functions(connection: Connection) -> None:
     """Have every node know the functions that it is called with, and count for itself."""
     for statement in (NUMBERS, NUMBER, CLAIM, RECORD_ADJUSTMENT, NODE, XID_OF_NODE):
         connection.exec_driver_sql(statement)
+    record_in_own_form(connection)
     failed = connection.execute(_ON_WORKERS, {"statement": NUMBERS}).scalars().all()
     if failed:
         raise BucketsDifferError(f"A node cannot count: {failed[0]}")
