@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from enum import Enum, auto
 from random import SystemRandom
-from typing import Final
+from typing import ClassVar, Final
 
 from app.ledger.connections import Connections
 from app.ledger.errors import LedgerAwayError, LedgerBusyError
@@ -24,6 +24,9 @@ _jitter: Final = SystemRandom()
 
 class RunAgainError(Exception):
     """The work found that it must start from a new snapshot."""
+
+    reason: ClassVar = "rolled back at commit"
+    """what its run is counted under"""
 
 
 class NothingStandsError(Exception):

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
 import structlog
 
@@ -48,6 +48,8 @@ Send = Callable[..., Awaitable[None]]
 
 class TimelineChangedError(RunAgainError):
     """The server, or the ledger's time line, is not the one that was verified."""
+
+    reason: ClassVar = "another time line"
 
 
 class TimelineGuard:

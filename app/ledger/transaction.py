@@ -55,7 +55,7 @@ from app.ledger.standby import (
     SILENT,
     Standby,
 )
-from app.ledger.timeline_guard import TimelineChangedError, TimelineGuard
+from app.ledger.timeline_guard import TimelineGuard
 from app.ledger.timelines import here
 from app.wallet.buckets import bucket_of, schema_of
 
@@ -291,10 +291,8 @@ class Ledger(OneServer):
                     raise AdjustmentNotOpenError from error
                 if retries.outcome_after(error) is CommitOutcome.UNKNOWN and book is not None:
                     in_doubt = book if book.is_writing else None
-            except TimelineChangedError:
-                self.retries["another time line"] += 1
-            except RunAgainError:
-                self.retries["rolled back at commit"] += 1
+            except RunAgainError as error:
+                self.retries[error.reason] += 1
             await retries.wait()
         raise retries.given_up()
 
@@ -395,10 +393,8 @@ class Ledger(OneServer):
                             await self._commit(raw, connections)
                     except LOST as error:
                         retries.outcome_after(error)
-                    except TimelineChangedError:
-                        self.retries["another time line"] += 1
-                    except RunAgainError:
-                        self.retries["rolled back at commit"] += 1
+                    except RunAgainError as error:
+                        self.retries[error.reason] += 1
                     else:
                         self._outage.end(wrote=begin is SERIALIZABLE)
                         return done

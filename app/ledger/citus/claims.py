@@ -27,7 +27,7 @@ buckets is known to lack nothing, and after a yes they are rebuilt (`restoring`)
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Protocol
 from uuid import uuid4
 
 from app.ledger.citus import Place
@@ -102,6 +102,12 @@ class ClaimsAwayError(LedgerAwayError):
         self.ids = frozenset(ids)
 
 
+class ClaimedError(RunAgainError):
+    """Another player may have an id, or somebody has challenged a claim: it must be settled."""
+
+    reason: ClassVar = "an id is claimed"
+
+
 class Home(Protocol):
     """A bucket, as far as claims need it: some ids are at home there, and some players."""
 
@@ -169,7 +175,7 @@ class Claims:
     async def take(self, movements: Sequence[Movement], receipts: Sequence[Receipt]) -> None:
         """Claim the ids that are about to be taken.
 
-        Raises RunAgainError, where another player may have one: `settle` comes first; and
+        Raises ClaimedError, where another player may have one: `settle` comes first; and
         ClaimsAwayError.
         """
         asks: dict[Home, list[Ask]] = {}
@@ -191,7 +197,7 @@ class Claims:
         if away:
             raise ClaimsAwayError(away)
         if self._foreign or self._challenged:
-            raise RunAgainError
+            raise ClaimedError
 
     async def settle(self) -> None:
         """Find out what became of the claims that stand in the way, outside of any transaction.
@@ -253,6 +259,7 @@ class Claims:
 
     async def _heed(self, home: Home, asks: Sequence[Ask], claims: Sequence[Claim]) -> None:
         """Note the claims that stand in the way of these asks."""
+        mine = {(ask.key, ask.user_id) for ask in asks if ask.is_wanted}
         of_id: dict[SourceAndId, list[Claim]] = {}
         for claim in claims:
             of_id.setdefault(claim.key[:2], []).append(claim)
@@ -263,6 +270,9 @@ class Claims:
                     is_older |= not claim.is_new
                     if ask.is_wanted and claim.is_challenged and claim.key == ask.key:
                         self._challenged.add(ask)
+                elif not ask.is_wanted and (claim.key, claim.user_id) in mine:
+                    # Refused for what this batch is about to record under the id, with it or never.
+                    continue
                 elif self._is_in_the_way(ask, claim):
                     self._foreign[claim.key] = (ask, claim.user_id)
         if is_older:
