@@ -85,7 +85,8 @@ async def state(ledger: Ledger) -> RestoredState:
         last = next((one for one in timelines if one.kind is TimelineKind.RESTORED), None)
         if last is None:
             return RestoredState(timelines, None, (), 0, ())
-        moment = last.last_movement_at or last.noticed_at
+        # Where nothing is left, nothing tells how much is missing.
+        moment = last.last_movement_at or timelines[-1].noticed_at
         return RestoredState(
             timelines,
             moment - OVERLAP,
