@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.ledger.citus.ledger import PlacedLedger
-from tests.cashier.line import Line
+from tests.cashier.line import FarLedger, Line
 from tests.cashier.till import Till
 from tests.conftest import Database
 
@@ -40,7 +40,7 @@ async def line(db: Database) -> AsyncIterator[Line]:
 @pytest.fixture
 async def far_till(db: Database, line: Line) -> AsyncIterator[Till]:
     """A till at the far end of that line; its deadline is short, so that silence costs little."""
-    ledger = PlacedLedger(line.url, deadline=timedelta(seconds=1.5), buckets=db.buckets)
+    ledger = FarLedger(line, deadline=timedelta(seconds=1.5), buckets=db.buckets)
     # Several buckets are looked for once, in a transaction of its own; no fate is meant for that.
     await ledger.parts()
     line.commits = 0

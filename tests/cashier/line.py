@@ -1,17 +1,25 @@
-"""A TCP proxy to the database that can be cut, for instance at a COMMIT."""
+"""A TCP proxy to the database that can be cut, for instance at a COMMIT.
+
+A ledger on several nodes is reached through the same line: it has an end for each server, and what
+is done to the line is done to all of them. The commits that are counted, and may meet a fate, are
+then those at the nodes: movements have none elsewhere.
+"""
 
 import asyncio
 import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.tcp_server import tcp_server
+from typing_extensions import override
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from app.ledger.citus import Place
+from app.ledger.citus.ledger import PlacedLedger
+from tests.tcp_server import tcp_server
 
 BEGIN, COMMIT, ROLLBACK = b"BEGIN ", b"COMMIT;", b"ROLLBACK;"
 """What the driver sends, as text."""
@@ -49,6 +57,8 @@ class Line:
         self._url = parts
         self._taken = AsyncExitStack()
         self._listens_at = 0
+        self._ends: dict[Place, Place] = {}
+        """of nodes: where each seems to be"""
         self._writers: set[asyncio.StreamWriter] = set()
         self.at_commit: list[AtCommit] = []
         self.is_silent = False
@@ -77,8 +87,26 @@ class Line:
         )
 
     async def __aenter__(self) -> Self:
-        self._listens_at = await self._taken.enter_async_context(tcp_server(self._answer_call))
+        self._listens_at = await self._listen(Place(self._host, self._port))
         return self
+
+    async def _listen(self, server: Place) -> int:
+        """Answer calls to a server; return the port."""
+
+        async def answer(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+            await self._answer_call(server, client, to_client)
+
+        return await self._taken.enter_async_context(tcp_server(answer))
+
+    async def end_at(self, node: Place) -> Place:
+        """Return where a node seems to be; from now on commits are heard at nodes alone."""
+        if node not in self._ends:
+            self._ends[node] = Place("127.0.0.1", await self._listen(node))
+        return self._ends[node]
+
+    def hears(self, server: Place) -> bool:
+        """Whether commits there are of those that movements may be in."""
+        return not self._ends or server in self._ends
 
     async def __aexit__(
         self,
@@ -115,19 +143,19 @@ class Line:
         self._has_arrived.set()
 
     async def _answer_call(
-        self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
+        self, there: Place, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
     ) -> None:
         if self.is_down:
             to_client.transport.abort()
             return
         self._writers.add(to_client)
-        if self._host.startswith("/"):
-            path = f"{self._host}/.s.PGSQL.{self._port}"
+        if there.host.startswith("/"):
+            path = f"{there.host}/.s.PGSQL.{there.port}"
             server, to_server = await asyncio.open_unix_connection(path)
         else:
-            server, to_server = await asyncio.open_connection(self._host, self._port)
+            server, to_server = await asyncio.open_connection(there.host, there.port)
         self._writers.add(to_server)
-        call = Call(self, client, to_client, server, to_server)
+        call = Call(self, there, client, to_client, server, to_server)
         try:
             await asyncio.gather(call.hear_client(), call.hear_server())
         finally:
@@ -150,7 +178,7 @@ class Ear:
         commits = [message for kind, message in self._messages() if self._is_commit(kind, message)]
         return bool(commits)
 
-    def _messages(self) -> "Iterator[tuple[bytes, bytes]]":
+    def _messages(self) -> Iterator[tuple[bytes, bytes]]:
         """Every message that is complete by now: its kind, and what it says."""
         while True:
             start = 1 if self._has_greeted else 0
@@ -186,6 +214,7 @@ class Call:
     def __init__(
         self,
         line: Line,
+        there: Place,
         client: asyncio.StreamReader,
         to_client: asyncio.StreamWriter,
         server: asyncio.StreamReader,
@@ -193,6 +222,7 @@ class Call:
     ) -> None:
         """Two ends of one call."""
         self._line = line
+        self._there = there
         self._client, self._to_client = client, to_client
         self._server, self._to_server = server, to_server
         self._ear = Ear()
@@ -204,7 +234,7 @@ class Call:
             while data := await self._client.read(1 << 16):
                 if self._line.is_silent or self._is_silent:
                     continue
-                if self._ear.hears_commit(data):
+                if self._ear.hears_commit(data) and self._line.hears(self._there):
                     self._line.commits += 1
                     self._line.commits_at_once += self._ear.was_at_once
                     self._line.on_commit()
@@ -241,3 +271,24 @@ class Call:
     def hang_up(self) -> None:
         self._to_server.close()
         self._to_client.transport.abort()
+
+
+class FarLedger(PlacedLedger):
+    """A ledger at the far end of a line, each of its servers."""
+
+    def __init__(
+        self,
+        line: Line,
+        *,
+        deadline: timedelta,
+        clock: Callable[[], datetime] | None = None,
+        buckets: int | None = None,
+    ) -> None:
+        """Prepare to connect; nothing is sent before the first work."""
+        super().__init__(line.url, deadline=deadline, clock=clock, buckets=buckets)
+        self._line = line
+
+    @override
+    async def _find_places(self) -> Mapping[int, Place]:
+        places = await super()._find_places()
+        return {bucket: await self._line.end_at(node) for bucket, node in places.items()}

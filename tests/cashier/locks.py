@@ -3,35 +3,59 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
 
 from tests.cashier.till import Till, connect
+
+WAITING: Final = """
+SELECT pid FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND application_name = 'wallet/2' AND datname = current_database()
+"""
+"""Other tests share the server."""
+
+
+class Waiting(NamedTuple):
+    """A transaction of the service that waits for a lock."""
+
+    server: str
+    """its superuser's address"""
+    pid: int
+
+    async def end(self) -> None:
+        """End its connection, as the server does when it is restarted."""
+        connection = await connect(self.server)
+        try:
+            await connection.execute("SELECT pg_terminate_backend($1::integer, 5000)", self.pid)
+        finally:
+            await connection.close()
 
 
 @asynccontextmanager
 async def held_up(till: Till, user_id: str = "anna") -> AsyncIterator[None]:
     """Hold a wallet's lock: the transaction that wants it waits, and its batch with it."""
-    holder = await connect(till.superuser_url)
-    try:
-        async with holder.transaction():
-            await holder.execute(
-                "SELECT FROM wallets JOIN players USING (player_id)"
-                " WHERE user_id = $1 FOR UPDATE OF wallets",
-                user_id,
-            )
-            yield
-    finally:
-        await holder.close()
-
-
-async def waiting(till: Till, many: int = 1) -> list[int]:
-    """Until so many transactions of the service wait for a lock; their process ids."""
-    for _ in range(400):
-        rows = await till.rows(
-            "SELECT pid FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND application_name = 'wallet/2'"
-            " AND datname = current_database()"  # Other tests share the server.
+    async with (await till.home_of(user_id)).opened() as holder, holder.transaction():
+        await holder.execute(
+            "SELECT FROM wallets JOIN players USING (player_id)"
+            " WHERE user_id = $1 FOR UPDATE OF wallets",
+            user_id,
         )
-        if len(rows) >= many:
-            return [row[0] for row in rows]
+        yield
+
+
+async def waiting(till: Till, many: int = 1) -> list[Waiting]:
+    """Until so many transactions of the service wait for a lock."""
+    servers = await till.servers()
+    for _ in range(400):
+        found = [Waiting(server, pid) for server in servers for pid in await _pids_at(server)]
+        if len(found) >= many:
+            return found
         await asyncio.sleep(0.005)
     raise AssertionError("nobody waits")
+
+
+async def _pids_at(server: str) -> list[int]:
+    connection = await connect(server)
+    try:
+        return [row["pid"] for row in await connection.fetch(WAITING)]
+    finally:
+        await connection.close()

@@ -157,8 +157,9 @@ async def test_the_database_itself_wants_two_people(
         "renewed, returned, counters_after, hits, holds_after, decided_at);", "", 1
     )
     await connection.execute(alone)
+    (player_id,) = await connection.fetchval("SELECT array_agg(player_id) FROM players")
     entry = (
-        "ROW(1,3,3,'wallet:adjustment','x','',gen_random_uuid(),'Adjustment','credit','ACCEPTED',"
+        f"ROW({player_id},3,3,'wallet:adjustment','x','',gen_random_uuid(),'Adjustment','credit','ACCEPTED',"
         "'USD',2,5,100,20,5,0,'house:adjustments',NULL,NULL,NULL,NULL,'','',0,'')::journal_row_v1"
     )
     with pytest.raises(Exception, match="by another person"):

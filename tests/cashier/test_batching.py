@@ -46,7 +46,7 @@ def submit(
 
 async def batches(till: Till, user_ids: Sequence[str]) -> list[list[str]]:
     """Whose movements were written by which transaction, in the order of commit."""
-    rows = await till.rows(
+    rows = await till.rows_of_each(
         "SELECT m.ledger_time, m.xmin::text, p.user_id FROM movements m JOIN players p"
         " USING (player_id) WHERE m.event_type = 'BetPlacing' AND p.user_id = ANY($1)"
         " ORDER BY m.ledger_time, m.xmin::text::bigint, m.position",
@@ -70,11 +70,10 @@ async def test_a_lone_movement_starts_at_once(till: Till, batcher: Batcher) -> N
     assert [len(batch) for batch in await batches(till, ["anna"])] == [1] * 6
 
 
-@pytest.mark.one_bucket("its players are of one lane")
 async def test_what_arrives_while_a_transaction_runs_goes_together_in_the_next(
     till: Till, batcher: Batcher
 ) -> None:
-    names = await till.players(6, "100")
+    names = await till.players(6, "100", together=True)
     async with held_up(till, names[0]):
         tasks = submit(batcher, [till.bet(names[0])])
         await waiting(till)
@@ -106,12 +105,11 @@ async def test_each_gets_his_own_receipt(till: Till, batcher: Batcher) -> None:
         assert (receipt.entry.key, receipt.entry.delivery) == (bet.key, bet.delivery)
 
 
-@pytest.mark.one_bucket("its players are of one lane")
 async def test_a_batch_has_a_largest_size_and_no_player_starves_a_lane(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batching_module, "BATCH_MAX", 8)
-    hot, *others = await till.players(4, "1000")
+    hot, *others = await till.players(4, "1000", together=True)
     bets = [till.bet(hot, "1") for _ in range(41)]
     async with held_up(till, hot):
         tasks = submit(batcher, bets[:1])
@@ -132,12 +130,11 @@ async def test_a_batch_has_a_largest_size_and_no_player_starves_a_lane(
     assert [row[0] for row in rows] == [bet.key.transaction_id for bet in bets]
 
 
-@pytest.mark.one_bucket("its players are of one lane")
 async def test_whoever_waits_longest_goes_first_whoever_else_has_much_to_ask(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batching_module, "BATCH_MAX", 4)
-    hot, *others = await till.players(9, "1000")
+    hot, *others = await till.players(9, "1000", together=True)
     async with held_up(till, hot):
         tasks = submit(batcher, [till.bet(hot, "1")])
         await waiting(till)
@@ -161,12 +158,11 @@ async def test_a_players_movements_are_decided_in_the_order_of_their_arrival(
     assert [row[0] for row in rows] == [m.key.transaction_id for m in moves]
 
 
-@pytest.mark.one_bucket("its players are of one lane")
 async def test_long_free_texts_make_smaller_batches(
     till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batching_module, "BATCH_BYTES_MAX", 1000)
-    names = await till.players(5, "100")
+    names = await till.players(5, "100", together=True)
     async with held_up(till, names[0]):
         tasks = submit(batcher, [till.bet(names[0])])
         await waiting(till)
@@ -264,13 +260,12 @@ class TestBatchesUnderWay:
         receipts = await asyncio.gather(*tasks)
         assert all(isinstance(receipt, Posting) for receipt in receipts)
 
-    @pytest.mark.one_bucket("its players are of one lane")
     async def test_another_begins_beside_it_when_enough_wait(
         self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(batching_module, "BESIDE_MIN", 3)
         monkeypatch.setattr(batching_module, "PATIENCE_SECONDS", 5)
-        slow, *others = await till.players(4, "100")
+        slow, *others = await till.players(4, "100", together=True)
         async with held_up(till, slow):
             tasks = submit(batcher, [till.bet(slow)])
             await waiting(till)
@@ -294,13 +289,12 @@ class TestBatchesUnderWay:
             assert not held.done()
         assert isinstance(await held, Posting)
 
-    @pytest.mark.one_bucket("its players are of one lane")
     async def test_of_many_who_wait_half_go_first(
         self, till: Till, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(batching_module, "BATCH_WHOLE", 2)
         monkeypatch.setattr(batching_module, "BESIDE_MIN", 1)
-        names = await till.players(12, "100")
+        names = await till.players(12, "100", together=True)
         await asyncio.gather(*submit(batcher, [till.bet(name) for name in names]))
         found = await batches(till, names)
         assert [len(batch) for batch in found] == [6, 3, 2, 1]
@@ -462,9 +456,8 @@ class TestBegunAndThenTheCallerIsGone:
         assert await self.listed(till) == [("id", False)]
 
 
-@pytest.mark.one_bucket("its players are of one lane")
 async def test_only_the_culprit_of_a_batch_fails(till: Till, batcher: Batcher) -> None:
-    names = await till.players(5, "100")
+    names = await till.players(5, "100", together=True)
     async with held_up(till, names[0]):
         first = submit(batcher, [till.bet(names[0])])
         await waiting(till)

@@ -1,8 +1,8 @@
 """The event log: whatever commits in which order, every event has its one place, and keeps it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random as Dice
 from typing import TYPE_CHECKING, Any, Final
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from app.cashier.account_changes import AccountChange, update_account
-from app.cashier.event_log import EventPage, number, number_all, page_after
+from app.cashier.event_log import EventPage, nodes_of, number, number_all, page_after
 from app.cashier.inbox import collect
 from app.ledger.accounts import ChangeNote
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.event_log.numbering import number_events
+from app.ledger.event_log.on_nodes import number_on_nodes
 from app.ledger.event_log.reading import (
     AlarmTold,
     ChangeTold,
@@ -27,6 +29,7 @@ from app.wallet.event_log import Cursor, LoggedType
 from app.wallet.limit_terms import DEFAULT_RAISE_RULES
 from tests.cashier.dying import Dying
 from tests.cashier.till import AGENT, Till, connect
+from tests.conftest import Database
 
 if TYPE_CHECKING:
     import asyncpg
@@ -37,16 +40,16 @@ HELD: Final = 77
 """The first half of the advisory locks that hold commits back; the second is the player."""
 
 HOLD_COMMITS: Final = f"""
-CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION public.wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared({HELD}, NEW.player_id::integer);
+    PERFORM pg_advisory_xact_lock_shared({HELD}, (NEW.player_id & 2147483647)::integer);
     RETURN NULL;
 END
 $$
 """
 HOLD_AT_COMMIT: Final = (
     "CREATE CONSTRAINT TRIGGER wait_for_test AFTER INSERT ON {place}"
-    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_for_test()"
+    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.wait_for_test()"
 )
 """At its commit, a movement of a player whose lock is held waits: its row is there, unseen."""
 
@@ -76,39 +79,52 @@ def places(events: list[Told], user_id: str) -> list[str]:
     ]
 
 
+@pytest.fixture
+async def till(db: Database) -> AsyncIterator[Till]:
+    """Each bucket has a connection for every commit that is held, and one that looks."""
+    ledger = PlacedLedger(db.service_url, buckets=db.buckets, pool_size=8 * db.buckets)
+    yield Till(ledger, db.superuser_url)
+    await ledger.close()
+
+
 class Held:
     """Commits of some players that wait until they are let go."""
 
-    def __init__(self, till: Till, holder: "Connection") -> None:
+    def __init__(self, till: Till, holders: Mapping[str, "Connection"]) -> None:
         self.till = till
-        self._holder = holder
-        self._players: dict[str, int] = {}
+        self._holders = holders
+        """at each server"""
+        self._players: dict[str, tuple[Connection, int]] = {}
+        """where a player's rows are, and the lock that holds them"""
         self._under_way: dict[str, asyncio.Task[object]] = {}
 
     async def begin(self, user_id: str, transaction_id: str) -> None:
         """Let a movement be recorded, and wait in its commit."""
         if user_id not in self._players:
             (row,) = await self.till.rows(
-                "SELECT player_id FROM players WHERE user_id = $1", user_id
+                "SELECT player_id & 2147483647 FROM players WHERE user_id = $1", user_id
             )
-            self._players[user_id] = row[0]
-        await self._holder.execute(f"SELECT pg_advisory_lock({HELD}, {self._players[user_id]})")
+            holder = self._holders[(await self.till.home_of(user_id)).url]
+            self._players[user_id] = (holder, row[0])
+        holder, lock = self._players[user_id]
+        await holder.execute(f"SELECT pg_advisory_lock({HELD}, {lock})")
         deposit = self.till.movement(
             user_id, "Deposit", "credit", "1", transaction_id=transaction_id
         )
         self._under_way[user_id] = asyncio.create_task(self.till.one(deposit))
         waiting = (
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            f" AND classid = {HELD} AND objid = {self._players[user_id]}"
+            f" AND classid = {HELD} AND objid = {lock}"
         )
         for _ in range(2000):
-            if (await self.till.rows(waiting))[0][0]:
+            if await holder.fetchval(waiting):
                 return
         raise AssertionError("the movement never came to its commit")
 
     async def end(self, user_id: str) -> None:
         """Let it commit."""
-        await self._holder.execute(f"SELECT pg_advisory_unlock({HELD}, {self._players[user_id]})")
+        holder, lock = self._players[user_id]
+        await holder.execute(f"SELECT pg_advisory_unlock({HELD}, {lock})")
         await self._under_way.pop(user_id)
 
     @property
@@ -118,14 +134,16 @@ class Held:
 
 @pytest.fixture
 async def held(till: Till) -> AsyncIterator[Held]:
-    holder = await connect(till.superuser_url)
-    await holder.execute(HOLD_COMMITS)
+    await till.make(HOLD_COMMITS)
     await till.trigger(HOLD_AT_COMMIT)
-    held = Held(till, holder)
-    yield held
-    for user_id in held.user_ids:
-        await held.end(user_id)
-    await holder.close()
+    async with AsyncExitStack() as open_ones:
+        holders = {url: await connect(url) for url in await till.servers()}
+        for holder in holders.values():
+            open_ones.push_async_callback(holder.close)
+        held = Held(till, holders)
+        yield held
+        for user_id in held.user_ids:
+            await held.end(user_id)
 
 
 @asynccontextmanager
@@ -142,8 +160,12 @@ async def look_and_die(till: Till, *, after: int, most: int) -> bool:
     async with service(till) as connection:
         await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         book: Any = Book(Dying(connection, after), None)  # type: ignore[arg-type]
+        parts = await till.ledger.parts()
         try:
-            await number_events(book, most=most)
+            if parts:
+                await number_on_nodes(book, nodes_of(parts), most)
+            else:
+                await number_events(book, most=most)
         except ConnectionResetError:
             return True
         return False
@@ -205,8 +227,10 @@ async def test_a_transaction_that_is_rolled_back_is_never_told(till: Till, held:
     await till.player("anna")
     await held.begin("anna", "lost")
     await number_all(till.ledger)
-    await till.rows(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    await till.rows_of(
+        "anna",
+        "SELECT pg_terminate_backend(pid) FROM pg_locks"
+        f" WHERE locktype = 'advisory' AND classid = {HELD} AND NOT granted",
     )
     await held.end("anna")
     # The batcher's caller asks again: what stands is the second attempt's.
@@ -236,8 +260,7 @@ async def test_each_agent_has_numbers_of_its_own(till: Till) -> None:
 
 async def test_what_was_there_before_the_upgrade_is_not_told_and_harms_nothing(till: Till) -> None:
     await till.player("anna", "10")
-    await till.rows("ALTER TABLE movements DISABLE TRIGGER USER")
-    await till.rows("UPDATE movements SET xid = NULL")
+    await till.rewrite("UPDATE movements SET xid = NULL")
     await till.one(till.movement("anna", "Deposit", "credit", "1", transaction_id="new"))
     assert places(await told(till), "anna") == ["new"]
 
@@ -328,6 +351,7 @@ async def test_a_cursor_of_events_that_were_lost_is_noticed(till: Till) -> None:
     assert await page_after(till.ledger, AGENT, beyond, count_max=1) is None
 
 
+@pytest.mark.one_server("it is about the ids of one server's transactions")
 async def test_on_another_cluster_everything_is_told_that_was_not_and_nothing_again(
     till: Till, held: Held
 ) -> None:
@@ -377,6 +401,8 @@ async def test_a_look_whose_process_is_stuck_stops_nobody_from_reading(till: Til
     await number_all(till.ledger)
     async with service(till) as connection:
         await connection.execute("BEGIN")
+        # What a look holds, here and on nodes.
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('event_log'))")
         await connection.execute("SELECT FROM event_log_progress FOR UPDATE")
         await till.one(till.movement("anna", "Deposit", "credit", "1"))
         async with asyncio.timeout(timedelta(seconds=5).total_seconds()):

@@ -5,7 +5,7 @@ a zone of this name with summer time.
 """
 
 import asyncio
-import contextlib
+from contextlib import AsyncExitStack
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +15,7 @@ from app.cashier.startup_checks import check_startup
 from app.ledger.owner_changes import OwnerChangeError, rezone_limits
 from app.wallet.facts import Policy
 from app.wallet.limit_days import LimitDays
-from tests.cashier.till import Till, connect
+from tests.cashier.till import Till
 from tests.conftest import Database
 
 WAITING = """
@@ -73,10 +73,9 @@ async def test_the_zone_changes_after_everything_that_was_decided_by_the_old_one
 ) -> None:
     """Whoever reads a wallet at this moment may decide by the old zone, and record it later."""
     await start(till, "UTC")
-    async with contextlib.AsyncExitStack() as open_ones:
-        reader, watch = [await connect(db.superuser_url) for _ in range(2)]
-        open_ones.push_async_callback(reader.close)
-        open_ones.push_async_callback(watch.close)
+    home = await till.home_of("anna")
+    async with AsyncExitStack() as open_ones:
+        reader, watch = [await open_ones.enter_async_context(home.opened()) for _ in range(2)]
         async with asyncio.timeout(10), asyncio.TaskGroup() as group, reader.transaction():
             await reader.fetch("SELECT count(*) FROM wallets")
             group.create_task(rezone_limits(db.owner_url, "test", "Europe/Paris"))
@@ -84,5 +83,5 @@ async def test_the_zone_changes_after_everything_that_was_decided_by_the_old_one
             while not await watch.fetchval(WAITING):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             decided_at = await watch.fetchval("SELECT clock_timestamp()")
-        changed_at = await watch.fetchval("SELECT max(changed_at) FROM decision_setting_changes")
+    ((changed_at,),) = await till.rows("SELECT max(changed_at) FROM decision_setting_changes")
     assert changed_at > decided_at

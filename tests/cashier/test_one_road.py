@@ -21,10 +21,10 @@ from app.wallet.limit_terms import RaiseRules
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
-from tests.cashier.line import AtCommit, Line
+from tests.cashier.line import AtCommit, FarLedger, Line
 from tests.cashier.locks import held_up, waiting
 from tests.cashier.till import Till, connect, meanwhile
-from tests.conftest import Database
+from tests.conftest import ON_NODES, Database
 
 AT_ONCE = RaiseRules(timedelta(), needs_confirmation=False)
 
@@ -173,6 +173,8 @@ async def rewrites_the_tables(till: Till, _: Movement) -> None:
 
 
 STALE = {"WF001": 1}
+TAKEN = {"an id is claimed": 1} if ON_NODES else STALE
+"""By a player of another bucket."""
 STILL_TRUE: dict[str, int] = {}
 
 MEDDLINGS: list[tuple[Meddling, type, Refusal | None, int, dict[str, int]]] = [
@@ -184,8 +186,8 @@ MEDDLINGS: list[tuple[Meddling, type, Refusal | None, int, dict[str, int]]] = [
     (revokes_the_token, Refused, Refusal.TOKEN_EXPIRED, 10000, STALE),
     (refuses_an_abort, Declined, Refusal.BET_OVERTAKEN, 10000, STALE),
     (takes_the_key, Replay, None, 4000, STALE),
-    (takes_the_key_for_clara, Refused, Refusal.MOVEMENT_DIFFERS, 10000, STALE),
-    (takes_the_key_for_a_refusal, Replay, None, 10000, STALE),
+    (takes_the_key_for_clara, Refused, Refusal.MOVEMENT_DIFFERS, 10000, TAKEN),
+    (takes_the_key_for_a_refusal, Replay, None, 10000, TAKEN),
     (renews_the_session, Posting, None, 4000, STILL_TRUE),
     (rewrites_the_tables, Posting, None, 4000, STILL_TRUE),
 ]
@@ -245,7 +247,6 @@ class TestMeanwhile:
         assert await till.pockets("boris") == (10100, 0)
         await till.is_sound()
 
-    @pytest.mark.one_bucket("it writes rows by hand")
     async def test_a_token_that_appears_meanwhile_stays_unknown_for_this_delivery(
         self, till: Till, db: Database
     ) -> None:
@@ -254,9 +255,12 @@ class TestMeanwhile:
         bet = till.bet(token="tomorrow's")
 
         async def issues(other: Till) -> None:
-            await other.rows(
-                "INSERT INTO sessions SELECT player_id, $1, now(), now() + interval '1 day',"
-                " NULL, 'callback' FROM players",
+            (anna,) = await other.rows_of("anna", "SELECT player_id FROM players")
+            await other.rows_of(
+                "anna",
+                "INSERT INTO sessions (player_id, token_hash, issued_at, expires_at, origin)"
+                " VALUES ($1, $2, now(), now() + interval '1 day', 'callback')",
+                anna["player_id"],
                 bet.token,
             )
 
@@ -315,21 +319,19 @@ class TestMeanwhile:
 
 
 async def fail_at_commit(till: Till, sqlstate: str, times: int = 1) -> None:
-    """Let the database refuse so many commits of movements, and no statement before them."""
-    owner = await connect(till.superuser_url)
-    await owner.execute(
+    """Let each server refuse so many commits of movements, and no statement before them."""
+    await till.make(
         f"""
-        CREATE SEQUENCE failures;
-        CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        CREATE SEQUENCE public.failures;
+        CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
         BEGIN
-            IF nextval('failures') <= {times} THEN
+            IF nextval('public.failures') <= {times} THEN
                 RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}';
             END IF;
             RETURN NULL;
         END $$;
         """
     )
-    await owner.close()
     await till.trigger(
         "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON {place}"
         " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()"
@@ -341,7 +343,7 @@ class TestAtCommit:
     async def test_a_conflict_there_undoes_everything_and_it_runs_again(
         self, till: Till, sqlstate: str
     ) -> None:
-        names = await till.players(3, "100")
+        names = await till.players(3, "100", together=True)
         await fail_at_commit(till, sqlstate)
         batch = [till.bet(name) for name in names]
         assert kinds(await till.move(*batch)) == [Posting] * 3
@@ -424,7 +426,7 @@ class TestLate:
             times.append(times[-1] + timedelta(hours=2))
 
         line.at_commit, line.on_commit = [AtCommit.LATE], let_time_pass
-        ledger = PlacedLedger(line.url, deadline=timedelta(seconds=2), clock=lambda: times[-1])
+        ledger = FarLedger(line, deadline=timedelta(seconds=2), clock=lambda: times[-1])
         batcher = Batcher(ledger, PolicyInForce(till.policy))
         bet = till.bet()
         receipt = await batcher.move(bet)
@@ -440,7 +442,7 @@ class TestLate:
     async def test_whoever_heard_that_they_paid_pays_once(self, till: Till, line: Line) -> None:
         await till.player("anna", "100")
         line.at_commit = [AtCommit.LATE]
-        ledger = PlacedLedger(line.url, deadline=timedelta(seconds=2))
+        ledger = FarLedger(line, deadline=timedelta(seconds=2))
         batcher = Batcher(ledger, PolicyInForce(till.policy))
         bet = till.bet()
         assert isinstance(await batcher.move(bet), Posting)
@@ -460,7 +462,7 @@ class TestLate:
             line.is_down = True
 
         line.at_commit, line.on_commit = [AtCommit.LATE], go_down
-        ledger = PlacedLedger(line.url, deadline=timedelta(seconds=1))
+        ledger = FarLedger(line, deadline=timedelta(seconds=1))
         batcher = Batcher(ledger, PolicyInForce(till.policy))
         bet = till.bet()
         with pytest.raises(LedgerError):
@@ -490,7 +492,8 @@ async def test_a_session_that_lost_its_settings_writes_under_locks_only(
     async def forget(book: Book) -> None:
         await book.connection.execute("SET default_transaction_isolation = 'read committed'")
 
-    await ledger.serializable(forget)
+    # On one server all buckets have these connections in common.
+    await ledger.serializable(forget, of="anna" if ON_NODES else None)
     bet = forgetful.bet()
     assert kinds(await forgetful.move(bet)) == [Posting], "under locks BEGIN says what it wants"
     assert ledger.retries == {"WF003": 1}
@@ -499,15 +502,12 @@ async def test_a_session_that_lost_its_settings_writes_under_locks_only(
 
 
 @asynccontextmanager
-async def locked(till: Till, table: str) -> AsyncIterator[None]:
-    """Let nobody even read this table."""
-    holder = await connect(till.superuser_url)
-    try:
-        async with holder.transaction():
-            await holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            yield
-    finally:
-        await holder.close()
+async def locked(till: Till, user_id: str, table: str) -> AsyncIterator[None]:
+    """Let nobody even read this table of a player's bucket."""
+    home = await till.home_of(user_id)
+    async with home.opened() as holder, holder.transaction():
+        await holder.execute(f"LOCK TABLE {await home.table(table)} IN ACCESS EXCLUSIVE MODE")
+        yield
 
 
 class TestTerminated:
@@ -520,8 +520,8 @@ class TestTerminated:
         async with held_up(till):
             task = asyncio.create_task(batcher.move(till.bet(amount="100")))
             for _ in range(times):
-                (pid,) = await waiting(till)
-                await till.rows("SELECT pg_terminate_backend($1, 5000)", pid)
+                (writer,) = await waiting(till)
+                await writer.end()
         assert isinstance(await task, Posting)
         await batcher.close()
         assert till.ledger.retries.total() == times
@@ -531,10 +531,10 @@ class TestTerminated:
     async def test_while_it_reads(self, till: Till) -> None:
         await till.player("anna", "100")
         batcher = Batcher(till.ledger, PolicyInForce(till.policy))
-        async with locked(till, "sessions"):
+        async with locked(till, "anna", "sessions"):
             task = asyncio.create_task(batcher.move(till.bet(amount="100")))
-            (pid,) = await waiting(till)
-            await till.rows("SELECT pg_terminate_backend($1, 5000)", pid)
+            (reader,) = await waiting(till)
+            await reader.end()
         assert isinstance(await task, Posting)
         await batcher.close()
         assert await till.pockets() == (0, 0)
@@ -545,9 +545,10 @@ class TestTerminated:
         batcher = Batcher(till.ledger, PolicyInForce(till.policy))
         for _ in range(3):
             assert isinstance(await batcher.move(till.bet(amount="10")), Posting)
-            ended = await till.rows(
+            ended = await till.rows_of(
+                "anna",
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE application_name = 'wallet/2' AND datname = current_database()"
+                " WHERE application_name = 'wallet/2' AND datname = current_database()",
             )
             assert len(ended) >= 2
         assert isinstance(await batcher.move(till.bet(amount="10")), Posting)

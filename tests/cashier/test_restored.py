@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +17,7 @@ from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerRestoredError
 from app.ledger.timelines import Witness
 from app.ledger.transaction import Ledger
+from app.wallet.buckets import bucket_of
 from app.wallet.events import RULES, Direction, EventType, Part
 from app.wallet.facts import Policy, RuleVersion
 from app.wallet.inbox import ExceptionKind
@@ -25,14 +26,16 @@ from app.wallet.operators import Operator, Role, Via
 from app.wallet.outcomes import Posting, Refused
 from app.wallet.refusals import Refusal
 from app.wallet.timelines import TimelineKind
+from tests.cashier.homes import homes
 from tests.cashier.till import Till
-from tests.conftest import Database
+from tests.conftest import BUCKETS, Database
 
 MIRA = Operator("mira", True, frozenset({Role.ADMIN}), Via.CONSOLE, "pts/1")  # noqa: FBT003
 NOAH = MIRA._replace(name="noah", roles=frozenset({Role.FINANCE}))
 DAY = timedelta(days=1)
-YES = Accepted([2], None, ())
-YES = Accepted([2], None, ())
+NEVER = datetime.min.replace(tzinfo=UTC)
+OF_BOTH_NODES = ("clara", "anna")
+"""Where the buckets are on two nodes."""
 LOST = "a token that was issued in the lost time"
 
 
@@ -46,19 +49,39 @@ async def serving(db: Database) -> AsyncIterator[Ledger]:
 
 async def until_served(ledger: Ledger) -> None:
     """Wait until a process has noticed that somebody said yes."""
-    for _ in range(100):
+    for _ in range(200):
         if await why_not_ready(ledger) is None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("it never served again")
 
 
+async def hear(till: Till, serving: Ledger | None = None) -> None:
+    """Return when both know what was said of the ledger: with the next movement, on one server.
+
+    On nodes whoever serves asks the coordinator every second, others with each new connection.
+    """
+    if await till.ledger.is_on_nodes():
+        till.ledger.timeline.doubt()
+        for _ in range(200):
+            if serving is None or await why_not_ready(serving) is not None:
+                return
+            await asyncio.sleep(0.02)
+
+
+def is_a_yes(told: Accepted | NotDone) -> bool:
+    """Whether the second time line may be served, with every claim and event as it was."""
+    if not isinstance(told, Accepted) or (told.numbers, list(told.voided)) != ([2], []):
+        return False
+    claims = told.claims
+    return claims is None or (claims.claimed, list(claims.twice), dict(claims.lost)) == (0, [], {})
+
+
 async def restore(till: Till, money_for: timedelta = DAY) -> None:
     """Mark the ledger as restored, and say yes."""
     assert await mark(till.ledger, MIRA, "storage was rolled back") is None
-    assert await accept(till.ledger, MIRA, "the disk was lost", money_for) == Accepted(
-        [2], None, ()
-    )
+    assert is_a_yes(await accept(till.ledger, MIRA, "the disk was lost", money_for))
+    await hear(till)
 
 
 class TestNobodyIsServed:
@@ -69,6 +92,7 @@ class TestNobodyIsServed:
         served = Till(serving, till.superuser_url, tokens=till.tokens)
         assert isinstance(await served.one(served.bet()), Posting)
         assert await mark(till.ledger, MIRA, "storage was rolled back") is None
+        await hear(till, serving)
         for one in (till, served):
             with pytest.raises(LedgerRestoredError, match="wallet restored accept"):
                 await one.one(one.bet())
@@ -79,7 +103,7 @@ class TestNobodyIsServed:
         with pytest.raises(LedgerUnfitError, match="nobody has said that it may be served"):
             await check_startup(newcomer, PolicyInForce(Policy()), require_durability=False)
         await newcomer.close()
-        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == YES
+        assert is_a_yes(await accept(till.ledger, MIRA, "the disk was lost", DAY))
         await until_served(serving)
         assert isinstance(await served.one(served.bet()), Posting)
         till.ledger.timeline._refused_at = -(10**12)
@@ -89,7 +113,8 @@ class TestNobodyIsServed:
     async def test_the_yes_is_a_named_persons_with_a_reason_and_stands_for_ever(
         self, till: Till
     ) -> None:
-        await till.player("anna", "100")
+        for name in OF_BOTH_NODES:
+            await till.player(name, "100")
         assert await mark(till.ledger, MIRA, "storage was rolled back") is None
         twice = await mark(till.ledger, MIRA, "again")
         assert isinstance(twice, NotDone)
@@ -97,7 +122,7 @@ class TestNobodyIsServed:
         assert isinstance(refused, NotDone)
         assert "None of the roles of noah" in refused.words
         assert (await state(till.ledger)).is_waiting
-        assert await accept(till.ledger, MIRA, "the disk was lost", DAY) == YES
+        assert is_a_yes(await accept(till.ledger, MIRA, "the disk was lost", DAY))
         assert isinstance(await accept(till.ledger, MIRA, "again", DAY), NotDone)
         line, first = (await state(till.ledger)).timelines
         assert (line.kind, line.by, line.reason) == (
@@ -125,10 +150,12 @@ class TestNobodyIsServed:
         await till.player("anna", "100")
         served = Till(serving, till.superuser_url, tokens=till.tokens)
         await served.one(served.bet())
-        serving.timeline.remember(Witness(1, 99, bytes(32)))
-        serving.timeline._started_at = None
+        guard = (await serving.parts()).get(bucket_of("anna", BUCKETS), serving).timeline
+        guard.remember(Witness(1, 99, bytes(32)))
+        guard._started_at = None
         with pytest.raises(LedgerRestoredError, match="1 of the movements"):
             await served.one(served.bet())
+        await hear(till)
         with pytest.raises(LedgerRestoredError):
             await till.one(till.bet())
         await accept(till.ledger, MIRA, "it was one deposit, and it was paid by hand", DAY)
@@ -255,14 +282,29 @@ class TestUnknownPlayers:
 
 
 async def test_what_must_be_asked_begins_before_the_last_movement(till: Till) -> None:
-    await till.player("anna", "100")
+    for name in OF_BOTH_NODES:
+        await till.player(name, "100")
     await till.one(till.bet(amount="12.50"))
     await till.one(till.movement("anna", "WithdrawalHold", "debit", "20"))
     assert (await state(till.ledger)).ask_from is None
     await restore(till)
     asked = await state(till.ledger)
-    (last,) = await till.rows("SELECT max(ledger_time) AS at FROM movements")
-    assert asked.ask_from == last["at"] - exception_collection.OVERLAP
+    last: dict[str, datetime] = {}
+    for home in await homes(till.superuser_url):
+        async with home.opened() as connection:
+            at = await connection.fetchval("SELECT max(ledger_time) FROM movements")
+        last[home.url] = max(last.get(home.url, NEVER), at or NEVER)
+    # Of two servers it is asked from where the first of them ends.
+    assert asked.ask_from == min(last.values()) - exception_collection.OVERLAP
     (open_,) = asked.open_rounds
     assert (open_.currency, open_.rounds, str(open_.staked)) == ("USD", 1, "12.50")
     assert asked.pending_holds == 1
+
+
+async def test_where_nothing_is_left_everything_must_be_asked_for(till: Till) -> None:
+    await till.player("anna")
+    await restore(till)
+    asked = await state(till.ledger)
+    first = asked.timelines[-1]
+    assert first.kind is TimelineKind.FIRST
+    assert asked.ask_from == first.noticed_at - exception_collection.OVERLAP

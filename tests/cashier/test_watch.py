@@ -6,9 +6,8 @@ from app.cashier.audit import audit
 from app.cashier.inbox import inbox
 from app.cashier.upkeep import BackupNote, remember_audit, remember_backup
 from app.cashier.watch import Watch
-from app.ledger.citus.ledger import PlacedLedger
 from app.wallet.inbox import ExceptionKind
-from tests.cashier.line import Line
+from tests.cashier.line import FarLedger, Line
 from tests.cashier.till import Till
 
 
@@ -63,7 +62,7 @@ async def test_audits_and_backups_are_remembered(till: Till) -> None:
 async def test_while_the_database_is_away_what_was_seen_last_stays(till: Till, line: Line) -> None:
     await till.player("anna")
     await till.one(till.movement("anna", "Win", "credit", "7.00"))
-    ledger = PlacedLedger(line.url, deadline=timedelta(seconds=1))
+    ledger = FarLedger(line, deadline=timedelta(seconds=1))
     watch = Watch(ledger, every=timedelta(0))
     await watch.look()
     assert is_ready(watch)

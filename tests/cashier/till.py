@@ -15,11 +15,15 @@ from app.cashier.move_funds import move_funds
 from app.cashier.players import IssuedToken, issue_token, open_account, token_hash
 from app.ledger.transaction import Ledger
 from app.wallet.balance import Pockets
+from app.wallet.buckets import bucket_of
 from app.wallet.events import GAME_EVENT_TYPES, Direction, EventType
 from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement, facet_of
 from app.wallet.outcomes import Receipt
+from tests.cashier.homes import ALONE, Home, connect, home_of, homes, servers
+
+__all__ = ["AGENT", "Till", "connect", "meanwhile", "numbers", "soon"]
 
 AGENT = "house"
 numbers = itertools.count(1)
@@ -56,9 +60,13 @@ class Till:
             await self.move(self.movement(user_id, "BonusGrant", "credit", bonus))
         return user_id
 
-    async def players(self, count: int, real: str = "0") -> list[str]:
-        """Many players at once."""
-        names = [f"player-{next(numbers)}" for _ in range(count)]
+    async def players(self, count: int, real: str = "0", *, together: bool = False) -> list[str]:
+        """Many players at once; `together`: all in one bucket, whose batches may be of several."""
+        buckets = len(await homes(self.superuser_url)) if together else 1
+        every = (f"player-{next(numbers)}" for _ in itertools.count())
+        names = list(
+            itertools.islice((name for name in every if bucket_of(name, buckets) == 0), count)
+        )
         for name in names:
             await self.player(name)
         if real != "0":
@@ -122,26 +130,41 @@ class Till:
 
     async def raise_revisions(self, user_ids: set[str]) -> None:
         """A wallet that somebody holds at this moment is about to change anyway."""
-        connection = await connect(self.superuser_url)
-        try:
-            await connection.execute("SET lock_timeout = '20ms'")
-            with suppress(asyncpg.LockNotAvailableError):
-                await connection.execute(
-                    "UPDATE wallets SET revision = revision + 1 FROM players"
-                    " WHERE wallets.player_id = players.player_id AND user_id = ANY($1)",
-                    list(user_ids),
-                )
-        finally:
-            await connection.close()
+        places = await homes(self.superuser_url)
+        for bucket, home in enumerate(places):
+            there = [name for name in user_ids if bucket_of(name, len(places)) == bucket]
+            if not there:
+                continue
+            async with home.opened() as connection:
+                await connection.execute("SET lock_timeout = '20ms'")
+                with suppress(asyncpg.LockNotAvailableError):
+                    await connection.execute(
+                        "UPDATE wallets SET revision = revision + 1 FROM players"
+                        " WHERE wallets.player_id = players.player_id AND user_id = ANY($1)",
+                        there,
+                    )
+
+    async def make(self, script: str) -> None:
+        """Make what a trigger calls, on each server where rows are."""
+        for url in await self.servers():
+            connection = await connect(url)
+            try:
+                await connection.execute(f"{ALONE} {script}")
+            finally:
+                await connection.close()
+
+    async def rewrite(self, statement: str, *arguments: object) -> None:
+        """Change rows that nobody may change, in every bucket."""
+        for home in await homes(self.superuser_url):
+            async with home.opened() as connection:
+                await connection.execute("SET session_replication_role = replica")
+                await connection.execute(statement, *arguments)
 
     async def trigger(self, statement: str, table: str = "movements") -> None:
         """Make a trigger where the rows of a table are: in every bucket, if there are several."""
-        children = await self.rows(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass($1)",
-            f"public.{table}",
-        )
-        for place in [row[0] for row in children] or [f"public.{table}"]:
-            await self.rows(statement.format(place=place))
+        for home in await homes(self.superuser_url):
+            async with home.opened() as connection:
+                await connection.execute(statement.format(place=await home.table(table)))
 
     async def let_money_move_at_any_isolation(self) -> None:
         """Take the database's own check away, so that a test can see the other guards alone."""
@@ -162,6 +185,29 @@ class Till:
             return await connection.fetch(query, *arguments)
         finally:
             await connection.close()
+
+    async def home_of(self, user_id: str) -> Home:
+        """Where a player's rows can be locked and changed by hand."""
+        return await home_of(self.superuser_url, user_id)
+
+    async def rows_of(
+        self, user_id: str, query: str, *arguments: object
+    ) -> Sequence[asyncpg.Record]:
+        """Ask the player's bucket itself."""
+        async with (await self.home_of(user_id)).opened() as connection:
+            return await connection.fetch(query, *arguments)
+
+    async def rows_of_each(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        """Ask every bucket itself, one after the other."""
+        found: list[asyncpg.Record] = []
+        for home in await homes(self.superuser_url):
+            async with home.opened() as connection:
+                found += await connection.fetch(query, *arguments)
+        return found
+
+    async def servers(self) -> list[str]:
+        """The addresses of the servers that have players' rows."""
+        return await servers(self.superuser_url)
 
     async def rows_after(self, script: str, query: str) -> Sequence[asyncpg.Record]:
         """What the database would say after this, which does not last."""
@@ -220,11 +266,6 @@ def meanwhile(work: Coroutine[object, object, object]) -> None:
     """Let another process do this, and be done with it, while everything here stands still."""
     with ThreadPoolExecutor(1) as executor:
         executor.submit(lambda: asyncio.run(work)).result()
-
-
-async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection of the test's own."""
-    return await asyncpg.connect(url.replace("+asyncpg", ""), timeout=10)
 
 
 async def soon(condition: asyncio.Event, seconds: int = 5) -> None:

@@ -1,14 +1,20 @@
 """Money moves by the same laws at the node that owns a bucket, and through one that does not."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from app.cashier.batching import Batcher
 from app.cashier.in_doubt import Delivery, list_unknown_outcomes
 from app.cashier.lookups import check_transaction, find_hold
-from app.cashier.players import check_session, revoke_tokens, token_hash
+from app.cashier.players import (
+    IssuedToken,
+    check_session,
+    issue_token,
+    revoke_tokens,
+    token_hash,
+)
 from app.cashier.policy import PolicyInForce
 from app.wallet.balance import Pockets
 from app.wallet.outcomes import Declined, Posting, Refused, Replay
@@ -62,6 +68,27 @@ async def test_players_of_all_buckets_in_one_call(any_till: Till) -> None:
     receipts = await till.move(*(till.bet(name, "20", event_id=f"e-{name}") for name in names))
     assert [type(receipt) for receipt in receipts] == [Posting] * 8
     assert [await till.pockets(name) for name in names] == [Pockets(3000, 0)] * 8
+
+
+async def test_a_token_is_renewed_by_the_movement_that_it_came_with(any_till: Till) -> None:
+    till = any_till
+    anna = await till.player(somebody(), "100")
+    issued = await issue_token(till.ledger, anna, timedelta(days=1), is_sliding=True)
+    assert isinstance(issued, IssuedToken)
+    bet = till.bet(anna, event_id=f"e-{anna}", token=issued.token)
+    before = datetime.now(UTC)
+    await till.rows_of(
+        anna,
+        "UPDATE sessions SET expires_at = $2 WHERE token_hash = $1",
+        token_hash(issued.token),
+        before + timedelta(hours=22),
+    )
+    assert isinstance(await till.one(bet), Posting)
+    (row,) = await till.rows_of(
+        anna, "SELECT expires_at FROM sessions WHERE token_hash = $1", token_hash(issued.token)
+    )
+    life = row["expires_at"] - before
+    assert abs(life - timedelta(days=1)) < timedelta(minutes=1), "to the moment, and in UTC"
 
 
 async def test_a_bet_without_money_is_declined_for_ever(any_till: Till) -> None:

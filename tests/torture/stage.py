@@ -25,6 +25,7 @@ from pathlib import Path
 import asyncpg
 from typing_extensions import override
 
+from app.ledger.citus import Place
 from app.ledger.migrations import upgrade
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OWNER, SERVICE, SUPERUSER
@@ -56,10 +57,10 @@ class Road(Line):
 
     @override
     async def _answer_call(
-        self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
+        self, there: Place, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
     ) -> None:
         try:
-            await super()._answer_call(client, to_client)
+            await super()._answer_call(there, client, to_client)
         except OSError:
             to_client.transport.abort()
         finally:
