@@ -27,6 +27,8 @@ WHY_SKIPPED: Final = f"{CITUS_URL_GIVEN} names no cluster"
 
 START_SECONDS_MAX: Final = 30
 
+_END: Final = "pg_terminate_backend(pid, 5000)"
+
 INTRODUCE: Final = ROOT / "deploy" / "citus" / "introduce.sql"
 
 
@@ -144,8 +146,7 @@ async def clone(url: str, template: str, name: str) -> Citus:
             made,
             place,
             # Citus's own daemons are connected to a database for as long as it is used.
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            f" WHERE datname = '{template}'",
+            f"SELECT {_END} FROM pg_stat_activity WHERE datname = '{template}'",
             f"CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY",
         )
     await made.rows(f"ALTER SERVER buckets OPTIONS (SET dbname '{name}')")
@@ -163,7 +164,18 @@ async def _run_beside(made: Citus, place: Place, *statements: str) -> None:
 
 
 async def drop(made: Citus) -> None:
-    """Drop the database on every node, with whoever is still connected."""
+    """Drop the database on every node, with whoever is still connected.
+
+    Citus's own daemon of a database connects to it once more before it ends, which a DROP would
+    keep from it: so it is ended before, and is not let in again.
+    """
+    for place in (made.coordinator, *made.nodes):
+        await _run_beside(
+            made,
+            place,
+            f"UPDATE pg_database SET datallowconn = false WHERE datname = '{made.name}'",
+            f"SELECT {_END} FROM pg_stat_activity WHERE datname = '{made.name}'",
+        )
     for place in (made.coordinator, *made.nodes):
         await _run_beside(made, place, f"DROP DATABASE IF EXISTS {made.name} WITH (FORCE)")
 

@@ -17,7 +17,7 @@ from app.cashier.watch import Watch
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.postgres.cluster import SERVICE
-from app.wallet.buckets import bucket_of
+from app.wallet.buckets import bucket_of, text_in
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Receipt, Replay
 from app.wallet.timelines import CLOCKS_APART_MAX, TimelineKind
@@ -146,7 +146,9 @@ async def test_a_standby_that_lacks_what_was_answered_waits_for_a_person(own: Ow
         names = await some_players(served, 8)
         (name, *_) = [n for n in names if bucket_of(n, BUCKETS) in buckets_on(own, served, 2)]
         await asyncio.to_thread(standby.stop)
-        movement = served.movement(name, "Deposit", "credit", "7")
+        # The id's claim is on the other node, and not lost as well.
+        elsewhere = text_in(buckets_on(own, served, 1)[0], BUCKETS)
+        movement = served.movement(name, "Deposit", "credit", "7", transaction_id=elsewhere)
         assert isinstance(await served.one(movement), Posting)
         await asyncio.to_thread(own.machines[2].kill)
         await asyncio.to_thread(standby.start)
