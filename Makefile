@@ -91,7 +91,7 @@ export CLIENT_GENERATOR ?= $(CURDIR)/build/clientgen/bin/openapi-python-client
 
 # Each worker compiles the tests, with their asserts rewritten, unless an earlier run has kept that:
 # eight seconds of each. Images of Python often ask that nothing be kept.
-test test-thorough test-buckets test-citus: export PYTHONDONTWRITEBYTECODE =
+test test-thorough test-buckets test-citus test-nodes: export PYTHONDONTWRITEBYTECODE =
 
 build/clientgen/.installed: $(CLIENT_LOCK) | python
 	@rm -rf build/clientgen && $(PYTHON) -m venv build/clientgen
@@ -115,6 +115,8 @@ BUCKETS_TESTS := tests/cashier tests/edges/callback tests/edges/transfer tests/e
 CITUS_TESTS := tests/citus tests/ops_sql tests/reports tests/history tests/reconciliation \
 	tests/backoffice
 
+NODES_TESTS := tests/cashier
+
 .PHONY: test-buckets
 test-buckets: venv ## the cashier, the doors, the model, the audit, torture, views: on ledgers with 4 buckets
 	TESTS_BUCKETS=$(or $(BUCKETS),4) $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(BUCKETS_TESTS))
@@ -122,6 +124,10 @@ test-buckets: venv ## the cashier, the doors, the model, the audit, torture, vie
 .PHONY: test-citus
 test-citus: venv ## what reads above the buckets, on a Citus cluster that WALLET_TEST_CITUS_URL names
 	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(CITUS_TESTS))
+
+.PHONY: test-nodes
+test-nodes: venv ## the cashier on ledgers whose buckets are on the nodes of that Citus cluster
+	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(NODES_TESTS))
 
 .PHONY: test-promotion
 test-promotion: venv ## standbys of a Citus cluster's servers take over under load, some minutes (ROUNDS=…)

@@ -30,7 +30,7 @@ from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
 from app.postgres.locks import FileLock
 from app.wallet.buckets import bucket_of, schema_of
 from tests.citus import cluster
-from tests.citus.cluster import CITUS_URL, CITUS_URL_GIVEN, CitusServer
+from tests.citus.cluster import CITUS_URL, CITUS_URL_GIVEN, WHY_SKIPPED, CitusServer
 from tests.long import turn
 from tests.loops import StrictLoop
 
@@ -54,7 +54,8 @@ RUN_PREFIX = "wallet_test_"
 """How the names of test databases begin; the number of the run's process follows."""
 
 ON_NODES = os.environ.get("TESTS_ON_NODES") == "1"
-"""Whether the ledgers of this run are on a Citus cluster: `make test-citus` asks for it."""
+"""Whether the ledgers of this run are on a Citus cluster: `make test-citus` asks for it, and `make
+test-nodes`. Everything is skipped where none is named."""
 
 WAIT_FOR_OTHER_WORKERS_SECONDS = 300
 
@@ -105,6 +106,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long; skip what this run is not about."""
     items.sort(key=lambda item: turn(item.nodeid))
     _skip_what_is_about_one_bucket(items)
+    if ON_NODES and CITUS_URL not in os.environ:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=WHY_SKIPPED))
 
 
 def _skip_what_is_about_one_bucket(items: list[pytest.Item]) -> None:
@@ -128,7 +132,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         server.stop(wait_for_users_seconds=WAIT_FOR_OTHER_WORKERS_SECONDS)
     servers.clear()
     if not hasattr(config, "workerinput"):
-        if ON_NODES:
+        if ON_NODES and CITUS_URL in os.environ:
             apart(cluster.drop_all(os.environ[CITUS_URL], run_prefix()))
         shutil.rmtree(os.environ.pop(RUN_FOLDER), ignore_errors=True)
 
