@@ -98,35 +98,23 @@ SELECT p.user_id {_ACCOUNTS}
 ORDER BY p.user_id COLLATE "C" LIMIT {IMBALANCES_MAX}
 """
 
+_REVENUES: Final = (
+    "turnover",
+    "payments",
+    "ggr",
+    "bonuses",
+    "promotions",
+    "ngr",
+    "tips",
+    "adjustments",
+)
+"""The columns in money; with the count of bets they are added up over buckets."""
+
 REVENUE: Final = LedgerReport(
     name="revenue",
-    columns=(
-        "hour",
-        "game_id",
-        "agent",
-        "currency",
-        "bets",
-        "turnover",
-        "payments",
-        "ggr",
-        "bonuses",
-        "promotions",
-        "ngr",
-        "tips",
-        "adjustments",
-    ),
-    sums=("turnover", "payments", "ggr", "bonuses", "promotions", "ngr", "tips", "adjustments"),
-    added=(
-        "bets",
-        "turnover",
-        "payments",
-        "ggr",
-        "bonuses",
-        "promotions",
-        "ngr",
-        "tips",
-        "adjustments",
-    ),
+    columns=("hour", "game_id", "agent", "currency", "bets", *_REVENUES),
+    sums=_REVENUES,
+    added=("bets", *_REVENUES),
     query=f"""
     WITH figures AS (
         SELECT date_trunc('hour', m.ledger_time, 'UTC') AS hour, m.game_id, p.agent, m.currency,

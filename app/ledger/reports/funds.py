@@ -10,30 +10,15 @@ from typing import Final
 from app.ledger.reports.reading import LedgerReport, amount, moment
 from app.ledger.simulated import is_real
 
+_FUNDS: Final = ("real", "pending_withdrawals", "open_stakes", "to_hold", "bonus", "debts")
+"""The columns in money; with the count of accounts they are added up over buckets."""
+
 # A stake is open until a payment comes after its round's latest bet and SportBetCancel.
 FUNDS: Final = LedgerReport(
     name="funds",
-    columns=(
-        "currency",
-        "agent",
-        "accounts",
-        "real",
-        "pending_withdrawals",
-        "open_stakes",
-        "to_hold",
-        "bonus",
-        "debts",
-    ),
-    sums=("real", "pending_withdrawals", "open_stakes", "to_hold", "bonus", "debts"),
-    added=(
-        "accounts",
-        "real",
-        "pending_withdrawals",
-        "open_stakes",
-        "to_hold",
-        "bonus",
-        "debts",
-    ),
+    columns=("currency", "agent", "accounts", *_FUNDS),
+    sums=_FUNDS,
+    added=("accounts", *_FUNDS),
     query=f"""
     WITH balances AS (
         SELECT p.currency, p.agent, p.scale, count(*) AS accounts,
