@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from app.cashier.event_log import event_reader
 from app.ledger.event_log import webhooks
-from app.ledger.event_log.reading import Told, last_number, numbers_after, numbers_of
+from app.ledger.event_log.reading import last_number, numbers_after, numbers_of
+from app.ledger.event_log.told import Told
 from app.ledger.event_log.webhooks import (
     FORGOTTEN_MAX,
     LEASE,

@@ -16,8 +16,6 @@ from app.ledger.event_log.numbering import NUMBERED_MAX, Numbered, number_events
 from app.ledger.event_log.on_nodes import AtBucket, number_on_nodes
 from app.ledger.event_log.reading import (
     Found,
-    LoggedEvent,
-    Told,
     last_number,
     look_up,
     look_up_alarms,
@@ -25,6 +23,7 @@ from app.ledger.event_log.reading import (
     tell,
     told_of,
 )
+from app.ledger.event_log.told import LoggedEvent, Told
 from app.ledger.money.book import Book
 from app.ledger.transaction import Ledger
 from app.wallet.event_log import Cursor, LoggedType, cursor_at

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
 from app.edges.wire import encode, number, rfc3339
-from app.ledger.event_log.reading import (
+from app.ledger.event_log.told import (
     AlarmTold,
     ChangeTold,
     Content,

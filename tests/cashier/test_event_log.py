@@ -16,7 +16,7 @@ from app.ledger.accounts import ChangeNote
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.event_log.numbering import number_events
 from app.ledger.event_log.on_nodes import number_on_nodes
-from app.ledger.event_log.reading import (
+from app.ledger.event_log.told import (
     AlarmTold,
     ChangeTold,
     LimitTold,

@@ -16,7 +16,7 @@ from app.ledger.citus.places import move
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.event_log.numbering import NUMBERED_MAX
 from app.ledger.event_log.on_nodes import number_on_nodes
-from app.ledger.event_log.reading import MovementTold, Told
+from app.ledger.event_log.told import MovementTold, Told
 from app.ledger.money.book import Book
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.event_log import Cursor, LoggedType

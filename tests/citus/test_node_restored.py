@@ -19,7 +19,7 @@ from app.cashier.sealing import Sealer, seal
 from app.edges.event_json import event_body
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerError, LedgerRestoredError
-from app.ledger.event_log.reading import Told, VoidedTold
+from app.ledger.event_log.told import Told, VoidedTold
 from app.ledger.event_log.voiding import Void
 from app.postgres.cluster import SERVICE
 from app.proof.keys import make_key

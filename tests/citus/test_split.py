@@ -13,7 +13,7 @@ from app.ledger.buckets.splitting import split
 from app.ledger.citus import IN_EACH
 from app.ledger.citus import splitting as onto_nodes
 from app.ledger.citus.ledger import PlacedLedger
-from app.ledger.event_log.reading import MovementTold
+from app.ledger.event_log.told import MovementTold
 from app.wallet.balance import Pockets
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.outcomes import Posting, Refused, Replay

@@ -29,7 +29,7 @@ from tests.edges.webhooks.test_deliveries import everything_numbered, in_order, 
 from tests.slips.slip_texts import betslip, leg, settled
 
 if TYPE_CHECKING:
-    from app.ledger.event_log.reading import Told
+    from app.ledger.event_log.told import Told
 
 PLACES_LOOKS_MAX = 5
 

@@ -32,7 +32,7 @@ from app.cashier.policy import PolicyInForce, policy_in_force
 from app.ledger import migrations
 from app.ledger.accounts import ChangeNote
 from app.ledger.errors import MigrationBusyError
-from app.ledger.event_log.reading import MovementTold
+from app.ledger.event_log.told import MovementTold
 from app.ledger.migrations import upgrade
 from app.ledger.owner_changes import SIDE_BY_SIDE, OwnerChangeError, finish_upgrade
 from app.ledger.revisions import current_revision, head_revision

@@ -27,7 +27,7 @@ from uuid import uuid4
 from app.ledger.citus import XID_BITS, Place
 from app.ledger.citus.claims import CHALLENGE, TAKE_OVER, Ask, Claims
 from app.ledger.errors import LedgerBusyError
-from app.ledger.event_log.reading import LoggedEvent
+from app.ledger.event_log.told import LoggedEvent
 from app.ledger.event_log.voiding import (
     EVENTS_AT_ONCE,
     Lost,

@@ -17,7 +17,8 @@ from typing import Final, NamedTuple
 
 from app.ledger.citus import NUMBER_BITS, TOLD, XID_BITS
 from app.ledger.event_log.node_looks import NOTHING, Seen
-from app.ledger.event_log.reading import IS_VOID, LoggedEvent, logged
+from app.ledger.event_log.reading import IS_VOID, logged
+from app.ledger.event_log.told import LoggedEvent
 from app.ledger.money.book import Book
 from app.wallet.event_log import NOBODY, LoggedType
 
