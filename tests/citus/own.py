@@ -26,7 +26,7 @@ from app.postgres.cluster import SUPERUSER
 from tests.citus.cluster import CITUS_URL, WHY_SKIPPED, Citus, find, make_on, server_of
 from tests.conftest import RUN_FOLDER, apart, migrate
 from tests.ports import free_port
-from tests.torture.stage import children_of
+from tests.torture.stage import children_of, freeze, thaw
 
 WAIT_SECONDS_MAX: Final = 40
 STANDBY: Final = "standby"
@@ -143,13 +143,10 @@ class Machine:
         """Stop every process, as a machine does that hangs, or is cut off."""
         assert self.pid is not None
         self.frozen = [self.pid, *children_of(self.pid)]
-        for pid in self.frozen:
-            os.kill(pid, signal.SIGSTOP)
+        freeze(self.frozen)
 
     def thaw(self) -> None:
-        for pid in self.frozen:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        thaw(self.frozen)
         self.frozen = []
 
     def copy(self) -> Path:

@@ -61,3 +61,14 @@ def postgres_settings() -> dict[str, str]:
     assert command[0] == "postgres"
     pairs = [word.removeprefix("-c").partition("=") for word in command[1:]]
     return {name: value for name, _, value in pairs}
+
+
+def example_environment(folder: Path) -> dict[str, str]:
+    """What the example of a deployment's environment names, with its values."""
+    example = (folder / "example.env").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE))
+
+
+def secrets_of(compose_file: str) -> set[str]:
+    """The variables without which this compose file does not start."""
+    return set(re.findall(r"\$\{([A-Z_]+):\?", compose_file))

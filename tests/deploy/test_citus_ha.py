@@ -6,7 +6,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # as in files
 
 from app.settings import setting_names
-from tests.deploy.files import ROOT
+from tests.deploy.files import ROOT, example_environment, secrets_of
 
 HA = ROOT / "deploy" / "citus" / "ha"
 TEXT = (HA / "docker-compose.yml").read_text(encoding="utf-8")
@@ -73,9 +73,8 @@ def test_the_wallet_names_both_coordinators_and_no_node() -> None:
 
 
 def test_every_secret_is_in_the_example_and_has_no_value() -> None:
-    example = (HA / "example.env").read_text(encoding="utf-8")
-    given = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE))
-    assert set(given) == set(re.findall(r"\$\{([A-Z_]+):\?", TEXT))
+    given = example_environment(HA)
+    assert set(given) == secrets_of(TEXT)
     assert set(given.values()) == {""}
 
 

@@ -11,7 +11,7 @@ import yaml  # type: ignore[import-untyped]  # as in files
 
 from app.ledger.inspection import DURABLE, PREDICATE_LOCKS
 from app.settings import setting_names
-from tests.deploy.files import ROOT, postgres_settings
+from tests.deploy.files import ROOT, example_environment, postgres_settings, secrets_of
 
 HA = ROOT / "deploy" / "ha"
 TEXT = (HA / "docker-compose.yml").read_text(encoding="utf-8")
@@ -93,9 +93,8 @@ def test_every_variable_of_the_wallet_is_a_setting() -> None:
 
 
 def test_every_secret_is_in_the_example_and_has_no_value() -> None:
-    example = (HA / "example.env").read_text(encoding="utf-8")
-    given = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE))
-    assert set(given) == set(re.findall(r"\$\{([A-Z_]+):\?", TEXT))
+    given = example_environment(HA)
+    assert set(given) == secrets_of(TEXT)
     assert set(given.values()) == {""}
 
 

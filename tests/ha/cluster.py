@@ -27,7 +27,7 @@ from app.postgres import process
 from app.postgres.cluster import DATABASE, OWNER, SERVICE, SUPERUSER
 from tests.deploy.files import ROOT
 from tests.ports import free_port
-from tests.torture.stage import children_of
+from tests.torture.stage import children_of, freeze, thaw
 
 DEPLOY = ROOT / "deploy" / "ha"
 SYSTEM_POSTGRES = Path("/usr/lib/postgresql")
@@ -130,14 +130,10 @@ class Node:
     def freeze(self) -> None:
         """Stop the node's processes, as a machine that hangs or is cut off."""
         self.frozen = [self.patroni.pid, *self._postgres()]
-        for pid in self.frozen:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+        freeze(self.frozen)
 
     def thaw(self) -> None:
-        for pid in self.frozen:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        thaw(self.frozen)
         self.frozen = []
 
     def _postgres(self) -> list[int]:

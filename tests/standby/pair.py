@@ -1,6 +1,5 @@
 """A primary and a synchronous standby: real servers, killed, frozen and promoted by a test."""
 
-import contextlib
 import os
 import shlex
 import shutil
@@ -20,7 +19,7 @@ from app.postgres.cluster import DATABASE, OWNER, SERVICE, SUPERUSER, Cluster
 from app.postgres.running import read_running, remove_stale_note
 from app.postgres.server_settings import server_arguments
 from tests.conftest import migrate
-from tests.torture.stage import children_of
+from tests.torture.stage import children_of, freeze, thaw
 
 WAIT_SECONDS_MAX = 30
 STANDBY = "standby"
@@ -123,13 +122,10 @@ class Node:
     def freeze(self) -> None:
         """Stop every process, as a machine does that hangs."""
         self._frozen = [self.pid, *children_of(self.pid)]
-        for pid in self._frozen:
-            os.kill(pid, signal.SIGSTOP)
+        freeze(self._frozen)
 
     def thaw(self) -> None:
-        for pid in self._frozen:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        thaw(self._frozen)
         self._frozen = []
 
 

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Postmaster:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self._server: EmbeddedPostgres | None = None
-        self._stopped: list[int] = []
+        self._frozen: list[int] = []
 
     @property
     def server(self) -> EmbeddedPostgres:
@@ -106,21 +106,31 @@ class Postmaster:
 
     def freeze(self) -> None:
         """Stop every process of the server."""
-        self._stopped = [self.pid, *children_of(self.pid)]
-        for pid in self._stopped:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+        self._frozen = [self.pid, *children_of(self.pid)]
+        freeze(self._frozen)
 
     def thaw(self) -> None:
-        for pid in self._stopped:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-        self._stopped = []
+        thaw(self._frozen)
+        self._frozen = []
 
     async def connect(self, role: str = SUPERUSER) -> "asyncpg.Connection[asyncpg.Record]":
         """Connect past the line."""
         url = self.server.url_for(role, DATABASE).replace("+asyncpg", "")
         return await asyncpg.connect(url, timeout=10)
+
+
+def freeze(pids: Iterable[int]) -> None:
+    """Stop processes, as a machine does that hangs or is cut off."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+
+
+def thaw(pids: Iterable[int]) -> None:
+    """Let processes go on that were stopped; they may have ended."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def children_of(pid: int) -> list[int]:
