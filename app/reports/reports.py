@@ -8,19 +8,18 @@
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from typing import Final
 
 from app.database_url import connect_arguments
-from app.ledger.audit.places import audited_places
 from app.ledger.connecting import connect
 from app.ledger.reports import daily, exports
 from app.ledger.reports.merging import merged
 from app.ledger.reports.reading import Connection, LedgerReport, Position, position_at, rows_of
-from app.ledger.snapshot import snapshot
+from app.ledger.snapshot import snapshot_of_each
 from app.reports.writing import Format, Row, Writer
 
 OVER_AFTER: Final = timedelta(minutes=1)
@@ -53,10 +52,7 @@ async def books(
     url: str, *, at: datetime | None = None, position: Position | None = None
 ) -> AsyncIterator[Books]:
     """Open the books at the journal's end, at a moment, or at a position."""
-    async with AsyncExitStack() as stack:
-        connections: list[Connection] = []
-        for place in await audited_places(url, None):
-            connections += await stack.enter_async_context(snapshot(url, settings=place.settings))
+    async with snapshot_of_each(url) as connections:
         found = await position_at(connections, at if position is None else position.moment)
         if found is None:
             when = "until that moment" if at is not None or position is not None else "yet"
