@@ -117,6 +117,10 @@ CITUS_TESTS := tests/citus tests/ops_sql tests/reports tests/history tests/recon
 
 NODES_TESTS := tests/cashier
 
+# Locks that others hold are waited for elsewhere then, where other modules of the suite look for it.
+OTHER_NODES_TESTS := tests/cashier/test_move_funds.py tests/cashier/test_protection_races.py \
+	tests/cashier/test_adjustments.py tests/cashier/test_inbox.py
+
 .PHONY: test-buckets
 test-buckets: venv ## the cashier, the doors, the model, the audit, torture, views: on ledgers with 4 buckets
 	TESTS_BUCKETS=$(or $(BUCKETS),4) $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(BUCKETS_TESTS))
@@ -126,8 +130,9 @@ test-citus: venv ## what reads above the buckets, on a Citus cluster that WALLET
 	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(CITUS_TESTS))
 
 .PHONY: test-nodes
-test-nodes: venv ## the cashier on ledgers whose buckets are on the nodes of that Citus cluster
-	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(NODES_TESTS))
+test-nodes: venv ## the cashier on ledgers whose buckets are on the nodes of that cluster (VIA=other: through wrong ones)
+	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(if $(VIA),TESTS_VIA_OTHER_NODES=1) \
+		$(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(if $(VIA),$(OTHER_NODES_TESTS),$(NODES_TESTS)))
 
 .PHONY: test-promotion
 test-promotion: venv ## standbys of a Citus cluster's servers take over under load, some minutes (ROUNDS=…)

@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ from argon2 import PasswordHasher
 from hypothesis import settings
 
 from app.cashier import passwords
+from app.ledger.citus import Place
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.migrations import upgrade
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import OPS, OWNER, SERVICE, SUPERUSER
@@ -56,6 +58,9 @@ RUN_PREFIX = "wallet_test_"
 ON_NODES = os.environ.get("TESTS_ON_NODES") == "1"
 """Whether the ledgers of this run are on a Citus cluster: `make test-citus` asks for it, and `make
 test-nodes`. Everything is skipped where none is named."""
+
+VIA_OTHER_NODES = os.environ.get("TESTS_VIA_OTHER_NODES") == "1"
+"""Whether every process takes each bucket for another node's: `make test-nodes VIA=other`."""
 
 WAIT_FOR_OTHER_WORKERS_SECONDS = 300
 
@@ -183,6 +188,22 @@ def _cheap_passwords() -> Iterator[None]:
         patch.setattr(passwords, "_hasher", cheap)
         patch.setattr(passwords, "NOBODYS", cheap.hash("nobody's"))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _via_other_nodes() -> Iterator[None]:
+    """Have every process reach each bucket through a node that does not own it, if so asked."""
+    with pytest.MonkeyPatch.context() as patch:
+        if VIA_OTHER_NODES:
+            patch.setattr(PlacedLedger, "_find_places", _places_of_others)
+        yield
+
+
+_places = PlacedLedger._find_places
+
+
+async def _places_of_others(ledger: PlacedLedger) -> Mapping[int, Place]:
+    return cluster.others(await _places(ledger))
 
 
 servers: list[EmbeddedPostgres] = []

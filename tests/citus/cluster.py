@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,14 @@ START_SECONDS_MAX: Final = 30
 _END: Final = "pg_terminate_backend(pid, 5000)"
 
 INTRODUCE: Final = ROOT / "deploy" / "citus" / "introduce.sql"
+
+
+def others(places: Mapping[int, Place]) -> Mapping[int, Place]:
+    """Return another node for each bucket than the one that owns it."""
+    nodes = sorted(set(places.values()))
+    return {
+        bucket: nodes[(nodes.index(place) + 1) % len(nodes)] for bucket, place in places.items()
+    }
 
 
 @dataclass(frozen=True)

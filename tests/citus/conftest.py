@@ -10,7 +10,7 @@ from typing_extensions import override
 from app.ledger.citus import Place
 from app.ledger.citus.ledger import PlacedLedger
 from tests.cashier.till import Till
-from tests.citus.cluster import CITUS_URL, WHY_SKIPPED, Citus, drop, make
+from tests.citus.cluster import CITUS_URL, WHY_SKIPPED, Citus, drop, make, others
 from tests.conftest import apart, migrate, run_prefix
 from tests.edges.transfer.bank import Bank, open_bank
 
@@ -22,11 +22,7 @@ class ViaOtherNodes(PlacedLedger):
 
     @override
     async def _find_places(self) -> Mapping[int, Place]:
-        places = await super()._find_places()
-        nodes = sorted(set(places.values()))
-        return {
-            bucket: nodes[(nodes.index(place) + 1) % len(nodes)] for bucket, place in places.items()
-        }
+        return others(await super()._find_places())
 
 
 def ledger_named(name: str) -> Iterator[Citus]:
