@@ -25,6 +25,7 @@ from app.ledger.event_log.reading import (
 )
 from app.ledger.event_log.told import LoggedEvent, Told
 from app.ledger.money.book import Book
+from app.ledger.together import together
 from app.ledger.transaction import Ledger
 from app.wallet.event_log import Cursor, LoggedType, cursor_at
 
@@ -104,7 +105,7 @@ async def _tell_in_parts(
 
     buckets = sorted({event.bucket for event in events if event.bucket is not None})
     found = await look_up_alarms(book, events)
-    for there in await asyncio.gather(*map(in_bucket, buckets)):
+    for there in await together(map(in_bucket, buckets)):
         found = found.beside(there)
     if not found.has_all_of(events):
         raise LedgerAwayError(MOVING)

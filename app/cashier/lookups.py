@@ -3,7 +3,6 @@
 Those of support staff are in `staff_lookups`.
 """
 
-import asyncio
 from collections.abc import Collection
 from datetime import datetime
 from heapq import merge
@@ -15,6 +14,7 @@ from app.ledger.history import PageKey, RoundState, RoundSummary, find_rounds
 from app.ledger.lookups import agent_beside
 from app.ledger.money.book import Book
 from app.ledger.players import find_player, user_id_of
+from app.ledger.together import together
 from app.ledger.transaction import Ledger
 from app.wallet.events import RULES, HoldPart
 from app.wallet.journal import JournalEntry
@@ -126,7 +126,7 @@ async def history(
         )
 
     places = await ledger.apart() if user_id is None else [user_id]
-    found = await asyncio.gather(*(ledger.read_only(work, of=of) for of in places))
+    found = await together(ledger.read_only(work, of=of) for of in places)
     pages: list[list[RoundSummary]] = []
     for each in found:
         if isinstance(each, Refusal):

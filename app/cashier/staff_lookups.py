@@ -1,6 +1,5 @@
 """Lookups of support staff, on the console and in the back office: of every agent's players."""
 
-import asyncio
 from collections.abc import Sequence
 from itertools import chain
 from typing import Final, NamedTuple
@@ -30,6 +29,7 @@ from app.ledger.slips.looking import (
     rounds_of_slip,
     slips_of_round,
 )
+from app.ledger.together import together
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of
 from app.wallet.events import RULES, EventType, Part
@@ -108,7 +108,7 @@ async def look_up_transaction(ledger: Ledger, transaction_id: str) -> Transactio
     if not parts:
         return await ledger.read_only(work)
     # A bucket's movements are joined with their rounds at its node; refusals may name nobody.
-    found = await asyncio.gather(*(part.read_only(in_bucket) for part in parts.values()))
+    found = await together(part.read_only(in_bucket) for part in parts.values())
     movements = sorted(
         chain.from_iterable(found),
         key=lambda details: (
@@ -153,7 +153,7 @@ async def look_up_our_id(ledger: Ledger, text: str) -> dict[str, TransactionDeta
         return {owned.entry.key.transaction_id: details}
 
     # A player's number does not tell their bucket, and one bucket at most has it.
-    found = await asyncio.gather(*(ledger.read_only(work, of=of) for of in await ledger.apart()))
+    found = await together(ledger.read_only(work, of=of) for of in await ledger.apart())
     return dict(chain.from_iterable(each.items() for each in found))
 
 
@@ -188,7 +188,7 @@ async def look_up_event(ledger: Ledger, event_id: str, user_id: str | None) -> l
         return await ledger.read_only(work)
     of_user = [] if user_id is None else [parts[bucket_of(user_id, len(parts))]]
     asked = of_user or parts.values()
-    found = await asyncio.gather(*(part.read_only(in_bucket) for part in asked))
+    found = await together(part.read_only(in_bucket) for part in asked)
     rounds = sorted(
         chain.from_iterable(found),
         key=lambda details: (details.account.opened_at, *details.account.key),

@@ -20,6 +20,7 @@ from app.ledger.tail import (
     entries_since,
     refusals_since,
 )
+from app.ledger.together import together
 from app.ledger.transaction import Ledger
 
 EVERY: Final = timedelta(milliseconds=500)
@@ -72,8 +73,11 @@ async def _look(ledger: Ledger, since: datetime, wanted: TailFilter) -> tuple[li
 
     parts = await ledger.parts()
     if parts:
-        found = await asyncio.gather(
-            ledger.beside_money(of_nobody), *(part.beside_money(work) for part in parts.values())
+        found = await together(
+            [
+                ledger.beside_money(of_nobody),
+                *(part.beside_money(work) for part in parts.values()),
+            ]
         )
         lists = [lines for lists in found for lines in lists]
     else:

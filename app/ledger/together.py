@@ -1,6 +1,9 @@
 """Asks several buckets at once, and goes on when all of them have ended, also if one has failed.
 
-A connection whose statement still runs cannot be given back, nor its transaction be ended.
+A connection whose statement still runs cannot be given back, nor its transaction be ended; and a
+question that nobody waits for any more would still be asked while the next attempt asks it again.
+The others are not cancelled, since a pool loses a connection whose statement is; each ends within
+a deadline of its own.
 """
 
 import asyncio

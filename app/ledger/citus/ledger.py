@@ -20,6 +20,7 @@ from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.money.book import AboveWork, Book, MoneyBook
 from app.ledger.pools import ABOVE_NODES, WRITERS_MIN
 from app.ledger.standby import Standby
+from app.ledger.together import together
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of, text_in
 
@@ -115,7 +116,7 @@ class PlacedLedger(Ledger):
             await part.confirm()
         else:
             await super().confirm()
-            await asyncio.gather(*(each.confirm() for each in self._buckets.values()))
+            await together(each.confirm() for each in self._buckets.values())
 
     @override
     async def optimistic(

@@ -11,7 +11,6 @@ What has a number is recognised by its place in the log, so that nothing gets a 
 little was known of what had been seen.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, Protocol, TypeVar
@@ -32,6 +31,7 @@ from app.ledger.event_log.numbering import Numbered
 from app.ledger.event_log.reading import IS_VOID
 from app.ledger.event_log.told_of import OF_ALARMS
 from app.ledger.money.book import Book
+from app.ledger.together import together
 
 T = TypeVar("T")
 
@@ -185,9 +185,7 @@ async def _alarms(book: Book, seen: str, most: int) -> _Alarms:
 async def _with_agents(at: AtBucket, alarms: _Alarms, buckets: Sequence[int]) -> list[_Placed]:
     """Return those alarms whose players are in one of these buckets."""
     players = {event.player_id for event in alarms.events}
-    asked = await asyncio.gather(
-        *(at(bucket, lambda book: agents_of(book, players)) for bucket in buckets)
-    )
+    asked = await together(at(bucket, lambda book: agents_of(book, players)) for bucket in buckets)
     places = {
         player: (bucket, agent)
         for bucket, agents in zip(buckets, asked, strict=True)
@@ -206,11 +204,9 @@ async def _look(book: Book, at: AtBucket, most: int) -> dict[int, Look | None]:
     for bucket, node, identifier, seen in await book.connection.fetch(_KNOWN):
         known.setdefault(bucket, {})[node] = Known(identifier, Seen.of(seen))
     owners = dict(map(tuple, await book.connection.fetch(_OWNERS)))
-    found = await asyncio.gather(
-        *(
-            at(bucket, partial(look_at, bucket, node, known.get(bucket, {}), most))
-            for bucket, node in owners.items()
-        )
+    found = await together(
+        at(bucket, partial(look_at, bucket, node, known.get(bucket, {}), most))
+        for bucket, node in owners.items()
     )
     looks = dict(zip(owners, found, strict=True))
     for bucket, look in looks.items():

@@ -4,7 +4,6 @@ The event log and what was projected are on the coordinator, the movements with 
 round is read after the events that touched it, so that it has at least what they tell of.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
@@ -26,6 +25,7 @@ from app.ledger.slips.reading import (
     reach,
     read_rounds,
 )
+from app.ledger.together import together
 
 if TYPE_CHECKING:
     import asyncpg
@@ -100,7 +100,7 @@ async def read_batch_on_nodes(
         ]
         return await at(found.bucket, lambda there: read_rounds(there, ids)) if ids else []
 
-    rounds = await asyncio.gather(*map(rounds_of, touched))
+    rounds = await together(map(rounds_of, touched))
     return Batch(
         before,
         after._replace(looks=before.looks + 1),
@@ -130,7 +130,7 @@ async def _touched_by_events(
             raise LedgerAwayError(MOVING)
         return _Touched(bucket, rows)
 
-    return await asyncio.gather(*map(read, places))
+    return await together(map(read, places))
 
 
 async def _touched_of_old(
@@ -149,7 +149,7 @@ async def _touched_of_old(
 
         return await at(bucket, work)
 
-    scanned = await asyncio.gather(*map(scan, buckets))
+    scanned = await together(map(scan, buckets))
     cuts = [tuple(cut) for cut, _ in scanned if cut is not None]
     ends = [tuple(end) for _, end in scanned if end is not None]
     reached = min(cuts) if cuts else max(ends, default=place)
@@ -158,7 +158,7 @@ async def _touched_of_old(
         rows = await at(bucket, lambda there: there.connection.fetch(_OLD, *place, *reached))
         return _Touched(bucket, rows)
 
-    touched = await asyncio.gather(*map(read, buckets))
+    touched = await together(map(read, buckets))
     player_id, position = reached
     after = before._replace(after_player_id=player_id, after_position=position, is_at_end=not cuts)
     return after, touched
