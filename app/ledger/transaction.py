@@ -24,14 +24,10 @@ from typing import Final, TypeAlias, TypeVar
 
 from app.ledger.alone import StillAlone, alone
 from app.ledger.buckets.reading import count_buckets
+from app.ledger.confirming import commit_once
 from app.ledger.connecting import NO_SETTINGS
 from app.ledger.connections import Connections, PoolUse, Raw
-from app.ledger.errors import (
-    AdjustmentNotOpenError,
-    DeadlineError,
-    LedgerAwayError,
-    SettingsDifferError,
-)
+from app.ledger.errors import AdjustmentNotOpenError, DeadlineError, SettingsDifferError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book, Claims, MoneyBook
 from app.ledger.money.statements import (
@@ -47,14 +43,7 @@ from app.ledger.outage import Outage
 from app.ledger.pools import LedgerPools
 from app.ledger.retries import CommitOutcome, Retries, RunAgainError
 from app.ledger.sqlstates import LOST, sqlstate
-from app.ledger.standby import (
-    COMMITS_WAITING,
-    COMMITS_WAITING_MAX,
-    CONFIRM_SECONDS,
-    IS_WANTED,
-    SILENT,
-    Standby,
-)
+from app.ledger.standby import IS_WANTED, Standby
 from app.ledger.timeline_guard import TimelineGuard
 from app.ledger.timelines import here
 from app.wallet.buckets import bucket_of, schema_of
@@ -190,26 +179,7 @@ class Ledger(OneServer):
 
     async def _confirm(self) -> None:
         """Commit once; a DeadlineError says that it was sent, and not answered in time."""
-        connections = self._pools.confirming
-        retries = Retries(self.retries, connections, self._outage)
-        while retries.may_try():
-            try:
-                async with lent(connections) as raw:
-                    if self.standby.is_silent:
-                        waiting = await raw.fetchval(COMMITS_WAITING)
-                        if waiting >= COMMITS_WAITING_MAX:
-                            raise LedgerAwayError(SILENT)
-                    async with asyncio.timeout(CONFIRM_SECONDS):
-                        await connections.commit(raw, CONFIRM)
-            except TimeoutError as error:
-                raise DeadlineError from error
-            except LOST as error:
-                retries.outcome_after(error)
-            else:
-                self._outage.end()
-                return
-            await retries.wait()
-        raise retries.given_up()
+        await commit_once(self.standby, self._pools.confirming, self.retries, self._outage)
 
     async def _send(
         self, connections: Connections, raw: Raw, statement: str, *arguments: object
