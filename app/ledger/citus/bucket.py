@@ -167,13 +167,18 @@ class BucketLedger(Ledger):
     async def _of_claims(
         self, statement: str, *arguments: object, verifies: bool = True
     ) -> "list[asyncpg.Record]":
-        """Run a statement that commits by itself, beside the lanes; raises LedgerError.
+        """Run a statement that commits by itself, beside the lanes, within the ledger's deadline.
 
-        Its wait for a standby is not cancelled, as that of no commit is. `verifies`: not before the
-        node is known to lack nothing, to which a new connection may lead.
+        Raises LedgerError. Its wait for a standby is not cancelled, as that of no commit is.
+        `verifies`: not before the node is known to lack nothing, to which a new connection may
+        lead.
         """
         try:
-            async with lent(self.claiming) as raw:
+            # A node that hangs ends no statement, whatever its own limit is.
+            async with (
+                asyncio.timeout(self.deadline.total_seconds()),
+                lent(self.claiming) as raw,
+            ):
                 if verifies:
                     await self._homes.verify_at(self.place)
                 if self.standby.must_look:

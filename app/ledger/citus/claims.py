@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 CLAIM: Final = "SELECT * FROM claim_transactions_v1($1, $2, $3, $4, $5::text[]::boolean[])"
 """Texts: what an array of booleans is, the driver would look up for seconds on a new connection."""
 
+SETTLE_SECONDS: Final = 2
+"""How long it may take to find out what became of the claims that a batch has met, each of which
+takes some milliseconds: others in the batch wait for it. What is cut off is what a crash leaves."""
+
 HOLDER: Final = """
 SELECT user_id FROM transaction_claims
 WHERE transaction_id = $2 AND source = $1 AND facet = ''
@@ -205,19 +209,22 @@ class Claims:
         Raises ClaimsAwayError for those of which that cannot be found out now.
         """
         away: set[SourceAndId] = set()
+        ends_at = asyncio.get_running_loop().time() + SETTLE_SECONDS
         challenged, self._challenged = self._challenged, set()
         for ask in challenged:
             home = self._homes.home_of(ask.key.transaction_id)
             try:
-                await home.on_claim(END_OLD, *ask.key, ask.user_id)
-            except LedgerAwayError:
+                async with asyncio.timeout_at(ends_at):
+                    await home.on_claim(END_OLD, *ask.key, ask.user_id)
+            except (LedgerAwayError, TimeoutError):
                 away.add(ask.key[:2])
         foreign, self._foreign = self._foreign, {}
         found: dict[SourceAndId, dict[Key, JournalEntry]] = {}
         for key, (ask, holder) in foreign.items():
             try:
-                entries = await self.of_holder(key, ask, holder)
-            except LedgerAwayError:
+                async with asyncio.timeout_at(ends_at):
+                    entries = await self.of_holder(key, ask, holder)
+            except (LedgerAwayError, TimeoutError):
                 away.add(ask.key[:2])
                 continue
             found.setdefault(key[:2], {}).update({entry.key: entry for entry in entries})
