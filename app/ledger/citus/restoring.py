@@ -40,6 +40,7 @@ from app.ledger.event_log.voiding import (
 )
 from app.ledger.request_ids import claimed_by
 from app.ledger.timelines import LAST_OF_BUCKET
+from app.ledger.together import together
 from app.wallet.buckets import text_in
 from app.wallet.movement import Key
 
@@ -231,7 +232,7 @@ class Rebuilding:
         for ask in asks:
             at_home.setdefault(self._ledger.home_of(ask.key.transaction_id), []).append(ask)
         self._entries += len(asks)
-        met = await asyncio.gather(*(self._claim_at(*home) for home in at_home.items()))
+        met = await together(self._claim_at(*home) for home in at_home.items())
         for ask, holder in chain.from_iterable(met):
             await self._settle(ask, holder)
 
