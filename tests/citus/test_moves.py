@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from app.ledger.citus import Place
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.citus.places import move
+from app.postgres.cluster import SERVICE
 from tests.cashier.till import Till, numbers
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS
@@ -46,6 +47,25 @@ async def test_a_move_under_load_loses_nothing(citus: Citus, till: Till) -> None
     await till.is_sound()
     assert _without(ledger.places, 0) == _without(before, 0)
     assert ledger.bucket_of(names[0]).place in citus.nodes
+
+
+async def test_a_move_is_noticed_by_who_could_not_read_where_buckets_are(
+    citus: Citus, till: Till
+) -> None:
+    ledger = till.ledger
+    assert isinstance(ledger, PlacedLedger)
+    await ledger.parts()
+    there = ledger.places[0]
+    to = next(node for node in citus.nodes if node != there)
+    await citus.rows("SELECT 1", then=f"REVOKE SELECT ON public.buckets FROM {SERVICE}")
+    try:
+        await asyncio.sleep(1)
+    finally:
+        await citus.rows("SELECT 1", then=f"GRANT SELECT ON public.buckets TO {SERVICE}")
+    await move(citus.owner_url, 0, BUCKETS, to)
+    async with asyncio.timeout(NOTICED_SECONDS_MAX + 1):
+        while ledger.places[0] != to:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.02)
 
 
 def _without(places: Mapping[int, Place], bucket: int) -> dict[int, Place]:

@@ -19,6 +19,7 @@ from app.ledger.connections import PoolUse
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.money.book import AboveWork, Book, MoneyBook
 from app.ledger.pools import ABOVE_NODES, WRITERS_MIN
+from app.ledger.sqlstates import LOST
 from app.ledger.standby import Standby
 from app.ledger.together import together
 from app.ledger.transaction import Ledger
@@ -296,7 +297,7 @@ class PlacedLedger(Ledger):
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             # What is not heard leaves everything as it was.
-            with suppress(LedgerError, TimeoutError):
+            with suppress(LedgerError, *LOST):
                 async with asyncio.timeout(LOOK_SECONDS_MAX):
                     places = await self._find_places()
                 if len(places) == len(self._buckets):
