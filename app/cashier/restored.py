@@ -38,7 +38,7 @@ SEALS: Final = "the file of seals"
 """Who noticed a restore, where no process could."""
 
 VOID_MAX: Final = timedelta(minutes=30)
-"""How long the yes may take: what still holds of millions of events gets new numbers."""
+"""How long the yes may take on nodes: what still holds of millions of events gets new numbers."""
 
 logger: Final = structlog.get_logger("ledger")
 
@@ -130,7 +130,7 @@ async def accept(
         await book.connection.execute("SET LOCAL statement_timeout = 0")
         return Accepted(numbers, claims, await void(book, claims.lost, claims.ends))
 
-    return await ledger.serializable(work, deadline=VOID_MAX)
+    return await ledger.serializable(work, deadline=None if claims is None else VOID_MAX)
 
 
 async def mark(ledger: Ledger, operator: Operator, reason: str) -> NotDone | None:

@@ -14,7 +14,7 @@ from app.cashier.restored import Accepted, NotDone, accept, mark, state
 from app.cashier.startup_checks import check_startup
 from app.ledger import exception_collection
 from app.ledger.citus.ledger import PlacedLedger
-from app.ledger.errors import LedgerRestoredError
+from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.ledger.timelines import Witness
 from app.ledger.transaction import Ledger
 from app.wallet.buckets import bucket_of
@@ -27,7 +27,7 @@ from app.wallet.outcomes import Posting, Refused
 from app.wallet.refusals import Refusal
 from app.wallet.timelines import TimelineKind
 from tests.cashier.homes import homes
-from tests.cashier.till import Till
+from tests.cashier.till import Till, connect
 from tests.conftest import BUCKETS, Database
 
 MIRA = Operator("mira", True, frozenset({Role.ADMIN}), Via.CONSOLE, "pts/1")  # noqa: FBT003
@@ -109,6 +109,24 @@ class TestNobodyIsServed:
         till.ledger.timeline._refused_at = -(10**12)
         assert isinstance(await till.one(till.bet()), Posting)
         assert (await audit(db.superuser_url)).is_clean
+
+    @pytest.mark.one_server("on nodes the yes has more to do, and half an hour for it")
+    async def test_a_yes_that_cannot_be_written_is_given_up_within_the_deadline(
+        self, till: Till, db: Database
+    ) -> None:
+        assert await mark(till.ledger, MIRA, "storage was rolled back") is None
+        console = PlacedLedger(db.service_url, deadline=timedelta(seconds=1))
+        held = await connect(till.superuser_url)
+        try:
+            async with held.transaction():
+                await held.execute("LOCK TABLE ledger_timeline_answers IN EXCLUSIVE MODE")
+                async with asyncio.timeout(4):
+                    with pytest.raises(LedgerError):
+                        await accept(console, MIRA, "the disk was lost", DAY)
+        finally:
+            await held.close()
+            await console.close()
+        assert (await state(till.ledger)).is_waiting
 
     async def test_the_yes_is_a_named_persons_with_a_reason_and_stands_for_ever(
         self, till: Till
