@@ -62,15 +62,19 @@ async def process(own: OwnCluster, *, serves: bool = True) -> AsyncIterator[Till
 
 
 async def names_on(own: OwnCluster, till: Till, number: int, many: int = 1) -> list[str]:
-    """Return texts whose bucket is on a node: players there, or ids that are at home there."""
+    """Return texts whose bucket is on a node: players there, or ids that are at home there.
+
+    They are in its buckets in turn: a bucket by itself gives no id to two players.
+    """
     ledger = till.ledger
     assert isinstance(ledger, PlacedLedger)
     await ledger.parts()
-    here = {b for b, place in ledger.places.items() if place == own.machines[number].place}
+    here = [b for b, place in ledger.places.items() if place == own.machines[number].place]
     texts = (f"restored-{next(numbers)}" for _ in count())
     found: list[str] = []
     while len(found) < many:
-        found += [text for text in [next(texts)] if bucket_of(text, BUCKETS) in here]
+        bucket = here[len(found) % len(here)]
+        found.append(next(text for text in texts if bucket_of(text, BUCKETS) == bucket))
     return found
 
 
