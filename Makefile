@@ -117,9 +117,10 @@ CITUS_TESTS := tests/citus tests/ops_sql tests/reports tests/history tests/recon
 
 NODES_TESTS := tests/cashier
 
-# Locks that others hold are waited for elsewhere then, where other modules of the suite look for it.
+# Locks are waited for at the owner then, where other modules do not look; events are read at it.
 OTHER_NODES_TESTS := tests/cashier/test_move_funds.py tests/cashier/test_protection_races.py \
-	tests/cashier/test_adjustments.py tests/cashier/test_inbox.py
+	tests/cashier/test_adjustments.py tests/cashier/test_inbox.py tests/cashier/test_restored.py \
+	tests/cashier/test_watch.py tests/cashier/test_limit_zone.py
 
 .PHONY: test-buckets
 test-buckets: venv ## the cashier, the doors, the model, the audit, torture, views: on ledgers with 4 buckets
