@@ -18,6 +18,8 @@ from tests.cashier.till import connect
 from tests.conftest import Database
 from tests.event_types.contract import printed_rows
 
+JOURNAL_LAWS = "movement_is_lawful_v1"
+
 
 def ways(rule: Rule) -> dict[str, str]:
     """For each direction: any amount, zero only, or never."""
@@ -57,15 +59,16 @@ async def test_the_database_has_the_same_rows(module_db: Database) -> None:
 
 
 async def test_the_journal_takes_exactly_the_types_of_the_table(module_db: Database) -> None:
-    """Its check names them once more; a view would not show a type that the table lacks."""
+    """Its law names them once more; a view would not show a type that the table lacks."""
     connection = await connect(module_db.superuser_url)
-    check = await connection.fetchval(
-        "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
-        " WHERE conname = 'ck_movements_event_type_and_direction'"
+    laws = await connection.fetchval(
+        "SELECT prosrc FROM pg_proc WHERE oid = $1::regproc", JOURNAL_LAWS
     )
     rows = await connection.fetch("SELECT event_type FROM event_types")
     await connection.close()
-    named = set(re.findall(r"'(\w+)'", check)) - {str(way) for way in Direction}
+    before, _ = laws.split("THEN 'event_type_and_direction'")
+    law = before.rpartition("WHEN NOT (")[2]
+    named = set(re.findall(r"'(\w+)'", law)) - {str(way) for way in Direction}
     assert named == {row["event_type"] for row in rows}
 
 

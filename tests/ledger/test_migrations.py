@@ -152,7 +152,7 @@ async def test_a_migration_waits_politely_for_a_busy_table_and_gives_up_in_time(
         with pytest.raises(MigrationBusyError):
             await downgrade(db.owner_url, "base")
         # The migration that met the lock is not half done, and works as soon as the table is free.
-        assert await current_revision(db.owner_url) == "20261201_privileges"
+        assert await current_revision(db.owner_url) == "20261222_laws"
         await transaction.rollback()
         await downgrade(db.owner_url, "base")
         assert await current_revision(db.owner_url) is None

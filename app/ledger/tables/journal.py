@@ -27,6 +27,7 @@ from app.ledger.tables.columns import (
     xid,
     xid_index,
 )
+from app.ledger.tables.laws import Laws
 from app.wallet.events import RULES, Direction, Figure, Part, Rule
 from app.wallet.holds import HoldState
 from app.wallet.refusals import Refusal
@@ -52,6 +53,55 @@ def _types_of(direction: Direction, *, zero_only: bool = False) -> str:
         lambda rule: direction in rule.directions and (direction in rule.zero_only) is zero_only
     )
 
+
+_LAWS: Final = Laws(
+    "movements",
+    "movement_is_lawful_v1",
+    {
+        "position": "bigint",
+        "version": "bigint",
+        "event_type": "text",
+        "direction": "text",
+        "decision": "text",
+        "scale": "smallint",
+        "amount": "numeric",
+        "real_before": "numeric",
+        "bonus_before": "numeric",
+        "real_delta": "numeric",
+        "bonus_delta": "numeric",
+        "real_after": "numeric",
+        "bonus_after": "numeric",
+        "chain": "bytea",
+    },
+    {
+        "after_is_before_plus_delta": "real_after = real_before + real_delta"
+        " AND bonus_after = bonus_before + bonus_delta",
+        "amount_not_negative": "amount >= 0 AND amount <> 'NaN'",
+        "bonus_never_negative": "bonus_after >= 0",
+        "chain_length": "octet_length(chain) = 32",
+        "decision": f"decision IN ({_DECISIONS})",
+        "delta_is_amount": "CASE\n"
+        "WHEN decision <> 'ACCEPTED' THEN real_delta = 0 AND bonus_delta = 0\n"
+        f"WHEN event_type IN ({_types(lambda rule: rule.moves_from is not None)})"
+        " THEN real_delta = 0 AND bonus_delta = 0\n"
+        "WHEN direction = 'credit' THEN real_delta + bonus_delta = amount"
+        " AND real_delta >= 0 AND bonus_delta >= 0\n"
+        "ELSE real_delta + bonus_delta = -amount AND real_delta <= 0 AND bonus_delta <= 0 END",
+        "direction": "direction IN ('debit', 'credit')",
+        "event_type_and_direction": "CASE direction WHEN 'debit' THEN\n"
+        f"event_type IN ({_types_of(Direction.DEBIT)})\n"
+        f"OR (amount = 0 AND event_type IN ({_types_of(Direction.DEBIT, zero_only=True)}))\n"
+        f"ELSE event_type IN ({_types_of(Direction.CREDIT)})\n"
+        f"OR (amount = 0 AND event_type IN ({_types_of(Direction.CREDIT, zero_only=True)})) END",
+        "is_a_number": "real_before <> 'NaN' AND bonus_before <> 'NaN'\n"
+        "AND real_after <> 'NaN' AND bonus_after <> 'NaN'",
+        "no_overdraft": "real_after >= least(real_before, 0)\n"
+        f"OR event_type IN ({_types(lambda rule: rule.may_overdraw)})",
+        "scale": "scale BETWEEN 0 AND 8 AND amount = trunc(amount, scale)\n"
+        "AND real_delta = trunc(real_delta, scale) AND bonus_delta = trunc(bonus_delta, scale)",
+        "version": "position >= 1 AND version BETWEEN 0 AND position",
+    },
+)
 
 transaction_keys = Table(
     "transaction_keys",
@@ -99,47 +149,7 @@ movements = Table(
     xid(),
     PrimaryKeyConstraint("player_id", "position"),
     xid_index("movements"),
-    CheckConstraint("direction IN ('debit', 'credit')", name="direction"),
-    CheckConstraint("position >= 1 AND version BETWEEN 0 AND position", name="version"),
-    CheckConstraint("amount >= 0 AND amount <> 'NaN'", name="amount_not_negative"),
-    CheckConstraint(
-        "scale BETWEEN 0 AND 8 AND amount = trunc(amount, scale)"
-        " AND real_delta = trunc(real_delta, scale) AND bonus_delta = trunc(bonus_delta, scale)",
-        name="scale",
-    ),
-    CheckConstraint(
-        "real_before <> 'NaN' AND bonus_before <> 'NaN' AND real_after <> 'NaN'"
-        " AND bonus_after <> 'NaN'",
-        name="is_a_number",
-    ),
-    CheckConstraint(
-        "real_after = real_before + real_delta AND bonus_after = bonus_before + bonus_delta",
-        name="after_is_before_plus_delta",
-    ),
-    CheckConstraint(
-        "CASE WHEN decision <> 'ACCEPTED' THEN real_delta = 0 AND bonus_delta = 0"
-        f" WHEN event_type IN ({_types(lambda rule: rule.moves_from is not None)})"
-        " THEN real_delta = 0 AND bonus_delta = 0"
-        " WHEN direction = 'credit' THEN real_delta + bonus_delta = amount"
-        " AND real_delta >= 0 AND bonus_delta >= 0"
-        " ELSE real_delta + bonus_delta = -amount AND real_delta <= 0 AND bonus_delta <= 0 END",
-        name="delta_is_amount",
-    ),
-    CheckConstraint(f"decision IN ({_DECISIONS})", name="decision"),
-    CheckConstraint(
-        f"CASE direction WHEN 'debit' THEN event_type IN ({_types_of(Direction.DEBIT)})"
-        f" OR (amount = 0 AND event_type IN ({_types_of(Direction.DEBIT, zero_only=True)}))"
-        f" ELSE event_type IN ({_types_of(Direction.CREDIT)})"
-        f" OR (amount = 0 AND event_type IN ({_types_of(Direction.CREDIT, zero_only=True)})) END",
-        name="event_type_and_direction",
-    ),
-    CheckConstraint("bonus_after >= 0", name="bonus_never_negative"),
-    CheckConstraint(
-        "real_after >= least(real_before, 0)"
-        f" OR event_type IN ({_types(lambda rule: rule.may_overdraw)})",
-        name="no_overdraft",
-    ),
-    CheckConstraint("octet_length(chain) = 32", name="chain_length"),
+    _LAWS.check(),
     Index("ix_movements_player_id_event_id", "player_id", "event_id"),
     # What a request did, for the back office's search.
     bloom("ix_movements_delivery", "delivery", "uuid"),
@@ -159,6 +169,8 @@ movements = Table(
         ),
     ),
 )
+
+_LAWS.precede(movements)
 
 holds = Table(
     "holds",

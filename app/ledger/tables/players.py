@@ -1,5 +1,7 @@
 """Players: their profile, wallet, sessions, and the log of changes to their account."""
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -29,6 +31,7 @@ from app.ledger.tables.columns import (
     xid,
     xid_index,
 )
+from app.ledger.tables.laws import Laws
 
 players = Table(
     "players",
@@ -61,6 +64,35 @@ players = Table(
     Index("ix_players_simulated", "player_id", postgresql_where=text("agent = 'simulator'::text")),
 )
 
+_LAWS: Final = Laws(
+    "wallets",
+    "wallet_is_lawful_v1",
+    {
+        "real": "numeric",
+        "bonus": "numeric",
+        "version": "bigint",
+        "position": "bigint",
+        "chain": "bytea",
+        "stake_day": "numeric",
+        "stake_week": "numeric",
+        "stake_month": "numeric",
+        "loss_day": "numeric",
+        "loss_week": "numeric",
+        "loss_month": "numeric",
+        "scale": "smallint",
+    },
+    {
+        "bonus_never_negative": "bonus >= 0",
+        "chain_length": "octet_length(chain) = 32",
+        "is_a_number": "real <> 'NaN' AND bonus <> 'NaN'",
+        "scale": "scale BETWEEN 0 AND 8",
+        # A sum that contains NaN is NaN.
+        "usage_is_a_number": "stake_day + stake_week + stake_month"
+        " + loss_day + loss_week + loss_month <> 'NaN'",
+        "version": "version >= 0 AND position >= version",
+    },
+)
+
 wallets = Table(
     "wallets",
     metadata,
@@ -87,19 +119,12 @@ wallets = Table(
     Column("limits", JSONB),
     PrimaryKeyConstraint("player_id"),
     ForeignKeyConstraint(["player_id"], ["players.player_id"]),
-    CheckConstraint("real <> 'NaN' AND bonus <> 'NaN'", name="is_a_number"),
-    # A sum that contains NaN is NaN.
-    CheckConstraint(
-        "stake_day + stake_week + stake_month + loss_day + loss_week + loss_month <> 'NaN'",
-        name="usage_is_a_number",
-    ),
-    CheckConstraint("bonus >= 0", name="bonus_never_negative"),
-    CheckConstraint("version >= 0 AND position >= version", name="version"),
-    CheckConstraint("octet_length(chain) = 32", name="chain_length"),
-    CheckConstraint("scale BETWEEN 0 AND 8", name="scale"),
+    _LAWS.check(),
     # Every movement updates its wallet's row: room on the page keeps the update heap-only.
     postgresql_with={"fillfactor": "50"},
 )
+
+_LAWS.precede(wallets)
 
 # A trigger writes it with the wallet; the service only reads it.
 account_openings = Table(

@@ -1,5 +1,7 @@
 """Rounds, the sums of a player's event, and the aborts of bets that had not arrived."""
 
+from typing import Final
+
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -20,11 +22,39 @@ from app.ledger.tables.columns import (
     SUM,
     bloom,
     currency_columns,
-    id_check,
     metadata,
     money,
 )
+from app.ledger.tables.laws import Laws
 from app.wallet.early_aborts import AbortState
+from app.wallet.identifiers import ID_LENGTH_MAX
+
+_LAWS: Final = Laws(
+    "rounds",
+    "round_is_lawful_v1",
+    {
+        "event_id": "text",
+        "bets_placed": "integer",
+        "bets_standing": "integer",
+        "stake_real": "numeric",
+        "stake_bonus": "numeric",
+        "staked": "numeric",
+        "paid": "numeric",
+        "taken_back": "numeric",
+        "cancels": "integer",
+        "remainder": "numeric",
+    },
+    {
+        "bets_standing": "bets_standing BETWEEN 0 AND bets_placed",
+        "cancels": "remainder >= 0 AND cancels >= 0",
+        "event_id_length": f"char_length(event_id) BETWEEN 1 AND {ID_LENGTH_MAX}",
+        # A sum that contains NaN is NaN.
+        "is_a_number": "stake_real + stake_bonus + staked + paid + taken_back + remainder <> 'NaN'",
+        "stakes_never_negative": "stake_real >= 0 AND stake_bonus >= 0",
+        "stakes_within_staked": "stake_real + stake_bonus <= staked",
+        "taken_back_within_paid": "taken_back BETWEEN 0 AND paid",
+    },
+)
 
 # `bets_standing` and `remainder` are called bets_open and uncovered everywhere else. The columns
 # keep their first names, because processes of the release before use them during an upgrade.
@@ -56,16 +86,7 @@ rounds = Table(
     Column("refused_aborts", ARRAY(AMOUNT), nullable=False),
     Column("has_early_aborts", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("player_id", "event_id", "is_streamer"),
-    id_check("event_id"),
-    CheckConstraint("bets_standing BETWEEN 0 AND bets_placed", name="bets_standing"),
-    CheckConstraint("stake_real >= 0 AND stake_bonus >= 0", name="stakes_never_negative"),
-    CheckConstraint("stake_real + stake_bonus <= staked", name="stakes_within_staked"),
-    CheckConstraint("taken_back BETWEEN 0 AND paid", name="taken_back_within_paid"),
-    CheckConstraint("remainder >= 0 AND cancels >= 0", name="cancels"),
-    CheckConstraint(
-        "stake_real + stake_bonus + staked + paid + taken_back + remainder <> 'NaN'",
-        name="is_a_number",
-    ),
+    _LAWS.check(),
     # The condition limits this index to the history, which repeats it. The money road, which does
     # not, finds a round by its whole key: with this index it would read, and lock, all the rounds
     # of a player, as soon as the planner believes that players have few.
@@ -89,6 +110,8 @@ rounds = Table(
     ),
     postgresql_with={"fillfactor": "80"},
 )
+
+_LAWS.precede(rounds)
 
 early_aborts = Table(
     "early_aborts",
