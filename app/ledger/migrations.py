@@ -3,7 +3,8 @@
 1. One run at a time: a session-level advisory lock, with a bounded wait.
 2. A migration that needs a busy table waits for `lock_timeout` and gives up, since every movement
    behind it would wait as long. `statement_timeout` bounds each of its statements.
-3. Each migration is one transaction: a run may stop between two, never inside one.
+3. Each migration is one transaction: a run may stop between two, never inside one. What commits by
+   itself, for the sake of those who move money meanwhile, can be run again.
 4. The views of schema `ops` are dropped before the first migration and created after the newest,
    each in one transaction; a run that stops in between leaves the database without them until the
    next run. If there is no migration to run, they are created again only if their text has changed.

@@ -19,6 +19,10 @@ depends_on = None
 FILES = Path(__file__).resolve().parents[1] / "sql" / revision
 
 CALLS = {
+    "wallets": (
+        "wallet_is_lawful_v1(real, bonus, version, position, chain, stake_day, stake_week,"
+        " stake_month, loss_day, loss_week, loss_month, scale)"
+    ),
     "movements": (
         "movement_is_lawful_v1(position, version, event_type, direction, decision, scale, amount,"
         " real_before, bonus_before, real_delta, bonus_delta, real_after, bonus_after, chain)"
@@ -26,10 +30,6 @@ CALLS = {
     "rounds": (
         "round_is_lawful_v1(event_id, bets_placed, bets_standing, stake_real, stake_bonus, staked,"
         " paid, taken_back, cancels, remainder)"
-    ),
-    "wallets": (
-        "wallet_is_lawful_v1(real, bonus, version, position, chain, stake_day, stake_week,"
-        " stake_month, loss_day, loss_week, loss_month, scale)"
     ),
 }
 
@@ -47,6 +47,16 @@ CREDITS = (
 )
 
 BEFORE = {
+    "wallets": {
+        "is_a_number": "real <> 'NaN' AND bonus <> 'NaN'",
+        "usage_is_a_number": (
+            "stake_day + stake_week + stake_month + loss_day + loss_week + loss_month <> 'NaN'"
+        ),
+        "bonus_never_negative": "bonus >= 0",
+        "version": "version >= 0 AND position >= version",
+        "chain_length": "octet_length(chain) = 32",
+        "scale": "scale BETWEEN 0 AND 8",
+    },
     "movements": {
         "direction": "direction IN ('debit', 'credit')",
         "version": "position >= 1 AND version BETWEEN 0 AND position",
@@ -100,43 +110,43 @@ BEFORE = {
             "stake_real + stake_bonus + staked + paid + taken_back + remainder <> 'NaN'"
         ),
     },
-    "wallets": {
-        "is_a_number": "real <> 'NaN' AND bonus <> 'NaN'",
-        "usage_is_a_number": (
-            "stake_day + stake_week + stake_month + loss_day + loss_week + loss_month <> 'NaN'"
-        ),
-        "bonus_never_negative": "bonus >= 0",
-        "version": "version >= 0 AND position >= version",
-        "chain_length": "octet_length(chain) = 32",
-        "scale": "scale BETWEEN 0 AND 8",
-    },
 }
 
 
 def upgrade() -> None:
-    """Put one CHECK in the place of many; rows that fulfilled those fulfil it."""
-    run = op.get_bind().exec_driver_sql
-    for file in sorted(FILES.glob("*.sql")):
-        run(file.read_text(encoding="utf-8"))
-    for table, call in CALLS.items():
-        dropped = ", ".join(f"DROP CONSTRAINT ck_{table}_{name}" for name in BEFORE[table])
-        op.execute(
-            f"ALTER TABLE {table} {dropped},"
-            f" ADD CONSTRAINT ck_{table}_laws CHECK ({call}) NOT VALID"
-        )
-    # It may take minutes, and movements go on meanwhile.
+    """Put one CHECK in the place of many; rows that fulfilled those fulfil it.
+
+    Each statement commits by itself, and may be run again: with two tables in one transaction, it
+    would meet movements that have locked them in another order.
+    """
     with op.get_context().autocommit_block():
+        run = op.get_bind().exec_driver_sql
+        for file in sorted(FILES.glob("*.sql")):
+            run(file.read_text(encoding="utf-8"))
+        for table, call in CALLS.items():
+            op.execute(
+                f"ALTER TABLE {table} {_dropped(table)},"
+                f" ADD CONSTRAINT ck_{table}_laws CHECK ({call}) NOT VALID"
+            )
+        # It may take minutes, and movements go on meanwhile.
         for table in CALLS:
             op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT ck_{table}_laws")
 
 
 def downgrade() -> None:
-    """Put the many back."""
-    for table, laws in BEFORE.items():
-        added = ", ".join(
-            f"ADD CONSTRAINT ck_{table}_{name} CHECK ({condition})"
-            for name, condition in laws.items()
-        )
-        op.execute(f"ALTER TABLE {table} DROP CONSTRAINT ck_{table}_laws, {added}")
-    for call in CALLS.values():
-        op.execute(f"DROP FUNCTION {call.partition('(')[0]}")
+    """Put the many back, table by table, too."""
+    with op.get_context().autocommit_block():
+        for table, laws in BEFORE.items():
+            added = ", ".join(
+                f"ADD CONSTRAINT ck_{table}_{name} CHECK ({condition})"
+                for name, condition in laws.items()
+            )
+            op.execute(f"ALTER TABLE {table} {_dropped(table)}, {added}")
+        for call in CALLS.values():
+            op.execute(f"DROP FUNCTION IF EXISTS {call.partition('(')[0]}")
+
+
+def _dropped(table: str) -> str:
+    return ", ".join(
+        f"DROP CONSTRAINT IF EXISTS ck_{table}_{name}" for name in (*BEFORE[table], "laws")
+    )

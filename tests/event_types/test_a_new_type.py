@@ -113,12 +113,8 @@ def migrate(house: Path) -> None:
     text = MIGRATION.format(head=head_revision())
     (versions / "20991231_cash_out.py").write_text(text, encoding="utf-8")
     laws = (house / LAWS).read_text(encoding="utf-8")
-    for old, new in {
-        "CREATE FUNCTION": "CREATE OR REPLACE FUNCTION",
-        "'Deposit'": "'CashOut', 'Deposit'",
-    }.items():
-        assert laws.count(old) == 1
-        laws = laws.replace(old, new)
+    assert laws.count("'Deposit'") == 1
+    laws = laws.replace("'Deposit'", "'CashOut', 'Deposit'")
     (sql / "20991231_cash_out").mkdir()
     (sql / "20991231_cash_out" / "movement_is_lawful_v1.sql").write_text(laws, encoding="utf-8")
 

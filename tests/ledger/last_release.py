@@ -19,7 +19,7 @@ from importlib import import_module
 from itertools import count
 from random import Random
 from secrets import token_bytes
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 accounts = import_module("app.cashier.accounts")
 changes = import_module("app.cashier.account_changes")
@@ -147,7 +147,7 @@ def told(receipt: Any) -> list[str | None]:  # noqa: ANN401 - of the release bef
     return [type(receipt).__name__, refusal and refusal.name, flags]
 
 
-async def main(service_url: str, superuser_url: str) -> None:
+async def main(answers: TextIO, service_url: str, superuser_url: str) -> None:
     process = Process(service_url, superuser_url)
     loop = asyncio.get_running_loop()
     for _ in range(10_000):
@@ -161,7 +161,7 @@ async def main(service_url: str, superuser_url: str) -> None:
             result = await process.move(*arguments)
         else:
             result = await getattr(process, name)(*arguments)
-        print(json.dumps(result), flush=True)  # noqa: T201 - the answer
+        print(json.dumps(result), file=answers, flush=True)
     await process.close()
 
 
@@ -185,9 +185,11 @@ def be(listening: socket.socket, connection: socket.socket) -> NoReturn:
     code = 1
     try:
         listening.close()
-        sys.stdin, sys.stdout = connection.makefile("r"), connection.makefile("w")
-        print(os.getpid(), flush=True)  # noqa: T201 - to whoever may have to kill it
-        asyncio.run(main(*json.loads(sys.stdin.readline())))
+        sys.stdin, answers = connection.makefile("r"), connection.makefile("w")
+        # What it logs is no answer.
+        sys.stdout = sys.stderr
+        print(os.getpid(), file=answers, flush=True)
+        asyncio.run(main(answers, *json.loads(sys.stdin.readline())))
         code = 0
     except Exception:  # noqa: BLE001 - as the interpreter would end
         traceback.print_exc()

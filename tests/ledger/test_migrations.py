@@ -160,6 +160,20 @@ async def test_a_migration_waits_politely_for_a_busy_table_and_gives_up_in_time(
         await busy.close()
 
 
+async def test_laws_that_a_run_has_made_without_saying_so_are_made_again(db: Database) -> None:
+    """Each of its statements commits by itself; the revision is noted after the last."""
+    before = await schema(db.superuser_url)
+    note = "UPDATE alembic_version SET version_num = '{}'"
+    await sql(db.superuser_url, note.format("20261221_promotion"))
+    await upgrade(db.owner_url)
+    assert await schema(db.superuser_url) == before
+    await downgrade(db.owner_url, "20261221_promotion")
+    await sql(db.superuser_url, note.format("20261222_laws"))
+    await downgrade(db.owner_url, "20261221_promotion")
+    await upgrade(db.owner_url)
+    assert await schema(db.superuser_url) == before
+
+
 def test_a_database_without_a_schema_is_behind() -> None:
     assert is_behind(None)
     assert not is_behind(head_revision())

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import DDL, CheckConstraint, Table, event
+from sqlalchemy import CheckConstraint, Connection, Table, event
 
 LAWS: Final = "laws"
 """The name of the CHECK."""
@@ -43,7 +43,7 @@ class Laws:
         parameters = ",\n    ".join(f'"{name}" {kind}' for name, kind in self._columns.items())
         laws = "\n".join(_law(name, condition) for name, condition in self._laws.items())
         said = f'new row for relation "{self._table}" violates check constraint'
-        return f"""CREATE FUNCTION {self._function}(
+        return f"""CREATE OR REPLACE FUNCTION {self._function}(
     {parameters}
 ) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -63,7 +63,10 @@ $$"""
 
     def precede(self, table: Table) -> None:
         """Have the function made before the table, where that is made from the metadata."""
-        event.listen(table, "before_create", DDL(self.definition().replace("%", "%%")))
+        event.listen(table, "before_create", self._make)
+
+    def _make(self, _table: Table, connection: Connection, **_: object) -> None:
+        connection.exec_driver_sql(self.definition())
 
 
 def _law(name: str, condition: str) -> str:

@@ -1,6 +1,6 @@
 -- The laws of a row of `movements`: `app/ledger/tables/laws.py` says why they are a function.
 
-CREATE FUNCTION movement_is_lawful_v1(
+CREATE OR REPLACE FUNCTION movement_is_lawful_v1(
     "position" bigint,
     "version" bigint,
     "event_type" text,

@@ -1,6 +1,6 @@
 -- The laws of a row of `rounds`: `app/ledger/tables/laws.py` says why they are a function.
 
-CREATE FUNCTION round_is_lawful_v1(
+CREATE OR REPLACE FUNCTION round_is_lawful_v1(
     "event_id" text,
     "bets_placed" integer,
     "bets_standing" integer,

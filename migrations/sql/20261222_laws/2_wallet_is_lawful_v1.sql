@@ -1,6 +1,6 @@
 -- The laws of a row of `wallets`: `app/ledger/tables/laws.py` says why they are a function.
 
-CREATE FUNCTION wallet_is_lawful_v1(
+CREATE OR REPLACE FUNCTION wallet_is_lawful_v1(
     "real" numeric,
     "bonus" numeric,
     "version" bigint,
