@@ -164,11 +164,11 @@ async def test_laws_that_a_run_has_made_without_saying_so_are_made_again(db: Dat
     """Each of its statements commits by itself; the revision is noted after the last."""
     before = await schema(db.superuser_url)
     note = "UPDATE alembic_version SET version_num = '{}'"
-    await sql(db.superuser_url, note.format("20261221_promotion"))
+    sql(db.server, note.format("20261221_promotion"), db.name)
     await upgrade(db.owner_url)
     assert await schema(db.superuser_url) == before
     await downgrade(db.owner_url, "20261221_promotion")
-    await sql(db.superuser_url, note.format("20261222_laws"))
+    sql(db.server, note.format("20261222_laws"), db.name)
     await downgrade(db.owner_url, "20261221_promotion")
     await upgrade(db.owner_url)
     assert await schema(db.superuser_url) == before
