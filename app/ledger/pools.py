@@ -47,8 +47,8 @@ SESSION_SETTINGS: Final = {
 class Pools(NamedTuple):
     """The connections by which money moves, in all buckets of a server.
 
-    They are the same few for all: more server processes would each have cold caches, and a movement
-    would cost a third more.
+    They are the same few for all: more server processes would each have caches of their own,
+    and a movement would cost more.
     """
 
     write: Connections
