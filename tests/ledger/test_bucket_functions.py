@@ -1,7 +1,6 @@
 """What moves money in several buckets of one server: few connections, and functions in each."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
@@ -13,30 +12,17 @@ from app.ledger.migrations import upgrade
 from app.ledger.money.statements import WHOLE, of_bucket
 from app.ledger.pools import SESSION_SETTINGS
 from app.ledger.seals import guards
-from app.postgres import EmbeddedPostgres
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.outcomes import Posting
 from tests.cashier.till import Till, connect
-from tests.conftest import Database, clone, template_with
+from tests.conftest import Database
+from tests.ledger.conftest import COUNT
 from tests.ledger.money.test_statements import has_condition, scans_of
 
-COUNT = 4
 SCHEMAS = [schema_of(bucket, COUNT) for bucket in range(COUNT)]
 NAMES = [f"player-{number}" for number in range(12)]
 
 pytestmark = pytest.mark.one_bucket("it makes its own buckets")
-
-
-@pytest.fixture
-def four(postgres: EmbeddedPostgres) -> Iterator[Database]:
-    yield from clone(postgres, template_with(postgres, COUNT), COUNT)
-
-
-@pytest.fixture
-async def till(four: Database) -> AsyncIterator[Till]:
-    ledger = PlacedLedger(four.service_url, pool_size=3)
-    yield Till(ledger, four.superuser_url)
-    await ledger.close()
 
 
 async def definitions(db: Database, schema: str) -> dict[str, str]:
@@ -56,8 +42,9 @@ async def definitions(db: Database, schema: str) -> dict[str, str]:
 
 
 async def test_money_in_all_buckets_takes_no_more_connections_than_in_one(
-    till: Till, four: Database
+    four: Database,
 ) -> None:
+    till = Till(PlacedLedger(four.service_url), four.superuser_url)
     assert {bucket_of(name, COUNT) for name in NAMES} == set(range(COUNT))
     for name in NAMES:
         await till.player(name, "100")
@@ -74,6 +61,7 @@ async def test_money_in_all_buckets_takes_no_more_connections_than_in_one(
     opened = {row[0] for row in await till.rows(serving)} - before
     most = ledger.pool_use().most
     await ledger.close()
+    await till.ledger.close()
     assert 1 <= len(opened) <= most == 3
     await till.is_sound()
 

@@ -1,7 +1,7 @@
 """A ledger with several buckets: how they are made, brought level, met by the wrong hash, split."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -24,14 +24,14 @@ from app.ledger.connecting import connect
 from app.ledger.migrations import upgrade
 from app.ledger.owner_changes import SIDE_BY_SIDE, finish_upgrade
 from app.ledger.pools import SESSION_SETTINGS, WHOLE_LEDGER
-from app.postgres import EmbeddedPostgres
 from app.proof.keys import make_key, public_text
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.facts import Policy
 from app.wallet.outcomes import Posting, Receipt, Refused, Replay
 from app.wallet.refusals import Refusal
 from tests.cashier.till import Till
-from tests.conftest import Database, clone, template_with
+from tests.conftest import Database
+from tests.ledger.conftest import COUNT
 from tests.ledger.money.test_statements import (
     ASKED_OF_TABLES,
     crowd,
@@ -39,14 +39,7 @@ from tests.ledger.money.test_statements import (
     scans_of,
 )
 
-COUNT = 4
-
 pytestmark = pytest.mark.one_bucket("it makes its own buckets")
-
-
-@pytest.fixture
-def four(postgres: EmbeddedPostgres) -> Iterator[Database]:
-    yield from clone(postgres, template_with(postgres, COUNT), COUNT)
 
 
 @pytest.fixture
