@@ -10,6 +10,7 @@ import itertools
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Coroutine, Iterator, Mapping
@@ -81,6 +82,8 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
     if BUCKETS != 1:
         os.environ["WALLET_BUCKETS"] = str(BUCKETS)
+    # A shell starts what it runs in the background with Ctrl-C ignored, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         # The path of a socket that lies deep in it is a hundred characters long at most.
         os.environ[RUN_FOLDER] = run = tempfile.mkdtemp(prefix=f"wt-{os.getpid()}-", dir=_memory())
