@@ -47,8 +47,7 @@ SESSION_SETTINGS: Final = {
 class Pools(NamedTuple):
     """The connections by which money moves, in all buckets of a server.
 
-    They are the same few for all: more server processes would each have caches of their own,
-    and a movement would cost more.
+    They are the same few for all, so that their number does not grow with that of buckets.
     """
 
     write: Connections
