@@ -218,12 +218,12 @@ def wallet(
     **more: str,
 ) -> AbstractContextManager[Program]:
     """The service itself; `module` is what is run, from this checkout or another one."""
-    port, private_port = free_port(), free_port(workers)
+    port = free_port(1 + workers)
     environment = {
         "WALLET_DATABASE_URL": place.url(database),
         "WALLET_CALLBACK_KEYS": CALLBACK_KEY,
         "WALLET_PORT": str(port),
-        "WALLET_PRIVATE_PORT": str(private_port),
+        "WALLET_PRIVATE_PORT": str(port + 1),
         "WALLET_WORKERS": str(workers),
         **more,
     }
@@ -258,7 +258,7 @@ def raise_descriptor_limit() -> bool:
 def free_port(count: int = 1) -> int:
     """The first of so many ports in a row that are free, below those the kernel gives away."""
     while True:
-        first = secrets.choice(range(20_000, 30_000))
+        first = secrets.choice(range(10_000, 19_000))
         with suppress(OSError), ExitStack() as stack:
             for port in range(first, first + count):
                 stack.enter_context(socket.create_server(("127.0.0.1", port)))
