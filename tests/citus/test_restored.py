@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -10,7 +11,8 @@ from app.cashier.lookups import check_transaction
 from app.cashier.readiness import why_not_ready
 from app.cashier.restored import Accepted, accept, mark, state
 from app.ledger.citus.ledger import PlacedLedger
-from app.ledger.errors import LedgerRestoredError
+from app.ledger.errors import LedgerError, LedgerRestoredError
+from app.ledger.event_log import voiding
 from app.ledger.money.book import Book
 from app.ledger.timelines import Witness
 from app.wallet.buckets import bucket_of
@@ -128,3 +130,23 @@ async def test_a_node_that_lacks_what_was_answered_is_not_served(till: Till, ser
     assert isinstance(await accept(till.ledger, MIRA, "asked for it", DAY), Accepted)
     await until_ready(served, is_ready=True)
     assert isinstance(await served.one(served.bet(name)), Posting)
+
+
+async def test_a_node_that_counts_on_from_too_far_behind_is_a_fault_and_goes_on_when_asked_again(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voiding, "NUMBERS_PASSED", 2)
+    monkeypatch.setattr(voiding, "PASSES_MAX", 2)
+    part = (await till.ledger.parts())[0]
+    given: list[int] = []
+
+    async def next_number(book: Book) -> None:
+        given.append(await book.connection.fetchval("SELECT public.next_number_v1()"))
+
+    await part.serializable(next_number)
+    told = given[0] + 6
+    with pytest.raises(LedgerError, match=f"events tell of its player {told}"):
+        await part.beside_money(partial(voiding.pass_over, told=told))
+    await part.beside_money(partial(voiding.pass_over, told=told))
+    await part.serializable(next_number)
+    assert given[1] > told

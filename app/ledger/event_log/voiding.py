@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.ledger.citus import NUMBER_BITS, TOLD, XID_BITS
+from app.ledger.errors import LedgerError
 from app.ledger.event_log.node_looks import NOTHING, Seen
 from app.ledger.event_log.reading import IS_VOID, logged
 from app.ledger.event_log.told import LoggedEvent
@@ -32,6 +33,7 @@ NUMBERS_PASSED: Final = 100_000
 """A restored node counts on from before: it passes over the numbers that it had given out."""
 
 PASSES_MAX: Final = 1_000
+"""A hundred million players in all: no restore loses so many, and something else is wrong."""
 
 _LATEST: Final = f"""
 SELECT number, player_id, type, place, occurred_at, bucket FROM event_log e
@@ -189,10 +191,20 @@ async def highest_told(book: Book, node: int) -> int:
 
 
 async def pass_over(book: Book, told: int) -> None:
-    """Have a node count on beyond what it gave out before it was restored; `book` is there."""
+    """Have a node count on beyond what it gave out before it was restored; `book` is there.
+
+    Raises LedgerError where that is further than anything that was lost explains. What was passed
+    over stays so: said again, it goes on from there.
+    """
+    reached = 0
     for _ in range(PASSES_MAX):
-        if int(await book.connection.fetchval(_COUNT_ON, NUMBERS_PASSED)) > told:
+        reached = int(await book.connection.fetchval(_COUNT_ON, NUMBERS_PASSED))
+        if reached > told:
             return
+    raise LedgerError(
+        f"a node gives out the number {reached}, and events tell of its player {told}: more than"
+        f" {PASSES_MAX * NUMBERS_PASSED} numbers lie between"
+    )
 
 
 async def void(
