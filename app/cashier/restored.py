@@ -3,6 +3,8 @@
 1. A process that serves notices a restore (`ledger.timeline_guard`), or a person marks it.
 2. `state` says what to ask, from which moment on.
 3. `accept` is the yes of a named person, with a reason; every process goes on by itself after it.
+   If the ledger was served between its restore and the yes, only people know what it was restored
+   to: they name it, and it stands in the list as a time line of its own.
 4. For a stated time from then on money is taken under unknown tokens, and flagged in the inbox.
 """
 
@@ -36,6 +38,11 @@ LISTED_MAX: Final = 50
 
 SEALS: Final = "the file of seals"
 """Who noticed a restore, where no process could."""
+
+ALREADY: Final = "The ledger is marked already: `wallet restored show`."
+ALREADY_TO: Final = (
+    "The ledger is marked already: `wallet restored accept` takes the moment it was restored to."
+)
 
 VOID_MAX: Final = timedelta(minutes=30)
 """How long the yes may take on nodes: what still holds of millions of events gets new numbers."""
@@ -99,12 +106,18 @@ async def state(ledger: Ledger) -> RestoredState:
 
 
 async def accept(
-    ledger: Ledger, operator: Operator, reason: str, money_for: timedelta
+    ledger: Ledger,
+    operator: Operator,
+    reason: str,
+    money_for: timedelta,
+    *,
+    restored_to: datetime | None = None,
 ) -> Accepted | NotDone:
     """Say that the restored ledger may be served.
 
     Where buckets are on several nodes, what a node that was restored by itself lacks of others is
     made whole before. Raises LedgerError: nobody is served, and it may be said again.
+    `restored_to`: named by people, since what was served after it has later movements.
     """
     act = Act(operator, "restore.accept")
     fault = await act.fault(ledger, Permission.RESTORE)
@@ -116,11 +129,17 @@ async def accept(
     async def known(book: Book) -> list[Timeline]:
         return await list_timelines(book, LISTED_MAX)
 
-    if not any(line.is_waiting for line in await ledger.read_only(known, confirmed=False)):
+    waiting = [one for one in await ledger.read_only(known, confirmed=False) if one.is_waiting]
+    if not waiting:
         return nobody_waits
-    claims = await ledger.rebuild_claims()
+    said = [one.last_movement_at for one in waiting]
+    claims = await ledger.rebuild_claims(_earliest(restored_to, *said))
+    ends_at = _earliest(restored_to, said[0])
+    why = f"{operator.name} says that it was restored to an earlier moment"
 
     async def work(book: Book) -> Accepted | NotDone:
+        if ends_at != said[0]:
+            await begin(book, Beginning(TimelineKind.RESTORED, why), operator.noted_as, ends_at)
         numbers = await answer(book, operator, reason, money_for)
         if not numbers:
             return nobody_waits
@@ -133,18 +152,27 @@ async def accept(
     return await ledger.serializable(work, deadline=None if claims is None else VOID_MAX)
 
 
-async def mark(ledger: Ledger, operator: Operator, reason: str) -> NotDone | None:
-    """Mark the ledger as restored, where no process could notice it: all stop serving."""
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((each for each in moments if each is not None), default=None)
+
+
+async def mark(
+    ledger: Ledger, operator: Operator, reason: str, *, restored_to: datetime | None = None
+) -> NotDone | None:
+    """Mark the ledger as restored, where no process could notice it: all stop serving.
+
+    `restored_to`: named by people, if it was served since.
+    """
     act = Act(operator, "restore.mark")
     fault = await act.fault(ledger, Permission.RESTORE)
     if fault is not None:
         return NotDone(fault)
-    last = await ledger.last_of_nodes()
+    ends_at = _earliest(await ledger.last_of_nodes(), restored_to)
 
     async def work(book: Book) -> NotDone | None:
         if any(line.is_waiting for line in await list_timelines(book, LISTED_MAX)):
-            return NotDone("The ledger is marked already: `wallet restored show`.")
-        await begin(book, Beginning(TimelineKind.RESTORED, reason), operator.noted_as, last)
+            return NotDone(ALREADY if restored_to is None else ALREADY_TO)
+        await begin(book, Beginning(TimelineKind.RESTORED, reason), operator.noted_as, ends_at)
         await act.note(book, reason)
         return None
 

@@ -108,6 +108,18 @@ def read_moment(value: str) -> datetime:
     return moment
 
 
+def read_moment_past(value: str) -> datetime:
+    """Read a moment that has passed, and says how far from UTC it is meant."""
+    moment = read_moment(value)
+    if datetime.fromisoformat(value).tzinfo is None:
+        raise typer.BadParameter(
+            "must say its offset from UTC: 2026-11-20T12:00:00Z, or 2026-11-20T14:00:00+02:00"
+        )
+    if moment > datetime.now(UTC):
+        raise typer.BadParameter("must be a moment that has passed, and this one is to come")
+    return moment
+
+
 def read_exclusion(value: str) -> datetime:
     """Read the end of an exclusion: a moment, or `forever`."""
     return FOREVER if value == FOREVER_TEXT else read_moment(value)
@@ -130,6 +142,13 @@ def checked_moment(value: str | None) -> str | None:
     """Check that `read_moment` accepts the argument."""
     if value is not None:
         read_moment(value)
+    return value
+
+
+def checked_moment_past(value: str | None) -> str | None:
+    """Check that `read_moment_past` accepts the argument."""
+    if value is not None:
+        read_moment_past(value)
     return value
 
 

@@ -48,8 +48,9 @@ class OneServer:
         """Return up to when no node lacks a movement; None: there is one server, or no movement."""
         return None
 
-    async def rebuild_claims(self) -> "Rebuilt | None":
+    async def rebuild_claims(self, restored_to: datetime | None) -> "Rebuilt | None":
         """Claim again what a restored node lacks; None: no id is claimed here."""
+        del restored_to
         return None
 
     @property

@@ -76,9 +76,10 @@ BEGIN: Final = f"""
 INSERT INTO ledger_timelines (number, kind, system_identifier, timeline_id, why, noticed_by,
     noticed_at, last_movement_at)
 VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp(),
-        coalesce($7::timestamptz, ({_LAST_MOVEMENT})))
+        least($7::timestamptz, ({_LAST_MOVEMENT})))
 ON CONFLICT DO NOTHING
 """  # noqa: S608 - composed of constants
+"""The last argument is a moment that people name, or that the nodes tell, if there is one."""
 
 LAST_OF_BUCKET: Final = """
 SELECT max(ledger_time) FROM (
@@ -204,7 +205,7 @@ def row_of(
 ) -> tuple[object, ...]:
     """Return the arguments of BEGIN: the time line after the one that is known.
 
-    `last_movement_at`: where movements are on several nodes.
+    `last_movement_at`: where movements are on several nodes, or people name a moment.
     """
     number = 1 if seen.known is None else seen.known.number + 1
     server = seen.server

@@ -319,6 +319,36 @@ async def test_what_must_be_asked_begins_before_the_last_movement(till: Till) ->
     assert asked.pending_holds == 1
 
 
+@pytest.mark.parametrize("says", ["mark", "accept"])
+async def test_a_ledger_that_was_served_since_its_restore_is_asked_from_the_moment_that_people_name(
+    till: Till, says: str
+) -> None:
+    for name in OF_BOTH_NODES:
+        await till.player(name, "100")
+    named = datetime.now(UTC) - timedelta(hours=3)
+    marks, accepts = (named, None) if says == "mark" else (None, named)
+    assert await mark(till.ledger, MIRA, "its disk", restored_to=marks) is None
+    done = await accept(till.ledger, MIRA, "it was served", DAY, restored_to=accepts)
+    assert isinstance(done, Accepted)
+    found = await state(till.ledger)
+    assert not found.is_waiting
+    assert found.ask_from == named - exception_collection.OVERLAP
+    assert done.numbers == ([2] if says == "mark" else [2, 3])
+    if done.claims is not None:
+        assert done.claims.last == named
+
+
+async def test_a_moment_after_the_last_movement_says_nothing_new(till: Till) -> None:
+    for name in OF_BOTH_NODES:
+        await till.player(name, "100")
+    now = datetime.now(UTC)
+    assert await mark(till.ledger, MIRA, "its disk", restored_to=now) is None
+    done = await accept(till.ledger, MIRA, "not served", DAY, restored_to=now)
+    assert isinstance(done, Accepted)
+    assert done.numbers == [2]
+    assert ((await state(till.ledger)).timelines[0].last_movement_at or now) < now
+
+
 async def test_where_nothing_is_left_everything_must_be_asked_for(till: Till) -> None:
     await till.player("anna")
     await restore(till)

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -53,8 +53,12 @@ def own() -> Iterator[OwnCluster]:
 
 
 @asynccontextmanager
-async def process(own: OwnCluster, *, serves: bool = True) -> AsyncIterator[Till]:
-    ledger = PlacedLedger(own.url_for(SERVICE), buckets=BUCKETS, serves=serves)
+async def process(
+    own: OwnCluster, *, serves: bool = True, ago: timedelta = timedelta(0)
+) -> AsyncIterator[Till]:
+    """Open the ledger as a process does; `ago`: as one did that long before."""
+    clock = (lambda: datetime.now(UTC) - ago) if ago else None
+    ledger = PlacedLedger(own.url_for(SERVICE), buckets=BUCKETS, serves=serves, clock=clock)
     try:
         yield Till(ledger, own.citus.superuser_url)
     finally:
@@ -263,6 +267,38 @@ async def test_an_id_that_was_given_twice_before_anybody_noticed_is_named(own: O
         twice = {each.transaction_id: set(each.user_ids) for each in done.claims.twice}
         assert twice[claim_lost] == {stays, local}
         assert also_lost not in twice
+
+
+async def test_what_was_lost_long_before_anybody_noticed_is_found_from_the_moment_that_is_named(
+    own: OwnCluster,
+) -> None:
+    async with process(own, serves=False) as people:
+        async with process(own, ago=timedelta(hours=1)) as before:
+            (stays,) = await names_on(own, before, OTHER)
+            await before.player(stays)
+            restored_to = datetime.now(UTC) - timedelta(hours=1)
+            kept = await copied(own)
+            (claim_lost,) = await names_on(own, before, RESTORED)
+            await answered(before, deposit(before, stays, claim_lost))
+        await put_back(own, kept)
+        async with process(own) as served:
+            # Both nodes go on for an hour before anybody notices.
+            (there,), (local,) = [await names_on(own, served, node) for node in (RESTORED, OTHER)]
+            for name in (there, local):
+                await served.player(name, "100")
+            assert await mark(people.ledger, MIRA, "node 1 was restored") is None
+            done = await accept(people.ledger, MIRA, "nobody had noticed", DAY)
+            assert isinstance(done, Accepted)
+            assert done.claims is not None
+            assert done.claims.claimed == 0
+            assert await mark(people.ledger, MIRA, "an hour ago, they say") is None
+            done = await accept(people.ledger, MIRA, "as it says", DAY, restored_to=restored_to)
+            assert isinstance(done, Accepted)
+            assert done.claims is not None
+            assert done.claims.claimed >= 1
+            refused = await answered(served, deposit(served, local, claim_lost))
+            assert isinstance(refused, Refused)
+            assert refused.differs == "userId"
 
 
 async def test_the_audit_goes_on_to_name_what_was_sealed_and_is_lost(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cashier.restored import look_at_seals
+from app.cashier.restored import ALREADY_TO, look_at_seals
 from app.cashier.sealing import read_seals
 from app.ledger.citus.ledger import PlacedLedger
 from tests.conftest import Database, in_buckets, sql
@@ -57,6 +57,47 @@ def test_marked_shown_and_accepted(console: Console) -> None:
 @pytest.mark.parametrize("reason", ["", " ", "x" * 1001])
 def test_a_yes_needs_words(console: Console, reason: str) -> None:
     assert console("restored", "accept", "--reason", reason).code == 2
+
+
+@in_buckets
+def test_the_moment_it_was_restored_to_is_shown_asked_from_and_stands(console: Console) -> None:
+    assert console("restored", "mark", "--reason", "a disk was put back").code == 0
+    assert "--restored-to MOMENT" in console("restored", "show").out
+    pasted = "2026-01-26 18:59:25.172+00"
+    said = console("restored", "accept", "--reason", "served", "--restored-to", pasted, "--json")
+    assert said.document["restored_to"] == "2026-01-26 18:59:25.172000Z"
+    told = console("restored", "show", "--json").document
+    assert told["timelines"][0]["last_movement_at"] == "2026-01-26 18:59:25.172000Z"
+    assert told["ask_from"] < "2026-01-26 18:59:25.172000Z"
+    assert "--restored-to" not in console("restored", "show").out
+    again = console("restored", "mark", "--reason", "again", "--restored-to", "2026-01-25T10:00Z")
+    assert again.code == 0
+    late = console("restored", "mark", "--reason", "again", "--restored-to", "2026-01-24T10:00Z")
+    assert late.complaint == ALREADY_TO
+    said = console("restored", "accept", "--reason", "served")
+    assert "nobody has named the moment" in said.err
+    assert console("restored", "show", "--json").document["timelines"][0]["last_movement_at"] == (
+        "2026-01-25 10:00:00.000000Z"
+    )
+
+
+@pytest.mark.parametrize("command", ["accept", "mark"])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("2026-01-26T18:59:25", "must say its offset from UTC"),
+        ("2026-01-26", "must say its offset from UTC"),
+        ("2999-01-26T18:59:25Z", "must be a moment that has passed"),
+        ("yesterday", "must be such as"),
+    ],
+)
+def test_a_moment_has_passed_and_names_its_offset(
+    console: Console, command: str, value: str, words: str
+) -> None:
+    refused = console("restored", command, "--reason", "its disk", "--restored-to", value)
+    assert refused.code == 2
+    assert words in refused.complaint
+    assert not console("restored", "show", "--json").document["waiting"]
 
 
 def test_a_seal_that_the_ledger_lacks_is_a_restore_until_somebody_has_said_yes(

@@ -1,13 +1,13 @@
 """`wallet restored …`: what a restored ledger lacks, and the yes that lets it be served."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import RenderableType
 
 from app.cashier.restored import Accepted, NotDone, RestoredState, accept, mark, state
-from app.console.arguments import checked_text
+from app.console.arguments import checked_moment_past, checked_text, read_moment_past
 from app.console.errors import ConsoleError
 from app.console.ledger_access import ask, commands, operator
 from app.console.output.layout import Facts, Rows
@@ -19,6 +19,15 @@ from app.wallet.timelines import MONEY_HOURS_MAX, MONEY_HOURS_USUAL, REASON_LENG
 from app.wallet.words import moment
 
 restored: Final = commands("restored", "A ledger that was restored to a moment.")
+
+
+SERVED_SINCE: Final = (
+    "If it was served between its restore and now, and nobody has named the moment of the restore:"
+    " `wallet restored mark --restored-to MOMENT`, then `wallet restored accept` again."
+)
+IF_SERVED_SINCE: Final = (
+    "wallet restored accept --restored-to MOMENT: from then on it looks for what is lost, and asks"
+)
 
 
 def _checked_reason(value: str) -> str:
@@ -44,6 +53,17 @@ MoneyFor = Annotated[
 ]
 
 
+RestoredTo = Annotated[
+    str | None,
+    typer.Option(
+        "--restored-to",
+        metavar="MOMENT",
+        help="What it was restored to, if it was served since: 2026-11-20T18:59:25Z.",
+        callback=checked_moment_past,
+    ),
+]
+
+
 @restored.command("show")
 def show(as_json: AsJson = False) -> None:
     """Show the ledger's time lines, and what must be asked of others after a restore."""
@@ -56,37 +76,53 @@ def show(as_json: AsJson = False) -> None:
 
 @restored.command("accept")
 def accept_(
-    reason: Reason, money_for: MoneyFor = MONEY_HOURS_USUAL, as_json: AsJson = False
+    reason: Reason,
+    money_for: MoneyFor = MONEY_HOURS_USUAL,
+    restored_to: RestoredTo = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say that the restored ledger may be served; servers go on by themselves."""
     by = operator()
-    done = ask(lambda ledger: accept(ledger, by, reason, timedelta(hours=money_for)), changes=True)
+    hours, to = timedelta(hours=money_for), _moment(restored_to)
+    done = ask(lambda ledger: accept(ledger, by, reason, hours, restored_to=to), changes=True)
     if isinstance(done, NotDone):
         raise ConsoleError(done.words)
     with outcome_stands():
         if as_json:
-            print_json({"time_lines": done.numbers, "money_hours": money_for, **_claims(done)})
+            told = {"time_lines": done.numbers, "money_hours": money_for, **_named(to)}
+            print_json({**told, **_claims(done)})
             return
         _say_claims(done)
         say(
             f"The time line {max(done.numbers)} may be served. For {money_for} hours money is taken"
             " under tokens that it does not know."
         )
+        if to is None:
+            hint(SERVED_SINCE)
         hint("Next: `wallet restored show` says what to ask of the aggregator.")
 
 
 @restored.command("mark")
-def mark_(reason: Reason, as_json: AsJson = False) -> None:
+def mark_(reason: Reason, restored_to: RestoredTo = None, as_json: AsJson = False) -> None:
     """Mark the ledger as restored where no server noticed it; none serves before `accept`."""
     by = operator()
-    done = ask(lambda ledger: mark(ledger, by, reason), changes=True)
+    to = _moment(restored_to)
+    done = ask(lambda ledger: mark(ledger, by, reason, restored_to=to), changes=True)
     if isinstance(done, NotDone):
         raise ConsoleError(done.words)
     with outcome_stands():
         if as_json:
-            print_json({"marked": True})
+            print_json({"marked": True, **_named(to)})
             return
         say("The ledger is marked as restored: `wallet restored accept` lets it be served.")
+
+
+def _moment(restored_to: str | None) -> datetime | None:
+    return None if restored_to is None else read_moment_past(restored_to)
+
+
+def _named(restored_to: datetime | None) -> dict[str, str | None]:
+    return {"restored_to": None if restored_to is None else moment(restored_to)}
 
 
 def _claims(done: Accepted) -> dict[str, Any]:
@@ -115,7 +151,7 @@ def _say_claims(done: Accepted) -> None:
     """Say what was made whole, where buckets are on several nodes."""
     if done.claims is None:
         return
-    since, entries, claimed, twice, *_ = done.claims
+    _, since, entries, claimed, twice, *_ = done.claims
     from_when = "from the first one on" if since is None else f"since {moment(since)}"
     say(f"Of {entries} ids that are recorded {from_when}, {claimed} were claimed again.")
     if twice:
@@ -151,7 +187,9 @@ def _shown(found: RestoredState) -> list[RenderableType]:
 
 def _to_ask(found: RestoredState, since: str) -> dict[str, object]:
     open_ = ", ".join(f"{o.rounds} of {o.staked:f} {o.currency}" for o in found.open_rounds)
+    served_since = {"if it was served since": (IF_SERVED_SINCE,)}
     return {
+        **(served_since if found.is_waiting else {}),
         "of the aggregator": (f"a report of every movement since {since}",),
         "then": ("wallet reconcile REPORT --profile NAME --from … --propose; two people decide",),
         "bets that wait": open_ or "none",

@@ -223,12 +223,12 @@ class PlacedLedger(Ledger):
         return await last_of_all(self._buckets) if await self.is_on_nodes() else None
 
     @override
-    async def rebuild_claims(self) -> Rebuilt | None:
+    async def rebuild_claims(self, restored_to: datetime | None) -> Rebuilt | None:
         if not await self.is_on_nodes():
             return None
         self._is_rebuilding = True
         try:
-            return await Rebuilding(self, self._buckets).run()
+            return await Rebuilding(self, self._buckets).run(restored_to)
         finally:
             self._is_rebuilding = False
 

@@ -4,8 +4,9 @@ A claim that was lost would let a second player have an id whose movement is rec
 was not restored. So before a restored ledger is served, every entry since a moment before the
 restored one is claimed again for its player, at its id's home; what is claimed already stays.
 
-1. The moment: the last movement that each node has. A restored one has none that is later than what
-   it was restored to. The earliest of these moments counts, less a margin.
+1. The moment: the last movement that each node has. A restored one that was not served has none
+   that is later than what it was restored to; of one that was, only people know the moment, and may
+   name it. The earliest of all these counts, less a margin.
 2. The entries of each bucket, the latest first, by the transactions that wrote them; those of
    imports, if there was one since, and the ids of requests.
 3. Where another player has the claim, their bucket is looked at, as for any claim. Without an entry
@@ -104,6 +105,8 @@ class Twice(NamedTuple):
 class Rebuilt(NamedTuple):
     """What was looked at, and what came of it."""
 
+    last: datetime | None
+    """up to when no node lacks anything; None: one has nothing at all"""
     since: datetime | None
     """None: everything was looked at"""
     entries: int
@@ -144,9 +147,14 @@ class Rebuilding:
         """of each node's transactions, the first whose rows were looked at"""
         self._twice: list[Twice] = []
 
-    async def run(self) -> Rebuilt:
-        """Claim again what is claimed no more. Raises LedgerError."""
+    async def run(self, restored_to: datetime | None) -> Rebuilt:
+        """Claim again what is claimed no more. Raises LedgerError.
+
+        `restored_to`: a moment that people name; None: none but what the nodes tell.
+        """
         last = await last_of_all(self._parts)
+        if last is not None and restored_to is not None:
+            last = min(last, restored_to)
         since = None if last is None else last - MARGIN
         lost = await self._lost_events(since)
         was_import = since is None or await self._was_import(since)
@@ -156,7 +164,7 @@ class Rebuilding:
             if was_import:
                 await self._imported_in(part)
         ends = await self._pass_over()
-        return Rebuilt(since, self._entries, self._claimed, self._twice, lost, ends)
+        return Rebuilt(last, since, self._entries, self._claimed, self._twice, lost, ends)
 
     async def _lost_events(self, since: datetime | None) -> dict[str, list[Lost]]:
         """Find out which of the events since a moment have no row any more."""
