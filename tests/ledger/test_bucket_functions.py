@@ -34,11 +34,7 @@ async def definitions(db: Database, schema: str) -> dict[str, str]:
         schema,
     )
     await connection.close()
-    path = f" SET search_path TO '{schema}', 'public', 'pg_temp'\n"
-    return {
-        name: definition.replace(path, "").replace(f"{schema}.record_", "public.record_")
-        for name, definition in rows
-    }
+    return {name: definition.replace(f"{schema}.", "") for name, definition in rows}
 
 
 async def test_money_in_all_buckets_takes_no_more_connections_than_in_one(
@@ -66,10 +62,12 @@ async def test_money_in_all_buckets_takes_no_more_connections_than_in_one(
     await till.is_sound()
 
 
+NAMED = re.compile(rf"(\S*)\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+\.)?({'|'.join(TABLES)})\b")
+
+
 def test_every_table_of_a_bucket_s_own_is_named_with_its_schema() -> None:
-    named = re.compile(rf"(\S*)\b(?:FROM|JOIN|UPDATE|INTO) (\w+\.)?({'|'.join(TABLES)})\b")
     for statement in of_bucket("b01_of_04"):
-        assert {schema for _, schema, _ in named.findall(statement)} <= {"b01_of_04.", "public."}
+        assert {schema for _, schema, _ in NAMED.findall(statement)} <= {"b01_of_04.", "public."}
     assert of_bucket("b01_of_04") != WHOLE
 
 
@@ -92,6 +90,27 @@ async def test_each_bucket_has_the_functions_of_public(four: Database) -> None:
     wanted = {name: above[name] for name in COPIED}
     for schema in SCHEMAS:
         assert await definitions(four, schema) == wanted
+
+
+async def test_a_copy_names_its_tables_and_needs_no_path_of_its_own(four: Database) -> None:
+    owner = await connect(four.owner_url)
+    for schema in SCHEMAS:
+        rows = await owner.fetch(
+            "SELECT proname, proconfig, prosrc FROM pg_proc"
+            " WHERE pronamespace = to_regnamespace($1) AND proname = ANY ($2)",
+            schema,
+            COPIED,
+        )
+        named = {
+            name: [found for _, *found in NAMED.findall(text)] for name, _, text in map(tuple, rows)
+        }
+        assert {of for found in named.values() for of, _ in found} == {f"{schema}."}
+        assert {table for _, table in named["record_movements_v2"]} >= {"wallets", "movements"}
+        # With a path of its own, whatever it calls would have its plans made anew.
+        assert [row["proconfig"] for row in rows] == [None] * len(COPIED)
+        adjusts = next(row["prosrc"] for row in rows if row["proname"] == "record_adjustment_v1")
+        assert f"PERFORM {schema}.record_movements_v2(" in adjusts
+    await owner.close()
 
 
 async def test_a_migration_passes_on_what_it_changed_and_touches_nothing_else(
