@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from app.cashier.permissions import Act
+from app.ledger.citus import Place
 from app.ledger.citus.restoring import Rebuilt
 from app.ledger.errors import LedgerRestoredError
 from app.ledger.event_log.voiding import Void, void
@@ -84,6 +85,13 @@ class Accepted(NamedTuple):
     """events that hold no more, of each agent who was told some"""
 
 
+class Marked(NamedTuple):
+    """Nobody is served before somebody says yes."""
+
+    not_asked: Sequence[Place]
+    """nodes that are away, and did not say how far they go"""
+
+
 async def state(ledger: Ledger) -> RestoredState:
     """Return the time lines, and what must be asked of others about the last restore."""
 
@@ -92,8 +100,13 @@ async def state(ledger: Ledger) -> RestoredState:
         last = next((one for one in timelines if one.kind is TimelineKind.RESTORED), None)
         if last is None:
             return RestoredState(timelines, None, (), 0, ())
+        moment = last.last_movement_at
+        if moment is None and last.is_waiting:
+            # A node may have been away when somebody marked the ledger.
+            nodes = await ledger.last_of_nodes()
+            moment = None if nodes is None else nodes.moment
         # Where nothing is left, nothing tells how much is missing.
-        moment = last.last_movement_at or timelines[-1].noticed_at
+        moment = moment or timelines[-1].noticed_at
         return RestoredState(
             timelines,
             moment - OVERLAP,
@@ -134,8 +147,13 @@ async def accept(
         return nobody_waits
     said = [one.last_movement_at for one in waiting]
     claims = await ledger.rebuild_claims(_earliest(restored_to, *said))
-    ends_at = _earliest(restored_to, said[0])
-    why = f"{operator.name} says that it was restored to an earlier moment"
+    # A node that was away when somebody marked the ledger has been asked by now.
+    ends_at = _earliest(restored_to, said[0] or (None if claims is None else claims.last))
+    why = (
+        f"{operator.name} says that it was restored to an earlier moment"
+        if ends_at == restored_to
+        else "every node has said by now how far it goes"
+    )
 
     async def work(book: Book) -> Accepted | NotDone:
         if ends_at != said[0]:
@@ -158,23 +176,26 @@ def _earliest(*moments: datetime | None) -> datetime | None:
 
 async def mark(
     ledger: Ledger, operator: Operator, reason: str, *, restored_to: datetime | None = None
-) -> NotDone | None:
+) -> Marked | NotDone:
     """Mark the ledger as restored, where no process could notice it: all stop serving.
 
+    A node that is away keeps nobody from it: how far it goes is asked with the yes.
     `restored_to`: named by people, if it was served since.
     """
     act = Act(operator, "restore.mark")
     fault = await act.fault(ledger, Permission.RESTORE)
     if fault is not None:
         return NotDone(fault)
-    ends_at = _earliest(await ledger.last_of_nodes(), restored_to)
+    nodes = await ledger.last_of_nodes()
+    ends_at = _earliest(None if nodes is None else nodes.moment, restored_to)
+    marked = Marked(() if nodes is None else nodes.away)
 
-    async def work(book: Book) -> NotDone | None:
+    async def work(book: Book) -> Marked | NotDone:
         if any(line.is_waiting for line in await list_timelines(book, LISTED_MAX)):
             return NotDone(ALREADY if restored_to is None else ALREADY_TO)
         await begin(book, Beginning(TimelineKind.RESTORED, reason), operator.noted_as, ends_at)
         await act.note(book, reason)
-        return None
+        return marked
 
     return await ledger.serializable(work)
 

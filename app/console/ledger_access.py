@@ -6,10 +6,13 @@ refusals and ledger errors become one sentence.
 
 import json
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+import structlog
 import typer
 
 from app.cashier.sign_in import current_session
@@ -39,8 +42,21 @@ def ask(work: Callable[[Ledger], Coroutine[Any, Any, T]], *, changes: bool = Fal
 
     `changes`: it writes, and if the ledger does not say how that ended, nobody knows.
     """
-    with ready_database(load_database_settings()) as database:
+    with ready_database(load_database_settings()) as database, _log_on_standard_error():
         return reach(_worked(database.service_url, work, changes=changes))
+
+
+@contextmanager
+def _log_on_standard_error() -> Iterator[None]:
+    """Keep what the ledger logs off the output, which may be a program's to read."""
+    if structlog.is_configured():
+        yield
+        return
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
 
 
 async def _worked(

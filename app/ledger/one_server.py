@@ -11,7 +11,7 @@ from app.ledger.money.book import RequestClaim
 from app.ledger.standby import Standby
 
 if TYPE_CHECKING:
-    from app.ledger.citus.restoring import Rebuilt
+    from app.ledger.citus.restoring import LastOfNodes, Rebuilt
     from app.ledger.transaction import Ledger
 
 
@@ -44,8 +44,8 @@ class OneServer:
         del agent, request_id, of
         return None
 
-    async def last_of_nodes(self) -> datetime | None:
-        """Return up to when no node lacks a movement; None: there is one server, or no movement."""
+    async def last_of_nodes(self) -> "LastOfNodes | None":
+        """Return up to when no node lacks a movement; None: there is one server."""
         return None
 
     async def rebuild_claims(self, restored_to: datetime | None) -> "Rebuilt | None":

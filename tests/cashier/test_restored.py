@@ -10,7 +10,7 @@ from app.cashier.audit import audit
 from app.cashier.inbox import collect, inbox
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.readiness import why_not_ready
-from app.cashier.restored import Accepted, NotDone, accept, mark, state
+from app.cashier.restored import Accepted, Marked, NotDone, accept, mark, state
 from app.cashier.startup_checks import check_startup
 from app.ledger import exception_collection
 from app.ledger.citus.ledger import PlacedLedger
@@ -79,7 +79,7 @@ def is_a_yes(told: Accepted | NotDone) -> bool:
 
 async def restore(till: Till, money_for: timedelta = DAY) -> None:
     """Mark the ledger as restored, and say yes."""
-    assert await mark(till.ledger, MIRA, "storage was rolled back") is None
+    assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
     assert is_a_yes(await accept(till.ledger, MIRA, "the disk was lost", money_for))
     await hear(till)
 
@@ -91,7 +91,7 @@ class TestNobodyIsServed:
         await till.player("anna", "100")
         served = Till(serving, till.superuser_url, tokens=till.tokens)
         assert isinstance(await served.one(served.bet()), Posting)
-        assert await mark(till.ledger, MIRA, "storage was rolled back") is None
+        assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
         await hear(till, serving)
         for one in (till, served):
             with pytest.raises(LedgerRestoredError, match="wallet restored accept"):
@@ -114,7 +114,7 @@ class TestNobodyIsServed:
     async def test_a_yes_that_cannot_be_written_is_given_up_within_the_deadline(
         self, till: Till, db: Database
     ) -> None:
-        assert await mark(till.ledger, MIRA, "storage was rolled back") is None
+        assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
         console = PlacedLedger(db.service_url, deadline=timedelta(seconds=1))
         held = await connect(till.superuser_url)
         try:
@@ -133,7 +133,7 @@ class TestNobodyIsServed:
     ) -> None:
         for name in OF_BOTH_NODES:
             await till.player(name, "100")
-        assert await mark(till.ledger, MIRA, "storage was rolled back") is None
+        assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
         twice = await mark(till.ledger, MIRA, "again")
         assert isinstance(twice, NotDone)
         refused = await accept(till.ledger, NOAH, "I want to go home", DAY)
@@ -327,7 +327,7 @@ async def test_a_ledger_that_was_served_since_its_restore_is_asked_from_the_mome
         await till.player(name, "100")
     named = datetime.now(UTC) - timedelta(hours=3)
     marks, accepts = (named, None) if says == "mark" else (None, named)
-    assert await mark(till.ledger, MIRA, "its disk", restored_to=marks) is None
+    assert isinstance(await mark(till.ledger, MIRA, "its disk", restored_to=marks), Marked)
     done = await accept(till.ledger, MIRA, "it was served", DAY, restored_to=accepts)
     assert isinstance(done, Accepted)
     found = await state(till.ledger)
@@ -342,7 +342,7 @@ async def test_a_moment_after_the_last_movement_says_nothing_new(till: Till) -> 
     for name in OF_BOTH_NODES:
         await till.player(name, "100")
     now = datetime.now(UTC)
-    assert await mark(till.ledger, MIRA, "its disk", restored_to=now) is None
+    assert isinstance(await mark(till.ledger, MIRA, "its disk", restored_to=now), Marked)
     done = await accept(till.ledger, MIRA, "not served", DAY, restored_to=now)
     assert isinstance(done, Accepted)
     assert done.numbers == [2]

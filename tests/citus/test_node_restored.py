@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -14,7 +15,7 @@ from app.cashier.audit import audit
 from app.cashier.deliveries import feed
 from app.cashier.event_log import page_after
 from app.cashier.readiness import why_not_ready
-from app.cashier.restored import Accepted, accept, mark, state
+from app.cashier.restored import Accepted, Marked, accept, mark, state
 from app.cashier.sealing import Sealer, seal
 from app.edges.event_json import event_body
 from app.ledger.citus.ledger import PlacedLedger
@@ -31,6 +32,7 @@ from tests.cashier.test_restored import DAY, MIRA
 from tests.cashier.till import AGENT, Till, numbers
 from tests.citus.conftest import BUCKETS
 from tests.citus.own import OwnCluster, own_cluster
+from tests.console.console import wallet
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -260,7 +262,7 @@ async def test_an_id_that_was_given_twice_before_anybody_noticed_is_named(own: O
         async with process(own) as newcomer:
             receipt = await answered(newcomer, deposit(newcomer, local, claim_lost))
             assert isinstance(receipt, (Posting, Replay))
-        assert await mark(people.ledger, MIRA, "node 1 was restored") is None
+        assert isinstance(await mark(people.ledger, MIRA, "node 1 was restored"), Marked)
         done = await accept(people.ledger, MIRA, "nobody had noticed", DAY)
         assert isinstance(done, Accepted)
         assert done.claims is not None
@@ -286,12 +288,12 @@ async def test_what_was_lost_long_before_anybody_noticed_is_found_from_the_momen
             (there,), (local,) = [await names_on(own, served, node) for node in (RESTORED, OTHER)]
             for name in (there, local):
                 await served.player(name, "100")
-            assert await mark(people.ledger, MIRA, "node 1 was restored") is None
+            assert isinstance(await mark(people.ledger, MIRA, "node 1 was restored"), Marked)
             done = await accept(people.ledger, MIRA, "nobody had noticed", DAY)
             assert isinstance(done, Accepted)
             assert done.claims is not None
             assert done.claims.claimed == 0
-            assert await mark(people.ledger, MIRA, "an hour ago, they say") is None
+            assert isinstance(await mark(people.ledger, MIRA, "an hour ago, they say"), Marked)
             done = await accept(people.ledger, MIRA, "as it says", DAY, restored_to=restored_to)
             assert isinstance(done, Accepted)
             assert done.claims is not None
@@ -299,6 +301,43 @@ async def test_what_was_lost_long_before_anybody_noticed_is_found_from_the_momen
             refused = await answered(served, deposit(served, local, claim_lost))
             assert isinstance(refused, Refused)
             assert refused.differs == "userId"
+
+
+async def test_a_node_that_is_away_keeps_nobody_from_marking_and_is_asked_with_the_yes(
+    own: OwnCluster, tmp_path: Path
+) -> None:
+    def wallet_says(*words: str) -> Awaitable[CompletedProcess[str]]:
+        url = own.url_for(SERVICE)
+        return asyncio.to_thread(wallet, tmp_path, "restored", *words, WALLET_DATABASE_URL=url)
+
+    async with process(own, serves=False) as people:
+        here, there = [(await names_on(own, people, node))[0] for node in (RESTORED, OTHER)]
+        for name in (here, there):
+            await people.player(name, "100")
+        node = own.machines[RESTORED]
+        await asyncio.to_thread(node.stop_in_order)
+        said = await wallet_says("mark", "--reason", "its disk", "--json")
+        assert json.loads(said.stdout) == {
+            "marked": True,
+            "restored_to": None,
+            "not_asked": [str(node.place)],
+        }
+        refused = await wallet_says("accept", "--reason", "its disk")
+        assert refused.returncode != 0
+        assert f"{node.place} does not answer" in refused.stderr
+        await asyncio.to_thread(node.start)
+        before = await state(people.ledger)
+        assert before.is_waiting
+        assert before.timelines[0].last_movement_at is None
+        done = await accept(people.ledger, MIRA, "its disk", DAY)
+        assert isinstance(done, Accepted)
+        found = await state(people.ledger)
+        assert not found.is_waiting
+        # What was not known with the mark is asked once all nodes are there, and kept with the yes.
+        assert found.ask_from == before.ask_from
+        assert found.timelines[0].why == "every node has said by now how far it goes"
+        assert isinstance(await answered(people, deposit(people, here, f"later-{here}")), Posting)
+        assert (await state(people.ledger)).ask_from == before.ask_from
 
 
 async def test_the_audit_goes_on_to_name_what_was_sealed_and_is_lost(
@@ -313,7 +352,7 @@ async def test_the_audit_goes_on_to_name_what_was_sealed_and_is_lost(
         await answered(people, deposit(people, lost, f"sealed-{lost}"))
         assert await seal(own.citus.service_url, sealer) is not None
         await put_back(own, kept)
-        assert await mark(people.ledger, MIRA, "its disk") is None
+        assert isinstance(await mark(people.ledger, MIRA, "its disk"), Marked)
         assert isinstance(await accept(people.ledger, MIRA, "its disk", DAY), Accepted)
         for _ in range(2):
             breaches = (await audit(own.citus.service_url)).breaches

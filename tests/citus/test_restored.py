@@ -9,7 +9,7 @@ import pytest
 from app.cashier.event_log import number_all
 from app.cashier.lookups import check_transaction
 from app.cashier.readiness import why_not_ready
-from app.cashier.restored import Accepted, accept, mark, state
+from app.cashier.restored import Accepted, Marked, accept, mark, state
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.ledger.event_log import voiding
@@ -53,7 +53,7 @@ async def test_nobody_is_served_in_any_bucket_before_somebody_says_yes(
     for name in names:
         await till.player(name, "100")
         assert isinstance(await served.one(served.bet(name)), Posting)
-    assert await mark(till.ledger, MIRA, "every node was restored") is None
+    assert isinstance(await mark(till.ledger, MIRA, "every node was restored"), Marked)
     try:
         await until_ready(served, is_ready=False)
         for name in names:

@@ -112,9 +112,12 @@ def mark_(reason: Reason, restored_to: RestoredTo = None, as_json: AsJson = Fals
         raise ConsoleError(done.words)
     with outcome_stands():
         if as_json:
-            print_json({"marked": True, **_named(to)})
+            not_asked = [str(place) for place in done.not_asked]
+            print_json({"marked": True, **_named(to), "not_asked": not_asked})
             return
         say("The ledger is marked as restored: `wallet restored accept` lets it be served.")
+        for place in done.not_asked:
+            hint(f"{place} did not answer: how far it goes is asked by `accept`, which needs it.")
 
 
 def _moment(restored_to: str | None) -> datetime | None:

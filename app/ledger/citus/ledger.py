@@ -14,7 +14,7 @@ from app.ledger.citus import Place
 from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.places import find_places
 from app.ledger.citus.request_claims import RequestClaim
-from app.ledger.citus.restoring import Rebuilding, Rebuilt, last_of_all
+from app.ledger.citus.restoring import LastOfNodes, Rebuilding, Rebuilt, last_of_all
 from app.ledger.connections import PoolUse
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.money.book import AboveWork, Book, MoneyBook
@@ -219,7 +219,7 @@ class PlacedLedger(Ledger):
         return RequestClaim(self, agent, request_id, of)
 
     @override
-    async def last_of_nodes(self) -> datetime | None:
+    async def last_of_nodes(self) -> LastOfNodes | None:
         return await last_of_all(self._buckets) if await self.is_on_nodes() else None
 
     @override

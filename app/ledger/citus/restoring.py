@@ -27,7 +27,7 @@ from uuid import uuid4
 
 from app.ledger.citus import XID_BITS, Place
 from app.ledger.citus.claims import CHALLENGE, TAKE_OVER, Ask, Claims
-from app.ledger.errors import LedgerBusyError
+from app.ledger.errors import LedgerAwayError, LedgerBusyError, LedgerError
 from app.ledger.event_log.told import LoggedEvent
 from app.ledger.event_log.voiding import (
     EVENTS_AT_ONCE,
@@ -119,20 +119,36 @@ class Rebuilt(NamedTuple):
     """of each node, below which of its transactions nothing can be new"""
 
 
-async def last_of_all(parts: "Mapping[int, BucketLedger]") -> datetime | None:
-    """Return the last moment up to which no node lacks anything; None: one has nothing at all."""
+class LastOfNodes(NamedTuple):
+    """How far the nodes go."""
+
+    moment: datetime | None
+    """up to when none lacks anything; None: one has nothing at all, or did not say"""
+    away: Sequence[Place]
+    """those that did not answer"""
+
+
+async def last_of_all(parts: "Mapping[int, BucketLedger]") -> LastOfNodes:
+    """Ask each node for its last movement."""
 
     async def latest(book: "Book") -> datetime | None:
         moment: datetime | None = await book.connection.fetchval(LAST_OF_BUCKET)
         return moment
 
-    moments: dict[Place, list[datetime]] = {}
-    for part in parts.values():
-        moment = await part.read_only(latest)
-        of_node = moments.setdefault(part.place, [])
-        if moment is not None:
-            of_node.append(moment)
-    return min(map(max, moments.values())) if all(moments.values()) else None
+    moments: dict[Place, list[datetime]] = {part.place: [] for part in parts.values()}
+    away: set[Place] = set()
+
+    async def ask(part: "BucketLedger") -> None:
+        try:
+            moment = await part.read_only(latest)
+        except LedgerError:
+            away.add(part.place)
+        else:
+            moments[part.place] += () if moment is None else (moment,)
+
+    await together(map(ask, parts.values()))
+    known = not away and all(moments.values())
+    return LastOfNodes(min(map(max, moments.values())) if known else None, sorted(away))
 
 
 class Rebuilding:
@@ -152,7 +168,9 @@ class Rebuilding:
 
         `restored_to`: a moment that people name; None: none but what the nodes tell.
         """
-        last = await last_of_all(self._parts)
+        last, away = await last_of_all(self._parts)
+        if away:
+            raise LedgerAwayError(f"{away[0]} does not answer, and every node has to")
         if last is not None and restored_to is not None:
             last = min(last, restored_to)
         since = None if last is None else last - MARGIN

@@ -16,7 +16,7 @@ import pytest
 from app.cashier import deliveries
 from app.cashier.deliveries import Standing
 from app.cashier.event_log import number, page_after
-from app.cashier.restored import Accepted, accept, mark
+from app.cashier.restored import Accepted, Marked, accept, mark
 from app.edges.webhooks import deliverer as delivering_module
 from app.edges.webhooks import health, stream
 from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
@@ -710,7 +710,7 @@ class TestARestore:
         await deposits(till, names, 3)
         await everything_numbered(till)
         first = await heard_of(receiver, 16)
-        assert await mark(till.ledger, MIRA, "storage was rolled back") is None
+        assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
         await noticed(deliverer)
         # As the restored ledger has them; a lease of that moment has ended long ago.
         await till.rows("UPDATE webhook_shards SET delivered_to = 0, held_until = 'epoch'")
