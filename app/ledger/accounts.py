@@ -112,7 +112,7 @@ async def note_change(book: Book, player_id: int, note: ChangeNote, outcome: str
     """Append a request and its outcome (JSON text) to the list of changes.
 
     An act of an operator is appended to the list of actions as well; where that is not on the
-    player's node, after the change is committed.
+    player's node, just before the change is committed, under the same `delivery`.
     """
     await book.connection.execute(
         _NOTE,

@@ -146,17 +146,22 @@ class PlacedLedger(Ledger):
         if part is None:
             return await super().serializable(work, of=of, deadline=deadline)
         await self._verify_if_serving()
-        later: list[AboveWork] = []
+        above = super().serializable
+        is_done_above = False
 
         async def of_node(book: Book) -> T:
-            later.clear()
-            book.later = later
-            return await work(book)
+            nonlocal is_done_above
+            first: list[AboveWork] = []
+            book.first = first
+            done = await work(book)
+            # An attempt whose commit failed here has left it there.
+            if not is_done_above:
+                for each in first:
+                    await above(each, deadline=deadline)
+                is_done_above = bool(first)
+            return done
 
-        done = await part.serializable(of_node, deadline=deadline)
-        for each in later:
-            await super().serializable(each, deadline=deadline)
-        return done
+        return await part.serializable(of_node, deadline=deadline)
 
     @override
     async def read_only(

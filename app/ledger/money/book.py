@@ -128,15 +128,19 @@ class Book:
         self.connection = connection
         self._clock = clock
         self._now: datetime | None = None
-        self.later: list[AboveWork] | None = None
-        """what is left for after the commit; None: everything is within this transaction's reach"""
+        self.first: list[AboveWork] | None = None
+        """what is committed elsewhere before this; None: everything is within this one's reach"""
 
     async def above(self, work: AboveWork) -> None:
-        """Do what writes a table of no player: here, or, from a node that lacks it, after this."""
-        if self.later is None:
+        """Do what writes a table of no player: here, or, from a node that lacks it, before this.
+
+        Nothing is done that is not noted. Where the commit at the node fails then, or its process
+        dies, the note stands alone.
+        """
+        if self.first is None:
             await work(self)
         else:
-            self.later.append(work)
+            self.first.append(work)
 
     def now_given(self) -> datetime | None:
         """The clock's time, one for the whole transaction; None: the database uses its own."""
