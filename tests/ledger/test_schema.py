@@ -420,6 +420,19 @@ REPLACE_RECORD = (
     " session_row_v1[], position_row_v1[], counter_row_v1[], limit_hit_row_v1[],"
     " hold_row_v1[], timestamptz) RETURNS void LANGUAGE sql AS 'SELECT'"
 )
+REPLACE_LAW = (
+    "CREATE OR REPLACE FUNCTION round_is_lawful_v1(text, int, int, numeric, numeric, numeric,"
+    " numeric, numeric, int, numeric) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true"
+)
+CHANGE_LAWS = (
+    REPLACE_LAW,
+    "ALTER FUNCTION wallet_is_lawful_v1 RENAME TO wallet_was_lawful_v1",
+    "ALTER FUNCTION movement_is_lawful_v1 SET search_path = pg_temp",
+    "DROP FUNCTION movement_is_lawful_v1 CASCADE",
+    "CREATE SCHEMA mine",
+    "CREATE OPERATOR public.<> (FUNCTION = numeric_eq, LEFTARG = numeric, RIGHTARG = numeric)",
+)
+"""The last two: a function's words mean what the search path leads to."""
 
 
 class TestAppendOnly:
@@ -502,6 +515,7 @@ class TestAppendOnly:
             "DELETE FROM decision_settings",
             "INSERT INTO decision_settings VALUES (true, 1)",
             REPLACE_RECORD,
+            *CHANGE_LAWS,
         ],
     )
     async def test_the_service_owns_nothing(self, urls: dict[str, str], statement: str) -> None:
@@ -581,6 +595,9 @@ async def definitions(url: str) -> set[tuple[str, ...]]:
         SELECT 'options', relname, reloptions::text FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
           AND relname <> 'alembic_version'
+        UNION ALL
+        SELECT 'laws', proname, pg_get_functiondef(oid) FROM pg_proc
+        WHERE pronamespace = 'public'::regnamespace AND proname ~ '_is_lawful_v'
         """
     )
     await connection.close()
