@@ -100,7 +100,9 @@ class Lane:
 
     def begin_soon(self) -> None:
         """Begin a batch at the end of this turn of the loop, with all that arrive during it."""
-        if self._will_begin or self._reading or self._should_wait() or not len(self.queue):
+        if self._will_begin or self._reading or self._should_wait():
+            return
+        if not self.queue.has_any(self._players_under_way):
             return
         if self._turns is None or self._turns.take(self):
             self._will_begin = True
@@ -129,8 +131,11 @@ class Lane:
             task = loop.create_task(self._serve_safely(batch))
             self._under_way.add(task)
             task.add_done_callback(self._is_done)
-        elif self._turns is not None and not self._under_way:
-            self._turns.is_done(self)
+        elif self._turns is not None:
+            # Nobody waits any more: the turn is the next lane's.
+            self._turns.has_read(self)
+            if not self._under_way:
+                self._turns.is_done(self)
 
     def _is_done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)

@@ -79,6 +79,10 @@ class Queue:
         """The number of players with tickets."""
         return len(self._players)
 
+    def has_any(self, but_of: AbstractSet[str]) -> bool:
+        """Whether a player has tickets who is not in `but_of`."""
+        return any(user_id not in but_of for user_id in self._players)
+
     def oldest(self) -> int | None:
         """When the oldest ticket was queued; None: the queue is empty."""
         return min((tickets[0].queued_at for tickets in self._players.values()), default=None)

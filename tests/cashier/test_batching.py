@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -600,6 +601,39 @@ class TestTurns:
             assert {type(receipt) for receipt in receipts} == {Posting}
             assert not any(task.done() for task in blocked)
         assert {type(receipt) for receipt in await asyncio.gather(*blocked)} == {Posting}
+        await batcher.close()
+        await till.is_sound()
+
+    async def test_who_comes_again_while_they_are_served_takes_nobodys_turn(
+        self, till: Till
+    ) -> None:
+        """Until their first movement is written, there is nothing to begin for them."""
+        first, other = next(
+            (one, two)
+            for one, two in pairwise(f"player-{number}" for number in range(100))
+            if bucket_of(one, 4) != bucket_of(two, 4)
+        )
+        for name in (first, other):
+            await till.player(name, "1000")
+        batcher = Batcher(till.ledger, PolicyInForce(till.policy), lanes=4, take_turns=True)
+        tasks: list[asyncio.Task[Receipt]] = []
+
+        async def come_again() -> None:
+            while True:
+                tasks.extend(submit(batcher, [till.bet(first, "1")], 20))
+                await asyncio.sleep(0.005)
+
+        async with held_up(till, first):
+            tasks += submit(batcher, [till.bet(first, "1")], 20)
+            await waiting(till)
+            await asyncio.sleep(2 * batching_module.PATIENCE_SECONDS)
+            coming = asyncio.create_task(come_again())
+            await asyncio.sleep(0.02)
+            async with asyncio.timeout(2):
+                assert isinstance(await batcher.move(till.bet(other)), Posting)
+            assert not any(task.done() for task in tasks)
+            coming.cancel()
+        assert {type(receipt) for receipt in await asyncio.gather(*tasks)} == {Posting}
         await batcher.close()
         await till.is_sound()
 
