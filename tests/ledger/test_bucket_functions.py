@@ -5,7 +5,7 @@ import re
 import asyncpg
 import pytest
 
-from app.ledger.buckets import TABLES
+from app.ledger.buckets import TABLES, functions
 from app.ledger.buckets.functions import COPIED
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.migrations import upgrade
@@ -131,6 +131,20 @@ async def test_a_migration_passes_on_what_it_changed_and_touches_nothing_else(
     for schema in SCHEMAS:
         assert await definitions(four, schema) == {name: above[name] for name in COPIED}
     assert await owner.fetch(versions, same) == before
+    await owner.close()
+
+
+async def test_what_only_the_release_before_calls_stays_as_long_as_public_has_it(
+    four: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It calls the copy by its schema, and goes on until the upgrade has ended."""
+    monkeypatch.setattr(functions, "COPIED", COPIED[1:])
+    owner = await connect(four.owner_url)
+    definition = await owner.fetchval("SELECT pg_get_functiondef($1::regproc)", COPIED[0])
+    await owner.execute(definition.replace("BEGIN", "BEGIN\n    -- changed", 1))
+    await upgrade(four.owner_url, buckets=COUNT)
+    for schema in SCHEMAS:
+        assert "-- changed" in (await definitions(four, schema))[COPIED[0]]
     await owner.close()
 
 

@@ -39,15 +39,17 @@ class _Function(NamedTuple):
 def level_functions(connection: Connection, schema: str) -> None:
     """Give a bucket the functions of `public` as they are now, in the open transaction.
 
-    One that is the same already is not touched: whoever uses it keeps its plans.
+    One that is the same already is not touched: whoever uses it keeps its plans. One that this
+    release does not call any more is dropped when `public` drops it: processes of the release
+    before call it by its schema until the upgrade has ended.
     """
-    there = _functions(connection, schema)
+    there, above = _functions(connection, schema), _functions(connection, "public")
     wanted = {
         name: _of_bucket(function.definition, schema)
-        for name, function in _functions(connection, "public").items()
-        if name in COPIED
+        for name, function in above.items()
+        if name in COPIED or name in there
     }
-    for name in there.keys() - wanted.keys():
+    for name in there.keys() - above.keys():
         connection.exec_driver_sql(f"DROP FUNCTION {there[name].signature}")
     for name, definition in wanted.items():
         if name not in there or there[name].definition != definition:
