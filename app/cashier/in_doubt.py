@@ -108,7 +108,8 @@ class InDoubt:
                 except LedgerError:
                     self._deliveries.extendleft(reversed(some))
                     await asyncio.sleep(WAIT_SECONDS)
-                except asyncio.CancelledError:
+                except BaseException:
+                    # Nobody else knows of them: they wait for the next that is in doubt.
                     self._deliveries.extendleft(reversed(some))
                     raise
         finally:

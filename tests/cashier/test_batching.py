@@ -21,7 +21,7 @@ from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Replay
 from tests.cashier.line import AtCommit, Line
 from tests.cashier.locks import held_up, waiting
-from tests.cashier.till import Till
+from tests.cashier.till import Till, connect
 from tests.conftest import Database
 
 NUL_IN_EXTRA_DATA = '{"a": "\x00"}'
@@ -361,6 +361,29 @@ class TestBatchesUnderWay:
             "SELECT delivery FROM unanswered JOIN movements USING (player_id, position)"
         )
         assert [row[0].bytes for row in listed] == [bet.delivery]
+
+
+async def test_what_is_in_doubt_is_not_lost_where_it_cannot_be_looked_up(
+    till: Till, batcher: Batcher
+) -> None:
+    """The database refuses the look-up itself, which no rule of waiting foresees."""
+    await till.player("anna", "100")
+    bet = till.bet()
+    await batcher.move(bet)
+    owner = await connect(till.superuser_url)
+    await owner.execute("REVOKE INSERT ON unanswered FROM wallet_service")
+    batcher._in_doubt.keep([bet])
+    task = batcher._in_doubt._task
+    assert task is not None
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await task
+    await owner.execute("GRANT INSERT ON unanswered TO wallet_service")
+    await owner.close()
+    other = till.bet()
+    await batcher.move(other)
+    batcher._in_doubt.keep([other])
+    await settled(batcher)
+    assert await till.count("unanswered") == 2
 
 
 async def settled(batcher: Batcher) -> None:
