@@ -30,13 +30,14 @@ async def commit_once(
     retries = Retries(counts, connections, outage)
     while retries.may_try():
         try:
-            async with lent(connections) as raw:
+            async with lent(connections) as raw, asyncio.timeout(CONFIRM_SECONDS):
+                # The question, too: a server that hangs ends no statement, and as long as it is
+                # being asked nobody asks another.
                 if standby.is_silent:
                     waiting = await raw.fetchval(COMMITS_WAITING)
                     if waiting >= COMMITS_WAITING_MAX:
                         raise LedgerAwayError(SILENT)
-                async with asyncio.timeout(CONFIRM_SECONDS):
-                    await connections.commit(raw, CONFIRM)
+                await connections.commit(raw, CONFIRM)
         except TimeoutError as error:
             raise DeadlineError from error
         except LOST as error:
