@@ -1,14 +1,18 @@
 """BEGIN, COMMIT, bounded retry: what the database may do to us, done to us."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
+from app.database_url import node_url
 from app.ledger import retries
+from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import (
     DeadlineError,
     LedgerAwayError,
@@ -17,29 +21,51 @@ from app.ledger.errors import (
     SettingsDifferError,
 )
 from app.ledger.money.book import Book, MoneyBook
+from app.ledger.pools import WRITERS_MIN
 from app.ledger.transaction import Ledger
+from app.wallet.buckets import bucket_of
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
+from tests.cashier.homes import servers
 from tests.cashier.line import AtCommit, Line
 from tests.cashier.till import Till, connect, soon
-from tests.conftest import Database
+from tests.conftest import ON_NODES, Database
 
 Work = Callable[[Book], Awaitable[int]]
 Optimistic = Callable[[MoneyBook], Awaitable[str]]
+NOTE_A = "INSERT INTO unanswered VALUES (7, 7, now())"
 GRACE_SECONDS = 2.5
 """The driver says goodbye for up to two seconds on a line that has fallen silent."""
 
 OPEN = """
 SELECT pid, state, query FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'wallet/2'
+WHERE datname = current_database()
+  AND (application_name = 'wallet/2' OR application_name LIKE 'citus_internal%')
   AND (state <> 'idle' OR backend_xid IS NOT NULL)
 """
+"""What a node does for another one is as open as what the wallet asked for."""
 
 
 @pytest.fixture
 async def ledger(db: Database) -> AsyncIterator[Ledger]:
-    ledger = Ledger(db.service_url, pool_size=3, deadline=timedelta(seconds=5))
-    yield ledger
-    await ledger.close()
+    async with opened(db, timedelta(seconds=5), pool_size=3) as ledger:
+        yield ledger
+
+
+@asynccontextmanager
+async def opened(
+    db: Database, deadline: timedelta = timedelta(seconds=10), pool_size: int = 10
+) -> AsyncIterator[Ledger]:
+    """Open the ledger; on nodes anna's bucket of it, where work is run again by itself."""
+    if not ON_NODES:
+        ledger = Ledger(db.service_url, pool_size=pool_size, deadline=deadline)
+        yield ledger
+        await ledger.close()
+        return
+    placed = PlacedLedger(
+        db.service_url, pool_size=pool_size, deadline=deadline, buckets=db.buckets
+    )
+    yield (await placed.parts())[bucket_of("anna", db.buckets)]
+    await placed.close()
 
 
 def failing(sqlstate: str, times: int) -> tuple[Work, list[int]]:
@@ -58,18 +84,49 @@ def failing(sqlstate: str, times: int) -> tuple[Work, list[int]]:
 
 
 async def seen(db: Database, query: str = OPEN) -> list[asyncpg.Record]:
-    """What another session sees, once the dust has settled."""
+    """What other sessions see, on each server, once the dust has settled."""
+    found: list[asyncpg.Record] = []
+    for url in {db.superuser_url, *await servers(db.superuser_url)}:
+        watcher = await connect(url)
+        try:
+            rows = await watcher.fetch(query)
+            for _ in range(100):
+                if not rows:
+                    break
+                await asyncio.sleep(0.05)
+                rows = await watcher.fetch(query)
+            found += rows
+        finally:
+            await watcher.close()
+    return found
+
+
+async def noted(db: Database) -> list[asyncpg.Record]:
+    """What is left of `NOTE_A`, in any bucket, once the dust has settled."""
     watcher = await connect(db.superuser_url)
     try:
-        rows = await watcher.fetch(query)
-        for _ in range(100):
-            if not rows:
-                break
-            await asyncio.sleep(0.05)
-            rows = await watcher.fetch(query)
-        return list(rows)
+        return list(await watcher.fetch("SELECT * FROM unanswered WHERE player_id = 7"))
     finally:
         await watcher.close()
+
+
+async def terminate(url: str, victim: asyncpg.Record) -> None:
+    """End the process behind a connection, on the server where it is."""
+    at = node_url(url, victim["host"], victim["port"]) if ON_NODES else url
+    killer = await connect(at)
+    try:
+        await killer.execute("SELECT pg_terminate_backend($1::integer)", victim["pid"])
+    finally:
+        await killer.close()
+
+
+async def who(book: Book) -> asyncpg.Record:
+    """Return the process that serves a connection, and where its server is."""
+    found = await book.connection.fetchrow(
+        "SELECT pg_backend_pid() AS pid, host(inet_server_addr()), inet_server_port() AS port"
+    )
+    assert found is not None
+    return found
 
 
 async def test_work_is_serializable_and_an_enquiry_only_reads(ledger: Ledger) -> None:
@@ -92,11 +149,9 @@ async def test_a_conflict_is_run_again(ledger: Ledger, sqlstate: str) -> None:
     assert len(attempts) == 4
 
 
-async def test_a_conflict_at_commit_is_run_again(ledger: Ledger, db: Database) -> None:
+async def test_a_conflict_at_commit_is_run_again(ledger: Ledger, till: Till) -> None:
     """Write skew: each counts the other's kind before it adds its own."""
-    owner = await connect(db.superuser_url)
-    await owner.execute("CREATE TABLE skew (kind int); GRANT ALL ON skew TO wallet_service")
-    await owner.close()
+    await till.make("CREATE TABLE skew (kind int); GRANT ALL ON skew TO wallet_service")
     both_have_read, runs = asyncio.Barrier(2), [0, 0]
 
     def of(kind: int) -> Work:
@@ -118,7 +173,9 @@ async def test_a_conflict_at_commit_is_run_again(ledger: Ledger, db: Database) -
 
 
 async def test_a_deadlock_is_run_again(till: Till, ledger: Ledger) -> None:
-    await till.players(2)
+    # Both are in one bucket, also where there are four.
+    await till.player("anna")
+    await till.player("boris")
     both_hold, runs = asyncio.Barrier(2), [0, 0]
 
     def of(mine: int, first: int, second: int) -> Work:
@@ -187,7 +244,7 @@ async def test_any_other_error_is_told_at_once(ledger: Ledger, sqlstate: str) ->
 
 async def test_an_error_of_our_own_rolls_back(ledger: Ledger, till: Till) -> None:
     async def work(book: Book) -> int:
-        await book.connection.execute("INSERT INTO unanswered VALUES (7, 7, now())")
+        await book.connection.execute(NOTE_A)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -197,27 +254,26 @@ async def test_an_error_of_our_own_rolls_back(ledger: Ledger, till: Till) -> Non
 
 async def test_a_deadline_leaves_no_open_transaction(db: Database) -> None:
     """What the driver's cancel does not reach in time, the server's own time limit ends."""
-    ledger = Ledger(db.service_url, deadline=timedelta(seconds=1))
 
     async def work(book: Book) -> int:
-        await book.connection.execute("INSERT INTO unanswered VALUES (7, 7, now())")
+        await book.connection.execute(NOTE_A)
         await book.connection.execute("SELECT pg_sleep(20)")
         return 0
 
-    began = time.monotonic()
-    with pytest.raises(DeadlineError):
-        await ledger.serializable(work, deadline=timedelta(seconds=0.3))
-    assert time.monotonic() - began < 0.3 + GRACE_SECONDS
-    assert await seen(db) == []
-    assert await seen(db, "SELECT * FROM unanswered WHERE player_id = 7") == []
-    await ledger.close()
+    async with opened(db, timedelta(seconds=1)) as ledger:
+        began = time.monotonic()
+        with pytest.raises(DeadlineError):
+            await ledger.serializable(work, deadline=timedelta(seconds=0.3))
+        assert time.monotonic() - began < 0.3 + GRACE_SECONDS
+        assert await seen(db) == []
+        assert await noted(db) == []
 
 
 async def test_cancellation_at_any_moment_leaks_neither_transactions_nor_connections(
     till: Till, db: Database
 ) -> None:
     names = await till.players(3, "100")
-    ledger = Ledger(db.service_url, pool_size=2)
+    ledger = PlacedLedger(db.service_url, pool_size=2, buckets=db.buckets)
     other = Till(ledger, db.superuser_url, tokens=till.tokens)
     for milliseconds in range(30):
         tasks = [asyncio.create_task(other.one(other.bet(name, "0.01"))) for name in names]
@@ -238,19 +294,16 @@ async def test_cancellation_at_any_moment_leaks_neither_transactions_nor_connect
 async def test_a_connection_killed_in_the_middle_is_replaced_and_the_work_runs_again(
     ledger: Ledger, db: Database
 ) -> None:
-    killer = await connect(db.superuser_url)
     runs: list[int] = []
 
     async def work(book: Book) -> int:
         runs.append(len(runs))
-        pid = await book.connection.fetchval("SELECT pg_backend_pid()")
         if len(runs) <= 2:
-            await killer.execute("SELECT pg_terminate_backend($1)", pid)
+            await terminate(db.superuser_url, await who(book))
         return int(await book.connection.fetchval("SELECT 7"))
 
     assert await ledger.serializable(work) == 7
     assert len(runs) == 3
-    await killer.close()
 
 
 @pytest.mark.parametrize("at", ["the next BEGIN", "the next statement", "COMMIT"])
@@ -261,25 +314,21 @@ async def test_the_servers_last_word_is_a_death_even_before_the_line_closes(
     line.keeps_open = True
     deaths = 0
 
-    async def die(pid: int) -> None:
+    async def die(victim: asyncpg.Record) -> None:
         nonlocal deaths
         deaths += 1
-        await till.rows("SELECT pg_terminate_backend($1)", pid)
+        await terminate(till.superuser_url, victim)
         await asyncio.sleep(0.1)
 
     async def work(book: Book) -> int:
-        pid = int(await book.connection.fetchval("SELECT pg_backend_pid()"))
         if at != "the next BEGIN" and not deaths:
-            await die(pid)
-        return pid if at == "COMMIT" else int(await book.connection.fetchval("SELECT 7"))
-
-    async def pid_of(book: Book) -> int:
-        return int(await book.connection.fetchval("SELECT pg_backend_pid()"))
+            await die(await who(book))
+        return 7 if at == "COMMIT" else int(await book.connection.fetchval("SELECT 7"))
 
     try:
         if at == "the next BEGIN":
-            await die(await far_till.ledger.serializable(pid_of))
-        assert await far_till.ledger.serializable(work)
+            await die(await far_till.ledger.serializable(who, of="anna"))
+        assert await far_till.ledger.serializable(work, of="anna")
     finally:
         line.keeps_open = False
         line.cut()
@@ -304,12 +353,13 @@ async def test_a_pool_of_dead_connections_is_noticed_and_costs_nobody_an_error(
 ) -> None:
     work, _ = failing("40001", 0)
     await asyncio.gather(ledger.serializable(work), ledger.serializable(work))
-    killer = await connect(db.superuser_url)
-    await killer.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name = 'wallet/2' AND datname = current_database()"
-    )
-    await killer.close()
+    for url in await servers(db.superuser_url):
+        killer = await connect(url)
+        await killer.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'wallet/2' AND datname = current_database()"
+        )
+        await killer.close()
     assert await ledger.serializable(work)
     assert await ledger.read_only(work)
 
@@ -353,26 +403,24 @@ async def test_a_line_that_falls_silent_is_told_within_the_deadline(
 
 
 async def test_a_full_pool_is_told_within_the_deadline(db: Database) -> None:
-    ledger = Ledger(db.service_url, pool_size=1)
-    is_in, may_go = asyncio.Event(), asyncio.Event()
+    are_in, may_go, held = asyncio.Event(), asyncio.Event(), itertools.count(1)
+    most = WRITERS_MIN if ON_NODES else 1
 
     async def hold(_book: Book) -> int:
-        is_in.set()
+        if next(held) == most:
+            are_in.set()
         await may_go.wait()
         return 1
 
-    holder = asyncio.create_task(ledger.serializable(hold))
-    await soon(is_in)
-    work, _ = failing("40001", 0)
-    with pytest.raises(LedgerError):
-        await ledger.serializable(work, deadline=timedelta(seconds=0.3))
-    may_go.set()
-    assert await holder == 1
-    assert await ledger.serializable(work)
-    await ledger.close()
-
-
-NOTE_A = "INSERT INTO unanswered VALUES (7, 7, now())"
+    async with opened(db, pool_size=1) as ledger:
+        holders = [asyncio.create_task(ledger.serializable(hold)) for _ in range(most)]
+        await soon(are_in)
+        work, _ = failing("40001", 0)
+        with pytest.raises(LedgerError):
+            await ledger.serializable(work, deadline=timedelta(seconds=0.3))
+        may_go.set()
+        assert await asyncio.gather(*holders) == [1] * most
+        assert await ledger.serializable(work)
 
 
 def raising(sqlstate: str, times: int = 1) -> "tuple[Optimistic, list[bool]]":
@@ -500,7 +548,6 @@ class TestOptimistic:
 
     async def test_a_deadline_ends_it_on_either_side(self, db: Database) -> None:
         """What the driver's cancel does not reach in time, the server's own time limit ends."""
-        ledger = Ledger(db.service_url, deadline=timedelta(seconds=0.5))
 
         async def work(book: MoneyBook) -> None:
             book.is_writing = True
@@ -509,13 +556,13 @@ class TestOptimistic:
                     f"WITH a AS ({NOTE_A} RETURNING 1) SELECT pg_sleep(20) FROM a"
                 )
 
-        began = time.monotonic()
-        with pytest.raises(LedgerError):
-            await ledger.optimistic(work)
-        assert time.monotonic() - began < 0.5 + GRACE_SECONDS
-        assert await seen(db) == []
-        assert await seen(db, "SELECT * FROM unanswered WHERE player_id = 7") == []
-        await ledger.close()
+        async with opened(db, timedelta(seconds=0.5)) as ledger:
+            began = time.monotonic()
+            with pytest.raises(LedgerError):
+                await ledger.optimistic(work)
+            assert time.monotonic() - began < 0.5 + GRACE_SECONDS
+            assert await seen(db) == []
+            assert await noted(db) == []
 
     async def test_under_locks_a_commit_that_rolled_back_is_no_commit(
         self, till: Till, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
