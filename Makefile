@@ -115,12 +115,12 @@ BUCKETS_TESTS := tests/cashier tests/edges/callback tests/edges/transfer tests/e
 CITUS_TESTS := tests/citus tests/ops_sql tests/reports tests/history tests/reconciliation \
 	tests/backoffice
 
-NODES_TESTS := tests/cashier
+NODES_TESTS := tests/cashier tests/ledger/test_transaction.py
 
 # Locks are waited for at the owner then, where other modules do not look; events are read at it.
 OTHER_NODES_TESTS := tests/cashier/test_move_funds.py tests/cashier/test_protection_races.py \
 	tests/cashier/test_adjustments.py tests/cashier/test_inbox.py tests/cashier/test_restored.py \
-	tests/cashier/test_watch.py tests/cashier/test_limit_zone.py
+	tests/cashier/test_watch.py tests/cashier/test_limit_zone.py tests/ledger/test_transaction.py
 
 .PHONY: test-buckets
 test-buckets: venv ## the cashier, the doors, the model, the audit, torture, views: on ledgers with 4 buckets
@@ -131,7 +131,7 @@ test-citus: venv ## what reads above the buckets, on a Citus cluster that WALLET
 	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(CITUS_TESTS))
 
 .PHONY: test-nodes
-test-nodes: venv ## the cashier on ledgers whose buckets are on the nodes of that cluster (VIA=other: through wrong ones)
+test-nodes: venv ## the cashier, and what is run again, with buckets on that cluster's nodes (VIA=other: through wrong ones)
 	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(if $(VIA),TESTS_VIA_OTHER_NODES=1) \
 		$(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(if $(VIA),$(OTHER_NODES_TESTS),$(NODES_TESTS)))
 
