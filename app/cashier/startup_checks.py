@@ -5,7 +5,7 @@ from typing import Final
 
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.restored import why_not_served
-from app.ledger.buckets.reading import count_buckets
+from app.ledger.buckets.reading import count_buckets, find_not_level
 from app.ledger.decision_settings import remembered_settings
 from app.ledger.inspection import Inspection, currencies_in_use, inspect
 from app.ledger.limit_calendar import find_zone_fault
@@ -15,6 +15,7 @@ from app.ledger.transaction import Ledger
 
 SHADOW: Final = "This ledger is a shadow's (`wallet shadow`): name the one that answers for money."
 NO_SHADOW: Final = "This ledger answers for money: a shadow has one of its own."
+NOT_LEVEL: Final = "The upgrade did not come to bucket {}: run `wallet migrate` again."
 
 
 async def check_startup(
@@ -26,20 +27,25 @@ async def check_startup(
 ) -> Sequence[str]:
     """Check the database, adopt its rule version, and return warnings for the log.
 
-    Raises LedgerUnfitError if committed money could be lost (a switch for tests allows it), or if
-    the ledger stores other settings or buckets than this process has, or if limits are to count in
-    the days of a zone that the database knows otherwise, or if it was restored and nobody has said
-    yes to it; LedgerError if it cannot be reached.
+    Raises LedgerUnfitError if committed money could be lost (a switch for tests allows it), or if a
+    migration was cut off before it came to all buckets, or if the ledger stores other settings or
+    buckets than this process has, or if limits are to count in the days of a zone that the database
+    knows otherwise, or if it was restored and nobody has said yes to it; LedgerError if it cannot
+    be reached.
     """
     restored = await why_not_served(ledger)
     if restored is not None:
         raise LedgerUnfitError(f"{restored[:1].upper()}{restored[1:]}.")
     zone = policy.policy.limit_days.name
+    is_on_nodes = await ledger.is_on_nodes()
 
     async def work(book: Book) -> tuple[Inspection, str | None, bool, int]:
         is_marked = (await find_shadow(book)).begun_at is not None
         if is_marked is not is_shadow:
             raise LedgerUnfitError(SHADOW if is_marked else NO_SHADOW)
+        not_level = None if is_on_nodes else await find_not_level(book)
+        if not_level is not None:
+            raise LedgerUnfitError(NOT_LEVEL.format(not_level))
         is_first_start = (await remembered_settings(book)).limit_zone is None
         zone_fault = await find_zone_fault(book, zone)
         return await inspect(book), zone_fault, is_first_start, await count_buckets(book)

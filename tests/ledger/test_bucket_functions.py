@@ -5,8 +5,9 @@ import re
 import asyncpg
 import pytest
 
-from app.ledger.buckets import TABLES, functions
-from app.ledger.buckets.functions import COPIED
+from app.cashier.policy import LedgerUnfitError, PolicyInForce
+from app.cashier.startup_checks import check_startup
+from app.ledger.buckets import COPIED, TABLES, functions
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.migrations import upgrade
 from app.ledger.money.statements import WHOLE, of_bucket
@@ -145,6 +146,24 @@ async def test_what_only_the_release_before_calls_stays_as_long_as_public_has_it
     await upgrade(four.owner_url, buckets=COUNT)
     for schema in SCHEMAS:
         assert "-- changed" in (await definitions(four, schema))[COPIED[0]]
+    await owner.close()
+
+
+async def test_a_ledger_whose_migration_was_cut_off_before_a_bucket_is_not_served(
+    four: Database,
+) -> None:
+    owner = await connect(four.owner_url)
+    signature = "SELECT oid::regprocedure::text FROM pg_proc WHERE oid = $1::regproc"
+    named = await owner.fetchval(signature, f"{SCHEMAS[2]}.{COPIED[0]}")
+    ledger = PlacedLedger(four.service_url)
+    policy = PolicyInForce(Till(ledger, four.superuser_url).policy)
+    await check_startup(ledger, policy, require_durability=False)
+    await owner.execute(f"DROP FUNCTION {named}")
+    with pytest.raises(LedgerUnfitError, match=f"bucket {SCHEMAS[2]}"):
+        await check_startup(ledger, policy, require_durability=False)
+    await upgrade(four.owner_url, buckets=COUNT)
+    await check_startup(ledger, policy, require_durability=False)
+    await ledger.close()
     await owner.close()
 
 

@@ -28,6 +28,9 @@ Not among them, though they are led by a player: `account_openings`, which a tri
 owner's rights, and `unanswered`, which is small, and written for players of several buckets at
 once."""
 
+COPIED: Final = ("record_movements_v2", "record_adjustment_v1")
+"""The functions that each bucket of one server has copies of: `functions` makes them."""
+
 ABOVE_ONLY: Final = "rows_are_in_buckets"
 """The end of the name of the CHECK that lets no row into a parent."""
 

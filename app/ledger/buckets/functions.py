@@ -13,9 +13,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from app.ledger.buckets import TABLES
-
-COPIED: Final = ("record_movements_v2", "record_adjustment_v1")
+from app.ledger.buckets import COPIED, TABLES
 
 _DEFINITIONS: Final = text("""
 SELECT p.proname AS name, p.oid::regprocedure::text AS signature,

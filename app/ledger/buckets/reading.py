@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from app.ledger.buckets import TABLES
+from app.ledger.buckets import COPIED, TABLES
 from app.ledger.citus import IN_EACH, Place
 from app.ledger.citus.places import find_places
 from app.ledger.money.book import Book
@@ -13,6 +13,17 @@ RATE_OF: Final = timedelta(minutes=1)
 
 _COUNT: Final = "SELECT count(*) FROM public.buckets"
 _SCHEMAS: Final = "SELECT bucket, schema_name FROM public.buckets ORDER BY bucket"
+_NOT_LEVEL: Final = """
+SELECT b.schema_name FROM public.buckets b
+WHERE EXISTS (
+    SELECT FROM unnest($1::text[]) AS wanted (name)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_proc p
+        WHERE p.pronamespace = to_regnamespace(b.schema_name) AND p.proname = wanted.name
+    )
+)
+ORDER BY b.bucket LIMIT 1
+"""
 
 
 class Bucket(NamedTuple):
@@ -34,6 +45,12 @@ async def count_buckets(book: Book) -> int:
     """Return how many buckets the ledger has."""
     count: int = await book.connection.fetchval(_COUNT)
     return count or 1
+
+
+async def find_not_level(book: Book) -> str | None:
+    """Return a bucket of this server in which no money can move yet; None: it can in all."""
+    schema: str | None = await book.connection.fetchval(_NOT_LEVEL, COPIED)
+    return schema
 
 
 async def list_buckets(book: Book) -> list[Bucket]:
