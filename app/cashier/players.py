@@ -9,7 +9,7 @@ import secrets
 from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.cashier.one_time import OneTimeRequest, run_once
 from app.ledger.accounts import ChangeNote, note_change
@@ -24,6 +24,7 @@ from app.ledger.players import (
     revoke_sessions,
 )
 from app.ledger.transaction import Ledger
+from app.wallet.identifiers import may_name_account
 from app.wallet.money import Currency
 from app.wallet.refusals import Refusal
 from app.wallet.sessions import renewed, token_refusal
@@ -50,6 +51,17 @@ class IssuedToken(NamedTuple):
 def token_hash(token: str) -> bytes:
     """Return the SHA-256 of a token, which is all that is stored of it."""
     return sha256(token.encode()).digest()
+
+
+UNFIT_NAME: Final = "must have no blanks at its ends and no invisible characters, and be NFC"
+
+
+async def may_have_account(ledger: Ledger, user_id: str) -> bool:
+    """Whether an account has this id, or a new one may have it.
+
+    Earlier releases opened accounts under ids that none is given any more; they stay.
+    """
+    return may_name_account(user_id) or isinstance(await find_account(ledger, user_id), Player)
 
 
 async def open_account(

@@ -91,6 +91,11 @@ def test_a_player_nobody_knows_is_a_sentence_that_says_what_to_do(console: Conso
         assert "`wallet player open nobody …`" in done.complaint
 
 
+def test_a_name_that_looks_like_another_one_opens_no_account(console: Console) -> None:
+    done = console("player", "open", " anna", *OPEN)
+    assert (done.code, done.complaint[:31]) == (1, "The player's name must have no ")
+
+
 def test_a_block_holds_until_it_is_lifted(console: Console) -> None:
     opened(console, "blocked")
     done = console("player", "block", "blocked", "--json")

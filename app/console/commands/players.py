@@ -16,7 +16,7 @@ from app.cashier.account_changes import (
     show_account,
     update_account,
 )
-from app.cashier.players import Opened, open_account
+from app.cashier.players import UNFIT_NAME, Opened, may_have_account, open_account
 from app.cashier.staff_lookups import look_up_player
 from app.console.accounts import account_record, account_shown, agent_for, currency_for
 from app.console.arguments import (
@@ -131,6 +131,8 @@ def open_player(
         if settings.demo:
             # A data folder that was never served has no note of its owner yet.
             await refuse_beside_others(ledger)
+        if not await may_have_account(ledger, user_id):
+            raise ConsoleError(f"The player's name {UNFIT_NAME}.")
         return await open_account(ledger, **profile, note=note_of("account/init", asked))
 
     opened = ask(work, changes=True)

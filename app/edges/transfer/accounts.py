@@ -33,6 +33,9 @@ TOKEN_LENGTH_MAX: Final = 4096
 """characters; a token in another contract's form carries the player's name"""
 
 REVOKE_ALL: Final = "all"
+CALLBACK: Final = "callback"
+"""The door whose tokens have no form of their own."""
+
 CHANGEABLE: Final = ("status", "excluded_until", "limits", "confirm", "language")
 
 
@@ -46,12 +49,15 @@ class Accounts:
     async def init(self, request: Request) -> Answer:
         """Open an account, or return the existing one."""
         fields = request.fields
+        user_id = fields.text("user_id")
+        if not await players.may_have_account(self._ledger, user_id):
+            raise RefusedError(Code.VALUE, players.UNFIT_NAME, "user_id")
         currency = self._choices.currencies.get(fields.text("currency"))
         if currency is None:
             raise RefusedError(Code.VALUE, "is not a currency of this wallet", "currency")
         opened = await players.open_account(
             self._ledger,
-            user_id=fields.text("user_id"),
+            user_id=user_id,
             agent=request.agent,
             currency=currency,
             nickname=fields.text(
@@ -115,11 +121,12 @@ class Accounts:
 
     def _door(self, fields: Fields) -> TokenForm | None:
         """Return the contract that a token is for; None: the callback API."""
-        if "door" not in fields:
+        name = fields.text_or_none("door") or CALLBACK
+        if name == CALLBACK:
             return None
-        door = self._choices.doors.get(fields.text("door"))
+        door = self._choices.doors.get(name)
         if door is None:
-            known = ", ".join(self._choices.doors) or "none"
+            known = ", ".join((CALLBACK, *self._choices.doors))
             raise RefusedError(Code.VALUE, f"names no contract that is served: {known}", "door")
         return door
 

@@ -79,7 +79,7 @@ _SCHEMAS: Final[dict[str, Schema]] = {
     "last_name": _NAME,
     "check": _CHECK,
     "ttl_seconds": {"type": "integer", "minimum": 1, "maximum": TOKEN_LIFE_SECONDS_MAX},
-    "door": {"type": "string", "enum": ["betby"]},
+    "door": {"type": "string", "enum": ["callback", "betby"]},
     "revoke": {"type": "string", "minLength": 1, "maxLength": TOKEN_LENGTH_MAX},
     "status": {"type": "string", "enum": list(STATUSES)},
     "excluded_until": {

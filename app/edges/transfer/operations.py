@@ -35,7 +35,11 @@ ONE_TIME: Final = frozenset({"account/session", "account/update"})
 
 FORMS: Final[dict[str, Form]] = {
     "account/init": {
-        "user_id": _USER,
+        "user_id": Field(
+            Kind.TEXT,
+            "the player, by the operator's own name: 1 to 250 characters, no blanks at its ends, "
+            "nothing invisible, NFC",
+        ),
         "currency": Field(Kind.TEXT, "ISO 4217, or one that came by setting; for ever"),
         "nickname": Field(Kind.TEXT, "3 to 64 characters"),
         "language": Field(Kind.TEXT, _LANGUAGE),
@@ -61,7 +65,8 @@ FORMS: Final[dict[str, Form]] = {
             Kind.INTEGER, "how long the token lives, from 1; its use does not lengthen that"
         ),
         "door": _optional(
-            Kind.TEXT, "betby: a token in the form of Betby's own contract, where that is served"
+            Kind.TEXT,
+            "callback, or betby: a token in the form of Betby's own contract, where that is served",
         ),
         "revoke": Field(
             Kind.TEXT,

@@ -64,6 +64,15 @@ def test_a_repeat_hears_the_same_token_and_the_token_can_be_revoked(bank: Bank) 
     assert foreign.code == 100
 
 
+def test_the_callback_api_is_the_door_where_none_is_named(bank: Bank) -> None:
+    user_id = bank.player()
+    for named in ({"door": "callback"}, {}):
+        told = bank.ask("account/session", user_id=user_id, jti=unique("session"), **named)
+        assert (
+            bank.game("playerDetails", token=told.data["token"], userId=user_id)["status"] is True
+        )
+
+
 def test_a_contract_that_is_not_served_is_named_in_the_refusal(bank: Bank) -> None:
     told = bank.ask("account/session", user_id=bank.player(), door="another", jti=unique("session"))
     assert (told.code, told.data["field"]) == (100, "door")

@@ -1,10 +1,15 @@
 """Changes of an account by its operator: status, exclusion, limits, language, token life."""
 
+import asyncio
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from app.cashier.players import open_account
+from app.ledger.citus.ledger import PlacedLedger
+from app.wallet.money import ISO_CURRENCIES
 from tests.edges.transfer.bank import AGENT, Bank, unique
 
 DAY = timedelta(days=1)
@@ -38,6 +43,23 @@ def test_an_account_is_shown_as_it_stands(bank: Bank) -> None:
     }
     token = bank.token(user_id)
     assert bank.game("playerDetails", token=token, userId=user_id)["language"] == "ko"
+
+
+def test_an_account_keeps_the_name_that_an_earlier_release_gave_it(bank: Bank) -> None:
+    user_id = unique("an\u200bna")
+    asked: dict[str, Any] = {"user_id": user_id, "nickname": "Anna", "language": "en"}
+    asked["currency"] = "USD"
+    assert bank.ask("account/init", **asked).code == 100
+
+    async def earlier() -> None:
+        ledger = PlacedLedger(bank.database.service_url)
+        await open_account(ledger, **{**asked, "agent": AGENT, "currency": ISO_CURRENCIES["USD"]})
+        await ledger.close()
+
+    asyncio.run(earlier())
+    told = bank.ask("account/init", **asked)
+    assert (told.code, told.data["created"]) == (0, False)
+    assert bank.ask("account/balance", user_id=user_id).code == 0
 
 
 def test_a_block_holds_until_it_is_lifted(bank: Bank) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.edges.transfer.bank import AGENT, BOUND, KEYS, OTHER, Bank, b64, jwe, unique
+from tests.wallet.test_identifiers import UNFIT_NAMES
 
 OPERATIONS: Mapping[str, Mapping[str, object]] = {
     "account/init": {"user_id": "?", "currency": "USD", "nickname": "Nick", "language": "en"},
@@ -154,6 +155,7 @@ def test_history_of_a_player_that_is_not_there_or_another_agents(bank: Bank) -> 
         ("account/init", {"language": "e"}),
         ("account/init", {"language": "en US"}),
         ("account/init", {"user_id": ""}),
+        *(("account/init", {"user_id": name}) for name in UNFIT_NAMES),
         ("account/init", {"user_id": "u" * 251}),
         ("account/init", {"email": "e" * 251}),
         ("account/init", {"first_name": ""}),
