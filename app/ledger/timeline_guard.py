@@ -123,6 +123,7 @@ class TimelineGuard:
     async def _is_settled(self) -> bool:
         """Look once; False: a time line was appended, and it must be looked again."""
         async with self._lend() as raw:
+            doubts = self.doubts
             seen = await look(raw)
             if seen.is_standby:
                 # Whoever writes is told so by the server; it stays in doubt.
@@ -142,6 +143,8 @@ class TimelineGuard:
                 return False
         # Not while a connection is lent: one that meets such an error is closed.
         self._take(seen)
+        # A connection that was opened meanwhile may lead elsewhere than this look.
+        self.is_in_doubt = self.doubts != doubts
         return True
 
     @property
@@ -165,4 +168,3 @@ class TimelineGuard:
         self._why = None
         self.number, self._started_at = seen.known.number, seen.server.started_at
         self.money_until = seen.money_until
-        self.is_in_doubt = False

@@ -1,0 +1,45 @@
+"""Whether the ledger is the one that may be served: what a look says, and of which connections."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from app.ledger.citus.ledger import PlacedLedger
+from app.ledger.connections import Raw
+from app.ledger.timeline_guard import TimelineGuard
+from tests.conftest import Database
+
+
+async def test_a_connection_that_is_opened_during_a_look_is_looked_at_as_well(
+    db: Database,
+) -> None:
+    ledger = PlacedLedger(db.service_url)
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[Raw]:
+        async with ledger.lend_writer() as raw:
+            if opens_another:
+                asyncio.get_running_loop().call_soon(guard.doubt)
+            yield raw
+
+    guard = TimelineGuard(lend, ledger.send_above, is_logged=False)
+    opens_another = True
+    await guard.verify()
+    assert guard.is_in_doubt
+    opens_another = False
+    await guard.verify()
+    assert not guard.is_in_doubt
+    await ledger.close()
+
+
+@pytest.mark.one_server("a bucket's node is looked at by a guard of its own")
+async def test_a_verified_ledger_is_looked_at_once(db: Database) -> None:
+    ledger = PlacedLedger(db.service_url, serves=True)
+    await ledger.verify_timeline()
+    assert not ledger.timeline.is_in_doubt
+    doubts = ledger.timeline.doubts
+    await ledger.verify_timeline()
+    assert (ledger.timeline.doubts, ledger.timeline.is_in_doubt) == (doubts + 1, False)
+    await ledger.close()
