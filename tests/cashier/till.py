@@ -21,7 +21,7 @@ from app.wallet.facts import Policy
 from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement, facet_of
 from app.wallet.outcomes import Receipt
-from tests.cashier.homes import ALONE, Home, connect, home_of, homes, servers
+from tests.cashier.homes import ALONE, Home, connect, home_of, homes, rewrite, servers
 
 __all__ = ["AGENT", "Till", "connect", "meanwhile", "numbers", "soon"]
 
@@ -155,10 +155,7 @@ class Till:
 
     async def rewrite(self, statement: str, *arguments: object) -> None:
         """Change rows that nobody may change, in every bucket."""
-        for home in await homes(self.superuser_url):
-            async with home.opened() as connection:
-                await connection.execute("SET session_replication_role = replica")
-                await connection.execute(statement, *arguments)
+        await rewrite(self.superuser_url, statement, *arguments)
 
     async def trigger(self, statement: str, table: str = "movements") -> None:
         """Make a trigger where the rows of a table are: in every bucket, if there are several."""

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from app.composition.service import build_app
 from app.server.port import Port
 from app.settings import Settings
+from tests.cashier.homes import home_of, rewrite
 
 T = TypeVar("T")
 
@@ -204,6 +205,28 @@ class Bank:
                 await connection.close()
 
         return self.run(work())
+
+    def rewrite(self, statement: str, *values: object) -> None:
+        """Change rows that nobody may change, where they are."""
+        self.run(rewrite(self.database.superuser_url, statement, *values))
+
+    @contextlib.contextmanager
+    def without(self, table: str, user_id: str) -> Iterator[None]:
+        """Take a table away from the server that has a player's rows; above it nobody looks."""
+        home = self.run(home_of(self.database.superuser_url, user_id))
+        name = self.run(home.table(table)) if home.is_node else table
+        away = f"{table}_away"
+
+        async def rename(old: str, new: str) -> None:
+            async with home.opened() as connection:
+                await connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+        schema, _, plain = name.rpartition(".")
+        self.run(rename(name, away))
+        try:
+            yield
+        finally:
+            self.run(rename(f"{schema}.{away}" if schema else away, plain))
 
     def numbers(self, name: str) -> dict[str, int]:
         """Read a counter from the private port, by its labels."""
