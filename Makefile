@@ -115,12 +115,14 @@ BUCKETS_TESTS := tests/cashier tests/edges/callback tests/edges/transfer tests/e
 CITUS_TESTS := tests/citus tests/ops_sql tests/reports tests/history tests/reconciliation \
 	tests/backoffice
 
-NODES_TESTS := tests/cashier tests/ledger/test_transaction.py
+NODES_TESTS := tests/cashier tests/ledger/test_transaction.py tests/ledger/money \
+	tests/edges/transfer
 
-# Locks are waited for at the owner then, where other modules do not look; events are read at it.
+# What else is in those was not run so. Events are read at a bucket's own node alone.
 OTHER_NODES_TESTS := tests/cashier/test_move_funds.py tests/cashier/test_protection_races.py \
 	tests/cashier/test_adjustments.py tests/cashier/test_inbox.py tests/cashier/test_restored.py \
-	tests/cashier/test_watch.py tests/cashier/test_limit_zone.py tests/ledger/test_transaction.py
+	tests/cashier/test_watch.py tests/cashier/test_limit_zone.py tests/cashier/test_batching.py \
+	tests/ledger/test_transaction.py tests/ledger/money
 
 .PHONY: test-buckets
 test-buckets: venv ## the cashier, the doors, the model, the audit, torture, views: on ledgers with 4 buckets

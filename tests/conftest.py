@@ -120,10 +120,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _skip_what_is_about_one_bucket(items: list[pytest.Item]) -> None:
-    """Skip what is about one bucket, or one server, in a run with several: its mark says why."""
+    """Skip what is about one bucket, one server or its own node elsewhere: its mark says why."""
     if BUCKETS == 1:
         return
     skipped = {"one_bucket": "one bucket"} | ({"one_server": "one server"} if ON_NODES else {})
+    if VIA_OTHER_NODES:
+        skipped["own_node"] = "its own node"
     for item in items:
         for name, why in skipped.items():
             mark = item.get_closest_marker(name)

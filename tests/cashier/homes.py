@@ -53,12 +53,11 @@ class Home:
             await connection.close()
 
     async def table(self, name: str) -> str:
-        """Return what the table that has the rows is called."""
-        place = f"{self.schema}.{name}"
+        """Return what the table that has the rows is called, by whoever has `opened` it."""
         if not self.is_node:
-            return place
+            return name
         async with self.opened() as connection:
-            shard: str = await connection.fetchval(SHARD, place)
+            shard: str = await connection.fetchval(SHARD, f"{self.schema}.{name}")
         return shard
 
 
@@ -91,6 +90,18 @@ async def home_of(url: str, user_id: str) -> Home:
 async def servers(url: str) -> list[str]:
     """Return the addresses of all servers that have players' rows, each once."""
     return list(dict.fromkeys(home.url for home in await homes(url)))
+
+
+@asynccontextmanager
+async def wallet_held(url: str, user_id: str) -> AsyncIterator[None]:
+    """Hold the lock of a player's wallet."""
+    async with (await home_of(url, user_id)).opened() as holder, holder.transaction():
+        await holder.execute(
+            "SELECT FROM wallets JOIN players USING (player_id)"
+            " WHERE user_id = $1 FOR UPDATE OF wallets",
+            user_id,
+        )
+        yield
 
 
 async def rewrite(url: str, statement: str, *arguments: object) -> None:

@@ -1,11 +1,12 @@
 """Database locks that a test holds, so that other transactions wait for them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
-from tests.cashier.till import Till, connect
+from tests.cashier.homes import connect, wallet_held
+from tests.cashier.till import Till
 
 WAITING: Final = """
 SELECT pid FROM pg_stat_activity
@@ -34,18 +35,17 @@ class Waiting(NamedTuple):
 @asynccontextmanager
 async def held_up(till: Till, user_id: str = "anna") -> AsyncIterator[None]:
     """Hold a wallet's lock: the transaction that wants it waits, and its batch with it."""
-    async with (await till.home_of(user_id)).opened() as holder, holder.transaction():
-        await holder.execute(
-            "SELECT FROM wallets JOIN players USING (player_id)"
-            " WHERE user_id = $1 FOR UPDATE OF wallets",
-            user_id,
-        )
+    async with wallet_held(till.superuser_url, user_id):
         yield
 
 
 async def waiting(till: Till, many: int = 1) -> list[Waiting]:
     """Until so many transactions of the service wait for a lock."""
-    servers = await till.servers()
+    return await waiting_at(await till.servers(), many)
+
+
+async def waiting_at(servers: Collection[str], many: int = 1) -> list[Waiting]:
+    """Until so many wait at these servers."""
     for _ in range(400):
         found = [Waiting(server, pid) for server in servers for pid in await _pids_at(server)]
         if len(found) >= many:

@@ -21,7 +21,7 @@ from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Replay
 from tests.cashier.line import AtCommit, Line
 from tests.cashier.locks import held_up, waiting
-from tests.cashier.till import Till, connect
+from tests.cashier.till import Till
 from tests.conftest import Database
 
 NUL_IN_EXTRA_DATA = '{"a": "\x00"}'
@@ -370,15 +370,16 @@ async def test_what_is_in_doubt_is_not_lost_where_it_cannot_be_looked_up(
     await till.player("anna", "100")
     bet = till.bet()
     await batcher.move(bet)
-    owner = await connect(till.superuser_url)
-    await owner.execute("REVOKE INSERT ON unanswered FROM wallet_service")
-    batcher._in_doubt.keep([bet])
-    task = batcher._in_doubt._task
-    assert task is not None
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await task
-    await owner.execute("GRANT INSERT ON unanswered TO wallet_service")
-    await owner.close()
+    home = await till.home_of("anna")
+    unanswered = await home.table("unanswered")
+    async with home.opened() as owner:
+        await owner.execute(f"REVOKE INSERT ON {unanswered} FROM wallet_service")
+        batcher._in_doubt.keep([bet])
+        task = batcher._in_doubt._task
+        assert task is not None
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await task
+        await owner.execute(f"GRANT INSERT ON {unanswered} TO wallet_service")
     other = till.bet()
     await batcher.move(other)
     batcher._in_doubt.keep([other])
@@ -570,6 +571,9 @@ async def test_two_processes_on_one_wallet(till: Till, db: Database) -> None:
     await till.is_sound()
 
 
+@pytest.mark.own_node(
+    "another one asks for the rows by a plan of its own, which reads more of them"
+)
 async def test_two_processes_and_players_of_their_own_are_never_in_each_others_way(
     till: Till, db: Database
 ) -> None:

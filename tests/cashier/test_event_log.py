@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.Connection[asyncpg.Record]
 
+pytestmark = pytest.mark.own_node(
+    "what a bucket tells is read at its node, and believed there alone"
+)
+
 HELD: Final = 77
 """The first half of the advisory locks that hold commits back; the second is the player."""
 

@@ -165,6 +165,10 @@ class House:
         """Run a coroutine in the server's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
 
+    @property
+    def superuser_url(self) -> str:
+        return self.database.superuser_url
+
     def sql(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Look into the database, or arrange it, as superuser."""
 

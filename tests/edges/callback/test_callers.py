@@ -5,12 +5,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from urllib.parse import urlencode
 
 import asyncpg
 import pytest
 
+from tests.cashier.homes import servers, wallet_held
+from tests.cashier.locks import waiting_at
 from tests.conftest import Database
 from tests.edges.callback.house import House, Seat, open_house, sign
 
@@ -38,31 +40,18 @@ def request(fields: dict[str, str], *headers: str) -> bytes:
 def held_up(house: House, seat: Seat) -> Iterator[None]:
     """Hold the wallet's lock."""
 
-    async def hold() -> "asyncpg.Connection[asyncpg.Record]":
-        connection = await asyncpg.connect(house.database.superuser_url.replace("+asyncpg", ""))
-        await connection.execute("BEGIN")
-        await connection.execute(
-            "SELECT 1 FROM wallets JOIN players USING (player_id)"
-            " WHERE user_id = $1 FOR UPDATE OF wallets",
-            seat.user_id,
-        )
-        return connection
-
-    holder = house.run(hold())
+    holder = AsyncExitStack()
+    house.run(holder.enter_async_context(wallet_held(house.superuser_url, seat.user_id)))
     try:
         yield
     finally:
-        house.run(holder.close())
+        house.run(holder.aclose())
 
 
 def waits(house: House) -> bool:
     """Whether a transaction of the service waits for a lock."""
-    return soon(
-        lambda: house.sql(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND application_name = 'wallet/2' AND datname = current_database()"
-        )
-    )
+    there = house.run(servers(house.superuser_url))
+    return bool(house.run(waiting_at(there)))
 
 
 def soon(condition: Callable[[], object]) -> bool:

@@ -5,13 +5,13 @@ import functools
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
-import asyncpg
 import pytest
 
 from tests.at_once import at_once
+from tests.cashier.homes import wallet_held
 from tests.edges.callback.house import House, Reply, Seat
+from tests.edges.database_away import database_away
 
 ASK_AGAIN = "the outcome is not known, ask again"
 
@@ -28,22 +28,6 @@ def is_ask_again(reply: Reply) -> bool:
 @pytest.fixture
 def seat(house: House) -> Seat:
     return house.seat("90.00")
-
-
-@contextmanager
-def database_away(house: House) -> Iterator[None]:
-    """The database lets nobody in, and has thrown out who was there."""
-    name = house.database.name
-    house.sql(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
-    house.sql(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = $1 AND pid <> pg_backend_pid()",
-        name,
-    )
-    try:
-        yield
-    finally:
-        house.sql(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
 
 
 @pytest.fixture
@@ -95,18 +79,8 @@ def test_a_wallet_that_is_held_until_the_deadline_is_503_and_the_retry_is_told_t
     bet = house.fields(seat, "BetPlacing", "10.00")
 
     async def hold() -> Reply:
-        url = house.database.superuser_url.replace("+asyncpg", "")
-        connection = await asyncpg.connect(url)
-        try:
-            async with connection.transaction():
-                await connection.execute(
-                    "SELECT 1 FROM wallets JOIN players USING (player_id)"
-                    " WHERE user_id = $1 FOR UPDATE OF wallets",
-                    seat.user_id,
-                )
-                return await asyncio.to_thread(house.form, bet)
-        finally:
-            await connection.close()
+        async with wallet_held(house.superuser_url, seat.user_id):
+            return await asyncio.to_thread(house.form, bet)
 
     assert is_ask_again(house.run(hold()))
     time.sleep(0.2)

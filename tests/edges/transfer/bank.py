@@ -194,6 +194,10 @@ class Bank:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
 
+    @property
+    def superuser_url(self) -> str:
+        return self.database.superuser_url
+
     def sql(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Look into the database, or arrange it, as superuser."""
 
@@ -208,13 +212,13 @@ class Bank:
 
     def rewrite(self, statement: str, *values: object) -> None:
         """Change rows that nobody may change, where they are."""
-        self.run(rewrite(self.database.superuser_url, statement, *values))
+        self.run(rewrite(self.superuser_url, statement, *values))
 
     @contextlib.contextmanager
     def without(self, table: str, user_id: str) -> Iterator[None]:
         """Take a table away from the server that has a player's rows; above it nobody looks."""
-        home = self.run(home_of(self.database.superuser_url, user_id))
-        name = self.run(home.table(table)) if home.is_node else table
+        home = self.run(home_of(self.superuser_url, user_id))
+        name = self.run(home.table(table))
         away = f"{table}_away"
 
         async def rename(old: str, new: str) -> None:

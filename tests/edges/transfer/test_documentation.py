@@ -11,7 +11,8 @@ from app.edges.transfer.codes import Code
 from app.edges.transfer.examples import REQUESTS
 from app.edges.transfer.openapi import PREFIX, refusals_of
 from app.edges.transfer.operations import FORMS, ONE_TIME
-from tests.conftest import Database, sql
+from tests.conftest import Database
+from tests.edges.database_away import database_away
 from tests.edges.described import assert_as_described, document, resolved, validator
 from tests.edges.transfer.bank import (
     AGENT,
@@ -194,12 +195,10 @@ def test_a_database_that_is_away_is_answered_as_described(db: Database) -> None:
     with open_bank(db, deadline_seconds="0.3") as bank:
         story = Story(bank)
         asked = {operation: story.fields(operation) for operation in FORMS}
-        sql(db.server, f"ALTER DATABASE {db.name} CONNECTION LIMIT 0")
-        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname"
-        sql(db.server, f"{end} = '{db.name}'")
-        for operation, fields in asked.items():
-            reply = bank.ask(operation, **fields)
-            assert held(operation, reply) == Code.AWAY.value, operation
+        with database_away(bank):
+            for operation, fields in asked.items():
+                reply = bank.ask(operation, **fields)
+                assert held(operation, reply) == Code.AWAY.value, operation
 
 
 def requests_without(operation: str) -> Iterator[dict[str, Any]]:

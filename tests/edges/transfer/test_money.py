@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.at_once import at_once
-from tests.conftest import Database, sql
+from tests.conftest import Database
+from tests.edges.database_away import database_away
 from tests.edges.transfer.bank import AGENT, OTHER, Bank, Reply, open_bank, unique
 
 if TYPE_CHECKING:
@@ -212,24 +213,17 @@ def test_the_database_away_is_103_and_a_repeat_is_safe(db: Database) -> None:
     with open_bank(db, deadline_seconds="1") as bank:
         user_id = bank.player("10")
         transaction_id = unique("away")
-        limit = f"ALTER DATABASE {db.name} CONNECTION LIMIT"
-        sql(db.server, f"{limit} 0")
-        sql(
-            db.server,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            f" WHERE datname = '{db.name}' AND pid <> pg_backend_pid()",
-        )
-        replies = [
-            bank.move("account/deposit", user_id, "5", transaction_id),
-            bank.ask("account/balance", user_id=user_id),
-            bank.ask("account/session", user_id=user_id),
-            bank.ask("account/update", user_id=user_id, status="blocked"),
-            bank.ask("transaction/check", transaction_id=transaction_id),
-            bank.ask("history", type="ALL"),
-            # A refusal that cannot be traced is not told.
-            bank.ask("account/deposit", user_id=user_id),
-        ]
-        sql(db.server, f"{limit} -1")
+        with database_away(bank):
+            replies = [
+                bank.move("account/deposit", user_id, "5", transaction_id),
+                bank.ask("account/balance", user_id=user_id),
+                bank.ask("account/session", user_id=user_id),
+                bank.ask("account/update", user_id=user_id, status="blocked"),
+                bank.ask("transaction/check", transaction_id=transaction_id),
+                bank.ask("history", type="ALL"),
+                # A refusal that cannot be traced is not told.
+                bank.ask("account/deposit", user_id=user_id),
+            ]
         assert {reply.code for reply in replies} == {103}
         assert {reply.status for reply in replies} == {500}
         assert bank.move("account/deposit", user_id, "5", transaction_id).code == 0
