@@ -9,11 +9,13 @@ from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
+from app.ledger.account_statement import find_movements
 from app.ledger.errors import LedgerError
+from app.ledger.event_log.told import MovementTold
 from app.ledger.history import PageKey, RoundState, RoundSummary, find_rounds
 from app.ledger.lookups import agent_beside
 from app.ledger.money.book import Book
-from app.ledger.players import find_player, user_id_of
+from app.ledger.players import Player, find_player, user_id_of
 from app.ledger.together import together
 from app.ledger.transaction import Ledger
 from app.wallet.events import RULES, HoldPart
@@ -38,6 +40,14 @@ class HistoryPage(NamedTuple):
     rounds: list[RoundSummary]
     next_key: PageKey | None
     """where the next page begins; None: this is the last page"""
+
+
+class StatementPage(NamedTuple):
+    """One page of a player's movements, newest first."""
+
+    movements: list[MovementTold]
+    next_position: int | None
+    """before which the next page begins; None: this is the last page"""
 
 
 async def check_transaction(
@@ -110,11 +120,9 @@ async def history(
 
     async def work(book: Book) -> list[RoundSummary] | Refusal:
         if user_id is not None:
-            player = await find_player(book, user_id)
-            if player is None:
-                return Refusal.PLAYER_UNKNOWN
-            if player.agent != agent:
-                return Refusal.ACCOUNT_OF_ANOTHER_AGENT
+            player = await _player_of(book, agent, user_id)
+            if isinstance(player, Refusal):
+                return player
         return await find_rounds(
             book,
             agent=agent,
@@ -136,6 +144,51 @@ async def history(
     rounds = list(islice(merge(*pages, key=_newest_first, reverse=True), count_max + 1))
     page = rounds[:count_max]
     return HistoryPage(page, page[-1].key if len(rounds) > count_max else None)
+
+
+async def statement(
+    ledger: Ledger,
+    *,
+    agent: str,
+    user_id: str,
+    since: datetime,
+    until: datetime,
+    before: int | None,
+    count_max: int,
+) -> StatementPage | Refusal:
+    """Return one page of a player's movements, accepted and declined, decided in [since, until).
+
+    `before` is the `next_position` of the page before; None asks for the first page. The page has
+    at most `count_max` movements. Refusals: PLAYER_UNKNOWN, ACCOUNT_OF_ANOTHER_AGENT (transfer
+    contract, account/statement).
+    """
+
+    async def work(book: Book) -> StatementPage | Refusal:
+        player = await _player_of(book, agent, user_id)
+        if isinstance(player, Refusal):
+            return player
+        lines = await find_movements(
+            book,
+            player.player_id,
+            since=since,
+            until=until,
+            before=before,
+            count_max=count_max + 1,
+        )
+        page = lines[:count_max]
+        return StatementPage(
+            [line.movement for line in page],
+            page[-1].position if len(lines) > count_max else None,
+        )
+
+    return await ledger.read_only(work, of=user_id)
+
+
+async def _player_of(book: Book, agent: str, user_id: str) -> Player | Refusal:
+    player = await find_player(book, user_id)
+    if player is None:
+        return Refusal.PLAYER_UNKNOWN
+    return player if player.agent == agent else Refusal.ACCOUNT_OF_ANOTHER_AGENT
 
 
 def _newest_first(of: RoundSummary) -> tuple[datetime, int]:

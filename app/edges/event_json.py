@@ -50,10 +50,10 @@ def event_body(event: Told) -> bytes:
 def _data(content: Content) -> Mapping[str, object]:
     match content:
         case MovementTold():
-            return _movement(content)
+            return movement_members(content)
         case LimitTold():
             return {
-                **_movement(content.movement),
+                **movement_members(content.movement),
                 "limit": content.limit,
                 "value": number(content.value),
                 "used": number(content.used),
@@ -72,7 +72,8 @@ def _data(content: Content) -> Mapping[str, object]:
     assert_never(content)
 
 
-def _movement(movement: MovementTold) -> dict[str, object]:
+def movement_members(movement: MovementTold) -> dict[str, object]:
+    """Return a movement as the members of a JSON object, in `data` and in `account/statement`."""
     is_posted = movement.decision == _ACCEPTED
     return {
         "event_type": movement.event_type,

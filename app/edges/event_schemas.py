@@ -32,6 +32,9 @@ _MOVEMENT: Final[Schema] = {
     "reason": or_null(_TEXT),
 }
 
+MOVEMENT: Final = an_object(_MOVEMENT)
+"""`data` of an event about a movement, and what `account/statement` says of it."""
+
 _RAISE: Final = an_object({"amount": or_null(MONEY), "from": MOMENT, "confirm": _FLAG})
 
 EVENT_DATA: Final[dict[LoggedType, tuple[str, str, Schema]]] = {
@@ -55,11 +58,11 @@ EVENT_DATA: Final[dict[LoggedType, tuple[str, str, Schema]]] = {
             }
         ),
     ),
-    LoggedType.MOVEMENT_POSTED: ("MovementPosted", "Money moved.", an_object(_MOVEMENT)),
+    LoggedType.MOVEMENT_POSTED: ("MovementPosted", "Money moved.", MOVEMENT),
     LoggedType.MOVEMENT_DECLINED: (
         "MovementDeclined",
         "A movement was refused for ever.",
-        an_object(_MOVEMENT),
+        MOVEMENT,
     ),
     LoggedType.LIMIT_HIT: (
         "LimitHit",

@@ -43,6 +43,7 @@ def test_money_that_the_standby_lacks_is_not_told_to_anybody(bank: Bank, pair: P
     assert bank.ask("account/balance", user_id=player).code == AWAY
     assert bank.move("account/deposit", player, "5", deposit).code == AWAY
     assert bank.ask("history", type="ALL").code == AWAY
+    assert bank.ask("account/statement", user_id=player).code == AWAY
     assert bank.ask("events").code == AWAY
     for method in ("getBalance", "playerDetails", "sessionCheck"):
         assert status_of_game(bank, method, token, player) == 503
@@ -75,6 +76,7 @@ def test_a_row_that_a_restart_has_shown_is_told_once_the_standby_has_it(
     assert bank.ask("account/balance", user_id=player).code == AWAY
     assert bank.move("account/deposit", player, "5", deposit).code == AWAY
     assert bank.ask("history", type="ALL").code == AWAY
+    assert bank.ask("account/statement", user_id=player).code == AWAY
     assert bank.ask("events").code == AWAY
     for method in ("getBalance", "playerDetails"):
         assert status_of_game(bank, method, token, player) == 503

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from app.edges.event_schemas import EVENT, EVENT_SCHEMAS
+from app.edges.event_schemas import EVENT, EVENT_SCHEMAS, MOVEMENT
 from app.edges.openapi import MOMENT, MONEY, Schema, a_list, an_object, or_null, ref, text
 from app.edges.transfer.answers import OPERATIONS_OF
 from app.edges.transfer.codes import HTTP_STATUSES, WORDS, Code
@@ -120,6 +120,7 @@ ANSWER_SCHEMAS: Final[dict[str, Schema]] = {
         optional=("operation", "user_id", "amount", "currency", "created_at", "answer"),
     ),
     "HistoryDone": _done({"rounds": a_list(_ROUND), "next_cursor": or_null(_TEXT)}),
+    "StatementDone": _done({"movements": a_list(MOVEMENT), "next_cursor": or_null(_TEXT)}),
     "EventsDone": _done(
         {"events": a_list(ref(EVENT)), "cursor": or_null(_TEXT), "has_more": _FLAG}
     ),

@@ -4,7 +4,6 @@ The answer to an accepted or declined movement is a pure function of its journal
 repeat gets the first answer byte for byte.
 """
 
-import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,26 +12,20 @@ from typing import Final, NamedTuple, assert_never
 from msgspec import Raw
 
 from app.cashier.event_log import EventPage
-from app.cashier.lookups import HistoryPage, KnownMovement
+from app.cashier.lookups import HistoryPage, KnownMovement, StatementPage
 from app.cashier.players import IssuedToken, Opened
-from app.edges.event_json import event_members
+from app.edges.event_json import event_members, movement_members
 from app.edges.transfer.codes import CODES, HTTP_STATUSES, WORDS, Code, RefusedError, reason_of
-from app.edges.wire import (
-    NotUnderstoodError,
-    Number,
-    encode,
-    number,
-    read_members,
-    rfc3339,
-)
+from app.edges.transfer.cursors import rounds_cursor, statement_cursor
+from app.edges.wire import encode, number, read_members, rfc3339
 from app.ledger.accounts import Account
-from app.ledger.history import PageKey, RoundSummary
+from app.ledger.history import RoundSummary
 from app.ledger.players import Player
 from app.wallet.balance import Pockets
 from app.wallet.events import RULES, EventType, HoldPart
 from app.wallet.journal import EPOCH, MICROSECOND, JournalEntry, microseconds
 from app.wallet.limits import LimitHit
-from app.wallet.moments import FOREVER, FOREVER_TEXT, is_within_bounds
+from app.wallet.moments import FOREVER, FOREVER_TEXT
 from app.wallet.money import Currency
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Refused, Replay
@@ -53,12 +46,6 @@ TOKEN: Final = "token"  # noqa: S105 - a member's name
 """The member of `data` that holds a token."""
 
 moment: Final = rfc3339
-
-CURSOR_LENGTH_MAX: Final = 2048
-"""An event id of 250 characters, escaped and encoded, fits."""
-
-_CURSOR_DIGITS_MAX: Final = 18
-"""Any number of 18 digits fits PostgreSQL's bigint."""
 
 
 class Answer(NamedTuple):
@@ -264,8 +251,20 @@ def transaction_shown(transaction_id: str, known: KnownMovement | None) -> Answe
 
 def history_shown(page: HistoryPage) -> Answer:
     """Return the answer with a page of rounds, and the cursor of the next one."""
-    cursor = None if page.next_key is None else cursor_text(page.next_key)
+    cursor = None if page.next_key is None else rounds_cursor(page.next_key)
     return said(Code.DONE, {"rounds": list(map(_round, page.rounds)), "next_cursor": cursor})
+
+
+def statement_shown(user_id: str, page: StatementPage) -> Answer:
+    """Return the answer with a page of movements, and the cursor of the next one."""
+    position = page.next_position
+    return said(
+        Code.DONE,
+        {
+            "movements": list(map(movement_members, page.movements)),
+            "next_cursor": None if position is None else statement_cursor(user_id, position),
+        },
+    )
 
 
 def events_shown(page: EventPage) -> Answer:
@@ -305,44 +304,3 @@ def exclusion_text(until: datetime | None) -> str | None:
     if until is None:
         return None
     return FOREVER_TEXT if until == FOREVER else moment(until)
-
-
-def cursor_text(key: PageKey) -> str:
-    """Return the opaque cursor of a page key."""
-    members = {
-        "t": microseconds(key.opened_at),
-        "p": key.player_id,
-        "e": key.event_id,
-        "s": key.is_streamer,
-    }
-    return base64.urlsafe_b64encode(encode(members)).decode().rstrip("=")
-
-
-def read_cursor(text: str) -> PageKey:
-    """Read a cursor; raise RefusedError for a text that is none."""
-    try:
-        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        members = read_members(base64.b64decode(padded, altchars=b"-_", validate=True))
-        at, player_id, event_id, is_streamer = (members[name].value for name in "tpes")
-        if (
-            _is_whole(at)
-            and _is_whole(player_id)
-            and isinstance(event_id, str)
-            and not isinstance(event_id, Number)
-            and isinstance(is_streamer, bool)
-        ):
-            opened_at = EPOCH + int(str(at)) * MICROSECOND
-            if is_within_bounds(opened_at):
-                return PageKey(opened_at, int(str(player_id)), str(event_id), is_streamer)
-    except (ValueError, KeyError, OverflowError, NotUnderstoodError):
-        pass
-    raise RefusedError(Code.VALUE, "is not a cursor of an earlier answer", "cursor")
-
-
-def _is_whole(value: object) -> bool:
-    return (
-        isinstance(value, Number)
-        and value.isascii()
-        and value.isdigit()
-        and (len(value) <= _CURSOR_DIGITS_MAX)
-    )

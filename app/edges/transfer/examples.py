@@ -32,6 +32,7 @@ _FIELDS: Final[dict[str, Example]] = {
     "bonus/revoke": {**_USER, "transaction_id": "v-1", "amount": "5.00", "reason": "withdrawn"},
     "transaction/check": {"transaction_id": "d-1"},
     "history": {"type": "ALL", **_USER, "limit": 10},
+    "account/statement": {**_USER, "from": "2026-11-20", "limit": 10},
     "events": {"after": "42-5f0c1c6a", "limit": 100},
 }
 assert set(_FIELDS) == set(FORMS), "every operation has its example"
@@ -156,6 +157,17 @@ DONE: Final[dict[str, tuple[tuple[str, ...], dict[str, Example]]]] = {
         },
     ),
     "history": _once("HistoryDone", "0", {"rounds": [_ROUND], "next_cursor": None}),
+    "account/statement": _once(
+        "StatementDone",
+        "0",
+        {
+            "movements": [
+                event_example(kind)["data"]
+                for kind in (LoggedType.MOVEMENT_DECLINED, LoggedType.MOVEMENT_POSTED)
+            ],
+            "next_cursor": None,
+        },
+    ),
     "events": _once(
         "EventsDone",
         "0",

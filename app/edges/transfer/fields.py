@@ -15,9 +15,9 @@ from app.edges.transfer.accounts import (
     TOKEN_LENGTH_MAX,
     TOKEN_LIFE_SECONDS_MAX,
 )
-from app.edges.transfer.answers import CURSOR_LENGTH_MAX
+from app.edges.transfer.cursors import CURSOR_LENGTH_MAX
 from app.edges.transfer.forms import IAT, JTI, JTI_LENGTH_MAX, OP, Field, Kind
-from app.edges.transfer.lookups import EVENTS_COUNT_MAX, HISTORY_COUNT_MAX
+from app.edges.transfer.lookups import EVENTS_COUNT_MAX, HISTORY_COUNT_MAX, STATEMENT_COUNT_MAX
 from app.edges.transfer.movements import REASON_LENGTH_MAX
 from app.edges.transfer.operations import FORMS, ONE_TIME
 from app.edges.transfer.reading import LANGUAGE, STATUSES
@@ -101,7 +101,7 @@ _SCHEMAS: Final[dict[str, Schema]] = {
     "limit": {
         "type": "integer",
         "minimum": 1,
-        "maximum": min(HISTORY_COUNT_MAX, EVENTS_COUNT_MAX),
+        "maximum": min(HISTORY_COUNT_MAX, STATEMENT_COUNT_MAX, EVENTS_COUNT_MAX),
     },
 }
 

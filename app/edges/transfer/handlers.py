@@ -41,6 +41,7 @@ class Handlers:
             "bonus/revoke": money.revoke,
             "transaction/check": lookups.check,
             "history": lookups.history,
+            "account/statement": lookups.statement,
             "events": lookups.events,
         }
 

@@ -42,6 +42,7 @@ SUMMARIES: Final = {
     "bonus/revoke": "Take bonus money out",
     "transaction/check": "What became of a transaction",
     "history": "Rounds, newest first, page by page",
+    "account/statement": "What was decided of a player's money, newest first, page by page",
     "events": "What has happened since a cursor",
 }
 assert set(SUMMARIES) == set(FORMS), "every operation is described"

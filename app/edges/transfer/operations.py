@@ -105,6 +105,13 @@ FORMS: Final[dict[str, Form]] = {
         "cursor": _optional(Kind.TEXT, "`next_cursor` of the page before"),
         "limit": _optional(Kind.INTEGER, "rounds a page, 1 to 1000, else 100"),
     },
+    "account/statement": {
+        "user_id": _USER,
+        "from": _optional(Kind.MOMENT, "movements decided then or later"),
+        "to": _optional(Kind.MOMENT, "movements decided before"),
+        "cursor": _optional(Kind.TEXT, "`next_cursor` of the page before, of this player"),
+        "limit": _optional(Kind.INTEGER, "movements a page, 1 to 1000, else 100"),
+    },
     "events": {
         "after": _optional(Kind.TEXT, "`cursor` of the answer before; absent: from the first on"),
         "limit": _optional(Kind.INTEGER, "events a page, 1 to 1000, else 100"),

@@ -77,13 +77,17 @@ SELECT k.player_id, p.user_id FROM unnest($1::bigint[]) AS k (player_id)
 CROSS JOIN LATERAL (SELECT user_id FROM players WHERE player_id = k.player_id LIMIT 1) p
 """
 
-_MOVEMENTS: Final = """
-SELECT m.player_id, m.position, encode(m.chain, 'hex'),
+MOVEMENT_COLUMNS: Final = """
        m.event_type, m.direction, m.decision, m.currency, round(m.amount, m.scale)::text,
        round(m.real_before, m.scale)::text, round(m.bonus_before, m.scale)::text,
        round(m.real_after, m.scale)::text, round(m.bonus_after, m.scale)::text,
        round(m.real_after + m.bonus_after, m.scale)::text, m.source, m.transaction_id, m.event_id,
        m.game_id, m.bonus_code, m.ledger_time
+"""
+"""Of a row `m` of the journal: the values of MovementTold."""
+
+_MOVEMENTS: Final = f"""
+SELECT m.player_id, m.position, encode(m.chain, 'hex'), {MOVEMENT_COLUMNS}
 FROM unnest($1::bigint[], $2::bigint[]) AS k (player_id, position)
 CROSS JOIN LATERAL (
     SELECT * FROM movements

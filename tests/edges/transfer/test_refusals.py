@@ -19,6 +19,7 @@ OPERATIONS: Mapping[str, Mapping[str, object]] = {
     "bonus/revoke": {"user_id": "?", "transaction_id": "t", "amount": "1", "reason": "r"},
     "transaction/check": {"transaction_id": "t"},
     "history": {"type": "ALL"},
+    "account/statement": {"user_id": "?"},
 }
 MOVEMENTS = {
     "account/deposit": "Deposit",
@@ -29,7 +30,9 @@ MOVEMENTS = {
 """The refusal log's name of an operation that was refused as a movement."""
 
 MONEY = ("account/deposit", "account/withdraw", "bonus/grant", "bonus/revoke")
-OF_A_PLAYER = (*MONEY, "account/balance", "account/session", "account/update")
+OF_A_PLAYER = (
+    *(*MONEY, "account/balance", "account/statement", "account/session", "account/update"),
+)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -194,6 +197,16 @@ def test_history_of_a_player_that_is_not_there_or_another_agents(bank: Bank) -> 
         ("history", {"cursor": b64(b'{"t":1,"p":1,"e":1,"s":true}')}),
         ("history", {"since": "yesterday"}),
         ("history", {"to": "2026-13-01"}),
+        ("account/statement", {"limit": 0}),
+        ("account/statement", {"limit": 1001}),
+        ("account/statement", {"cursor": ""}),
+        ("account/statement", {"cursor": "x"}),
+        ("account/statement", {"cursor": "\u00e9"}),
+        ("account/statement", {"cursor": b64(b"{}")}),
+        ("account/statement", {"cursor": b64(b'{"u":5,"p":1}')}),
+        ("account/statement", {"cursor": b64(b'{"u":"somebody","p":1}')}),
+        ("account/statement", {"since": "yesterday"}),
+        ("account/statement", {"to": "2026-13-01"}),
     ],
     ids=lambda value: value if isinstance(value, str) else json.dumps(value)[:60],
 )
@@ -214,6 +227,8 @@ def test_a_value_that_cannot_be(bank: Bank, operation: str, fields: Mapping[str,
         ("account/update", {"excluded_until": True}),
         ("history", {"limit": "5"}),
         ("history", {"user_id": 5}),
+        ("account/statement", {"limit": "5"}),
+        ("account/statement", {"cursor": 5}),
     ],
 )
 def test_an_optional_field_has_its_type_too(
