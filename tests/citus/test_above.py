@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.cashier.inbox import collect
-from app.cashier.lookups import HistoryPage, history
+from app.cashier.lookups import HistoryPage, StatementPage, history, statement
 from app.cashier.staff_lookups import (
     look_up_delivery,
     look_up_event,
@@ -126,3 +126,29 @@ async def test_pages_of_an_agents_rounds_are_merged_over_the_buckets(
     )
     assert walked == [event_id for (event_id,) in shown]
     assert len(walked) == 3 * BUCKETS
+
+
+async def test_a_players_statement_is_read_at_their_own_bucket(till: Till) -> None:
+    names = await one_of_each(till)
+    since = datetime.now(UTC)
+    for name in names:
+        bets = [till.bet(name, "1", event_id=f"stated-{name}") for _ in range(3)]
+        for bet in bets:
+            await till.one(bet)
+        walked: list[str] = []
+        before: int | None = None
+        for _ in range(2):
+            page = await statement(
+                till.ledger,
+                agent=AGENT,
+                user_id=name,
+                since=since,
+                until=since + timedelta(hours=1),
+                before=before,
+                count_max=2,
+            )
+            assert isinstance(page, StatementPage)
+            walked += [each.transaction_id for each in page.movements]
+            before = page.next_position
+        assert before is None
+        assert walked == [bet.key.transaction_id for bet in reversed(bets)]

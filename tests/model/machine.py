@@ -668,6 +668,23 @@ class WalletMachine(RuleBasedStateMachine):
             for key, (*values, ended) in wanted.items()
         }, f"history {kind} of {user_id}"
 
+    @rule(number=mostly_first, limit=st.integers(1, 4))
+    def statement(self, number: int, limit: int) -> None:
+        user_id, agent = self.user(number), self.agent(number)
+        asked, movements = {"user_id": user_id, "limit": limit}, []
+        while True:
+            said = self.operate("account/statement", asked, agent).said
+            assert said["code"] == 0
+            movements += said["data"]["movements"]
+            if said["data"]["next_cursor"] is None:
+                break
+            asked = {**asked, "cursor": said["data"]["next_cursor"]}
+        left = [(told["real_balance"], told["bonus_balance"]) for told in movements]
+        found = [(told["real_before"], told["bonus_before"]) for told in movements]
+        player = self.model.players[user_id]
+        has = tuple(Decimal(each).scaleb(-player.scale) for each in (player.real, player.bonus))
+        assert [has, *found] == [*left, (0, 0)], f"statement of {user_id}"
+
     def init(self, agent: str, user_id: str, currency: str) -> None:
         fields = {"user_id": user_id, "currency": currency, "nickname": "nick", "language": "en"}
         reply = self.operate("account/init", fields, agent)

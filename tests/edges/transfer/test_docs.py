@@ -146,7 +146,7 @@ def test_every_code_is_described(code: Code) -> None:
 
 def test_the_examples_of_answers_are_json() -> None:
     answers = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
-    assert len(answers) == 7
+    assert len(answers) == 8
     for answer in answers:
         assert list(json.loads(answer)) == ["code", "message", "data"]
 
@@ -162,10 +162,12 @@ def test_the_shown_answers_have_the_members_of_real_ones(bank: Bank) -> None:
         bank.ask("hold/settle", transaction_id="documented", hold_id="documented-hold"),
         bank.ask("account/session", user_id=user_id),
         bank.ask("history", type="ALL", user_id=user_id),
+        bank.ask("account/statement", user_id=user_id),
         bank.ask("events", limit=1),
     ]
     shown = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
     for said, reply in zip(shown, real, strict=True):
         assert list(said["data"]) == list(reply.data)
     assert list(shown[5]["data"]["rounds"][0]) == list(real[5].data["rounds"][0])
-    assert list(shown[6]["data"]["events"][0]) == list(real[6].data["events"][0])
+    assert list(shown[6]["data"]["movements"][0]) == list(real[6].data["movements"][0])
+    assert list(shown[7]["data"]["events"][0]) == list(real[7].data["events"][0])

@@ -166,6 +166,8 @@ def test_answers_of_every_shape_are_as_described(bank: Bank, story: Story) -> No
         ("account/balance", 101, {"user_id": story.other}),
         ("account/init", 0, {"currency": "USD", "nickname": "Nick", "language": "en"}),
         ("history", 0, {"type": "ALL"}),
+        ("account/statement", 0, {}),
+        ("account/statement", 0, {"limit": 1}),
         ("events", 0, {"limit": 1000}),
     ):
         asked = {"user_id": user_id, **fields}
