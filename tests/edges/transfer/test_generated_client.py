@@ -113,5 +113,5 @@ def test_the_models_are_those_of_the_description(bank: Bank, client: Path) -> No
     said = json.loads(bank.client.get("/openapi.json").content)
     names = {path.stem.replace("_", "") for path in (client / "wallet_client/models").glob("*.py")}
     requests = [name for name in said["components"]["schemas"] if name.endswith("Request")]
-    assert len(requests) == 16
+    assert len(requests) == 17
     assert {name.lower() for name in requests} <= names
