@@ -354,7 +354,10 @@ class Ledger(OneServer):
                             await self.timeline.verify()
                         async with lent(connections) as raw:
                             await raw.execute(begin + self._above)
-                            if self.standby.must_look:
+                            # This connection may have been opened just now, and lead elsewhere.
+                            if self.standby.must_look or (
+                                self._serves and self.timeline.is_in_doubt
+                            ):
                                 await self._look(raw)
                             done = await work(Book(raw, self._clock))
                             if begin is SERIALIZABLE and self.standby.is_wanted:

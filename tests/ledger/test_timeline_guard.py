@@ -6,10 +6,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from app.cashier.restored import Marked, mark
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.connections import Raw
+from app.ledger.errors import LedgerRestoredError
+from app.ledger.money.book import Book
 from app.ledger.timeline_guard import TimelineGuard
+from app.wallet.operators import Operator, Role, Via
 from tests.conftest import Database
+
+MIRA = Operator("mira", True, frozenset({Role.ADMIN}), Via.CONSOLE, "pts/1")  # noqa: FBT003
 
 
 async def test_a_connection_that_is_opened_during_a_look_is_looked_at_as_well(
@@ -34,6 +40,30 @@ async def test_a_connection_that_is_opened_during_a_look_is_looked_at_as_well(
     await guard.verify()
     assert not stays_in_doubt()
     await ledger.close()
+
+
+async def test_a_read_on_a_new_connection_tells_nothing_of_a_restored_ledger(
+    db: Database,
+) -> None:
+    ledger, other = PlacedLedger(db.service_url, serves=True), PlacedLedger(db.service_url)
+    await ledger.verify_timeline()
+    is_reading, may_end = asyncio.Event(), asyncio.Event()
+
+    async def hold(_book: Book) -> None:
+        is_reading.set()
+        await may_end.wait()
+
+    async def read(_book: Book) -> str:
+        return "told"
+
+    first = asyncio.create_task(ledger.read_only(hold))
+    await is_reading.wait()
+    assert isinstance(await mark(other, MIRA, "a disk"), Marked)
+    with pytest.raises(LedgerRestoredError):
+        await ledger.read_only(read)
+    may_end.set()
+    await asyncio.wait({first})
+    await asyncio.gather(ledger.close(), other.close())
 
 
 @pytest.mark.one_server("a bucket's node is looked at by a guard of its own")
