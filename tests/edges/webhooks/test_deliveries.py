@@ -259,6 +259,8 @@ async def test_a_dead_endpoint_parks_its_own_events_only(
     till: Till, receiver: Receiver, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "GIVEN_UP_AFTER", timedelta(milliseconds=200))
+    # No event is given up by itself before five of them have shown that the endpoint is dead.
+    monkeypatch.setattr(health, "EVENT_FIRST_MS", 60_000)
     async with Receiver() as rival:
         rival.answer = lambda _: 500
         async with delivering(
