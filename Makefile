@@ -116,7 +116,7 @@ CITUS_TESTS := tests/citus tests/ops_sql tests/reports tests/history tests/recon
 	tests/backoffice
 
 NODES_TESTS := tests/cashier tests/ledger/test_transaction.py tests/ledger/money \
-	tests/edges/callback tests/edges/transfer
+	tests/edges/callback tests/edges/transfer tests/edges/betby tests/model
 
 # What else is in those was not run so. Events are read at a bucket's own node alone.
 OTHER_NODES_TESTS := tests/cashier/test_move_funds.py tests/cashier/test_protection_races.py \
