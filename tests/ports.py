@@ -18,27 +18,31 @@ _ours: deque[int] = deque()
 """What is left of its last block."""
 
 
-def free_port() -> int:
-    """Return a free port that nobody else is given while this process lives.
+def free_port(count: int = 1) -> int:
+    """Return the first of so many free ports in a row, which nobody else is given meanwhile.
 
-    Between this answer and the server's start it is bound by nobody, so it is its process's before:
-    ports are taken in blocks.
+    Between this answer and the server's start they are bound by nobody, so they are this process's
+    before, and to its end: ports are taken in blocks.
     """
     while True:
-        port = _ours.popleft() if _ours else _of_a_new_block()
-        bound = _bind(port)
-        if bound is not None:
-            bound.close()
-            return port
+        if len(_ours) < count:
+            _take_a_block()
+        row = [_ours.popleft() for _ in range(count)]
+        bound = list(filter(None, map(_bind, row)))
+        for each in bound:
+            each.close()
+        if len(bound) == count:
+            return row[0]
 
 
-def _of_a_new_block() -> int:
+def _take_a_block() -> None:
     for number in secrets.SystemRandom().sample(range(BLOCKS), BLOCKS):
         mark = _bind(MARKS + number)
         if mark is not None:
             _held.append(mark)
+            _ours.clear()
             _ours.extend(range(FIRST + number * BLOCK, FIRST + (number + 1) * BLOCK))
-            return _ours.popleft()
+            return
     raise AssertionError("every port is taken")
 
 

@@ -42,7 +42,7 @@ def test_the_numbers_of_a_served_demo_move(tmp_path: Path) -> None:
 
 
 def test_each_of_several_workers_has_its_own_private_port(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_port(2)
     settings = {"WALLET_PRIVATE_PORT": str(port), "WALLET_WORKERS": "2"}
     with Serving(tmp_path, ("--demo",), settings) as serving:
         for private in (port, port + 1):
