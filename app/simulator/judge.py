@@ -95,7 +95,8 @@ class Judge:
         """Match answers with what is due, in any order."""
         due = list(expected)
         strays: list[_Heard] = []
-        for each in heard:
+        # Of several 409s, one to a repetition may stand for the success; others may not.
+        for each in sorted(heard, key=self._is_doubtful):
             match = next((one for one in due if not self._wrong(each, one)), None)
             if match is None:
                 strays.append(each)
@@ -119,13 +120,11 @@ class Judge:
         return wrong_in(heard.answer, expected, self._whom)
 
     def _may_be_repeated(self, heard: _Heard, expected: Expected) -> bool:
+        return not self._replays and expected.moved and self._is_doubtful(heard)
+
+    def _is_doubtful(self, heard: _Heard) -> bool:
         content = heard.delivery.content
-        return (
-            not self._replays
-            and expected.moved
-            and isinstance(content, Move)
-            and content.transaction_id in self._doubtful
-        )
+        return isinstance(content, Move) and content.transaction_id in self._doubtful
 
     def _wrong_bytes(self, heard: _Heard, expected: Expected) -> list[str]:
         """Keep a first answer's bytes, or compare a repeat's with them."""
