@@ -3,7 +3,8 @@
 A `Book` is the ledger inside one open transaction. A `MoneyBook` has the two statements that every
 batch of movements uses:
 
-1. `facts_for`  FACTS          keys, wallets, sessions, rounds and their histories: everything, once
+1. `facts_for`  FACTS          keys, wallets, sessions, rounds: everything, once
+                FACTS_WITH_ROUNDS  the same with histories and early aborts, if the batch needs them
                 FURTHER_FACTS  limits that few players have, and holds, if the batch needs them
 2. `record`     RECORD         keys, journal, wallets, rounds, refusals, if all facts still hold
                 RECORD_ADJUSTMENT  the same of an adjustment, with its approval
@@ -22,12 +23,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from app.ledger.money import statements
 from app.ledger.money.facts import (
-    IN_ROUNDS,
+    LACKS_ROUNDS,
     SERVER,
     Known,
     further_question,
     known_of,
     needs_history,
+    question_of,
     with_further,
 )
 from app.ledger.money.rows import (
@@ -40,7 +42,6 @@ from app.ledger.money.rows import (
     limit_hit_of,
     limit_hit_row,
     position_row,
-    question_row,
     refusal_row,
     round_row,
     session_row,
@@ -51,7 +52,6 @@ from app.ledger.money.statements import Statements
 from app.ledger.standby import Standby
 from app.ledger.timeline_guard import TimelineGuard
 from app.ledger.timelines import Witness
-from app.wallet.events import Part
 from app.wallet.facts import Policy, Wallet
 from app.wallet.journal import JournalEntry
 from app.wallet.limits import LimitHit
@@ -232,13 +232,13 @@ class MoneyBook:
     async def facts_for(self, movements: Sequence[Movement]) -> Known:
         """Read all facts that decide these movements, in one snapshot."""
         self.user_ids = frozenset([movement.user_id for movement in movements])
-        questions = as_array([_question(movement) for movement in movements])
+        questions = as_array([question_of(movement) for movement in movements])
         if self._takes_locks:
             async with self._write() as connection:
                 await connection.execute(self._statements.lock_wallets, list(self.user_ids))
         now = self._clock() if self._clock else None
         async with self._read() as connection:
-            rows = await connection.fetch(self._statements.facts, questions, now)
+            rows = await self._rows(connection, movements, questions, now)
             if rows:
                 self._timeline.note(*rows[0][SERVER])
             known = known_of(movements, rows, money_until=self._timeline.money_until)
@@ -254,6 +254,19 @@ class MoneyBook:
             return known
         self._movements = movements
         return self._claims.beside(known)
+
+    async def _rows(
+        self,
+        connection: "Connection",
+        movements: Sequence[Movement],
+        questions: str,
+        now: datetime | None,
+    ) -> "list[asyncpg.Record]":
+        if not any(needs_history(movement.rule) for movement in movements):
+            rows = await connection.fetch(self._statements.facts, questions, now)
+            if not any(row[LACKS_ROUNDS] for row in rows):
+                return rows
+        return await connection.fetch(self._statements.facts_with_rounds, questions, now)
 
     async def record(
         self,
@@ -294,17 +307,6 @@ def _witness(decisions: Decisions) -> Witness | None:
     for wallet in decisions.wallets.values():
         return Witness(wallet.player_id, wallet.position, wallet.chain)
     return None
-
-
-def _question(movement: Movement) -> str:
-    rule = movement.rule
-    part = rule.part
-    return question_row(
-        movement,
-        is_in_round=part in IN_ROUNDS,
-        needs_history=needs_history(rule),
-        may_need_history=part is Part.PAYMENT,
-    )
 
 
 def _returned(known: Known, decisions: Decisions) -> list[str]:

@@ -1,4 +1,4 @@
-"""Converts the rows of FACTS into the facts of the decision.
+"""Converts the rows of FACTS or FACTS_WITH_ROUNDS into the facts of the decision.
 
 Columns are read by position, many at a time: reading them one by one, by name, costs more than the
 rest of the conversion.
@@ -18,6 +18,7 @@ from app.ledger.money.rows import (
     limit_hit_of,
     minor,
     moment_of,
+    question_row,
 )
 from app.wallet.balance import Pockets
 from app.wallet.barring import is_barred
@@ -47,6 +48,7 @@ ABORTS: Final = 36
 TAKEN: Final = 37
 HISTORY: Final = 38
 SERVER: Final = slice(39, 41)
+LACKS_ROUNDS: Final = 41
 """The positions of columns in a row of FACTS."""
 
 NEEDS_HISTORY: Final = frozenset({Part.ABORT, Part.PAYMENT_ABORT, Part.CANCEL})
@@ -58,7 +60,18 @@ def needs_history(rule: Rule) -> bool:
     return rule.part in NEEDS_HISTORY or rule.is_named
 
 
-IN_ROUNDS: Final = NEEDS_HISTORY | {Part.BET, Part.PAYMENT}
+_IN_ROUNDS: Final = NEEDS_HISTORY | {Part.BET, Part.PAYMENT}
+
+
+def question_of(movement: Movement) -> str:
+    """Return what FACTS is asked for a movement, as a row."""
+    part = movement.rule.part
+    return question_row(
+        movement,
+        is_in_round=part in _IN_ROUNDS,
+        needs_history=needs_history(movement.rule),
+        may_need_history=part is Part.PAYMENT,
+    )
 
 
 class Known(NamedTuple):

@@ -1,6 +1,8 @@
 """The statements of movements in plain SQL, exactly as EXPLAIN and the server's log show them.
 
 1. FACTS          all facts that decide a batch, in one statement and so one snapshot; no locks
+   FACTS_WITH_ROUNDS  instead, where a movement undoes others; or after it, where FACTS says that it
+                  lacks early aborts, or the history of a round
    FURTHER_FACTS  after FACTS, for limits that few players have, and for holds
 2. RECORD         writes the decisions, if all of these facts still hold
    RECORD_ADJUSTMENT  the same of an adjustment, together with its approval
@@ -57,7 +59,29 @@ FACETS_MAX: Final = 64
 _TIME_LINE: Final = """
        (SELECT number FROM ledger_timelines WHERE number > 0 ORDER BY number DESC LIMIT 1)"""
 
-FACTS: Final = f"""
+_EARLY_ABORTS: Final = """
+       CASE WHEN r.has_early_aborts THEN (
+           SELECT json_agg(json_build_array(
+                      a.transaction_id, a.amount::text,
+                      (extract(epoch FROM a.first_at) * 1000000)::bigint, a.state)
+                  ORDER BY a.first_at, a.transaction_id)
+           FROM early_aborts a
+           WHERE a.player_id = p.player_id AND a.event_id = asked.event_id
+             AND a.is_streamer = asked.is_streamer
+       ) END"""
+
+_HISTORY: Final = f"""
+       CASE WHEN asked.needs_history OR (asked.may_need_history AND r.is_unsure) THEN (
+           SELECT json_agg(m.entry ORDER BY m.position)
+           FROM (
+               SELECT m.position, {_ENTRY_JSON} AS entry FROM movements m
+               WHERE m.player_id = p.player_id AND m.event_id = asked.event_id OFFSET 0
+           ) m
+       ) END"""  # noqa: S608 - composed of constants
+
+
+def _facts(early_aborts: str, history: str, lacks: str) -> str:
+    return f"""
 SELECT asked.n, coalesce($2::timestamptz, now()),
        (SELECT current_setting('synchronous_standby_names') <> ''),
        w.player_id, w.agent, w.currency, w.scale, w.limits, w.blocked, w.excluded_until,
@@ -67,57 +91,42 @@ SELECT asked.n, coalesce($2::timestamptz, now()),
        s.expires_at, s.life_seconds,
        r.settled, r.bets_placed, r.bets_standing, r.stake_real, r.stake_bonus, r.staked, r.paid,
        r.taken_back, r.cancels, r.remainder, r.refused_aborts,
-       CASE WHEN r.has_early_aborts THEN (
-           SELECT json_agg(json_build_array(
-                      a.transaction_id, a.amount::text,
-                      (extract(epoch FROM a.first_at) * 1000000)::bigint, a.state)
-                  ORDER BY a.first_at, a.transaction_id)
-           FROM early_aborts a
-           WHERE a.player_id = p.player_id AND a.event_id = asked.event_id
-             AND a.is_streamer = asked.is_streamer
-       ) END AS early_aborts,
+       {early_aborts.lstrip()} AS early_aborts,
        CASE WHEN k.player_id IS NOT NULL THEN (
-           SELECT json_agg(json_build_array({_ENTRY_JSON}, EXISTS (
-                      SELECT FROM unanswered u
-                      WHERE u.player_id = m.player_id AND u.position = m.position
-                        AND u.came_back_at IS NULL
-                      OFFSET 0)))
+           SELECT json_agg(m.entry)
            FROM (
                SELECT player_id, position FROM transaction_keys
                WHERE source = asked.source AND transaction_id = asked.transaction_id
                LIMIT {FACETS_MAX}
            ) same_id
            CROSS JOIN LATERAL (
-               SELECT * FROM public.movements
-               WHERE (player_id, position) >= (same_id.player_id, same_id.position)
-               ORDER BY player_id, position LIMIT 1
+               SELECT json_build_array({_ENTRY_JSON}, EXISTS (
+                          SELECT FROM unanswered u
+                          WHERE u.player_id = m.player_id AND u.position = m.position
+                            AND u.came_back_at IS NULL
+                          OFFSET 0)) AS entry
+               FROM public.movements m
+               WHERE (m.player_id, m.position) >= (same_id.player_id, same_id.position)
+               ORDER BY m.player_id, m.position LIMIT 1
            ) m
        ) END AS taken,
-       CASE WHEN asked.needs_history OR (asked.may_need_history AND r.is_unsure) THEN (
-           SELECT json_agg({_ENTRY_JSON} ORDER BY m.position)
-           FROM (
-               SELECT * FROM movements
-               WHERE player_id = p.player_id AND event_id = asked.event_id OFFSET 0
-           ) m
-       ) END AS history,
-       pg_postmaster_start_time() AS started_at, {_TIME_LINE} AS time_line
+       {history.lstrip()} AS history,
+       pg_postmaster_start_time() AS started_at, {_TIME_LINE} AS time_line,
+       {lacks} AS lacks_rounds
 FROM unnest($1::text::question_row_v1[]) WITH ORDINALITY AS asked (
     user_id, token, source, transaction_id, event_id, is_streamer, needs_history,
     may_need_history, n)
 CROSS JOIN LATERAL (
     SELECT player_id FROM players WHERE user_id = asked.user_id LIMIT 1
 ) p
-CROSS JOIN LATERAL (
-    SELECT player_id, agent, currency, scale, limits::text, blocked, excluded_until,
-           real::text, bonus::text, version, position, chain, revision, usage_day,
-           stake_day::text, stake_week::text, stake_month::text,
-           loss_day::text, loss_week::text, loss_month::text
-    FROM wallets WHERE player_id = p.player_id LIMIT 1
-) w
 LEFT JOIN LATERAL (
     SELECT expires_at, life_seconds
     FROM sessions WHERE player_id = p.player_id AND token_hash = asked.token LIMIT 1
 ) s ON true
+LEFT JOIN LATERAL (
+    SELECT player_id FROM transaction_keys
+    WHERE source = asked.source AND transaction_id = asked.transaction_id LIMIT 1
+) k ON true
 LEFT JOIN LATERAL (
     SELECT settled, bets_placed, bets_standing, stake_real::text, stake_bonus::text, staked::text,
            paid::text, taken_back::text, cancels, remainder::text, refused_aborts::text[],
@@ -127,17 +136,30 @@ LEFT JOIN LATERAL (
     WHERE player_id = p.player_id AND event_id = asked.event_id
       AND is_streamer = asked.is_streamer LIMIT 1
 ) r ON true
-LEFT JOIN LATERAL (
-    SELECT player_id FROM transaction_keys
-    WHERE source = asked.source AND transaction_id = asked.transaction_id LIMIT 1
-) k ON true
+CROSS JOIN LATERAL (
+    SELECT player_id, agent, currency, scale, limits::text, blocked, excluded_until,
+           real::text, bonus::text, version, position, chain, revision, usage_day,
+           stake_day::text, stake_week::text, stake_month::text,
+           loss_day::text, loss_week::text, loss_month::text
+    FROM wallets WHERE player_id = p.player_id LIMIT 1
+) w
 """  # noqa: S608 - composed of constants
+
+
+FACTS: Final = _facts(
+    "NULL::json", "NULL::json", "r.has_early_aborts OR (asked.may_need_history AND r.is_unsure)"
+)
 """Run outside of any transaction, at READ COMMITTED.
 
-What only some movements need is in a CASE, which is evaluated for those alone.
+What only some movements need is in a CASE, which is evaluated for those alone. PostgreSQL prepares
+to run each part of a statement even so, which cost a lone movement more than its rows did: the
+widest tables are joined last, and entries are put together where they are read.
 
 At SERIALIZABLE a missing key would leave a predicate lock on its index page, and every insert near
 it would conflict."""
+
+FACTS_WITH_ROUNDS: Final = _facts(_EARLY_ABORTS, _HISTORY, "false")
+"""The same with what FACTS does not read of a round: its early aborts, and its history."""
 
 FURTHER_FACTS: Final = """
 SELECT
@@ -178,8 +200,14 @@ SELECT
 Counters and holds change only together with a raise of their wallet's revision, so RECORD proves
 what is read here as well: what is newer than the wallet that FACTS read is never recorded on."""
 
-FACTS_OF_NODE: Final = FACTS.replace("public.", "").replace(_TIME_LINE, "0::bigint")
-FURTHER_FACTS_OF_NODE: Final = FURTHER_FACTS.replace("public.", "")
+
+def _of_node(statement: str) -> str:
+    return statement.replace("public.", "").replace(_TIME_LINE, "0::bigint")
+
+
+FACTS_OF_NODE: Final = _of_node(FACTS)
+FACTS_WITH_ROUNDS_OF_NODE: Final = _of_node(FACTS_WITH_ROUNDS)
+FURTHER_FACTS_OF_NODE: Final = _of_node(FURTHER_FACTS)
 """The same where a bucket's node has no other bucket's rows, and not the ledger's time line."""
 
 LOCK_WALLETS: Final = """
@@ -237,17 +265,25 @@ class Statements(NamedTuple):
     """The statements of a batch, for the place where its players are."""
 
     facts: str
+    facts_with_rounds: str
     further_facts: str
     lock_wallets: str
     record: str
     record_adjustment: str
 
 
-WHOLE: Final = Statements(FACTS, FURTHER_FACTS, LOCK_WALLETS, RECORD, RECORD_ADJUSTMENT)
+WHOLE: Final = Statements(
+    FACTS, FACTS_WITH_ROUNDS, FURTHER_FACTS, LOCK_WALLETS, RECORD, RECORD_ADJUSTMENT
+)
 """Of a ledger with one bucket."""
 
 OF_NODE: Final = Statements(
-    FACTS_OF_NODE, FURTHER_FACTS_OF_NODE, LOCK_WALLETS, RECORD, RECORD_ADJUSTMENT_OF_NODE
+    FACTS_OF_NODE,
+    FACTS_WITH_ROUNDS_OF_NODE,
+    FURTHER_FACTS_OF_NODE,
+    LOCK_WALLETS,
+    RECORD,
+    RECORD_ADJUSTMENT_OF_NODE,
 )
 """Of a bucket on a node of its own."""
 
