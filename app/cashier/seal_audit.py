@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from app.ledger.audit.scope import Invariant
+from app.ledger.guards import guards, missing_guards, schema_label
 from app.ledger.sealed_lists import LISTS, list_by_seal
 from app.ledger.seals import (
     every_seal,
-    guards,
     kept_rows,
-    missing_guards,
-    schema_label,
     sealed_heads_at,
 )
 from app.proof.merkle import Tree

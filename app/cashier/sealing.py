@@ -18,16 +18,15 @@ from typing import Final, NamedTuple
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.ledger.guards import guards, schema_label
 from app.ledger.sealed_lists import GRACE, list_since, nodes_of, parts_of_lists
 from app.ledger.seals import (
     database_clock,
     every_seal,
-    guards,
     heads,
     keep,
     kept_rows,
     last_seal,
-    schema_label,
     sealing,
 )
 from app.proof.merkle import Tree

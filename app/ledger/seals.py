@@ -1,20 +1,19 @@
 """What a seal is made of, how it is kept, and what an audit holds against it: SQL on a snapshot.
 
 1. `heads`            the leaves of the Merkle tree: the last link of every chain, by player
-2. `kept_rows`, `guards`, `schema_label`   what must not shrink, and what guards the tables
+2. `kept_rows`        what must not shrink
 3. `keep`             the seal, and where the chains that grew stand now
 4. `sealed_heads_at`  the leaves again, as they were sealed
 
-Lists that are only added to, row by row, are in `sealed_lists`.
+Lists that are only added to, row by row, are in `sealed_lists`; what guards the tables in `guards`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from app.database_url import connect_arguments
-from app.ledger.buckets import ABOVE_ONLY, TABLES
 from app.ledger.connecting import connect
 from app.ledger.money.rows import entry_of
 from app.ledger.money.statements import ENTRY_COLUMNS
@@ -91,74 +90,6 @@ WHERE NOT EXISTS (SELECT FROM sealed_heads h
 _SEALS: Final = "SELECT seal, key, signature FROM seals ORDER BY number"
 _LAST: Final = f"{_SEALS} DESC LIMIT 1"
 
-
-_OURS: Final = """
-ARRAY(SELECT 'public'::regnamespace::oid
-      UNION ALL SELECT schema_name::regnamespace::oid FROM buckets)
-"""
-"""The schemas that hold the ledger."""
-
-_GUARDS: Final = f"""
-WITH guard AS (
-    SELECT concat_ws(' ', 'constraint', c.oid::regclass, k.conname, pg_get_constraintdef(k.oid),
-                     k.convalidated) AS line
-    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-    WHERE c.relnamespace = ANY ({_OURS})
-    UNION ALL
-    SELECT concat_ws(' ', 'trigger', c.oid::regclass, pg_get_triggerdef(t.oid), t.tgenabled)
-    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-    WHERE c.relnamespace = ANY ({_OURS}) AND NOT t.tgisinternal
-    UNION ALL
-    SELECT concat_ws(' ', 'foreign keys', c.oid::regclass, t.tgenabled, count(*))
-    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-    WHERE c.relnamespace = ANY ({_OURS}) AND t.tgisinternal
-    GROUP BY c.oid, t.tgenabled
-    UNION ALL
-    SELECT concat_ws(' ', 'function', nullif(n.nspname, 'public'), p.proname,
-                     pg_get_function_identity_arguments(p.oid), p.prosecdef, p.proconfig,
-                     sha256(convert_to(p.prosrc, 'UTF8')))
-    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.pronamespace = ANY ({_OURS})
-    UNION ALL
-    SELECT concat_ws(' ', 'unique', pg_get_indexdef(i.indexrelid))
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-    WHERE c.relnamespace = ANY ({_OURS}) AND i.indisunique
-    UNION ALL
-    SELECT concat_ws(' ', 'may', c.oid::regclass, a.privilege_type)
-    FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
-    WHERE c.relnamespace = ANY ({_OURS}) AND a.grantee = 'wallet_service'::regrole
-    UNION ALL
-    SELECT concat_ws(' ', 'may', c.oid::regclass, f.attname, a.privilege_type)
-    FROM pg_attribute f JOIN pg_class c ON c.oid = f.attrelid
-    CROSS JOIN LATERAL aclexplode(f.attacl) a
-    WHERE c.relnamespace = ANY ({_OURS}) AND a.grantee = 'wallet_service'::regrole
-)
-SELECT encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), 'UTF8')), 'hex')
-FROM guard
-"""  # noqa: S608 - composed of constants
-"""What keeps the service from changing what is written, and wrong rows from being written."""
-
-_LABEL: Final = """
-SELECT concat_ws('/', (SELECT version_num FROM alembic_version),
-                 (SELECT rule_version FROM decision_settings),
-                 current_setting('server_version_num')::integer / 10000,
-                 (SELECT count(*) || '-buckets' FROM buckets HAVING count(*) > 0))
-"""
-
-_CONSTRAINTS: Final = f"""
-SELECT c.oid::regclass::text || '.' || k.conname
-FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-WHERE c.relnamespace = ANY ({_OURS}) AND k.convalidated
-"""  # noqa: S608 - composed of constants
-
-_TRIGGERS: Final = f"""
-SELECT c.oid::regclass::text || '.' || t.tgname
-FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-WHERE c.relnamespace = ANY ({_OURS}) AND t.tgenabled IN ('O', 'A')
-"""  # noqa: S608 - composed of constants
-
-
-_BUCKET_SCHEMAS: Final = "SELECT schema_name FROM buckets ORDER BY bucket"
 
 _HEAD_AFTER: Final = """
 SELECT position, number FROM sealed_heads
@@ -259,48 +190,6 @@ async def kept_rows(connection: "Connection") -> dict[str, int]:
     )
     row = await connection.fetchrow(f"SELECT {counts}")
     return {} if row is None else dict(row)
-
-
-async def schema_label(connection: "Connection") -> str:
-    """Return what the guards depend on: revision, rule version, PostgreSQL's version, buckets."""
-    label: str = await connection.fetchval(_LABEL)
-    return label
-
-
-async def guards(connection: "Connection") -> str:
-    """Return the digest of the schema's guards."""
-    digest: str = await connection.fetchval(_GUARDS)
-    return digest
-
-
-async def missing_guards(connection: "Connection") -> list[str]:
-    """Return the constraints and triggers of the newest schema that are missing or disabled."""
-    # The typed tables bring SQLAlchemy, which nothing else of a console's command or a server uses.
-    from app.ledger.tables import APPEND_ONLY, CLEARED_ONLY, metadata  # noqa: PLC0415
-
-    schemas = [row[0] for row in await connection.fetch(_BUCKET_SCHEMAS)]
-    wanted = {
-        f"{place}.{constraint.name}"
-        for table in metadata.sorted_tables
-        for place in _places(table.name, schemas)
-        for constraint in table.constraints
-    }
-    if schemas:
-        wanted |= {f"{table}.ck_{table}_{ABOVE_ONLY}" for table in TABLES}
-        wanted |= {f"{schema}.players.ck_players_bucket" for schema in schemas}
-    there = {row[0] for row in await connection.fetch(_CONSTRAINTS)}
-    triggers = {
-        f"{place}.append_only"
-        for name in (*APPEND_ONLY, *CLEARED_ONLY)
-        for place in _places(name, schemas)
-    }
-    enabled = {row[0] for row in await connection.fetch(_TRIGGERS)}
-    return sorted((wanted - there) | (triggers - enabled))
-
-
-def _places(table: str, schemas: Sequence[str]) -> list[str]:
-    """Return where a table is: in `public`, and in every bucket, if it is one of a bucket's."""
-    return [table, *(f"{schema}.{table}" for schema in schemas if table in TABLES)]
 
 
 async def sealed_after(

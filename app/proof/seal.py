@@ -10,7 +10,7 @@ A seal's text is what is signed, line by line:
     list refusals <last id> <rows since the last seal> <SHA-256 over those rows>
     list refusals@1 <last id> <rows> <SHA-256>       of the rows that node 1 of several numbered
     kept sessions <rows>
-    guards <schema revision>/<rule version>/<PostgreSQL's major version>[/<N>-buckets] <SHA-256>
+    guards <schema>/<rule version>/<PostgreSQL's major version>[/<N>-buckets[-on-nodes]] <SHA-256>
 
 Each seal names the one before it, so that none can be taken out of the middle. A seal stands in the
 database, and as a line of JSON in a file that the database's owner cannot write.

@@ -10,9 +10,11 @@ import pytest
 from app.cashier.audit import Breach, audit
 from app.cashier.proofs import prove
 from app.cashier.sealing import Sealer, read_seals, seal
+from app.ledger.citus.places import move
 from app.proof.evidence import verify
 from app.proof.keys import make_key, public_text
 from app.wallet.buckets import bucket_of, schema_of
+from tests.cashier.homes import homes
 from tests.cashier.till import Till, numbers
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS, ledger_named
@@ -110,3 +112,74 @@ async def test_a_row_that_was_changed_on_its_node_is_found(
         )
         found = {breach.invariant for breach in await breaches(citus, sealer)}
         assert found == ({"list_is_as_sealed"} if is_found else set())
+
+
+async def guards_broken(citus: Citus, sealer: Sealer) -> dict[str, set[str | None]]:
+    """The laws of guards that are broken, each with what is missing."""
+    broken: dict[str, set[str | None]] = {}
+    for breach in await breaches(citus, sealer):
+        assert breach.invariant.startswith("guards_"), breach
+        broken.setdefault(breach.invariant, set()).add(breach.offender.get("missing"))
+    return broken
+
+
+async def test_a_guard_that_is_put_aside_on_a_node_is_missed_by_name(
+    citus: Citus, till: Till, sealer: Sealer
+) -> None:
+    await refuse_in_every_bucket(till)
+    await seal(citus.service_url, sealer)
+    assert await guards_broken(citus, sealer) == {}
+    home = (await homes(citus.owner_url))[2]
+    refusals = await home.table("refusals")
+    trigger = f"append_only_{refusals.rpartition('_')[2]}"
+    named = f"{home.schema}.refusals.append_only at its node"
+    async with home.opened() as owner:
+        await owner.execute("SET citus.enable_manual_changes_to_shards = on")
+        for change, found in (
+            ("DISABLE", {"guards_are_there": {named}, "guards_are_as_sealed": {None}}),
+            ("ENABLE", {}),
+        ):
+            await owner.execute(f"ALTER TABLE {refusals} {change} TRIGGER {trigger}")
+            assert await guards_broken(citus, sealer) == found
+
+
+async def test_a_function_that_one_node_has_in_another_form_is_another_guard(
+    citus: Citus, till: Till, sealer: Sealer
+) -> None:
+    await refuse_in_every_bucket(till)
+    await seal(citus.service_url, sealer)
+    body = "prosrc FROM pg_proc WHERE proname = 'wallet_is_lawful_v1'"
+    for place in citus.nodes:
+        (row,) = await citus.rows(f"SELECT {body}", at=place)
+        for told, is_found in ((row["prosrc"] + " ", True), (row["prosrc"], False)):
+            await citus.rows(
+                f"SELECT set_config('wallet.told', $1, false), {body}",
+                told,
+                then="UPDATE pg_proc SET prosrc = current_setting('wallet.told')"
+                " WHERE proname = 'wallet_is_lawful_v1'",
+                at=place,
+            )
+            broken = await guards_broken(citus, sealer)
+            assert broken == ({"guards_are_as_sealed": {None}} if is_found else {})
+
+
+async def test_a_table_above_the_buckets_that_leads_elsewhere_is_another_guard(
+    citus: Citus, till: Till, sealer: Sealer
+) -> None:
+    await refuse_in_every_bucket(till)
+    await seal(citus.service_url, sealer)
+    shown = "ALTER FOREIGN TABLE remote_b02_of_04.unanswered OPTIONS (SET schema_name '{}')"
+    for schema, is_found in ((schema_of(1, BUCKETS), True), (schema_of(2, BUCKETS), False)):
+        await citus.rows("SELECT 1", then=shown.format(schema))
+        broken = await guards_broken(citus, sealer)
+        assert broken == ({"guards_are_as_sealed": {None}} if is_found else {})
+
+
+async def test_a_move_changes_no_guard(citus: Citus, till: Till, sealer: Sealer) -> None:
+    await refuse_in_every_bucket(till)
+    await seal(citus.service_url, sealer)
+    here = till.ledger.places[2]  # type: ignore[attr-defined]
+    there = next(node for node in citus.nodes if node != here)
+    for place in (there, here):
+        await move(citus.owner_url, 2, BUCKETS, place)
+        assert await guards_broken(citus, sealer) == {}

@@ -9,10 +9,10 @@ from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.startup_checks import check_startup
 from app.ledger.buckets import COPIED, TABLES, functions
 from app.ledger.citus.ledger import PlacedLedger
+from app.ledger.guards import guards
 from app.ledger.migrations import upgrade
 from app.ledger.money.statements import WHOLE, of_bucket
 from app.ledger.pools import SESSION_SETTINGS
-from app.ledger.seals import guards
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.outcomes import Posting
 from tests.cashier.till import Till, connect

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from app.ledger.citus.ledger import PlacedLedger
-from app.ledger.seals import guards
+from app.ledger.guards import guards
 from app.postgres.cluster import SUPERUSER
 from tests.cashier.till import Till, connect
 from tests.conftest import Database

@@ -32,6 +32,9 @@ IN_EACH: Final = (
 
 On one PostgreSQL those after the first ten are shared by all buckets."""
 
+MAY_NAME_NOBODY: Final = frozenset({"refusals"})
+"""Of these, those of which `public` has rows, too: of nobody's."""
+
 SERVER: Final = "buckets"
 """The foreign server that deploy/citus/introduce.sql makes."""
 

@@ -19,7 +19,14 @@ from sqlalchemy import Connection, text
 
 from app.ledger.buckets import ABOVE_ONLY, BucketsDifferError
 from app.ledger.buckets.leveling import Part, make_part, order_of, parts_of
-from app.ledger.citus import IN_EACH, NUMBER_BITS, ON_EVERY_NODE, TOLD, XID_BITS
+from app.ledger.citus import (
+    IN_EACH,
+    MAY_NAME_NOBODY,
+    NUMBER_BITS,
+    ON_EVERY_NODE,
+    TOLD,
+    XID_BITS,
+)
 from app.ledger.citus.above import assert_introduced
 from app.ledger.citus.own_forms import OWN_FORMS, record_in_own_form
 from app.wallet.buckets import schema_of
@@ -232,7 +239,7 @@ def close_above(connection: Connection) -> None:
     Where the buckets' rows are seen, this does not hold, so the foreign tables do not inherit it.
     """
     for table in IN_EACH:
-        if table != "refusals":
+        if table not in MAY_NAME_NOBODY:
             connection.exec_driver_sql(
                 f"ALTER TABLE public.{table} ADD CONSTRAINT ck_{table}_{ABOVE_ONLY}"
                 " CHECK (false) NO INHERIT"
