@@ -46,10 +46,28 @@ BY_KEY: Final = {
 """Settings for reading a small part of the ledger."""
 
 
+PLANNING: Final = {
+    name: SETTINGS[name]
+    for name in ("work_mem", "jit", "max_parallel_workers_per_gather", "random_page_cost")
+}
+"""Of the settings, those that the nodes of a cluster have to know: they plan for themselves."""
+
+
 async def read_by_key(connection: "Connection") -> None:
     """Read rows one by one from here on, and no table whole."""
-    for name, value in BY_KEY.items():
-        await connection.execute("SELECT set_config($1, $2, true)", name, value)
+    await _set(connection, BY_KEY)
+
+
+async def _set(connection: "Connection", settings: Mapping[str, str]) -> None:
+    """Set what holds until the transaction ends, here and on every node that it asks.
+
+    What a session has from its start stays on the coordinator. A server without Citus takes the
+    first setting for somebody's own.
+    """
+    await connection.execute("SET LOCAL citus.propagate_set_commands = 'local'")
+    for name, value in settings.items():
+        await connection.execute(f"SET LOCAL {name} = '{value}'")
+    await connection.execute("SET LOCAL citus.propagate_set_commands = 'none'")
 
 
 _COUNT: Final = "SELECT count(*) FROM public.buckets"
@@ -87,7 +105,8 @@ async def snapshot(
 ) -> AsyncIterator[list["Connection"]]:
     """Open connections that hold one read-only snapshot until the block ends.
 
-    `settings` of their sessions come before the usual ones.
+    `settings` of their sessions come before the usual ones. They may lead to nodes, which plan as
+    this server would.
     """
     arguments = connect_arguments(url)
     async with AsyncExitStack() as stack:
@@ -103,5 +122,7 @@ async def snapshot(
                 await connection.execute(f"SET TRANSACTION SNAPSHOT '{exported}'")
             elif connections > 1:
                 exported = await connection.fetchval("SELECT pg_export_snapshot()")
+            if settings:
+                await _set(connection, PLANNING)
             opened.append(connection)
         yield opened

@@ -61,6 +61,11 @@ RECENT_CHECKS: Final = _checks(RECENT)
 INVARIANTS: Final = invariants_of(CHECKS)
 """Every law of the ledger."""
 
+MOVED_SINCE: Final = """
+SELECT DISTINCT player_id FROM movements WHERE ledger_time >= $1 ORDER BY player_id
+"""
+"""The players who moved since a moment."""
+
 UPPER_BOUNDS: Final = """
 SELECT player_id FROM (
     SELECT player_id, row_number() OVER (ORDER BY player_id) AS number FROM players

@@ -1,16 +1,12 @@
 """Where an audit looks: at the whole ledger, or bucket by bucket, where they are on nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from app.ledger.audit.scope import Check
 from app.ledger.connecting import NO_SETTINGS
 from app.ledger.snapshot import bucket_paths
 from app.wallet.buckets import bucket_of
-
-OF_ONE_SERVER: Final = frozenset({"rows_are_in_their_bucket"})
-"""Laws about the tables that buckets inherit from; on nodes they inherit nothing."""
-
 
 OF_ALL_BUCKETS: Final = frozenset({"approval_has_its_movement", "sealed_head_stands"})
 """Laws about rows of the coordinator, whose players are in several buckets."""
@@ -35,13 +31,15 @@ class AuditedPlace(NamedTuple):
         """Whether all that the ledger has is seen from here."""
         return not self.settings
 
-    def can_hold(self, check: Check) -> bool:
-        """Whether a check is about this place."""
+    def checks(self, checks: Sequence[Check]) -> list[Check]:
+        """Return those of the checks that are about this place, as they are asked here."""
         if self.is_whole:
-            return True
-        if is_of_all_buckets(check) and not self.is_of_player:
-            return False
-        return OF_ONE_SERVER.isdisjoint(law.name for law in check.invariants)
+            return [*checks]
+        return [
+            check if check.on_nodes is None else check._replace(query=check.on_nodes)
+            for check in checks
+            if self.is_of_player or not is_of_all_buckets(check)
+        ]
 
 
 async def audited_places(url: str, user_id: str | None) -> list[AuditedPlace]:

@@ -22,13 +22,17 @@ class Check(NamedTuple):
 
     invariants: tuple[Invariant, ...]
     query: str
+    on_nodes: str | None = None
+    """the query of a bucket that is on a node; None: it is the same"""
 
     @classmethod
-    def of_one(cls, name: str, law: str, query: str) -> "Check":
-        """Check one law; the query returns its offenders alone."""
+    def of_one(cls, name: str, law: str, query: str, on_nodes: str | None = None) -> "Check":
+        """Check one law; the queries return its offenders alone."""
+        with_name = f"SELECT '{name}' AS invariant, o.* FROM ({{}}) AS o"
         return cls(
             (Invariant(name, law),),
-            f"SELECT '{name}' AS invariant, o.* FROM ({query}) AS o",
+            with_name.format(query),
+            None if on_nodes is None else with_name.format(on_nodes),
         )
 
 

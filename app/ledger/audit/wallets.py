@@ -44,22 +44,34 @@ def _has_player(scope: Scope) -> Check:
 
 
 def _is_in_its_bucket(scope: Scope) -> Check:
-    """With one bucket the query asks for that once, and reads no row."""
-    rows = " UNION ALL ".join(
-        f"SELECT player_id, tableoid FROM {table} t WHERE {scope.players('t')}"
-        for table in TABLES
-        if table != "players"
-    )
+    """With one bucket the query asks for that once, and reads no row.
+
+    On a node a bucket has nothing to inherit from, and a row that is not in its player's bucket is
+    of nobody there.
+    """
+
+    def rows(place: str) -> str:
+        return " UNION ALL ".join(
+            f"SELECT player_id, {place.format(table)} AS place FROM {table} t"
+            f" WHERE {scope.players('t')}"
+            for table in TABLES
+            if table != "players"
+        )
+
     return Check.of_one(
         "rows_are_in_their_bucket",
         "every row of a player is in the bucket that the player is in",
         f"""
-        SELECT DISTINCT t.player_id, t.tableoid::regclass::text AS place
-        FROM ({rows}) AS t
+        SELECT DISTINCT t.player_id, t.place::regclass::text AS place
+        FROM ({rows("tableoid")}) AS t
         JOIN players p ON p.player_id = t.player_id
-        JOIN pg_class here ON here.oid = t.tableoid
+        JOIN pg_class here ON here.oid = t.place
         JOIN pg_class there ON there.oid = p.tableoid
         WHERE EXISTS (SELECT FROM pg_inherits WHERE inhparent = to_regclass('public.rounds'))
           AND here.relnamespace <> there.relnamespace
+        """,
+        f"""
+        SELECT DISTINCT t.player_id, t.place FROM ({rows("'{}'")}) AS t
+        WHERE NOT EXISTS (SELECT FROM players p WHERE p.player_id = t.player_id)
         """,
     )

@@ -258,8 +258,7 @@ async def breaches(
         return
     async for schema in _each_bucket(connection):
         place = AuditedPlace({"search_path": schema}, is_of_player=True)
-        checks = tuple(check for check in CHECKS_OF_PLAYERS if place.can_hold(check))
-        async for one in _breaches(connection, schema, checks):
+        async for one in _breaches(connection, schema, place.checks(CHECKS_OF_PLAYERS)):
             yield one
 
 
