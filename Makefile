@@ -116,7 +116,7 @@ CITUS_TESTS := tests/citus tests/ops_sql tests/reports tests/history tests/recon
 	tests/backoffice
 
 NODES_TESTS := tests/cashier tests/ledger/test_transaction.py tests/ledger/money \
-	tests/edges/callback tests/edges/transfer tests/edges/betby tests/model
+	tests/edges/callback tests/edges/transfer tests/edges/betby tests/model tests/audit
 
 # What else is in those was not run so. Events are read at a bucket's own node alone.
 OTHER_NODES_TESTS := tests/cashier/test_move_funds.py tests/cashier/test_protection_races.py \
@@ -133,7 +133,7 @@ test-citus: venv ## what reads above the buckets, on a Citus cluster that WALLET
 	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(CITUS_TESTS))
 
 .PHONY: test-nodes
-test-nodes: venv ## the cashier, the doors, what is run again, with buckets on that cluster's nodes (VIA=other: through wrong ones)
+test-nodes: venv ## the cashier, the doors, the audit, what is run again, with buckets on that cluster's nodes (VIA=other: through wrong ones)
 	TESTS_BUCKETS=$(or $(BUCKETS),4) TESTS_ON_NODES=1 $(if $(VIA),TESTS_VIA_OTHER_NODES=1) \
 		$(BIN)/pytest -n $(WORKERS) $(ARGS) $(or $(TESTS),$(if $(VIA),$(OTHER_NODES_TESTS),$(NODES_TESTS)))
 

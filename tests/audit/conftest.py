@@ -26,9 +26,9 @@ from app.wallet.money import ISO_CURRENCIES
 from app.wallet.movement import Key, Movement
 from app.wallet.operators import Operator, Role, Via
 from app.wallet.refusals import Refusal
+from tests.audit.by_hand import PLAYERS
 from tests.conftest import Database, clone
 
-PLAYERS = ("anna", "bert")
 OPERATORS = ("sam", "tess")
 AT_THE_CONSOLE = Operator(
     "root", is_verified=False, roles=frozenset(), via=Via.CONSOLE, source="here"

@@ -1,9 +1,9 @@
 """The audit: each invariant is broken once, by SQL, and the audit must name it."""
 
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import pytest
 
 from app.cashier.audit import Findings, UnknownPlayerError, audit
@@ -16,11 +16,13 @@ from app.ledger.audit import (
     invariants_of,
 )
 from app.ledger.audit.offenders import OFFENDERS_MAX
+from app.ledger.audit.places import audited_places
 from app.ledger.audit.scope import Check
 from app.ledger.snapshot import read_by_key, snapshot
-from tests.audit.conftest import ADJUSTMENTS, PLAYERS, STORY
+from tests.audit.by_hand import PLAYERS, hands
+from tests.audit.conftest import ADJUSTMENTS, STORY
 from tests.cashier.till import connect
-from tests.conftest import Database, schema_for
+from tests.conftest import ON_NODES, Database, schema_for
 
 
 async def examine(
@@ -34,30 +36,30 @@ async def examine(
 
 async def break_in(db: Database, *statements: str) -> None:
     """Change the ledger as no service could: as a superuser, with triggers and CHECKs put aside."""
-    url = db.superuser_url.replace("postgresql+asyncpg", "postgresql")
-    connection = await asyncpg.connect(url)
-    await connection.execute("SET session_replication_role = replica")
-    for table in (
-        "movements",
-        "wallets",
-        "rounds",
-        "early_aborts",
-        "operator_actions",
-        "holds",
-        "adjustments",
-        "limit_counters",
-        "limit_hits",
-    ):
-        checks = await connection.fetch(
-            "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::regclass",
-            table,
-        )
-        for check in checks:
-            await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {check['conname']}")
-    for statement in statements:
-        done = await connection.execute(statement)
-        assert not done.endswith(" 0"), statement
-    await connection.close()
+    async with hands(db.superuser_url) as hand:
+        for table in (
+            "movements",
+            "wallets",
+            "rounds",
+            "early_aborts",
+            "operator_actions",
+            "holds",
+            "adjustments",
+            "limit_counters",
+            "limit_hits",
+        ):
+            for connection, name in hand.places_of(table):
+                await connection.execute("SET session_replication_role = replica")
+                checks = await connection.fetch(
+                    "SELECT conname FROM pg_constraint"
+                    " WHERE contype = 'c' AND conrelid = $1::text::regclass",
+                    name,
+                )
+                for check in checks:
+                    await connection.execute(
+                        f"ALTER TABLE {name} DROP CONSTRAINT {check['conname']}"
+                    )
+        await hand.run(*statements)
 
 
 async def test_a_ledger_nobody_touched_is_clean(played: Database) -> None:
@@ -70,78 +72,88 @@ async def test_a_ledger_nobody_touched_is_clean(played: Database) -> None:
     assert findings.is_clean, findings.breaches
     assert findings.players == len(PLAYERS)
     assert findings.movements == len(PLAYERS) * (len(STORY) + ADJUSTMENTS)
-    assert steps[-1][0] == steps[-1][1] == 3 * len(CHECKS) + 1
+    assert steps[-1][0] == steps[-1][1]
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert ON_NODES or steps[-1][1] == 3 * len(CHECKS) + 1
 
 
 BREACHES = {
-    "wallet_is_last_movement": "UPDATE wallets SET real = real + 1 WHERE player_id = 1",
-    "wallet_is_sum": "UPDATE wallets SET bonus = bonus + 0.01 WHERE player_id = 2",
-    "trial_balance": "UPDATE wallets SET real = real - 5 WHERE player_id = 2",
-    "wallet_is_its_players": "UPDATE wallets SET agent = 'another' WHERE player_id = 2",
-    "entries_sum_to_zero": "UPDATE movements SET amount = 11 WHERE player_id = 1 AND position = 3",
-    "one_currency": "UPDATE players SET currency = 'PHP' WHERE player_id = 1",
+    "wallet_is_last_movement": "UPDATE wallets SET real = real + 1 WHERE player_id = :anna",
+    "wallet_is_sum": "UPDATE wallets SET bonus = bonus + 0.01 WHERE player_id = :bert",
+    "trial_balance": "UPDATE wallets SET real = real - 5 WHERE player_id = :bert",
+    "wallet_is_its_players": "UPDATE wallets SET agent = 'another' WHERE player_id = :bert",
+    "entries_sum_to_zero": (
+        "UPDATE movements SET amount = 11 WHERE player_id = :anna AND position = 3"
+    ),
+    "one_currency": "UPDATE players SET currency = 'PHP' WHERE player_id = :anna",
     "no_overdraft": (
-        "UPDATE movements SET event_type = 'Tip' WHERE player_id = 1 AND position = 14"
+        "UPDATE movements SET event_type = 'Tip' WHERE player_id = :anna AND position = 14"
     ),
     "refusals_moved_nothing": (
-        "UPDATE movements SET real_delta = -1 WHERE player_id = 1 AND position = 12"
+        "UPDATE movements SET real_delta = -1 WHERE player_id = :anna AND position = 12"
     ),
-    "no_movement_beyond_its_wallet": "UPDATE wallets SET position = 13 WHERE player_id = 1",
-    "no_gaps": "DELETE FROM movements WHERE player_id = 1 AND position = 4",
+    "no_movement_beyond_its_wallet": "UPDATE wallets SET position = 13 WHERE player_id = :anna",
+    "no_gaps": "DELETE FROM movements WHERE player_id = :anna AND position = 4",
     "chain_unbroken": (
-        "UPDATE movements SET extra_data = '{}' WHERE player_id = 1 AND position = 8"
+        "UPDATE movements SET extra_data = '{}' WHERE player_id = :anna AND position = 8"
     ),
-    "movement_has_its_key": "DELETE FROM transaction_keys WHERE player_id = 2 AND position = 5",
-    "key_has_its_movement": "DELETE FROM movements WHERE player_id = 1 AND position = 14",
-    "movement_has_its_round": "DELETE FROM rounds WHERE player_id = 1 AND event_id = 'e2'",
+    "movement_has_its_key": "DELETE FROM transaction_keys WHERE player_id = :bert AND position = 5",
+    "key_has_its_movement": "DELETE FROM movements WHERE player_id = :anna AND position = 14",
+    "movement_has_its_round": "DELETE FROM rounds WHERE player_id = :anna AND event_id = 'e2'",
     "round_is_its_movements": (
-        "UPDATE rounds SET paid = paid + 1 WHERE player_id = 2 AND event_id = 'e1'"
+        "UPDATE rounds SET paid = paid + 1 WHERE player_id = :bert AND event_id = 'e1'"
     ),
     "abort_has_its_bet": (
-        "UPDATE movements SET reverses = '3/1000/0' WHERE player_id = 1 AND position = 9"
+        "UPDATE movements SET reverses = '3/1000/0' WHERE player_id = :anna AND position = 9"
     ),
     "bet_given_back_once": (
-        "UPDATE movements SET reverses = '' WHERE player_id = 1 AND position = 10"
+        "UPDATE movements SET reverses = '' WHERE player_id = :anna AND position = 10"
     ),
     "payment_taken_back_within": (
-        "UPDATE movements SET reverses = '5/2900/0' WHERE player_id = 1 AND position = 7"
+        "UPDATE movements SET reverses = '5/2900/0' WHERE player_id = :anna AND position = 7"
     ),
     "reversal_has_its_target": (
-        "UPDATE movements SET reverses = '13/1200/0' WHERE player_id = 1 AND position = 6"
+        "UPDATE movements SET reverses = '13/1200/0' WHERE player_id = :anna AND position = 6"
     ),
     "overtaken_bet_has_its_abort": (
-        "UPDATE early_aborts SET state = 'waiting' WHERE player_id = 1 AND state = 'used'"
+        "UPDATE early_aborts SET state = 'waiting' WHERE player_id = :anna AND state = 'used'"
     ),
     "early_abort_has_its_round": (
-        "UPDATE rounds SET has_early_aborts = false WHERE player_id = 1 AND event_id = 'e9'"
+        "UPDATE rounds SET has_early_aborts = false WHERE player_id = :anna AND event_id = 'e9'"
     ),
-    "early_abort_was_refused": "UPDATE early_aborts SET amount = amount + 1 WHERE player_id = 1",
-    "early_abort_is_in_its_state": "UPDATE early_aborts SET state = 'absorbed' WHERE player_id = 2",
+    "early_abort_was_refused": (
+        "UPDATE early_aborts SET amount = amount + 1 WHERE player_id = :anna"
+    ),
+    "early_abort_is_in_its_state": (
+        "UPDATE early_aborts SET state = 'absorbed' WHERE player_id = :bert"
+    ),
     "remembered_amount_was_refused": (
-        "UPDATE rounds SET refused_aborts = '{7}' WHERE player_id = 1 AND event_id = 'e2'"
+        "UPDATE rounds SET refused_aborts = '{7}' WHERE player_id = :anna AND event_id = 'e2'"
     ),
     "account_is_as_opened": (
-        "UPDATE players SET user_id = CASE user_id WHEN 'anna' THEN 'bert1' ELSE 'anna1' END"
+        "UPDATE players SET user_id = CASE user_id WHEN 'anna' THEN 'beth' ELSE 'bart' END"
     ),
     "rows_are_in_their_bucket": (
-        "CREATE SCHEMA elsewhere; GRANT USAGE ON SCHEMA elsewhere TO wallet_service;"
+        f"UPDATE {schema_for('bert')}.sessions SET player_id = :anna"
+        if ON_NODES
+        else "CREATE SCHEMA elsewhere; GRANT USAGE ON SCHEMA elsewhere TO wallet_service;"
         " CREATE TABLE elsewhere.rounds () INHERITS (rounds);"
-        " WITH gone AS (DELETE FROM rounds WHERE player_id = 1 AND event_id = 'e2' RETURNING *)"
+        " WITH gone AS (DELETE FROM rounds WHERE player_id = :anna AND event_id = 'e2' RETURNING *)"
         " INSERT INTO elsewhere.rounds SELECT * FROM gone"
     ),
-    "account_is_as_its_trail_says": "UPDATE wallets SET blocked = true WHERE player_id = 1",
-    "session_has_its_trail": "UPDATE sessions SET origin = 'transfer' WHERE player_id = 1",
-    "usage_is_its_movements": "UPDATE wallets SET stake_day = 0 WHERE player_id = 1",
+    "account_is_as_its_trail_says": "UPDATE wallets SET blocked = true WHERE player_id = :anna",
+    "session_has_its_trail": "UPDATE sessions SET origin = 'transfer' WHERE player_id = :anna",
+    "usage_is_its_movements": "UPDATE wallets SET stake_day = 0 WHERE player_id = :anna",
     "sealed_head_stands": (
-        "INSERT INTO sealed_heads VALUES (1, 3, decode(repeat('00', 32), 'hex'), 1)"
+        "INSERT INTO sealed_heads VALUES (:anna, 3, decode(repeat('00', 32), 'hex'), 1)"
     ),
-    "hold_is_its_movement": "UPDATE holds SET amount = amount + 1 WHERE player_id = 1",
-    "hold_is_closed_once": "UPDATE holds SET state = 'released' WHERE player_id = 1",
+    "hold_is_its_movement": "UPDATE holds SET amount = amount + 1 WHERE player_id = :anna",
+    "hold_is_closed_once": "UPDATE holds SET state = 'released' WHERE player_id = :anna",
     "limit_counter_is_its_movements": (
-        "UPDATE limit_counters SET week = 0 WHERE player_id = 1 AND counter = 'deposit'"
+        "UPDATE limit_counters SET week = 0 WHERE player_id = :anna AND counter = 'deposit'"
     ),
     "limit_hit_is_its_refusal": "UPDATE limit_hits SET used = 0, limit_amount = 9000"
-    " WHERE player_id = 1",
+    " WHERE player_id = :anna",
     "action_is_chained": "UPDATE operator_actions SET reason = 'another' WHERE action_id = 1",
     "actions_end_at_their_head": (
         "DELETE FROM operator_actions"
@@ -149,17 +161,17 @@ BREACHES = {
     ),
     "user_is_as_noted": "UPDATE operators SET roles = '{support,approver}' WHERE name = 'sam'",
     "adjustment_has_its_two_people": (
-        "UPDATE adjustments SET proposed_by = 'second' WHERE player_id = 1"
+        "UPDATE adjustments SET proposed_by = 'second' WHERE player_id = :anna"
     ),
     "exception_is_as_its_steps_say": (
         "UPDATE exceptions SET state = 'settled', closed_at = now(), closed_by = 'ledger'"
-        " WHERE player_id = 1"
+        " WHERE player_id = :anna"
     ),
     "imported_money_has_its_import": (
-        "UPDATE movements SET event_type = 'Import' WHERE player_id = 1 AND position = 1"
+        "UPDATE movements SET event_type = 'Import' WHERE player_id = :anna AND position = 1"
     ),
     "approval_has_its_movement": (
-        "UPDATE adjustment_decisions SET position = 3 WHERE player_id = 1"
+        "UPDATE adjustment_decisions SET position = 3 WHERE player_id = :anna"
     ),
 }
 
@@ -177,6 +189,8 @@ async def test_a_breach_is_found_by_a_whole_audit_a_recent_one_and_one_of_its_pl
         await break_in(played, limit)
     await break_in(played, BREACHES[name])
     assert name in names_of(await examine(played))
+    if ON_NODES and name == "rows_are_in_their_bucket":
+        return  # an audit of a part looks into the buckets of who moved, or who is named
     if name in {invariant.name for invariant in invariants_of(RECENT_CHECKS)}:
         since = datetime.now(UTC) - timedelta(hours=1)
         assert name in names_of(await examine(played, since=since))
@@ -213,8 +227,8 @@ async def test_a_bet_taken_back_whose_stake_is_changed_together_with_its_hash_is
     """Whoever also forges the entry's hash breaks the next entry's."""
     await break_in(
         played,
-        "UPDATE movements SET extra_data = 'forged' WHERE player_id = 1 AND position = 8",
-        "UPDATE movements SET chain = sha256('forged') WHERE player_id = 1 AND position = 8",
+        "UPDATE movements SET extra_data = 'forged' WHERE player_id = :anna AND position = 8",
+        "UPDATE movements SET chain = sha256('forged') WHERE player_id = :anna AND position = 8",
     )
     positions = {
         breach.offender["position"]
@@ -299,7 +313,8 @@ async def test_an_audit_since_a_later_moment_reads_no_movement_before_it(played:
     """What moved at the end is looked at; what is not reached from there is not."""
     connection = await connect(played.superuser_url)
     last = await connection.fetchval(
-        "SELECT ledger_time FROM movements WHERE player_id = 2 AND position = 13"
+        "SELECT ledger_time FROM movements JOIN players USING (player_id)"
+        " WHERE user_id = 'bert' AND position = 13"
     )
     await connection.close()
     await break_in(played, BREACHES["entries_sum_to_zero"])
@@ -309,11 +324,11 @@ async def test_an_audit_since_a_later_moment_reads_no_movement_before_it(played:
 
 async def test_a_clock_that_stepped_back_breaks_no_law(played: Database) -> None:
     """A movement may carry an earlier time than the one before it."""
-    for player_id in (1, 2):
+    for name in PLAYERS:
         await break_in(
             played,
             "UPDATE movements SET ledger_time = ledger_time + interval '1 minute'"
-            f" WHERE player_id = {player_id} AND position = 4",
+            f" WHERE player_id = :{name} AND position = 4",
         )
     broken = {breach.invariant for breach in (await examine(played)).breaches}
     assert broken == {"chain_unbroken"}, "the hash tells that the time was changed, nothing else"
@@ -331,6 +346,7 @@ async def user_ids(db: Database) -> list[str]:
     return [row["user_id"] for row in rows]
 
 
+@pytest.mark.one_server("on nodes each connection has a snapshot of each node, and no check two")
 async def test_every_connection_sees_the_snapshot_of_the_first(played: Database) -> None:
     """What is committed while an audit runs is looked at by none of its connections."""
     async with snapshot(played.service_url, 2) as (first, second):
@@ -350,28 +366,32 @@ async def test_a_player_range_of_one_law_s_offenders_hides_no_other_law_s(played
     """Laws that share a query have a bounded list each."""
     await break_in(
         played,
-        "UPDATE movements SET extra_data = 'forged'",
+        "UPDATE movements SET extra_data = 'forged' WHERE player_id = :anna",
         f"""
         INSERT INTO {schema_for("anna")}.movements
         SELECT (jsonb_populate_record(m, jsonb_build_object('position', n))).*
-        FROM movements m, generate_series(100, 300) n WHERE player_id = 1 AND position = 3
+        FROM movements m, generate_series(100, 300) n WHERE player_id = :anna AND position = 3
         """,
-        "UPDATE movements SET currency = 'EUR' WHERE player_id = 2 AND position = 13",
+        "UPDATE movements SET currency = 'EUR' WHERE player_id = :bert AND position = 13",
     )
     findings = await audit(played.service_url)
     counted = Counter(breach.invariant for breach in findings.breaches)
-    assert counted["chain_unbroken"] == counted["no_gaps"] == OFFENDERS_MAX
+    # The movement with another currency breaks a chain, too; on a node, in a list of its bucket's.
+    in_another_list = 1 if ON_NODES else 0
+    assert counted["chain_unbroken"] - in_another_list == counted["no_gaps"] == OFFENDERS_MAX
     assert counted["one_currency"] == 1
 
 
 async def plans_of(db: Database, checks: tuple[Check, ...], scope: object) -> list[str]:
     """What PostgreSQL would do for each check, statistics being those of an empty database."""
-    async with snapshot(db.service_url) as (connection,):
-        await read_by_key(connection)
-        return [
-            "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {check.query}", scope))
-            for check in checks
-        ]
+    plans = []
+    for place in await audited_places(db.service_url, None):
+        async with snapshot(db.service_url, settings=place.settings) as (connection,):
+            await read_by_key(connection)
+            for check in place.checks(checks):
+                rows = await connection.fetch(f"EXPLAIN {check.query}", scope)
+                plans.append("\n".join(row[0] for row in rows))
+    return plans
 
 
 @pytest.mark.parametrize("table", ["movements", "rounds", "wallets", "players", "transaction_keys"])
@@ -385,4 +405,4 @@ async def test_a_part_is_read_by_key_and_no_table_of_players_is_read_whole(
     ]
     assert plans
     for plan in plans:
-        assert f"Seq Scan on {table} " not in plan, plan
+        assert re.search(rf"Seq Scan on {table}(_\d+)? ", plan) is None, plan

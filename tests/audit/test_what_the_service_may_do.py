@@ -1,6 +1,6 @@
 """Whatever the role wallet_service may do to the ledger is refused by it, or found by the audit."""
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -10,22 +10,16 @@ from app.ledger.audit import INVARIANTS
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.inspection import Inspection, inspect
 from app.ledger.money.book import Book
-from tests.cashier.till import connect
+from tests.audit.by_hand import Hands, hands
 from tests.conftest import Database, schema_for
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    Connected = asyncpg.Connection[asyncpg.Record]
 
 
 @pytest.fixture
-async def service(played: Database) -> "AsyncIterator[Connected]":
+async def service(played: Database) -> AsyncIterator[Hands]:
     """The service's own role, with nobody to watch what it does."""
-    connection = await connect(played.service_url)
-    await connection.execute(f"SET search_path = {schema_for('anna')}, public")
-    yield connection
-    await connection.close()
+    async with hands(played.service_url) as hand:
+        await hand.above.execute(f"SET search_path = {schema_for('anna')}, public")
+        yield hand
 
 
 REFUSED = (
@@ -68,9 +62,10 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("statement", REFUSED)
-async def test_what_nothing_needs_is_refused(service: "Connected", statement: str) -> None:
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await service.execute(statement)
+async def test_what_nothing_needs_is_refused(service: Hands, statement: str) -> None:
+    for at_shards in (False, True):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await service.run(statement, at_shards=at_shards)
 
 
 def key(player: str, position: str = "1") -> str:
@@ -81,17 +76,17 @@ def movement(**changes: str) -> str:
     """Copy a movement, with some values of its own."""
     columns = "{0} AS player_id, {1} AS position, {2} AS reverses, 'copy' AS transaction_id"
     copied = columns.format(
-        changes.get("player", "1"), changes.get("position", "99"), changes.get("reverses", "''")
+        changes.get("player", ":anna"), changes.get("position", "99"), changes.get("reverses", "''")
     )
     return f"""
         INSERT INTO movements SELECT (jsonb_populate_record(m, to_jsonb(n))).*
         FROM movements m CROSS JOIN LATERAL (SELECT {copied}) n
-        WHERE m.player_id = 1 AND m.position = 3
+        WHERE m.player_id = :anna AND m.position = 3
     """
 
 
 FOUND = (
-    ("account_is_as_its_trail_says", "UPDATE wallets SET blocked = true WHERE player_id = 1"),
+    ("account_is_as_its_trail_says", "UPDATE wallets SET blocked = true WHERE player_id = :anna"),
     ("account_is_as_its_trail_says", "UPDATE wallets SET excluded_until = now() + '1 day'"),
     (
         "account_is_as_its_trail_says",
@@ -102,7 +97,8 @@ FOUND = (
         """
         INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery,
             event_time, ledger_time)
-        VALUES (1, 'me', 'account/update', '{}', '{"status": ...', gen_random_uuid(), now(), now())
+        VALUES (:anna, 'me', 'account/update', '{}', '{"status": ...', gen_random_uuid(), now(),
+            now())
         """,
     ),
     ("user_is_as_noted", "UPDATE operators SET roles = '{admin}' WHERE name = 'sam'"),
@@ -122,10 +118,13 @@ FOUND = (
     ("usage_is_its_movements", "UPDATE wallets SET usage_day = 2000000000"),
     (
         "session_has_its_trail",
-        "INSERT INTO sessions VALUES (1, sha256('mine'), now(), now() + '1 d', NULL, 'transfer')",
+        """
+        INSERT INTO sessions
+        VALUES (:anna, sha256('mine'), now(), now() + '1 d', NULL, 'transfer')
+        """,
     ),
-    ("key_has_its_movement", key("1", "3")),
-    ("key_has_its_movement", key("1", "99")),
+    ("key_has_its_movement", key(":anna", "3")),
+    ("key_has_its_movement", key(":anna", "99")),
     ("key_has_its_movement", key("-7")),
     ("key_has_its_movement", key("1000000000000")),
     ("key_has_its_movement", key("9223372036854775807")),
@@ -150,7 +149,7 @@ FOUND = (
     ("overtaken_bet_has_its_abort", "UPDATE early_aborts SET state = 'waiting'"),
     (
         "early_abort_was_refused",
-        "INSERT INTO early_aborts VALUES (1, 'e9', false, 'mine', 4, now(), 'waiting')",
+        "INSERT INTO early_aborts VALUES (:anna, 'e9', false, 'mine', 4, now(), 'waiting')",
     ),
     (
         "exception_is_as_its_steps_say",
@@ -161,17 +160,18 @@ FOUND = (
         """
         INSERT INTO adjustment_decisions (adjustment_id, decision, decided_by, decided_is_verified,
             decided_via, decided_from, decided_at, solo_max, player_id, position)
-        VALUES (99, 'approved', 'me', true, 'page', 'here', now(), 0, 1, 3)
+        VALUES (99, 'approved', 'me', true, 'page', 'here', now(), 0, :anna, 3)
         """,
     ),
     (
         "account_is_as_opened",
-        """
+        f"""
         WITH mine AS (
-            INSERT INTO players (user_id, agent, currency, scale, nickname, language, created_at)
+            INSERT INTO {schema_for("anna")}.players (user_id, agent, currency, scale, nickname,
+                language, created_at)
             VALUES ('mine', 'house', 'USD', 2, 'nick', 'en', now()) RETURNING player_id
         )
-        INSERT INTO wallets (player_id, chain, agent, currency, scale)
+        INSERT INTO {schema_for("anna")}.wallets (player_id, chain, agent, currency, scale)
         SELECT player_id, sha256('mine'), 'house', 'USD', 2 FROM mine
         """,
     ),
@@ -180,19 +180,20 @@ FOUND = (
 
 @pytest.mark.parametrize(("name", "statement"), FOUND)
 async def test_what_must_be_possible_is_found(
-    played: Database, service: "Connected", name: str, statement: str
+    played: Database, service: Hands, name: str, statement: str
 ) -> None:
-    done = await service.execute(statement)
-    assert not done.endswith(" 0"), statement
+    await service.run(statement)
     findings = await audit(played.service_url, players_at_a_time=1)
     assert name in {breach.invariant for breach in findings.breaches}
 
 
 async def test_a_row_that_cannot_be_read_hides_no_other_law_s_offenders(
-    played: Database, service: "Connected"
+    played: Database, service: Hands
 ) -> None:
-    await service.execute(movement(reverses="'no list'"))
-    await service.execute("UPDATE public.wallets SET blocked = true WHERE player_id = 2")
+    await service.run(
+        movement(reverses="'no list'"),
+        f"UPDATE {schema_for('bert')}.wallets SET blocked = true WHERE player_id = :bert",
+    )
     findings = await audit(played.service_url)
     assert findings.invariants >= len(INVARIANTS)
     names = {breach.invariant for breach in findings.breaches}
@@ -207,10 +208,10 @@ async def test_a_row_that_cannot_be_read_hides_no_other_law_s_offenders(
     ],
 )
 async def test_settings_that_the_role_gave_itself_do_not_hold_and_are_told_at_the_start(
-    played: Database, service: "Connected", name: str, given: str, sent: str
+    played: Database, service: Hands, name: str, given: str, sent: str
 ) -> None:
     here = f"IN DATABASE {played.name}"
-    await service.execute(f"ALTER ROLE wallet_service {here} SET {name} = {given}")
+    await service.above.execute(f"ALTER ROLE wallet_service {here} SET {name} = {given}")
     ledger = PlacedLedger(played.service_url)
 
     async def look(book: Book) -> tuple[str, Inspection]:
