@@ -3,7 +3,8 @@
 Every `EVERY` it asks whether it could serve, brings the inbox up to date unless another process has
 just done so, and reads the counts of the inbox, the adjustments that wait, the last audit, backup
 and seal, and how webhooks stand. While the database is away, what was seen last stays. Where the
-ledger has several buckets, it also keeps the statistics of the tables above them.
+ledger has several buckets, it also keeps the statistics of the tables above them; where those are
+on several nodes, it settles acts on players that were noted and not done.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from app.cashier.acts_apart import ActsApart
 from app.cashier.inbox import collect, open_counts
 from app.cashier.readiness import bucket_faults, why_not_ready
 from app.ledger.adjustments import count_waiting
@@ -56,6 +58,7 @@ class Watch:
         """Look at nothing before `begin`; `seals`: this process has a key to seal with."""
         self.seen = Seen(seals=seals)
         self._ledger = ledger
+        self._acts = ActsApart(ledger)
         self._every = every
         self._task: asyncio.Task[None] | None = None
 
@@ -87,6 +90,7 @@ class Watch:
             )
             if await self._ledger.bucket_count() > 1:
                 await self._ledger.beside_money(analyze_above)
+                await self._acts.look()
 
     async def _keep_looking(self) -> None:
         while True:

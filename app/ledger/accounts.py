@@ -1,13 +1,13 @@
 """Accounts: status, exclusion and limits, and the append-only list of their changes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.ledger.limits import terms_of, terms_text
 from app.ledger.money.book import Book
 from app.ledger.money.rows import delivery_uuid
-from app.ledger.operator_actions import Action, note_action
+from app.ledger.operator_actions import ACTS_ON_PLAYERS, Action, note_action
 from app.ledger.players import Player, player_of
 from app.wallet.barring import exclusion_end
 from app.wallet.limit_terms import Term
@@ -72,6 +72,11 @@ WHERE player_id = $1
 """
 """It raises the revision, so movements decided on the old settings fail to record and run again."""
 
+_CHANGES_THERE: Final = """
+SELECT c.delivery FROM players p JOIN account_changes c ON c.player_id = p.player_id
+WHERE p.user_id = ANY($1) AND c.delivery = ANY($2)
+"""
+
 _INFINITY: Final = datetime.max  # noqa: DTZ901 - the driver's spelling of `infinity`
 
 _NOTE: Final = """
@@ -79,6 +84,16 @@ INSERT INTO account_changes (player_id, source, operation, asked, outcome, deliv
                              ledger_time)
 VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8::timestamptz, now()))
 """
+
+
+async def changes_there(
+    book: Book, user_ids: Collection[str], deliveries: Collection[bytes]
+) -> set[bytes]:
+    """Return which of these deliveries changed an account of these players."""
+    rows = await book.connection.fetch(
+        _CHANGES_THERE, [*user_ids], [delivery_uuid(delivery) for delivery in deliveries]
+    )
+    return {row["delivery"].bytes for row in rows}
 
 
 async def find_account(book: Book, user_id: str, *, for_change: bool = False) -> Account | None:
@@ -127,4 +142,6 @@ async def note_change(book: Book, player_id: int, note: ChangeNote, outcome: str
     )
     act = note.act
     if act is not None:
+        if act.action.name not in ACTS_ON_PLAYERS:
+            raise AssertionError("acts are held against the changes of accounts by their names")
         await book.above(lambda above: note_action(above, act.operator, act.action))

@@ -160,6 +160,10 @@ BREACHES = {
         " WHERE action_id = (SELECT max(action_id) FROM operator_actions)"
     ),
     "user_is_as_noted": "UPDATE operators SET roles = '{support,approver}' WHERE name = 'sam'",
+    "act_is_on_its_player": (
+        "UPDATE operator_actions SET action = 'player.block', subject_kind = 'player',"
+        " subject = 'anna', ledger_time = ledger_time - interval '30 minutes' WHERE action_id = 1"
+    ),
     "adjustment_has_its_two_people": (
         "UPDATE adjustments SET proposed_by = 'second' WHERE player_id = :anna"
     ),

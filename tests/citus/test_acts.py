@@ -1,13 +1,13 @@
 """What operators do to players is done on the player's node, and noted where all acts are."""
 
 import asyncio
-import re
 import secrets
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from app.cashier.account_changes import (
     AccountChange,
@@ -15,17 +15,20 @@ from app.cashier.account_changes import (
     restrict_account,
     show_account,
 )
+from app.cashier.acts_apart import ActsApart
 from app.cashier.audit import audit
 from app.cashier.players import revoke_tokens
 from app.ledger.accounts import Account, Act, ChangeNote
 from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.ledger import PlacedLedger
-from app.ledger.errors import LedgerError
+from app.ledger.errors import LedgerAwayError, LedgerError
+from app.ledger.money.rows import delivery_uuid
 from app.ledger.operator_actions import Action
 from app.wallet.buckets import bucket_of
 from app.wallet.moments import FOREVER
 from app.wallet.operators import Operator, Role, Via
 from app.wallet.refusals import Refusal
+from tests.cashier.homes import home_of
 from tests.cashier.till import Till, connect, numbers
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS
@@ -78,7 +81,6 @@ async def test_an_act_on_a_player_is_done_and_noted_once(
     assert found.is_clean, found.breaches
 
 
-SCALE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
 BLOCK = AccountChange(is_suspended=True)
 
 
@@ -127,24 +129,156 @@ async def test_an_act_whose_commit_is_run_again_is_noted_once(
     assert await acts(till, name) == ["player.block"]
 
 
-async def test_a_note_whose_process_died_before_its_act_is_listed_as_the_docs_say(
-    till: Till, monkeypatch: pytest.MonkeyPatch
+async def dies(self: BucketLedger, *arguments: object) -> None:
+    del self, arguments
+    raise asyncio.CancelledError
+
+
+async def left_alone(till: Till, name: str, ledger: PlacedLedger | None = None) -> ChangeNote:
+    """Have an act on a new player noted by a process that dies before it is done."""
+    await till.player(name)
+    note = noted("player.block", name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BucketLedger, "_commit", dies)
+        with pytest.raises(asyncio.CancelledError):
+            await restrict_account(ledger or till.ledger, name, BLOCK, note)
+    assert await acts(till, name) == ["player.block"]
+    return note
+
+
+async def outcomes(till: Till, user_id: str) -> list[tuple[str, str, str, bytes]]:
+    rows = await till.rows(
+        "SELECT actor, action, outcome, delivery FROM operator_actions WHERE subject = $1"
+        " ORDER BY action_id",
+        user_id,
+    )
+    return [(row["actor"], row["action"], row["outcome"], row["delivery"].bytes) for row in rows]
+
+
+def looking(till: Till) -> ActsApart:
+    """A process that looks, as if all that tests did were long ago."""
+    return ActsApart(till.ledger, older_than=timedelta(0))
+
+
+async def test_a_note_whose_process_died_before_its_act_is_followed_by_one_that_says_so(
+    till: Till, far_till: Till
 ) -> None:
     name, other = (f"act-{next(numbers)}" for _ in range(2))
-    for each in (name, other):
-        await till.player(each)
+    await till.player(other)
     await restrict_account(till.ledger, other, BLOCK, noted("player.block", other))
-
-    async def dies(self: BucketLedger, *arguments: object) -> None:
-        del self, arguments
-        raise asyncio.CancelledError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(BucketLedger, "_commit", dies)
-        with pytest.raises(asyncio.CancelledError):
-            await restrict_account(till.ledger, name, BLOCK, noted("player.block", name))
+    note = await left_alone(till, name)
     assert not await is_blocked(till, name)
-    (statement,) = re.findall(r"SELECT a\.action_id[^;]*", SCALE)
-    alone = {row["subject"] for row in await till.rows(statement)}
-    assert name in alone
-    assert other not in alone
+    watch = looking(far_till)
+    with capture_logs() as logged:
+        settled = {act.user_id for act in await watch.look()}
+    assert name in settled
+    assert other not in settled
+    (line,) = (line for line in logged if line["player"] == name)
+    assert (line["event"], line["log_level"]) == ("act not done", "error")
+    assert (line["operator"], line["act"]) == ("olga", "player.block")
+    told = [("olga", "player.block", how, note.delivery) for how in ("done", "refused")]
+    assert await outcomes(till, name) == told
+    assert [outcome[2] for outcome in await outcomes(till, other)] == ["done"]
+    # Neither this process nor one that begins later says it again.
+    for each in (watch, looking(till)):
+        assert name not in {act.user_id for act in await each.look()}
+    assert await outcomes(till, name) == told
+
+
+async def test_two_processes_that_find_a_note_alone_say_once_that_it_was_not_done(
+    till: Till, far_till: Till
+) -> None:
+    name = f"act-{next(numbers)}"
+    await left_alone(till, name)
+    await asyncio.gather(*(looking(each).look() for each in (till, far_till, till, far_till)))
+    assert [outcome[2] for outcome in await outcomes(till, name)] == ["done", "refused"]
+
+
+async def test_a_note_is_not_looked_at_while_its_request_may_be_under_way(till: Till) -> None:
+    name = f"act-{next(numbers)}"
+    await left_alone(till, name)
+    watch = ActsApart(till.ledger)
+    assert name not in {act.user_id for act in await watch.look()}
+    watch._older_than = timedelta(0)
+    assert name in {act.user_id for act in await watch.look()}
+
+
+async def test_an_act_that_is_still_under_way_is_waited_for(till: Till, citus: Citus) -> None:
+    name = f"act-{next(numbers)}"
+    note = await left_alone(till, name)
+    hurried = PlacedLedger(citus.service_url, buckets=BUCKETS, deadline=timedelta(seconds=1))
+    watch = ActsApart(hurried, older_than=timedelta(0))
+    async with (await home_of(citus.superuser_url, name)).opened() as other, other.transaction():
+        # As the process would have that is only slow.
+        await other.execute(
+            "SELECT FROM wallets JOIN players USING (player_id) WHERE user_id = $1"
+            " FOR NO KEY UPDATE OF wallets",
+            name,
+        )
+        assert name not in {act.user_id for act in await watch.look()}
+        await other.execute(
+            "INSERT INTO account_changes (player_id, source, operation, asked, outcome, delivery,"
+            " event_time, ledger_time) SELECT player_id, 'operator:olga', 'account/update', '{}',"
+            " '{}', $2, now(), now() FROM players WHERE user_id = $1",
+            name,
+            delivery_uuid(note.delivery),
+        )
+    assert name not in {act.user_id for act in await watch.look()}
+    assert [outcome[2] for outcome in await outcomes(till, name)] == ["done"]
+    await hurried.close()
+
+
+async def test_a_node_that_is_away_is_asked_again(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"act-{next(numbers)}" for _ in range(40)]
+    away, near = (next(n for n in names if bucket_of(n, BUCKETS) == bucket) for bucket in (0, 1))
+    for name in (away, near):
+        await left_alone(till, name)
+    read_only = BucketLedger.read_only
+
+    async def is_away(self: BucketLedger, *arguments: Any, **named: Any) -> object:  # noqa: ANN401
+        if self is till.ledger.bucket_of(away):  # type: ignore[attr-defined]
+            raise LedgerAwayError
+        return await read_only(self, *arguments, **named)
+
+    watch = looking(till)
+    with monkeypatch.context() as patch:
+        patch.setattr(BucketLedger, "read_only", is_away)
+        found = {act.user_id for act in await watch.look()}
+    assert near in found
+    assert away not in found
+    found = {act.user_id for act in await watch.look()}
+    assert away in found
+    assert near not in found
+
+
+async def test_the_audit_names_a_note_that_stands_alone_and_the_next_step(
+    till: Till, citus: Citus
+) -> None:
+    name = f"act-{next(numbers)}"
+    earlier = PlacedLedger(
+        citus.service_url,
+        buckets=BUCKETS,
+        clock=lambda: datetime.now(UTC) - timedelta(hours=1),
+    )
+    await left_alone(till, name, earlier)
+    await earlier.close()
+
+    async def named() -> list[dict[str, Any]]:
+        found = await audit(citus.service_url, user_id=name)
+        assert {breach.invariant for breach in found.breaches} <= {"act_is_on_its_player"}
+        return [breach.offender for breach in found.breaches]
+
+    (offender,) = await named()
+    assert (offender["operator"], offender["act"]) == ("olga", "player.block")
+    assert offender["player"] == name
+    assert datetime.now(UTC) - offender["at"] > timedelta(minutes=59)
+    assert "do it again" in offender["next_step"]
+    since = datetime.now(UTC) - timedelta(hours=2)
+    all_since = [
+        breach.offender for breach in (await audit(citus.service_url, since=since)).breaches
+    ]
+    assert offender in all_since
+    await looking(till).look()
+    assert await named() == []

@@ -1,12 +1,16 @@
 """Laws of the operator's people: what they did is all there, and they are what it made of them.
 
 An action belongs to no player. The ranges of a whole audit cover every number once, so each is
-looked at in the range that contains its own number.
+looked at in the range that contains its own number. An act on a player is also held against the
+changes of that player's account.
 """
 
+from datetime import timedelta
 from typing import Final
 
 from app.ledger.audit.scope import Check, Scope
+from app.ledger.operator_actions import ACTS_ON_PLAYERS
+from app.ledger.sealed_lists import GRACE
 
 _CANONICAL: Final = """
     concat_ws('|', 'v1',
@@ -23,8 +27,13 @@ _CANONICAL: Final = """
 def checks(scope: Scope) -> tuple[Check, ...]:
     """Return the checks of what the scope looks at."""
     if scope.actions is None:
-        return ()
-    return (_is_chained(scope), _ends_at_its_head(scope), _user_is_as_noted(scope))
+        return (_act_is_on_its_player(scope),)
+    return (
+        _is_chained(scope),
+        _ends_at_its_head(scope),
+        _user_is_as_noted(scope),
+        _act_is_on_its_player(scope),
+    )
 
 
 def _is_chained(scope: Scope) -> Check:
@@ -78,5 +87,48 @@ def _user_is_as_noted(scope: Scope) -> Check:
         WHERE {scope.head}
           AND (to_jsonb(o.roles), o.disabled_at IS NOT NULL) IS DISTINCT FROM
               (s.details::jsonb -> 'roles', (s.details::jsonb ->> 'is_disabled')::boolean)
+        """,
+    )
+
+
+_NAMES: Final = ", ".join(f"'{name}'" for name in ACTS_ON_PLAYERS)
+_NEXT_STEP: Final = (
+    "look at the player; if it is still wanted, do it again. That it was not done is noted by any"
+    " serving process that reaches the player''s node within a week of it"
+)
+
+
+def _act_is_on_its_player(scope: Scope) -> Check:
+    """Hold acts against the changes of accounts: where buckets are on nodes, a note can be alone.
+
+    What is younger than any transaction of the service may still be under way.
+    """
+    noted = f"""
+        a.subject_kind = 'player' AND a.outcome = 'done' AND a.action IN ({_NAMES})
+        AND a.ledger_time < now() - interval '{GRACE // timedelta(seconds=1)} seconds'
+        AND NOT EXISTS (SELECT FROM operator_actions r
+                        WHERE r.subject = a.subject AND r.delivery = a.delivery
+                          AND r.outcome = 'refused')
+    """
+    alone = f"""
+        SELECT a.action_id, a.actor AS operator, a.action AS act, a.subject AS player,
+               a.ledger_time AS at, '{_NEXT_STEP}' AS next_step
+        FROM {{acts}} a JOIN players p ON p.user_id = a.subject
+        WHERE {{condition}}
+          AND NOT EXISTS (SELECT FROM account_changes c
+                          WHERE c.player_id = p.player_id AND c.delivery = a.delivery)
+    """
+    of_whom = scope.actions or scope.players("p")
+    on_nodes = alone.format(acts="act", condition="true" if scope.actions else of_whom)
+    return Check.of_one(
+        "act_is_on_its_player",
+        "what was noted as done to a player was done, or is noted as not done",
+        alone.format(acts="operator_actions", condition=f"{of_whom} AND {noted}"),
+        # The coordinator's rows by themselves first, and then the bucket's beside them.
+        f"""
+        WITH act AS MATERIALIZED (
+            SELECT * FROM operator_actions a WHERE {scope.actions or "true"} AND {noted}
+        )
+        {on_nodes}
         """,
     )
