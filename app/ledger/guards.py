@@ -54,12 +54,14 @@ WITH guard AS (
     UNION ALL
     SELECT concat_ws(' ', 'may', c.oid::regclass, a.privilege_type)
     FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
-    WHERE c.relnamespace = ANY ({_OURS}) AND a.grantee = 'wallet_service'::regrole
+    WHERE c.relnamespace = ANY ({_OURS}) AND (a.grantee = 'wallet_service'::regrole
+           OR a.grantee = 0 AND a.privilege_type <> 'SELECT')
     UNION ALL
     SELECT concat_ws(' ', 'may', c.oid::regclass, f.attname, a.privilege_type)
     FROM pg_attribute f JOIN pg_class c ON c.oid = f.attrelid
     CROSS JOIN LATERAL aclexplode(f.attacl) a
-    WHERE c.relnamespace = ANY ({_OURS}) AND a.grantee = 'wallet_service'::regrole
+    WHERE c.relnamespace = ANY ({_OURS}) AND (a.grantee = 'wallet_service'::regrole
+           OR a.grantee = 0 AND a.privilege_type <> 'SELECT')
 )
 SELECT encode(sha256(convert_to(string_agg(line, E'\\n' ORDER BY line COLLATE "C"), 'UTF8')), 'hex')
 FROM guard

@@ -225,6 +225,10 @@ TAMPERING = {
         "guards_are_as_sealed",
         ("GRANT UPDATE ON movements TO wallet_service",),
     ),
+    "everybody may change the journal": (
+        "guards_are_as_sealed",
+        ("GRANT UPDATE ON movements TO PUBLIC",),
+    ),
     "a seal is taken out of the middle": (
         "seals_are_chained",
         ("DELETE FROM seals WHERE number = 1",),

@@ -67,12 +67,14 @@ WITH here AS (
     SELECT concat_ws(' ', 'may', shown, a.privilege_type)
     FROM shard JOIN pg_class c ON c.oid = shard.id
     CROSS JOIN LATERAL aclexplode(c.relacl) a
-    WHERE a.grantee = 'wallet_service'::regrole
+    WHERE (a.grantee = 'wallet_service'::regrole
+           OR a.grantee = 0 AND a.privilege_type <> 'SELECT')
     UNION ALL
     SELECT concat_ws(' ', 'may', shown, f.attname, a.privilege_type)
     FROM shard JOIN pg_attribute f ON f.attrelid = shard.id
     CROSS JOIN LATERAL aclexplode(f.attacl) a
-    WHERE a.grantee = 'wallet_service'::regrole
+    WHERE (a.grantee = 'wallet_service'::regrole
+           OR a.grantee = 0 AND a.privilege_type <> 'SELECT')
     UNION ALL
     SELECT concat_ws(' ', 'function', nullif(n.nspname, 'public'), p.proname,
                      pg_get_function_identity_arguments(p.oid), p.prosecdef, p.proconfig,
