@@ -24,6 +24,9 @@ from tests.audit.conftest import ADJUSTMENTS, STORY
 from tests.cashier.till import connect
 from tests.conftest import ON_NODES, Database, schema_for
 
+pytestmark = pytest.mark.timeout(180)
+"""The first test waits for the ledger and its story, which take longer on a cluster's nodes."""
+
 
 async def examine(
     db: Database, since: datetime | None = None, user_id: str | None = None

@@ -31,6 +31,9 @@ from tests.audit.by_hand import PLAYERS, hands
 from tests.audit.conftest import STORY
 from tests.conftest import ON_NODES, Database, clone, schema_for
 
+pytestmark = pytest.mark.timeout(180)
+"""The first test waits for the ledger and its story, which take longer on a cluster's nodes."""
+
 TWO_HOURS_AGO = "now() - interval '2 hours'"
 
 

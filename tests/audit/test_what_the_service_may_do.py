@@ -13,6 +13,9 @@ from app.ledger.money.book import Book
 from tests.audit.by_hand import Hands, hands
 from tests.conftest import Database, schema_for
 
+pytestmark = pytest.mark.timeout(180)
+"""The first test waits for the ledger and its story, which take longer on a cluster's nodes."""
+
 
 @pytest.fixture
 async def service(played: Database) -> AsyncIterator[Hands]:
