@@ -1,12 +1,18 @@
 """The audit looks into every bucket, wherever it is."""
 
+import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
+from app.cashier.account_changes import AccountChange, update_account
 from app.cashier.audit import audit
+from app.ledger.accounts import ChangeNote
+from app.ledger.citus import NUMBER_BITS
 from app.wallet.buckets import bucket_of, schema_of
-from tests.cashier.till import Till
+from app.wallet.limit_terms import RaiseRules
+from tests.cashier.till import AGENT, Till
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS, ledger_named
 
@@ -34,3 +40,26 @@ async def test_what_is_wrong_in_any_bucket_is_found(citus: Citus, till: Till) ->
         await citus.rows(f"UPDATE {wallets} SET real = real - 1 WHERE {whose}", name)
         assert found.players == 1
         assert found.breaches
+
+
+@pytest.mark.timeout(180)
+async def test_the_last_change_of_an_account_is_known_whichever_node_has_numbered_it(
+    citus: Citus, till: Till, far_till: Till
+) -> None:
+    """A number begins with its node's, so that of the last change need not be the highest."""
+    some = [f"changed-{number}" for number in range(40)]
+    names = [next(n for n in some if bucket_of(n, BUCKETS) == b) for b in range(BUCKETS)]
+    for name in names:
+        await till.player(name)
+        for ledger, is_suspended in ((till.ledger, True), (far_till.ledger, False)) * 2:
+            change = AccountChange(is_suspended=is_suspended)
+            note = ChangeNote(AGENT, "account/update", "{}", os.urandom(16), datetime.now(UTC))
+            await update_account(ledger, name, change, raises=RaiseRules(), note=note)
+            found = await audit(citus.service_url, user_id=name)
+            assert found.breaches == []
+    rows = await till.rows(
+        "SELECT DISTINCT change_id >> $1 FROM account_changes JOIN players USING (player_id)"
+        " WHERE starts_with(user_id, 'changed-') AND operation = 'account/update'",
+        NUMBER_BITS,
+    )
+    assert len(rows) == len(citus.nodes)

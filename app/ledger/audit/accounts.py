@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.ledger.audit.scope import Check, Scope
+from app.ledger.citus import NUMBER_BITS
 from app.wallet.journal import CHAIN_START
 
 _CHAIN_START: Final = """
@@ -60,17 +61,22 @@ def _terms(limits: str, starts_at: str, confirm: str) -> str:
 def _is_as_its_trail_says(scope: Scope) -> Check:
     """Hold block, exclusion and limits against what came of the last change of the account.
 
-    An account that was never changed is active, without exclusion and limits.
+    An account that was never changed is active, without exclusion and limits. Numbers that one node
+    has given are in the order of the changes; those of several are not, and moments decide.
     """
     return Check.of_one(
         "account_is_as_its_trail_says",
         "block, exclusion and limits of a player are those of the last change that was noted",
         f"""
-        WITH said AS (
-            SELECT DISTINCT ON (c.player_id) c.player_id, c.outcome::jsonb AS outcome
+        WITH last_of_node AS (
+            SELECT DISTINCT ON (c.player_id, c.change_id >> {NUMBER_BITS})
+                   c.player_id, c.ledger_time, c.outcome
             FROM account_changes c
             WHERE {scope.players("c")} AND starts_with(c.outcome, '{{"status"')
-            ORDER BY c.player_id, c.change_id DESC
+            ORDER BY c.player_id, c.change_id >> {NUMBER_BITS}, c.change_id DESC
+        ), said AS (
+            SELECT DISTINCT ON (player_id) player_id, outcome::jsonb AS outcome
+            FROM last_of_node ORDER BY player_id, ledger_time DESC
         )
         SELECT w.player_id, w.blocked, w.excluded_until, w.limits::text, s.outcome::text AS noted
         FROM (SELECT * FROM wallets w WHERE {scope.players("w")}) w
