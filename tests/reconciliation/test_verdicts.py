@@ -180,6 +180,27 @@ async def test_each_cause_is_told(case: str, told: Database, tmp_path: Path) -> 
     assert outcome.differences == len(expected)
 
 
+async def test_of_several_refusals_under_one_id_the_latest_is_the_cause(
+    db: Database, tmp_path: Path
+) -> None:
+    """On nodes the two players' are numbered by two of them."""
+    scribe = Teller(db.service_url)
+    await scribe.open()
+    await scribe.play("""
+        1 10:00 anna Win 7.00 x-1 round-1 4711 NO_MATCHING_MOVEMENT
+        1 10:01 chen Win 7.50 x-1 round-1 4711 AMOUNT_TOO_FINE
+        1 10:02 chen Win 7.50 x-2 round-1 4711 AMOUNT_TOO_FINE
+        1 10:03 anna Win 7.00 x-2 round-1 4711 NO_MATCHING_MOVEMENT
+    """)
+    await scribe.ledger.close()
+    lines = ["1 10:00 anna win 7.00 x-1 round-1", "1 10:02 anna win 7.00 x-2 round-1"]
+    _, differences = await run(db, write(tmp_path / "r.csv", lines))
+    assert {each.transaction_id: each.refusal for each in differences} == {
+        "x-1": "AMOUNT_TOO_FINE",
+        "x-2": "NO_MATCHING_MOVEMENT",
+    }
+
+
 async def test_money_is_summed_by_currency_and_cause(told: Database, tmp_path: Path) -> None:
     path = write(
         tmp_path / "r.csv",

@@ -12,7 +12,7 @@ LEFT JOIN LATERAL (
     WHERE r.source = $1 AND r.transaction_id = v.transaction_id
         AND (r.event_type IS NULL OR EXISTS (
             SELECT FROM report_types t WHERE t.word = v.word AND t.event_type = r.event_type))
-    ORDER BY r.refusal_id DESC LIMIT 1
+    ORDER BY r.ledger_time DESC, r.refusal_id DESC LIMIT 1
 ) refused ON v.decision IS NULL OR v.verdict IN ('player', 'type', 'amount', 'event')
 """
 
