@@ -272,7 +272,8 @@ class House:
     def refusals(self, seat: Seat) -> list[asyncpg.Record]:
         """The refusal log's entries of a player."""
         return self.sql(
-            "SELECT * FROM refusals WHERE user_id = $1 ORDER BY refusal_id", seat.user_id
+            "SELECT * FROM refusals WHERE user_id = $1 ORDER BY ledger_time, refusal_id",
+            seat.user_id,
         )
 
     # --- calls ------------------------------------------------------------------------------------
