@@ -257,7 +257,9 @@ async def test_a_look_finds_what_was_committed_while_the_last_one_looked(anna: T
     assert [case.transaction_id for case in await found(anna)] == ["late", "w-1"]
 
 
+@pytest.mark.timeout(240)
 async def test_years_are_looked_through_a_day_at_a_time(anna: Till) -> None:
+    """On nodes each of the days costs a tenth of a second, and more where much else is going on."""
     await anna.one(anna.movement("anna", "Win", "credit", "7.00", transaction_id="w-1"))
     long_ago = datetime.now(UTC) - timedelta(days=400)
     await anna.rewrite("UPDATE refusals SET ledger_time = $1", long_ago)
