@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 Offender = tuple[str, dict[str, Any]]
 
-GUARDS: Final = Invariant("guards_are_there", "every constraint and trigger of the schema is there")
+GUARDS: Final = Invariant(
+    "guards_are_there",
+    "every constraint and trigger of the schema is there, and what all nodes have is the same",
+)
 SIGNED: Final = Invariant("seal_is_signed", "every seal is signed by a key that was named")
 CHAINED: Final = Invariant(
     "seals_are_chained", "every seal names the one before it, from the first"

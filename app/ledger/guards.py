@@ -1,7 +1,8 @@
 """What guards the tables of the ledger: constraints, triggers, functions and privileges.
 
 1. `guards`          their digest, which a seal has, and what it depends on (`schema_label`)
-2. `missing_guards`  those of the newest schema that are missing or disabled
+2. `missing_guards`  those of the newest schema that are missing or disabled; what every node should
+                    have, and has not
 
 Where buckets are on several nodes, the coordinator's own catalog tells of tables that have no row;
 each node tells what guards the rows (`app.ledger.citus.guards`).
@@ -13,7 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from app.ledger.buckets import ABOVE_ONLY, TABLES
 from app.ledger.citus import IN_EACH, MAY_NAME_NOBODY
-from app.ledger.citus.guards import is_on_nodes, missing_at_nodes, node_guards
+from app.ledger.citus.guards import (
+    is_on_nodes,
+    missing_at_nodes,
+    node_guards,
+    tables_that_differ,
+)
 
 if TYPE_CHECKING:
     import asyncpg
@@ -139,6 +145,8 @@ async def missing_guards(connection: "Connection") -> list[str]:
         of_buckets = tuple(f"{schema}." for schema in schemas)
         at_nodes = (name for name in wanted | triggers if name.startswith(of_buckets))
         missing |= missing_at_nodes(await node_guards(connection), at_nodes)
+        differ = await tables_that_differ(connection)
+        missing |= {f"{table} with the same rows at every node" for table in differ}
     return sorted(missing)
 
 

@@ -163,6 +163,27 @@ async def test_a_function_that_one_node_has_in_another_form_is_another_guard(
             assert broken == ({"guards_are_as_sealed": {None}} if is_found else {})
 
 
+async def test_a_row_that_one_node_has_in_another_form_is_found(
+    citus: Citus, sealer: Sealer
+) -> None:
+    (shard,) = await citus.rows(
+        "SELECT shard_name(logicalrelid, shardid) AS name FROM pg_dist_shard"
+        " WHERE logicalrelid = 'public.event_types'::regclass"
+    )
+    change = "UPDATE {} SET counts_as = '{}' WHERE event_type = 'Win'"
+    (before,) = await citus.rows("SELECT counts_as FROM event_types WHERE event_type = 'Win'")
+    for counts_as, is_found in (("tips", True), (before["counts_as"], False)):
+        await citus.rows(
+            "SELECT set_config('session_replication_role', 'replica', false),"
+            " set_config('citus.enable_manual_changes_to_shards', 'on', false)",
+            then=change.format(shard["name"], counts_as),
+            at=citus.nodes[1],
+        )
+        named = {"event_types with the same rows at every node"}
+        broken = await guards_broken(citus, sealer)
+        assert broken == ({"guards_are_there": named} if is_found else {})
+
+
 async def test_a_table_above_the_buckets_that_leads_elsewhere_is_another_guard(
     citus: Citus, till: Till, sealer: Sealer
 ) -> None:

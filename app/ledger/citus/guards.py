@@ -7,13 +7,17 @@ shards, and for the functions that they call.
 
 What is told does not depend on where a bucket is, nor on how many nodes there are: shards are named
 without their numbers, and what several nodes have is told once. A function that one node has in
-another form is told twice, and so is another guard.
+another form is told twice, and so is another guard. By what every node has (event types, settings)
+each node serves: `tables_that_differ` compares their rows.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from app.ledger.citus import ON_EVERY_NODE
 from app.ledger.citus.places import IS_CITUS
 from app.ledger.errors import LedgerAwayError
 
@@ -102,6 +106,17 @@ SELECT json_build_object(
               FROM there))
 """
 
+_SHARED: Final = """
+SELECT s.logicalrelid::regclass::text, shard_name(s.logicalrelid, s.shardid)
+FROM pg_dist_shard s WHERE s.logicalrelid = ANY ($1::text[]::regclass[])
+"""
+_DIGEST: Final = (
+    "SELECT count(*) || ' ' || coalesce(sum(hash_record_extended(t.*, 0)), 0) FROM {} t"
+)
+
+COPYING: Final = timedelta(seconds=1)
+"""What changes on every node does so within; it is not seen everywhere at one moment."""
+
 _EACH: Final = "SELECT success, result FROM run_command_on_all_nodes($1)"
 _HAS_BUCKETS: Final = "SELECT EXISTS (SELECT FROM public.buckets)"
 
@@ -116,13 +131,36 @@ async def node_guards(connection: "Connection") -> NodeGuards:
     """Return what guards the tables of the nodes; raises LedgerAwayError if one does not say."""
     lines: set[str] = set()
     there: set[str] = set()
-    for row in await connection.fetch(_EACH, _OF_NODE):
-        if not row["success"]:
-            raise LedgerAwayError(f"a node does not say what guards its tables: {row['result']}")
-        told = json.loads(row["result"])
+    for answer in await _ask_each(connection, _OF_NODE):
+        told = json.loads(answer)
         lines |= set(told["lines"] or ())
         there |= set(told["there"] or ())
     return NodeGuards(tuple(sorted(lines)), frozenset(there))
+
+
+async def tables_that_differ(connection: "Connection") -> set[str]:
+    """Return the tables that every node has, and has not with the same rows.
+
+    Raises LedgerAwayError if a node does not say.
+    """
+    shared = await connection.fetch(_SHARED, [f"public.{table}" for table in ON_EVERY_NODE])
+    found = {row[0] for row in shared}
+    for wait in (None, COPYING):
+        if wait is not None and found:
+            await asyncio.sleep(wait.total_seconds())
+        for table, shard in shared:
+            if table in found and len({*await _ask_each(connection, _DIGEST.format(shard))}) == 1:
+                found.remove(table)
+    return found
+
+
+async def _ask_each(connection: "Connection", question: str) -> list[str]:
+    answers = []
+    for row in await connection.fetch(_EACH, question):
+        if not row["success"]:
+            raise LedgerAwayError(f"a node does not say what its tables are: {row['result']}")
+        answers.append(row["result"])
+    return answers
 
 
 def missing_at_nodes(there: NodeGuards, wanted: Iterable[str]) -> set[str]:
