@@ -20,13 +20,14 @@ from app.ledger.audit import (
     MOVED_SINCE,
     RECENT_CHECKS,
     UPPER_BOUNDS,
+    claims,
     invariants_of,
 )
 from app.ledger.audit.offenders import offenders
 from app.ledger.audit.places import AuditedPlace, audited_places, is_of_all_buckets
 from app.ledger.audit.scope import Check
 from app.ledger.pools import WHOLE_LEDGER
-from app.ledger.snapshot import read_by_key, snapshot
+from app.ledger.snapshot import bucket_paths, read_by_key, snapshot
 from app.proof.seal import SignedSeal
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ async def audit(
     """
     places = await audited_places(url, user_id)
     looks_above = not places[0].is_whole and since is None and user_id is None
-    steps = _Steps(progress, len(places), int(looks_above))
+    steps = _Steps(progress, len(places), int(looks_above) + 1)
     parts = []
     for place in places:
         parts.append(
@@ -135,9 +136,11 @@ async def audit(
         steps.next_place()
     if places[0].is_whole:
         return parts[0]
+    parts.append(await _audit_claims(url, since, user_id))
+    steps.after_places()
     if looks_above:
         parts.append(await _audit_above(url, keys, against))
-        steps.of_place(1, 1)
+        steps.after_places()
     breaches = [breach for part in parts for breach in part.breaches]
     # What is about the whole ledger was looked at with each bucket, and is told once.
     once = {(breach.invariant, str(breach.offender)): breach for breach in breaches}
@@ -166,12 +169,22 @@ class _Steps:
 
     def of_place(self, done: int, of: int) -> None:
         self._of = of
-        later = of * (self._left - 1) + self._after if self._left else 0
-        self._progress(self._before + done, self._before + of + later)
+        self._progress(self._before + done, self._before + of * self._left + self._after)
 
     def next_place(self) -> None:
         self._before += self._of
         self._left -= 1
+
+    def after_places(self) -> None:
+        self._before += 1
+        self._after -= 1
+        self._progress(self._before, self._before + self._after)
+
+
+async def _audit_claims(url: str, since: datetime | None, user_id: str | None) -> Findings:
+    """Audit what no bucket can tell by itself: whose the ids are that it has recorded."""
+    found = await claims.unclaimed(url, await bucket_paths(url), since=since, user_id=user_id)
+    return Findings([Breach(*claims.LAW, offender) for offender in found], 1, 0, 0)
 
 
 async def _audit_above(

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from app.cashier.account_changes import AccountChange, update_account
 from app.cashier.audit import audit
 from app.ledger.accounts import ChangeNote
+from app.ledger.audit import claims
 from app.ledger.citus import NUMBER_BITS
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.limit_terms import RaiseRules
@@ -63,3 +64,33 @@ async def test_the_last_change_of_an_account_is_known_whichever_node_has_numbere
         NUMBER_BITS,
     )
     assert len(rows) == len(citus.nodes)
+
+
+@pytest.mark.timeout(180)
+async def test_an_id_that_nobody_or_somebody_else_has_claimed_is_found(
+    citus: Citus, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "AT_A_TIME", 3)
+    some = [f"claimed-{number}" for number in range(40)]
+    name = next(n for n in some if bucket_of(n, BUCKETS) == 0)
+    await till.player(name, "10")
+    moves = [till.movement(name, "Deposit", "credit", "1") for _ in range(9)]
+    moved = next(m for m in moves if bucket_of(m.key.transaction_id, BUCKETS) == 3)
+    await till.move(*moves)
+    at_home = f"{schema_of(3, BUCKETS)}.transaction_claims"
+    since = datetime.now(UTC) - timedelta(hours=1)
+    for change, claimed_for in (
+        ("UPDATE {} SET user_id = 'another' WHERE transaction_id = '{}'", "another"),
+        ("DELETE FROM {} WHERE transaction_id = '{}'", None),
+    ):
+        await citus.rows("SELECT 1", then=change.format(at_home, moved.key.transaction_id))
+        for found in (
+            await audit(citus.service_url),
+            await audit(citus.service_url, since=since),
+            await audit(citus.service_url, user_id=name),
+        ):
+            (breach,) = found.breaches
+            assert breach.invariant == claims.LAW.name
+            assert breach.offender["transaction_id"] == moved.key.transaction_id
+            assert breach.offender["user_id"] == name
+            assert breach.offender.get("claimed_for") == claimed_for
