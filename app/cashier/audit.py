@@ -117,7 +117,8 @@ async def audit(
     """
     places = await audited_places(url, user_id)
     looks_above = not places[0].is_whole and since is None and user_id is None
-    steps = _Steps(progress, len(places), int(looks_above) + 1)
+    looks_at_claims = not places[0].is_whole
+    steps = _Steps(progress, len(places), looks_at_claims + looks_above)
     parts = []
     for place in places:
         parts.append(

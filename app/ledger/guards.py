@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from app.ledger.buckets import ABOVE_ONLY, TABLES
-from app.ledger.citus import IN_EACH, MAY_NAME_NOBODY
+from app.ledger.citus import IN_EACH, MAY_NAME_NOBODY, TOLD, XID_TRIGGER
 from app.ledger.citus.guards import (
     is_on_nodes,
     missing_at_nodes,
@@ -173,4 +173,6 @@ def _wanted(schemas: Sequence[str], tables: Collection[str]) -> tuple[set[str], 
     triggers = {
         f"{place}.append_only" for name in (*APPEND_ONLY, *CLEARED_ONLY) for place in places(name)
     }
+    if tables is IN_EACH:
+        triggers |= {f"{schema}.{table}.{XID_TRIGGER}" for schema in schemas for table in TOLD}
     return constraints, triggers

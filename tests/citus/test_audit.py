@@ -94,3 +94,7 @@ async def test_an_id_that_nobody_or_somebody_else_has_claimed_is_found(
             assert breach.offender["transaction_id"] == moved.key.transaction_id
             assert breach.offender["user_id"] == name
             assert breach.offender.get("claimed_for") == claimed_for
+    key = f"'{moved.key.transaction_id}', '{moved.key.source}', '{moved.key.facet}', '{name}'"
+    again = f"INSERT INTO {at_home} VALUES ({key}, now())"
+    await citus.rows("SELECT 1", then=again)
+    assert (await audit(citus.service_url)).is_clean

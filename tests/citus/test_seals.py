@@ -19,6 +19,7 @@ from tests.cashier.till import Till, numbers
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS, ledger_named
 from tests.citus.load import Load
+from tests.conftest import migrate
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -141,6 +142,24 @@ async def test_a_guard_that_is_put_aside_on_a_node_is_missed_by_name(
         ):
             await owner.execute(f"ALTER TABLE {refusals} {change} TRIGGER {trigger}")
             assert await guards_broken(citus, sealer) == found
+
+
+async def test_a_trigger_that_a_node_lacks_is_made_by_the_next_migration(
+    citus: Citus, till: Till, sealer: Sealer
+) -> None:
+    """As those of ledgers that an earlier release has put on nodes."""
+    await refuse_in_every_bucket(till)
+    await seal(citus.service_url, sealer)
+    home = (await homes(citus.owner_url))[1]
+    movements = await home.table("movements")
+    async with home.opened() as owner:
+        await owner.execute(
+            f"DROP TRIGGER append_only_{movements.rpartition('_')[2]} ON {movements}"
+        )
+    named = f"{home.schema}.movements.append_only at its node"
+    assert (await guards_broken(citus, sealer))["guards_are_there"] == {named}
+    await asyncio.to_thread(migrate, citus.owner_url, BUCKETS)
+    assert await guards_broken(citus, sealer) == {}
 
 
 async def test_a_function_that_one_node_has_in_another_form_is_another_guard(

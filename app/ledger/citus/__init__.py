@@ -45,6 +45,9 @@ NUMBER_BITS: Final = 40
 TOLD: Final = ("account_openings", "account_changes", "movements")
 """Of these, those that events tell of: each row says which transaction of which node wrote it."""
 
+XID_TRIGGER: Final = "xid_of_node"
+"""The trigger that writes it"""
+
 XID_BITS: Final = 48
 """Of the id in such a row: the transaction's, of which a node gives out a hundred thousand a second
 for a lifetime; above them is the node's number (`xid_of_node_v1`)."""

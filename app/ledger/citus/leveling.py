@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, text
 
-from app.ledger.buckets import ABOVE_ONLY
+from app.ledger.buckets import ABOVE_ONLY, BucketsDifferError
 from app.ledger.buckets.leveling import level_table, run_alone
 from app.ledger.citus import IN_EACH
 from app.ledger.citus.above import show_above, show_shared
@@ -39,6 +39,20 @@ FROM pg_constraint WHERE conrelid = to_regclass(:place) AND contype = 'c' AND co
 """)
 
 
+_OF_STATEMENTS: Final = text("""
+SELECT t.tgname AS name, t.tgname || '_' || s.shardid AS on_shard,
+       pg_get_triggerdef(t.oid) AS definition
+FROM pg_trigger t JOIN pg_catalog.pg_dist_shard s ON s.logicalrelid = t.tgrelid
+WHERE t.tgrelid = to_regclass(:place) AND NOT t.tgisinternal AND t.tgtype & 1 = 0
+""")
+_HAS_TRIGGER: Final = (
+    "SELECT count(*) FROM pg_trigger WHERE tgrelid = '%s'::regclass AND tgname = '{name}'"
+)
+_ON_SHARD: Final = text("""
+SELECT success, result FROM run_command_on_shards(to_regclass(:place), :command)
+""")
+
+
 class ColumnsDifferError(Exception):
     """A column of a bucket cannot be changed in place; the message says which."""
 
@@ -61,9 +75,30 @@ def level(connection: Connection, schemas: list[str], roles: list[str]) -> None:
                 late += level_table(connection, schema, table, wanted[table], adapted)
         for statement in late:
             run_alone(connection, statement)
+        with connection.begin():
+            for table in IN_EACH:
+                _guard_shards(connection, f"{schema}.{table}")
     with connection.begin():
         show_above(connection, schemas)
         show_shared(connection, roles)
+
+
+def _guard_shards(connection: Connection, place: str) -> None:
+    """Have the triggers of statements at the node, where a table went there without them."""
+    for trigger in connection.execute(_OF_STATEMENTS, {"place": place}):
+        created, _, rest = trigger.definition.partition(f" ON {place} ")
+        made = created.replace(f" {trigger.name} ", f" {trigger.on_shard} ", 1)
+        there = _on_shard(connection, place, _HAS_TRIGGER.format(name=trigger.on_shard))
+        if there == "0":
+            _on_shard(connection, place, f"{made} ON %s {rest}")
+
+
+def _on_shard(connection: Connection, place: str, command: str) -> str:
+    """Run a command on a bucket's table at its node, and return what it says."""
+    done = connection.execute(_ON_SHARD, {"place": place, "command": command}).one()
+    if not done.success:
+        raise BucketsDifferError(f"The node does not guard {place}: {done.result}")
+    return str(done.result)
 
 
 def _level_columns(connection: Connection, schema: str, table: str) -> None:

@@ -26,6 +26,7 @@ from app.ledger.citus import (
     ON_EVERY_NODE,
     TOLD,
     XID_BITS,
+    XID_TRIGGER,
 )
 from app.ledger.citus.above import assert_introduced
 from app.ledger.citus.own_forms import OWN_FORMS, record_in_own_form
@@ -115,8 +116,6 @@ BEGIN
 END
 $$
 """
-
-XID_TRIGGER: Final = "xid_of_node"
 
 CLAIMS: Final = """
 CREATE TABLE {schema}.transaction_claims (
@@ -315,6 +314,11 @@ def parts_wanted(connection: Connection, table: str) -> frozenset[Part]:
         " FOR EACH ROW EXECUTE FUNCTION public.xid_of_node_v1() O"
     )
     return parts | {Part("trigger", XID_TRIGGER, made)}
+
+
+def is_of_statements(part: Part) -> bool:
+    """Whether it is a trigger for each statement: Citus makes it above its shards alone."""
+    return part.kind == "trigger" and "FOR EACH STATEMENT" in part.definition
 
 
 def part_of_bucket(connection: Connection, schema: str, table: str) -> Callable[[Part], Part]:
