@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -54,6 +55,12 @@ soon, and waiting for it saves a commit."""
 PATIENCE_SECONDS: Final = 0.05
 """How long they wait at most, since a batch may be blocked by another process's lock."""
 
+GATHER_SECONDS: Final = 0.002
+"""How long a process that gathers waits at most for the callers that it has just answered."""
+
+GATHER_MIN: Final = 4
+"""Of fewer callers none is waited for: they may be alone."""
+
 QUEUE_MAX: Final = 2048
 """The bound of a lane's queue; beyond it a movement is refused as busy before it is begun."""
 
@@ -71,9 +78,15 @@ class Lane:
         batch_stats: BatchStats,
         in_doubt: InDoubt,
         turns: Turns | None = None,
+        *,
+        gathers: bool = False,
     ) -> None:
         """Make a lane that decides by this policy; None: it takes no turns with others."""
         self._turns = turns
+        self._gathers = gathers
+        self._expected = 0
+        """the callers who may ask again: those just answered, and those who wait"""
+        self._gathers_until = 0.0
         self.queue = Queue()
         self._ledger = ledger
         self._policy = policy
@@ -111,10 +124,14 @@ class Lane:
     def _should_wait(self) -> bool:
         """Whether the next batch waits for one that is running."""
         under_way = len(self._under_way)
-        if under_way == 0 or under_way >= UNDER_WAY_MAX:
-            return under_way > 0
-        is_fresh = asyncio.get_running_loop().time() - self._last_began < PATIENCE_SECONDS
-        return is_fresh and (self._turns is not None or len(self.queue) < BESIDE_MIN)
+        if under_way >= UNDER_WAY_MAX:
+            return True
+        now = asyncio.get_running_loop().time()
+        if under_way == 0:
+            return len(self.queue) < self._expected and now < self._gathers_until
+        is_alone = self._turns is not None or self._gathers
+        is_fresh = now - self._last_began < PATIENCE_SECONDS
+        return is_fresh and (is_alone or len(self.queue) < BESIDE_MIN)
 
     def _begin(self) -> None:
         self._will_begin = False
@@ -130,18 +147,29 @@ class Lane:
             loop.call_later(PATIENCE_SECONDS, self.begin_soon)
             task = loop.create_task(self._serve_safely(batch))
             self._under_way.add(task)
-            task.add_done_callback(self._is_done)
+            task.add_done_callback(partial(self._is_done, len(batch)))
         elif self._turns is not None:
             # Nobody waits any more: the turn is the next lane's.
             self._turns.has_read(self)
             if not self._under_way:
                 self._turns.is_done(self)
 
-    def _is_done(self, task: asyncio.Task[None]) -> None:
+    def _is_done(self, size: int, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
+        if self._gathers and not self._under_way:
+            self._gather(size)
         if self._turns is not None and not self._under_way:
             self._turns.is_done(self)
         self.begin_soon()
+
+    def _gather(self, answered: int) -> None:
+        """Wait a moment for callers who were answered, so that all go together in one batch."""
+        expected = min(answered + len(self.queue), BATCH_MAX)
+        self._expected = expected if expected >= GATHER_MIN else 0
+        if self._expected:
+            loop = asyncio.get_running_loop()
+            self._gathers_until = loop.time() + GATHER_SECONDS
+            loop.call_later(GATHER_SECONDS + 0.0001, self.begin_soon)
 
     def _has_read(self, batch: list[Ticket]) -> None:
         if self._reading is batch:
@@ -262,17 +290,20 @@ class Batcher:
         *,
         lanes: int = LANES,
         take_turns: bool = False,
+        gathers: bool = False,
     ) -> None:
         """Make the lanes; each takes a connection only while it serves.
 
         `take_turns`: there are as many because there are as many buckets, and not for speed.
+        `gathers`: other processes serve on this machine, too, and use its cores meanwhile.
         """
         self._deadline = ledger.deadline
         self.batch_stats = BatchStats()
         self._in_doubt = InDoubt(ledger)
         turns = Turns() if take_turns else None
         self._lanes = [
-            Lane(ledger, policy, self.batch_stats, self._in_doubt, turns) for _ in range(lanes)
+            Lane(ledger, policy, self.batch_stats, self._in_doubt, turns, gathers=gathers)
+            for _ in range(lanes)
         ]
         self._patience = Patience()
         self._is_open = True

@@ -23,9 +23,10 @@ class TracedBatcher(Batcher):
         *,
         lanes: int,
         take_turns: bool = False,
+        gathers: bool = False,
     ) -> None:
         """Open the lanes of a batcher; spans are sent to `traces`."""
-        super().__init__(ledger, policy, lanes=lanes, take_turns=take_turns)
+        super().__init__(ledger, policy, lanes=lanes, take_turns=take_turns, gathers=gathers)
         self._traces = traces
 
     @override

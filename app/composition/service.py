@@ -92,10 +92,11 @@ def build_app(
     in_buckets = settings.buckets > 1
     lanes = settings.buckets if in_buckets else settings.lanes
     traces = _traces_if_wanted()
+    gathers = settings.workers > 1
     batcher = (
-        TracedBatcher(ledger, policy, traces, lanes=lanes, take_turns=in_buckets)
+        TracedBatcher(ledger, policy, traces, lanes=lanes, take_turns=in_buckets, gathers=gathers)
         if traces
-        else Batcher(ledger, policy, lanes=lanes, take_turns=in_buckets)
+        else Batcher(ledger, policy, lanes=lanes, take_turns=in_buckets, gathers=gathers)
     )
     archive = request_archive(settings, ledger)
     endpoint = callback_endpoint(settings, ledger, batcher, clock or _now, archive)

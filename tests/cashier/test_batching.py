@@ -227,6 +227,52 @@ async def test_who_hangs_up_before_his_turn_is_dropped_too(till: Till, batcher: 
     assert await till.count("movements", "event_type = 'BetPlacing'") == 1
 
 
+class TestAmongOtherProcesses:
+    """A process that shares its machine waits a moment for the callers that it has answered."""
+
+    @pytest.fixture
+    async def among(self, till: Till) -> AsyncIterator[Batcher]:
+        batcher = Batcher(till.ledger, PolicyInForce(till.policy), lanes=1, gathers=True)
+        yield batcher
+        await batcher.close()
+
+    async def test_callers_who_ask_again_and_again_all_go_together(
+        self, till: Till, among: Batcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(batching_module, "GATHER_SECONDS", 1)
+        names = await till.players(6, "1000", together=True)
+
+        async def ask(name: str) -> None:
+            for _ in range(4):
+                await among.move(till.bet(name))
+
+        # The first one asks alone, and has asked enough when the others ask for the last time.
+        async with held_up(till, names[0]):
+            first = asyncio.create_task(ask(names[0]))
+            await waiting(till)
+            others = [asyncio.create_task(ask(name)) for name in names[1:]]
+            await asyncio.sleep(0)
+        await asyncio.gather(first, *others)
+        assert [len(batch) for batch in await batches(till, names)] == [1, 6, 6, 6, 5]
+
+    async def test_nobody_waits_long_for_callers_who_do_not_come_back(
+        self, till: Till, among: Batcher
+    ) -> None:
+        names = await till.players(6, "1000", together=True)
+        await asyncio.gather(*submit(among, [till.bet(name) for name in names]))
+        async with asyncio.timeout(2):
+            assert isinstance(await among.move(till.bet(names[0])), Posting)
+
+    async def test_few_callers_are_not_waited_for(
+        self, till: Till, among: Batcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(batching_module, "GATHER_SECONDS", 60)
+        await till.player("anna", "100")
+        async with asyncio.timeout(30):
+            for _ in range(3):
+                assert isinstance(await among.move(till.bet()), Posting)
+
+
 class TestBatchesUnderWay:
     """Some are written, the next is read and decided, and no player is in two."""
 
