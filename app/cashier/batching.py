@@ -55,8 +55,12 @@ soon, and waiting for it saves a commit."""
 PATIENCE_SECONDS: Final = 0.05
 """How long they wait at most, since a batch may be blocked by another process's lock."""
 
-GATHER_SECONDS: Final = 0.002
-"""How long a process that gathers waits at most for the callers that it has just answered."""
+GATHER_SHARE: Final = 0.5
+"""How long a process that gathers waits at most for the callers that it has just answered, in
+proportion to the time of their batch: the slower the machine, the later they come back."""
+
+GATHER_SECONDS_MAX: Final = 0.02
+"""The bound of that wait: a batch may have been held up by another process's lock."""
 
 GATHER_MIN: Final = 4
 """Of fewer callers none is waited for: they may be alone."""
@@ -168,8 +172,10 @@ class Lane:
         self._expected = expected if expected >= GATHER_MIN else 0
         if self._expected:
             loop = asyncio.get_running_loop()
-            self._gathers_until = loop.time() + GATHER_SECONDS
-            loop.call_later(GATHER_SECONDS + 0.0001, self.begin_soon)
+            took = loop.time() - self._last_began
+            self._gathers_until = loop.time() + min(took * GATHER_SHARE, GATHER_SECONDS_MAX)
+            # A timer may be early by the resolution of its clock.
+            loop.call_at(self._gathers_until + 0.001, self.begin_soon)
 
     def _has_read(self, batch: list[Ticket]) -> None:
         if self._reading is batch:

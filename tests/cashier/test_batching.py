@@ -239,7 +239,8 @@ class TestAmongOtherProcesses:
     async def test_callers_who_ask_again_and_again_all_go_together(
         self, till: Till, among: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(batching_module, "GATHER_SECONDS", 1)
+        monkeypatch.setattr(batching_module, "GATHER_SHARE", 1000)
+        monkeypatch.setattr(batching_module, "GATHER_SECONDS_MAX", 1)
         names = await till.players(6, "1000", together=True)
 
         async def ask(name: str) -> None:
@@ -266,7 +267,8 @@ class TestAmongOtherProcesses:
     async def test_few_callers_are_not_waited_for(
         self, till: Till, among: Batcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(batching_module, "GATHER_SECONDS", 60)
+        monkeypatch.setattr(batching_module, "GATHER_SHARE", 100_000)
+        monkeypatch.setattr(batching_module, "GATHER_SECONDS_MAX", 60)
         await till.player("anna", "100")
         async with asyncio.timeout(30):
             for _ in range(3):
