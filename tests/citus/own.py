@@ -257,14 +257,21 @@ class OwnCluster:
         self.machines[number] = standby
 
     async def tell_address(self, number: int) -> None:
-        """Tell the cluster where a machine of it is now, as Patroni does."""
+        """Tell the cluster where a machine of it is now, again and again, as Patroni does.
+
+        Citus 13.2.2 wakes its maintenance process here, and where that has not yet begun after a
+        promotion, the coordinator ends with a segmentation fault, and starts again.
+        """
         place = self.machines[number].place
-        await self.sql(
-            0,
-            "SELECT citus_update_node(nodeid, $2, $3) FROM pg_dist_node WHERE groupid = $1",
-            number,
-            *place,
-        )
+        told = "SELECT citus_update_node(nodeid, $2, $3) FROM pg_dist_node WHERE groupid = $1"
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        while True:
+            try:
+                await self.sql(0, told, number, *place)
+                break
+            except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.1)
         if number == 0:
             # On machines of their own every server has the same port.
             await self.sql(0, f"ALTER SERVER buckets OPTIONS (SET port '{place.port}')")
