@@ -12,12 +12,13 @@ process holds the notes against the changes of accounts, from time to time:
    not done, and logs it. Nothing is done again by itself: whoever wanted it was told no success.
 
 A node that is away is asked again the next time. What nobody could settle for a week is left to
-`wallet audit`, which names it as long as the note stands alone.
+`wallet audit`, which names it as long as the note stands alone, and to `wallet buckets settle`,
+which looks at all notes, however old.
 """
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -35,9 +36,22 @@ OLDER_THAN: Final = timedelta(minutes=2)
 WITHIN: Final = timedelta(days=7)
 """A node that is away is back by then; older notes are not looked at when a process starts."""
 
+EVER: Final = timedelta(days=36_500)
+
 AT_A_TIME: Final = 200
 
 NOT_DONE: Final = "noted, and then not done on the player's node"
+
+
+class Looked(NamedTuple):
+    """What came of looking at notes."""
+
+    settled: list[NotedAct]
+    """not done, and noted so now"""
+    left: list[NotedAct]
+    """those of whom not all is known, since the players' node cannot be asked"""
+    upto: int
+    """the last action that was looked at"""
 
 
 class ActsApart:
@@ -54,26 +68,41 @@ class ActsApart:
 
         Raises LedgerError if the coordinator cannot be asked.
         """
+        looked = await self._look_after(self._after, within=WITHIN)
+        first_left = min((act.action_id for act in looked.left), default=looked.upto + 1)
+        self._after = max(self._after, first_left - 1)
+        return looked.settled
+
+    async def look_at_all(self) -> Looked:
+        """Look at every note, however old it is; raises LedgerError as `look` does."""
+        settled, left, after = list[NotedAct](), list[NotedAct](), 0
+        while (looked := await self._look_after(after, within=EVER)).upto > after:
+            settled += looked.settled
+            left += looked.left
+            after = looked.upto
+        return Looked(settled, left, after)
+
+    async def _look_after(self, after: int, *, within: timedelta) -> Looked:
+        settled, left = list[NotedAct](), list[NotedAct]()
         if not await self._ledger.is_on_nodes():
-            return []
+            return Looked(settled, left, after)
 
         async def noted(book: Book) -> tuple[list[NotedAct], int]:
             return await acts_noted(
-                book, self._after, older_than=self._older_than, within=WITHIN, limit=AT_A_TIME
+                book, after, older_than=self._older_than, within=within, limit=AT_A_TIME
             )
 
         acts, upto = await self._ledger.read_only(noted, confirmed=False)
-        settled, first_left = list[NotedAct](), upto + 1
-        for of, user_ids in await self._ledger.placed({act.user_id for act in acts}):
+        placed = await self._ledger.placed({act.user_id for act in acts}) if acts else []
+        for of, user_ids in placed:
             here = [act for act in acts if act.user_id in user_ids]
             try:
                 for act in await self._alone(of, here):
                     if await self._settle(act):
                         settled.append(act)
             except LedgerError:
-                first_left = min(first_left, here[0].action_id)
-        self._after = max(self._after, first_left - 1)
-        return settled
+                left += [act for act in here if act not in settled]
+        return Looked(settled, left, upto)
 
     async def _alone(self, of: str | None, acts: Collection[NotedAct]) -> list[NotedAct]:
         """Return the acts of players of one bucket whose change is not seen there."""

@@ -121,6 +121,12 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
             "buckets:buckets",
             "Move the players of one bucket into several, while nothing is served; audited twice.",
         ),
+        Row(
+            "buckets settle",
+            "buckets:buckets",
+            "Note as not done what was noted, and not done on the player's node; exit 1 if one is"
+            " away.",
+        ),
         Row("scope", "settings:scope", "What a transaction id of the game side names."),
         Row(
             "scope widen",

@@ -1,14 +1,18 @@
 """What operators do to players is done on the player's node, and noted where all acts are."""
 
 import asyncio
+import json
 import secrets
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from app.cashier import acts_apart
 from app.cashier.account_changes import (
     AccountChange,
     Exclusion,
@@ -18,6 +22,7 @@ from app.cashier.account_changes import (
 from app.cashier.acts_apart import ActsApart
 from app.cashier.audit import audit
 from app.cashier.players import revoke_tokens
+from app.console.commands import buckets
 from app.ledger.accounts import Account, Act, ChangeNote
 from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.ledger import PlacedLedger
@@ -32,6 +37,7 @@ from tests.cashier.homes import home_of
 from tests.cashier.till import Till, connect, numbers
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS
+from tests.console.conftest import run_in_process
 
 OLGA = Operator("olga", is_verified=True, roles=frozenset(Role), via=Via.PAGE, source="192.0.2.7")
 
@@ -228,6 +234,18 @@ async def test_an_act_that_is_still_under_way_is_waited_for(till: Till, citus: C
     await hurried.close()
 
 
+def cannot_be_asked(patch: pytest.MonkeyPatch, till: Till, user_id: str) -> None:
+    """Let the node of a player's bucket be away for whoever looks there."""
+    read_only = BucketLedger.read_only
+
+    async def is_away(self: BucketLedger, *arguments: Any, **named: Any) -> object:  # noqa: ANN401
+        if self is till.ledger.bucket_of(user_id):  # type: ignore[attr-defined]
+            raise LedgerAwayError
+        return await read_only(self, *arguments, **named)
+
+    patch.setattr(BucketLedger, "read_only", is_away)
+
+
 async def test_a_node_that_is_away_is_asked_again(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,22 +253,77 @@ async def test_a_node_that_is_away_is_asked_again(
     away, near = (next(n for n in names if bucket_of(n, BUCKETS) == bucket) for bucket in (0, 1))
     for name in (away, near):
         await left_alone(till, name)
-    read_only = BucketLedger.read_only
-
-    async def is_away(self: BucketLedger, *arguments: Any, **named: Any) -> object:  # noqa: ANN401
-        if self is till.ledger.bucket_of(away):  # type: ignore[attr-defined]
-            raise LedgerAwayError
-        return await read_only(self, *arguments, **named)
-
     watch = looking(till)
     with monkeypatch.context() as patch:
-        patch.setattr(BucketLedger, "read_only", is_away)
+        cannot_be_asked(patch, till, away)
         found = {act.user_id for act in await watch.look()}
     assert near in found
     assert away not in found
     found = {act.user_id for act in await watch.look()}
     assert away in found
     assert near not in found
+
+
+@pytest.fixture
+async def long_ago(citus: Citus) -> AsyncIterator[PlacedLedger]:
+    """A process whose notes nobody looks at any more by itself."""
+    ledger = PlacedLedger(
+        citus.service_url, buckets=BUCKETS, clock=lambda: datetime.now(UTC) - timedelta(days=8)
+    )
+    yield ledger
+    await ledger.close()
+
+
+async def test_a_note_of_long_ago_is_settled_by_a_command(
+    till: Till,
+    citus: Citus,
+    long_ago: PlacedLedger,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WALLET_DATABASE_URL", citus.service_url)
+    # What other tests did a moment ago has lower numbers.
+    monkeypatch.setattr(buckets, "ActsApart", partial(ActsApart, older_than=timedelta(0)))
+
+    async def settle(*options: str) -> str:
+        done = await asyncio.to_thread(run_in_process, "buckets", "settle", *options)
+        assert done.code == 0
+        return capsys.readouterr().out
+
+    name = f"act-{next(numbers)}"
+    note = await left_alone(till, name, long_ago)
+    assert name not in {act.user_id for act in await looking(till).look()}
+    document = json.loads(await settle("--json"))
+    assert document["node_away"] == []
+    (act,) = (act for act in document["not_done"] if act["player"] == name)
+    assert (act["operator"], act["act"]) == ("olga", "player.block")
+    told = [("olga", "player.block", how, note.delivery) for how in ("done", "refused")]
+    assert await outcomes(till, name) == told
+
+    other = f"act-{next(numbers)}"
+    await left_alone(till, other, long_ago)
+    said = await settle()
+    assert f"Not done: player.block of {other}, by olga, 20" in said
+    assert name not in said
+
+
+async def test_one_whose_node_is_away_is_named_and_the_others_are_settled(
+    till: Till, long_ago: PlacedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"act-{next(numbers)}" for _ in range(40)]
+    away, near = (next(n for n in names if bucket_of(n, BUCKETS) == bucket) for bucket in (0, 1))
+    for name in (away, near):
+        await left_alone(till, name, long_ago)
+    with monkeypatch.context() as patch:
+        cannot_be_asked(patch, till, away)
+        # Fewer at a time than there are: what is left of the first does not hold up the others.
+        patch.setattr(acts_apart, "AT_A_TIME", 1)
+        looked = await looking(till).look_at_all()
+    assert near in {act.user_id for act in looked.settled}
+    assert away in {act.user_id for act in looked.left}
+    looked = await looking(till).look_at_all()
+    assert away in {act.user_id for act in looked.settled}
+    assert looked.left == []
 
 
 async def test_the_audit_names_a_note_that_stands_alone_and_the_next_step(

@@ -17,6 +17,9 @@ def test_a_ledger_is_split_at_the_console_and_says_so_from_then_on(
     (before,) = in_process("buckets", "show", "--json").document["buckets"]
     assert before["schema"] == "public"
 
+    assert in_process("buckets", "settle").out == "Nothing is to be settled.\n"
+    assert in_process("buckets", "settle", "--json").document == {"not_done": [], "node_away": []}
+
     opening = ("--agent", "a", "--currency", "USD", "--nickname", "Anna")
     assert in_process("player", "open", "anna", *opening).code == 0
     with monkeypatch.context() as several:

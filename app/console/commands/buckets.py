@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from app.cashier.acts_apart import ActsApart
 from app.cashier.audit import Findings, audit
 from app.cashier.buckets import move_bucket, show_buckets
 from app.console.database import Database, reach, ready_database
@@ -16,8 +17,10 @@ from app.console.output.printer import show as show_parts
 from app.ledger.buckets import Copied, NotSplitError
 from app.ledger.buckets.reading import RATE_OF
 from app.ledger.citus import NotPlacedError, Place
+from app.ledger.operator_actions import NotedAct
 from app.settings import load_database_settings
 from app.wallet.buckets import BUCKETS_MAX
+from app.wallet.words import moment
 
 buckets: Final = commands("buckets", "The schemas that hold the players.")
 
@@ -128,6 +131,39 @@ def split_command(into: Into, as_json: AsJson = False) -> None:
         }
         tell(sentence, document, as_json=as_json)
         _audited(database, "after")
+
+
+@buckets.command("settle")
+def settle_command(as_json: AsJson = False) -> None:
+    """Note as not done what was noted, and not done on the player's node; exit 1 if one is away."""
+    looked = ask(lambda ledger: ActsApart(ledger).look_at_all(), changes=True)
+    lines = [
+        f"Not done: {act.name} of {act.user_id}, by {act.operator}, {moment(act.at)}."
+        for act in looked.settled
+    ]
+    if not lines and not looked.left:
+        lines = ["Nothing is to be settled."]
+    document = {"not_done": _acts(looked.settled), "node_away": _acts(looked.left)}
+    tell("\n".join(lines), document, as_json=as_json)
+    if looked.left:
+        players = len({act.user_id for act in looked.left})
+        raise ConsoleError(
+            f"Acts on {players} players are not settled, since their node is away: bring it back,"
+            " and settle again."
+        )
+
+
+def _acts(acts: list[NotedAct]) -> list[dict[str, object]]:
+    return [
+        {
+            "action_id": act.action_id,
+            "operator": act.operator,
+            "act": act.name,
+            "player": act.user_id,
+            "at": moment(act.at),
+        }
+        for act in acts
+    ]
 
 
 def _audited(database: Database, when: str) -> None:

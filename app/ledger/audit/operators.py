@@ -94,7 +94,8 @@ def _user_is_as_noted(scope: Scope) -> Check:
 _NAMES: Final = ", ".join(f"'{name}'" for name in ACTS_ON_PLAYERS)
 _NEXT_STEP: Final = (
     "look at the player; if it is still wanted, do it again. That it was not done is noted by any"
-    " serving process that reaches the player''s node within a week of it"
+    " serving process that reaches the player''s node within a week of it, and later by"
+    " `wallet buckets settle`"
 )
 
 
