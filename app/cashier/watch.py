@@ -14,6 +14,8 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+import structlog
+
 from app.cashier.acts_apart import ActsApart
 from app.cashier.inbox import collect, open_counts
 from app.cashier.readiness import bucket_faults, why_not_ready
@@ -26,6 +28,8 @@ from app.ledger.slips.figures import SlipFigures, slip_figures
 from app.ledger.transaction import Ledger
 from app.ledger.upkeep import LastUpkeep, last_upkeep
 from app.wallet.inbox import ExceptionKind, OpenCount
+
+logger: Final = structlog.get_logger("watch")
 
 EVERY: Final = timedelta(seconds=15)
 
@@ -94,7 +98,11 @@ class Watch:
 
     async def _keep_looking(self) -> None:
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:
+                # No fault of ours may end the watch: what it has seen would be told for ever.
+                logger.exception("failed", error=type(error).__name__)
             await asyncio.sleep(self._every.total_seconds())
 
 

@@ -1,6 +1,10 @@
 """The watch: a serving process tells of the inbox, the audits and the backups beside its work."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
 
 from app.cashier.audit import audit
 from app.cashier.inbox import inbox
@@ -57,6 +61,30 @@ async def test_audits_and_backups_are_remembered(till: Till) -> None:
     assert sealed_at is None
     assert not watch.seen.seals
     assert Watch(till.ledger, seals=True).seen.seals
+
+
+async def test_a_fault_of_ours_is_logged_and_the_next_look_is_made(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(till.ledger, every=timedelta(milliseconds=1))
+    looks = asyncio.Semaphore(0)
+    look = watch.look
+
+    async def fails_first() -> None:
+        looks.release()
+        if not is_ready(watch):
+            await look()
+            raise RuntimeError("a fault")
+        await look()
+
+    monkeypatch.setattr(watch, "look", fails_first)
+    with capture_logs() as logged:
+        watch.begin()
+        async with asyncio.timeout(10):
+            for _ in range(2):
+                await looks.acquire()
+        await watch.close()
+    assert [(line["event"], line["error"]) for line in logged] == [("failed", "RuntimeError")]
 
 
 async def test_while_the_database_is_away_what_was_seen_last_stays(till: Till, line: Line) -> None:

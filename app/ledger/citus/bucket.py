@@ -3,10 +3,10 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from typing_extensions import override
 
 from app.database_url import node_url
@@ -38,6 +38,8 @@ from app.wallet.journal import JournalEntry
 
 if TYPE_CHECKING:
     import asyncpg
+
+logger: Final = structlog.get_logger("ledger")
 
 CLAIMING: Final = 4
 """Connections to a node for claims: as many as a lane has batches under way."""
@@ -201,10 +203,16 @@ class BucketLedger(Ledger):
         """Return when claims can be made here again."""
         while True:
             await asyncio.sleep(AWAY_SECONDS)
-            with suppress(LedgerError, TimeoutError, *LOST):
+            # It is away until this has ended well: no fault of ours may end it otherwise.
+            try:
                 async with asyncio.timeout(CLAIM_SECONDS):
                     await self._of_claims("SELECT 1", verifies=False)
                     await self.confirm_here()
+            except (LedgerError, *LOST):
+                continue
+            except Exception as error:
+                logger.exception("failed", error=type(error).__name__)
+            else:
                 self._returning = None
                 return
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -301,12 +300,16 @@ class PlacedLedger(Ledger):
         """Follow the buckets, for as long as this ledger is open."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            # What is not heard leaves everything as it was.
-            with suppress(LedgerError, *LOST):
+            # What is not heard leaves everything as it was, and no fault of ours may end this.
+            try:
                 async with asyncio.timeout(LOOK_SECONDS_MAX):
                     places = await self._find_places()
                 if len(places) == len(self._buckets):
                     self._take(places)
+            except (LedgerError, *LOST):
+                pass
+            except Exception as error:
+                logger.exception("failed", error=type(error).__name__)
 
     def _take(self, places: Mapping[int, Place]) -> None:
         """Lead each bucket's work to its node; what is under way at another ends there."""
