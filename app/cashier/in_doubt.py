@@ -108,9 +108,12 @@ class InDoubt:
                 except LedgerError:
                     self._deliveries.extendleft(reversed(some))
                     await asyncio.sleep(WAIT_SECONDS)
-                except BaseException:
-                    # Nobody else knows of them: they wait for the next that is in doubt.
+                except BaseException as error:
+                    # Nobody else knows of them: no fault of ours may end this.
                     self._deliveries.extendleft(reversed(some))
-                    raise
+                    if not isinstance(error, Exception):
+                        raise
+                    logger.exception("failed", error=type(error).__name__)
+                    await asyncio.sleep(WAIT_SECONDS)
         finally:
             self._task = None
