@@ -24,6 +24,7 @@ from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.ledger.transaction import Ledger
 from app.settings import load_database_settings
+from app.telemetry.logs import for_people
 from app.wallet.operators import Operator
 from app.wallet.refusals import Refusal
 
@@ -52,7 +53,9 @@ def _log_on_standard_error() -> Iterator[None]:
     if structlog.is_configured():
         yield
         return
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(
+        processors=for_people(), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
+    )
     try:
         yield
     finally:

@@ -77,13 +77,21 @@ def _say_dropped(count: int) -> None:
     structlog.get_logger("logs").warning("log lines dropped", count=count)
 
 
+def for_people() -> list[structlog.typing.Processor]:
+    """What makes a line for a terminal of an event."""
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        # The usual traceback shows what each variable holds: tokens and signatures, too.
+        structlog.dev.ConsoleRenderer(
+            repr_native_str=True, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+
+
 def _processors(*, is_terminal: bool) -> list[structlog.typing.Processor]:
     if is_terminal:
-        return [
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-            structlog.dev.ConsoleRenderer(repr_native_str=True),
-        ]
+        return for_people()
     return [structlog.processors.format_exc_info, _as_json]
 
 

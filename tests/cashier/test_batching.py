@@ -242,6 +242,8 @@ class TestAmongOtherProcesses:
     ) -> None:
         monkeypatch.setattr(batching_module, "GATHER_SHARE", 1000)
         monkeypatch.setattr(batching_module, "GATHER_SECONDS_MAX", 1)
+        # To see that the first one waits takes long where buckets are on nodes.
+        monkeypatch.setattr(batching_module, "PATIENCE_SECONDS", 10)
         names = await till.players(6, "1000", together=True)
 
         async def ask(name: str) -> None:

@@ -111,6 +111,24 @@ def test_on_a_terminal_a_line_is_for_people_and_hides_no_control_characters() ->
     assert written.count("\n") == 1
 
 
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_no_traceback_shows_what_a_variable_holds(*, is_terminal: bool) -> None:
+    stream = (Terminal if is_terminal else io.TextIOWrapper)(io.BytesIO())
+    configure_logs(stream)
+
+    def fails(token: str) -> None:
+        raise RuntimeError(f"a fault of {len(token)} characters")
+
+    try:
+        fails("clear" * 3)
+    except RuntimeError:
+        structlog.get_logger().exception("failed")
+    stream.flush()
+    written = stream.buffer.getvalue().decode()  # type: ignore[attr-defined]  # BytesIO
+    assert "RuntimeError: a fault of 15 characters" in written
+    assert "clearclear" not in written
+
+
 def test_a_stream_that_is_gone_loses_the_line_and_nothing_else() -> None:
     reader, writer = os.pipe()
     stream = os.fdopen(writer, "w")
