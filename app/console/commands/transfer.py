@@ -40,6 +40,9 @@ WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 WHOLE_NUMBERS: Final = frozenset({"ttl_seconds", "limit"})
 """Fields that the contract wants as JSON numbers; amounts may be either."""
 
+_ANSWERS: Final = jwe.JWERegistry()
+_ANSWERS.max_ciphertext_length = 1 << 26  # joserfc's own bound is shorter than a page of 1000
+
 NANOSECONDS: Final = 1_000_000_000
 
 JTI_BYTES: Final = 16
@@ -220,7 +223,7 @@ def _sent(address: str, caller: Caller, request: Request) -> Said:
     content = answer.content
     if answer.headers.get("content-type", "").partition(";")[0] == JOSE:
         try:
-            content = jwe.decrypt_compact(content, caller.key).plaintext or b""
+            content = jwe.decrypt_compact(content, caller.key, registry=_ANSWERS).plaintext or b""
         except (JoseError, ValueError) as error:
             raise OutcomeUnknownError(
                 f"The answer of {address} does not open with our key. {request.repeat}"

@@ -20,6 +20,7 @@ from joserfc.errors import DecodeError, JoseError
 from joserfc.jwk import OctKey
 from typing_extensions import override
 
+from app.edges.http import BODY_BYTES_MAX
 from app.edges.networks import Network, caller_address, is_within
 from app.edges.transfer.codes import Code, RefusedError
 from app.edges.wire import NotUnderstoodError, Number, read_members
@@ -39,11 +40,23 @@ _COMPACT: Final = re.compile(
 _CONTENT: Final = "content"
 """The header's member that binds a kept answer: the SHA-256 of what was asked."""
 
-_REGISTRY: Final = jwe.JWERegistry(
-    algorithms=[ALGORITHM, ENCRYPTION],
-    # A header that we do not know and that is not critical says nothing to us (RFC 7516, 4).
-    strict_check_header=False,
-)
+KEPT_CHARACTERS_MAX: Final = 1 << 26
+"""Of an answer that is kept: no bound in practice, since we sealed it ourselves."""
+
+
+def _registry(ciphertext_characters_max: int) -> jwe.JWERegistry:
+    """Return what allows our algorithms alone, up to a size; joserfc's own bound is 64 KiB."""
+    registry = jwe.JWERegistry(
+        algorithms=[ALGORITHM, ENCRYPTION],
+        # A header that we do not know and that is not critical says nothing to us (RFC 7516, 4).
+        strict_check_header=False,
+    )
+    registry.max_ciphertext_length = ciphertext_characters_max
+    return registry
+
+
+_ASKED: Final = _registry(BODY_BYTES_MAX)
+_OURS: Final = _registry(KEPT_CHARACTERS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +110,7 @@ class Envelopes:
         """
         for key in self._keys[agent]:
             try:
-                opened = jwe.decrypt_compact(sealed, key, registry=_REGISTRY)
+                opened = jwe.decrypt_compact(sealed, key, registry=_OURS)
             except DecodeError:
                 continue
             if opened.protected.get(_CONTENT) != content.hex():
@@ -115,13 +128,13 @@ class Envelopes:
 def seal(plaintext: bytes, agent: str, key: OctKey) -> bytes:
     """Put an answer into an envelope under the key that opened the question's."""
     header = {"alg": ALGORITHM, "enc": ENCRYPTION, "kid": agent}
-    return jwe.encrypt_compact(header, plaintext, key, registry=_REGISTRY).encode()
+    return jwe.encrypt_compact(header, plaintext, key, registry=_OURS).encode()
 
 
 def seal_kept(plaintext: bytes, agent: str, key: OctKey, content: bytes) -> str:
     """Put an answer into an envelope that says to which request it belongs."""
     header = {"alg": ALGORITHM, "enc": ENCRYPTION, "kid": agent, _CONTENT: content.hex()}
-    return jwe.encrypt_compact(header, plaintext, key, registry=_REGISTRY)
+    return jwe.encrypt_compact(header, plaintext, key, registry=_OURS)
 
 
 def _oct_key(key: bytes) -> OctKey:
@@ -156,7 +169,7 @@ def _agent_named(body: bytes) -> str:
 def _opened(body: bytes, key: OctKey) -> bytes | None:
     """The plaintext, or None: another key's."""
     try:
-        return jwe.decrypt_compact(body, key, registry=_REGISTRY).plaintext
+        return jwe.decrypt_compact(body, key, registry=_ASKED).plaintext
     except DecodeError:
         return None
     except (JoseError, ValueError, TypeError):

@@ -84,6 +84,43 @@ def test_the_python_example_runs(bank: Bank, tmp_path: Path) -> None:
     try_example(bank, [sys.executable, str(program)])
 
 
+def a_long_page(bank: Bank) -> tuple[str, int]:
+    """A player whose history has a page that is longer than libraries expect; and its length."""
+    user_id = bank.player("1000")
+    for _ in range(120):
+        bank.move("account/deposit", user_id, "1.00", unique("x" * 200))
+    page = bank.ask("account/statement", user_id=user_id, limit=1000)
+    assert page.code == 0
+    assert len(page.body) > 49_152, "three quarters of 64 KiB"
+    return user_id, len(page.body)
+
+
+def test_the_python_example_and_the_console_read_a_long_page(bank: Bank, tmp_path: Path) -> None:
+    program = tmp_path / "example.py"
+    program.write_text(example("python"), encoding="utf-8")
+    user_id, length = a_long_page(bank)
+    url, key = f"http://127.0.0.1:{bank.port}", b64(KEYS[AGENT][0])
+    fields = json.dumps({"user_id": user_id, "limit": 1000})
+    asked = [str(program), url, AGENT, key, "account/statement", fields]
+    assert len(said([sys.executable, *asked])) == length
+    words = ["-m", "app", "transfer", "account/statement", f"user_id={user_id}", "limit=1000"]
+    named = {"WALLET_AGENTS": json.dumps({AGENT: [key]})}
+    heard = json.loads(said([sys.executable, *words, "--url", url], named))
+    assert len(heard["data"]["movements"]) == 121
+
+
+def said(command: list[str], environment: Mapping[str, str] | None = None) -> bytes:
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        check=False,
+        timeout=30,
+        env={**os.environ, **(environment or {})},
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.strip()
+
+
 @pytest.mark.skipif(NODE is None, reason="there is no Node here")
 def test_the_example_for_bare_node_runs(bank: Bank, tmp_path: Path) -> None:
     program = tmp_path / "example.mjs"

@@ -400,3 +400,15 @@ def test_by_setting_what_is_there_is_held_to_all_the_same(patient: Bank) -> None
     assert patient.ask("account/session", user_id=user_id, jti=jti).body == first.body
     assert patient.ask("account/session", user_id=user_id, op="account/balance").code == 4
     assert patient.ask("account/session", user_id=user_id, jti="").code == 100
+
+
+def test_a_long_first_answer_is_heard_again(bank: Bank) -> None:
+    user_id = bank.player()
+    asked = {f"stake_day:product{n}": 10 for n in range(420)}
+    assert bank.ask("account/update", user_id=user_id, limits=asked).code == 0
+    raised = dict.fromkeys(asked, 20)
+    jti = unique("long")
+    first = bank.ask("account/update", user_id=user_id, limits=raised, jti=jti)
+    assert first.code == 0
+    assert len(first.body) > 65_536
+    assert bank.ask("account/update", user_id=user_id, limits=raised, jti=jti).body == first.body

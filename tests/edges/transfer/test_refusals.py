@@ -348,6 +348,12 @@ def test_what_is_no_envelope_of_ours(bank: Bank, name: str) -> None:
     assert bank.send("account/balance", NO_ENVELOPES[name]).code == 4
 
 
+def test_an_envelope_may_be_as_large_as_a_body(bank: Bank) -> None:
+    user_id = bank.player()
+    note = "x" * 190_000
+    assert bank.ask("account/balance", user_id=user_id, note=note).code == 0
+
+
 @pytest.mark.parametrize("kid", ["nobody", "", "CASINO", "callback", None, "x" * 300])
 def test_an_agent_that_is_not_there(bank: Bank, kid: str | None) -> None:
     assert bank.send("account/balance", jwe(GOOD, kid)).code == 6
