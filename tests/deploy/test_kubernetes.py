@@ -114,6 +114,11 @@ def test_only_the_migration_knows_the_owner_and_only_the_wallet_the_keys() -> No
     assert (owners, keepers) == ({"wallet-migrate"}, {"wallet"})
 
 
+def test_the_migration_has_the_settings_of_those_it_migrates_for() -> None:
+    for name in ("wallet", "wallet-migrate"):
+        assert container(name)["envFrom"] == [{"configMapRef": {"name": "wallet-settings"}}]
+
+
 def test_ports_are_the_images() -> None:
     for name, ports in PORTS.items():
         given = {port["name"]: str(port["containerPort"]) for port in container(name)["ports"]}
@@ -164,7 +169,12 @@ def test_nothing_runs_with_more_rights_than_it_needs() -> None:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-        assert [mount["name"] for mount in one["volumeMounts"]] == ["tmp"]
+        # Where people sign in at the console, the session is kept in memory.
+        signs_in = name in {"wallet", "wallet-backoffice"}
+        mounts = {mount["name"]: mount["mountPath"] for mount in one["volumeMounts"]}
+        home = {"home": "/srv/wallet/.local"} if signs_in else {}
+        assert mounts == {"tmp": "/tmp"} | home  # noqa: S108 - the pod's own
+        assert all(volume["emptyDir"]["medium"] == "Memory" for volume in pod["volumes"])
         assert {"requests", "limits"} <= one["resources"].keys()
 
 

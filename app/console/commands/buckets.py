@@ -29,7 +29,7 @@ Into = Annotated[
 ]
 
 
-Number = Annotated[int, typer.Argument(help="Which bucket, from 0 on.", min=0, max=BUCKETS_MAX)]
+Number = Annotated[int, typer.Argument(help="Which bucket, from 0 on.", min=0, max=BUCKETS_MAX - 1)]
 To = Annotated[str, typer.Option("--to", help="The node, as HOST:PORT, as the cluster names it.")]
 
 POSTGRES_PORT: Final = 5432
