@@ -227,7 +227,7 @@ async def revoke_tokens(
 
 
 async def register_external_token(
-    ledger: Ledger, user_id: str, token: str, expires_at: datetime
+    ledger: Ledger, user_id: str, token: str, expires_at: datetime, *, deadline: timedelta
 ) -> bool:
     """Store the hash of a token that the operator's own platform signed, at its first use.
 
@@ -238,4 +238,4 @@ async def register_external_token(
     async def work(book: Book) -> bool:
         return await register_external_session(book, user_id, token_hash(token), expires_at)
 
-    return await ledger.serializable(work, of=user_id)
+    return await ledger.serializable(work, of=user_id, deadline=deadline)

@@ -48,7 +48,10 @@ async def shadowing(settings: Settings, url: str, clock: TrafficClock) -> AsyncI
 
     async def learn(user_id: str, token: str, lives: bool) -> None:  # noqa: FBT001 - called by one
         if lives:
-            await register_external_token(ledger, user_id, token, clock.now() + SESSION_LIFE)
+            expires_at = clock.now() + SESSION_LIFE
+            await register_external_token(
+                ledger, user_id, token, expires_at, deadline=ledger.deadline
+            )
         else:
             await revoke_tokens(ledger, user_id, token_hash(token))
 

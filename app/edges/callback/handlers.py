@@ -107,10 +107,12 @@ class Handlers:
                 log.unknown_credit(fields.texts, request.delivery)
                 self._batcher.batch_stats.alarms[Alarm.UNKNOWN_CREDIT] += 1
             return await self._ill_formed("moveFunds", request, fields, error)
+        left = request.time_left
         try:
             if self._platform is not None:
-                await self._platform.register(movement.user_id, fields.texts["token"])
-            receipt = await self._batcher.move(movement, deadline=request.time_left)
+                token = fields.texts["token"]
+                left = await self._platform.register(movement.user_id, token, deadline=left)
+            receipt = await self._batcher.move(movement, deadline=left)
         except Exception as error:
             log.outcome_unknown(movement, error)
             raise
@@ -191,7 +193,9 @@ class Handlers:
         except FormatError as error:
             return await self._ill_formed(operation, request, fields, error)
         if self._platform is not None:
-            await self._platform.register(question.user_id, fields.texts["token"])
+            token = fields.texts["token"]
+            left = request.time_left
+            await self._platform.register(question.user_id, token, deadline=left)
         found = await check_session(self._ledger, question.user_id, question.token)
         if isinstance(found, Refusal):
             return await self._refused(operation, request, fields, found)

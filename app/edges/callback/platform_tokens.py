@@ -10,6 +10,7 @@ public key as a shared secret.
 """
 
 import base64
+import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ from joserfc.jwk import ECKey, OKPKey
 
 from app.cashier.players import register_external_token, token_hash
 from app.edges.wire import JsonValue, Member, NotUnderstoodError, Number, read_members
+from app.ledger.errors import DeadlineError
 from app.ledger.transaction import Ledger
 from app.wallet.journal import EPOCH
 from app.wallet.moments import LATEST_SECONDS
@@ -70,8 +72,20 @@ class PlatformTokens:
         self._clock = clock
         self._known: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
-    async def register(self, user_id: str, token: str) -> None:
-        """Store the hash of a token that the platform signed, at its first use."""
+    async def register(self, user_id: str, token: str, *, deadline: timedelta) -> timedelta:
+        """Store the hash of a token that the platform signed, at its first use.
+
+        Returns what is left of the deadline. Raises DeadlineError, LedgerBusyError or
+        LedgerAwayError.
+        """
+        began = time.monotonic_ns()
+        await self._register(user_id, token, deadline)
+        left = deadline - timedelta(microseconds=(time.monotonic_ns() - began) // 1000)
+        if left <= timedelta(0):
+            raise DeadlineError
+        return left
+
+    async def _register(self, user_id: str, token: str, deadline: timedelta) -> None:
         if token.count(".") != DOTS:
             return
         known = (user_id, token_hash(token))
@@ -80,7 +94,9 @@ class PlatformTokens:
         claims = self.verified(token)
         if claims is None or claims.subject != user_id:
             return
-        if not await register_external_token(self._ledger, user_id, token, claims.expires_at):
+        if not await register_external_token(
+            self._ledger, user_id, token, claims.expires_at, deadline=deadline
+        ):
             return
         self._known[known] = None
         if len(self._known) > KNOWN_MAX:

@@ -1,10 +1,12 @@
 """Tokens that the operator's own platform signs, used in the callback API."""
 
+import asyncio
 import hashlib
 import hmac
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -12,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from app.cashier.players import register_external_token
+from app.edges.callback import platform_tokens
 from tests.conftest import Database
 from tests.edges.transfer.bank import Bank, b64, open_bank, unique
 
@@ -221,3 +225,25 @@ def test_a_token_that_was_kept_outlives_its_key(bank: Bank, db: Database) -> Non
         assert second.play(user_id, token, "Win", "5") == 0
         assert check(second, user_id, token) == 0
         assert check(second, user_id, jwt(claims(second, user_id, jti="x"), OLD)) == 417
+
+
+async def slowly(*arguments: Any, **named: Any) -> bool:  # noqa: ANN401 - as it is called
+    """Store a token as a database does that has just time enough for that."""
+    done = await register_external_token(*arguments, **named)
+    await asyncio.sleep(1)
+    return done
+
+
+def test_a_movement_is_not_begun_after_its_deadline(
+    module_db: Database, choices: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_bank(module_db, **choices, deadline_seconds=1) as bank:
+        user_id = bank.player("50")
+        token = jwt(claims(bank, user_id))
+        with monkeypatch.context() as patch:
+            patch.setattr(platform_tokens, "register_external_token", slowly)
+            with pytest.raises(AssertionError, match="the outcome is not known"):
+                bank.play(user_id, token, "BetPlacing", "5")
+        assert bank.balance(user_id)[0] == "50.00"
+        assert bank.play(user_id, token, "BetPlacing", "5") == 0
+        assert bank.balance(user_id)[0] == "45.00"
