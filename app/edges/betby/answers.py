@@ -119,7 +119,7 @@ def difference(entry: JournalEntry, kept: str) -> str | None:
     The ledger has compared what moved. What was asked may be more: a free bet moves nothing.
     """
     first, again = _asked(entry), json.loads(kept, parse_int=str, parse_float=str)
-    names = ("amount", "currency", "bonus_type", "bonus_id")
+    names = ("amount", "bonus_type", "bonus_id")
     return next((name for name in names if first.get(name) != again.get(name)), None)
 
 
