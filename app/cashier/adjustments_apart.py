@@ -17,7 +17,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 
 from app.ledger.adjustments import find_adjustment, keep_approval
 from app.ledger.alone import StillAlone
-from app.ledger.errors import LedgerAwayError
+from app.ledger.errors import LedgerError
 from app.ledger.money.book import Approval, Book
 from app.ledger.operator_actions import Action, note_action
 from app.ledger.transaction import Ledger
@@ -42,6 +42,11 @@ def said_of(approval: Approval) -> dict[str, object]:
         "note": approval.note,
         "solo_max": approval.solo_max,
     }
+
+
+def tells_of_approval(entry: JournalEntry) -> bool:
+    """Whether a movement says itself who approved it."""
+    return "approval" in json.loads(entry.extra_data or "{}")
 
 
 def approval_of(entry: JournalEntry) -> Approval:
@@ -72,7 +77,8 @@ async def movements_without_decision(
             return await book.entries_of(keys)
 
         for entry in await ledger.read_only(work, of=of):
-            if entry.event_type is EventType.ADJUSTMENT:
+            # Where it was made before buckets were on nodes, its approval was written with it.
+            if entry.event_type is EventType.ADJUSTMENT and tells_of_approval(entry):
                 found[approval_of(entry).adjustment_id] = entry
     # Two may have been asked for under one key.
     return {
@@ -90,8 +96,10 @@ async def with_movements(ledger: Ledger, adjustments: list[Adjustment]) -> list[
     if not await ledger.is_on_nodes():
         return adjustments
     found: dict[int, JournalEntry] = {}
-    with suppress(LedgerAwayError):
-        found = await movements_without_decision(ledger, adjustments)
+    for _, user_ids in await ledger.placed({each.user_id for each in adjustments}):
+        with suppress(LedgerError):
+            here = [each for each in adjustments if each.user_id in user_ids]
+            found |= await movements_without_decision(ledger, here)
     return [
         each._replace(moved_by=approval_of(found[each.adjustment_id]).decided_by)
         if each.adjustment_id in found

@@ -92,6 +92,8 @@ class InDoubt:
         if task is not None:
             await asyncio.wait({task}, timeout=self._ledger.deadline.total_seconds())
             task.cancel()
+            # What it was looking up is put back.
+            await asyncio.wait({task})
         if self._deliveries:
             ids = [delivery.key.transaction_id for delivery in self._deliveries]
             logger.error("left in doubt", count=len(ids), transaction_ids=ids[:LOOKED_UP_AT_ONCE])

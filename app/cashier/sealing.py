@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import fcntl
 import os
 import secrets
 from collections.abc import Sequence
@@ -151,17 +152,25 @@ def _check_is_file(path: Path) -> None:
 
 
 def append_seals(path: Path, signed: Sequence[SignedSeal]) -> None:
-    """Append seals to a file, each a line, and flush them to the disk. Raises SealingError."""
+    """Append seals that a file lacks, each a line, and flush them to the disk. Raises SealingError.
+
+    Another process may have found them in the ledger, and appended them, in the meantime.
+    """
     if not signed:
         return
     _check_is_file(path)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         with os.fdopen(descriptor, "rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
+            whole = content.rfind(b"\n") + 1
+            file.truncate(whole)
+            there = set(content[:whole].splitlines(keepends=True))
             for each in signed:
-                file.write(each.as_line().encode())
+                line = each.as_line().encode()
+                if line not in there:
+                    file.write(line)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

@@ -98,7 +98,11 @@ class Standby:
             task = self._under_way()
             if self._silent_since is not None:
                 raise LedgerAwayError(SILENT)
-            error = await asyncio.shield(task)
+            # Who stops waiting does not end it; nor does its end, where this is closed, end them.
+            await asyncio.wait({task})
+            if task.cancelled():
+                raise LedgerAwayError
+            error = task.result()
             if error is not None:
                 raise LedgerAwayError(SILENT) from error
 

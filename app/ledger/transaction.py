@@ -129,7 +129,7 @@ class Ledger(OneServer):
 
     def alone(self, name: str) -> AbstractAsyncContextManager[StillAlone]:
         """Do work that nobody else of this name does meanwhile, within the deadline."""
-        return alone(self._pools.beside(1), name)
+        return alone(self._pools.beside(1), name, deadline=self.deadline)
 
     @property
     def commits_let_go(self) -> int:

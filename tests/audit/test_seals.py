@@ -13,7 +13,7 @@ import pytest
 from app.cashier.audit import Findings, audit
 from app.cashier.proofs import NoProofError, prove
 from app.cashier.seal_audit import INVARIANTS
-from app.cashier.sealing import Sealer, SealingError, read_seals, seal
+from app.cashier.sealing import Sealer, SealingError, append_seals, read_seals, seal
 from app.ledger.audit.journal import CANONICAL
 from app.ledger.sealed_lists import LISTS
 from app.ledger.seals import KEPT
@@ -418,3 +418,13 @@ async def test_a_movement_that_was_changed_after_its_seal_has_no_proof(sealed: S
 def test_what_is_no_seal_is_a_sentence_with_its_line(line: str) -> None:
     with pytest.raises(SealFaultError, match=r"^Line 1 is not a seal\. "):
         seals_from_lines([line])
+
+
+def test_what_another_process_has_appended_is_not_appended_again(
+    sealed: Sealed, tmp_path: Path
+) -> None:
+    """One seals and has not written its line yet, and another one finds the seal in the ledger."""
+    file, seals = tmp_path / "seals", read_seals(sealed.sealer.file)
+    for some in (seals[:1], seals, seals[1:], seals[:1]):
+        append_seals(file, some)
+    assert read_seals(file) == seals

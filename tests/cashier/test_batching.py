@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.cashier import batching as batching_module
+from app.cashier import in_doubt as in_doubt_module
 from app.cashier import turns as turns_module
 from app.cashier.batching import Batcher
 from app.cashier.policy import PolicyInForce
@@ -440,6 +441,23 @@ async def test_what_is_in_doubt_is_not_lost_where_it_cannot_be_looked_up(
         await owner.execute(f"GRANT INSERT ON {unanswered} TO wallet_service")
     await settled(batcher)
     assert await till.count("unanswered") == 1
+
+
+async def test_what_is_being_looked_up_at_the_end_is_logged(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(in_doubt_module, "list_unknown_outcomes", hangs)
+    monkeypatch.setattr(till.ledger, "deadline", timedelta(milliseconds=50))
+    in_doubt, bet = in_doubt_module.InDoubt(till.ledger), till.bet()
+    in_doubt.keep([bet])
+    with capture_logs() as logged:
+        await in_doubt.finish()
+    assert [(line["event"], line["transaction_ids"]) for line in logged] == [
+        ("left in doubt", [bet.key.transaction_id])
+    ]
 
 
 async def settled(batcher: Batcher) -> None:

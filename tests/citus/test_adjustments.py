@@ -24,8 +24,9 @@ from app.cashier.adjustments import (
 from app.cashier.audit import audit
 from app.cashier.move_funds import move_funds
 from app.ledger.alone import StillAlone
+from app.ledger.citus.bucket import BucketLedger
 from app.ledger.citus.ledger import PlacedLedger
-from app.ledger.errors import LedgerAwayError
+from app.ledger.errors import DeadlineError, LedgerAwayError, LedgerError
 from app.ledger.transaction import Ledger
 from app.wallet.adjustments import Adjustment, AdjustmentReason, AdjustmentState
 from app.wallet.balance import Pockets
@@ -210,6 +211,30 @@ async def test_what_was_left_half_done_is_shown_so_and_finished_by_whoever_appro
     assert await till.pockets(name) == AFTER
     assert await movements(till, name) == 1
     assert await is_clean(citus, name)
+
+
+@pytest.mark.parametrize("error", [LedgerAwayError, DeadlineError])
+async def test_a_node_that_is_away_hides_no_list_and_nothing_of_the_others(
+    till: Till, monkeypatch: pytest.MonkeyPatch, error: type[LedgerError]
+) -> None:
+    away, near = [await player(till, bucket) for bucket in (0, 1)]
+    asked_for = {name: await asked(till, name) for name in (away, near)}
+    for number in asked_for.values():
+        await dies_in_between(till, number, monkeypatch)
+    read_only = BucketLedger.read_only
+
+    async def fails(self: BucketLedger, *arguments: Any, **named: Any) -> object:  # noqa: ANN401
+        if self is till.ledger.bucket_of(away):  # type: ignore[attr-defined]
+            raise error
+        return await read_only(self, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BucketLedger, "read_only", fails)
+        listed = await latest_adjustments(till.ledger)
+    moved_by = {each.adjustment_id: each.moved_by for each in listed}
+    assert [moved_by[asked_for[name]] for name in (away, near)] == [None, "noah"]
+    for number in asked_for.values():
+        await approved(till, number, OLGA)
 
 
 async def test_it_is_finished_however_late(

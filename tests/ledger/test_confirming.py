@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from app.ledger.confirming import commit_once
-from app.ledger.errors import DeadlineError
+from app.ledger.errors import DeadlineError, LedgerAwayError
 from app.ledger.outage import Outage
 from app.ledger.standby import CONFIRM_SECONDS, Standby
 from app.ledger.transaction import Ledger
@@ -30,3 +30,23 @@ async def test_it_ends_on_a_line_that_fell_silent_after_the_standby(line: Line) 
             await confirm()
     await ledger.close()
     await confirming.close()
+
+
+async def test_who_waits_where_it_is_closed_hears_that_nobody_answers() -> None:
+    """As where a bucket moves away from a node while somebody waits for its standby."""
+    begun = asyncio.Event()
+
+    async def never() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    standby = Standby(never)
+    waiting = [asyncio.create_task(standby.confirm()) for _ in range(2)]
+    await begun.wait()
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    await standby.close()
+    async with asyncio.timeout(5):
+        one, other = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(one, asyncio.CancelledError)
+    assert isinstance(other, LedgerAwayError)
