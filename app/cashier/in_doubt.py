@@ -98,6 +98,12 @@ class InDoubt:
             ids = [delivery.key.transaction_id for delivery in self._deliveries]
             logger.error("left in doubt", count=len(ids), transaction_ids=ids[:LOOKED_UP_AT_ONCE])
 
+    def _put_back(self, some: Sequence[Delivery]) -> None:
+        """Keep these before the others again; where there is no room, the oldest go."""
+        all_of_them = [*some, *self._deliveries]
+        self._deliveries.clear()
+        self._deliveries.extend(all_of_them)
+
     async def _settle_all(self) -> None:
         try:
             while self._deliveries:
@@ -108,11 +114,11 @@ class InDoubt:
                 try:
                     await list_unknown_outcomes(self._ledger, some)
                 except LedgerError:
-                    self._deliveries.extendleft(reversed(some))
+                    self._put_back(some)
                     await asyncio.sleep(WAIT_SECONDS)
                 except BaseException as error:
                     # Nobody else knows of them: no fault of ours may end this.
-                    self._deliveries.extendleft(reversed(some))
+                    self._put_back(some)
                     if not isinstance(error, Exception):
                         raise
                     logger.exception("failed", error=type(error).__name__)

@@ -460,6 +460,27 @@ async def test_what_is_being_looked_up_at_the_end_is_logged(
     ]
 
 
+async def test_where_too_many_are_in_doubt_the_oldest_are_dropped(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way = asyncio.Event()
+
+    async def hangs(*_: object) -> None:
+        under_way.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(in_doubt_module, "list_unknown_outcomes", hangs)
+    monkeypatch.setattr(in_doubt_module, "IN_DOUBT_MAX", 3)
+    monkeypatch.setattr(till.ledger, "deadline", timedelta(milliseconds=50))
+    in_doubt, bets = in_doubt_module.InDoubt(till.ledger), [till.bet() for _ in range(4)]
+    in_doubt.keep(bets[:2])
+    await under_way.wait()
+    in_doubt.keep(bets[2:])
+    await in_doubt.finish()
+    kept = [each.delivery for each in in_doubt._deliveries]
+    assert kept == [bet.delivery for bet in bets[1:]]
+
+
 async def settled(batcher: Batcher) -> None:
     """Wait until what is in doubt was looked up."""
     task = batcher._in_doubt._task
