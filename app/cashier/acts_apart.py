@@ -37,6 +37,7 @@ WITHIN: Final = timedelta(days=7)
 """A node that is away is back by then; older notes are not looked at when a process starts."""
 
 EVER: Final = timedelta(days=36_500)
+"""Longer than any ledger has notes."""
 
 AT_A_TIME: Final = 200
 

@@ -122,7 +122,10 @@ def test_what_was_not_run_is_said() -> None:
     assert "**were not run**" in PAGE
 
 
-@pytest.mark.skipif(shutil.which("haproxy", path="/usr/sbin:/usr/bin") is None, reason="no haproxy")
+@pytest.mark.skipif(
+    shutil.which("haproxy", path="/usr/sbin:/usr/bin") is None,
+    reason="haproxy is not installed here",
+)
 def test_haproxy_itself_understands_the_file(tmp_path: Path) -> None:
     file = tmp_path / "haproxy.cfg"
     # Names of nodes are looked up when the file is read.
