@@ -23,6 +23,7 @@ from app.cashier.move_funds import move_funds
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.queue import Patience, Queue, Ticket
 from app.cashier.turns import Turns
+from app.cashier.unheard_log import log_unheard
 from app.ledger.citus.claims import ClaimsAwayError
 from app.ledger.errors import LedgerBusyError, LedgerError, SettingsDifferError
 from app.ledger.transaction import Ledger
@@ -266,8 +267,10 @@ class Lane:
         """Answer the callers of one commit, and count the receipts."""
         batch_stats, unheard = self._batch_stats, []
         for ticket, receipt in decided:
-            if not ticket.answer(receipt) and _is_ours(receipt):
-                unheard.append(ticket.movement)
+            if not ticket.answer(receipt):
+                log_unheard(ticket.movement, receipt)
+                if _is_ours(receipt):
+                    unheard.append(ticket.movement)
             batch_stats.count(ticket.movement, receipt)
         batch_stats.batches.add(len(decided))
         batch_stats.transactions.add(time.perf_counter_ns() - began)
@@ -275,8 +278,6 @@ class Lane:
         if unheard:
             batch_stats.unheard += len(unheard)
             self._in_doubt.keep(unheard)
-            ids = [movement.key.transaction_id for movement in unheard]
-            logger.warning("decided after its caller gave up", transaction_ids=ids)
 
     def _fail(self, batch: Sequence[Ticket], error: LedgerError) -> None:
         """Fail the callers of a batch; its movements in doubt are looked up later."""
@@ -335,6 +336,7 @@ class Batcher:
             # The caller gave up after the receipt was set and before it was read.
             receipt = ticket.receipt
             if receipt.done() and not receipt.cancelled() and receipt.exception() is None:
+                log_unheard(movement, receipt.result())
                 self.unheard(movement, receipt.result())
             raise
 

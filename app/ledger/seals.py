@@ -8,6 +8,7 @@
 Lists that are only added to, row by row, are in `sealed_lists`; what guards the tables in `guards`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 LOCK_KEY: Final = 0x7365616C
 """The advisory lock of who seals: `seal` in ASCII."""
 
+
+SEALING_SECONDS_MAX: Final = 6 * 60 * 60
+"""How long one sealing may take, which counts every row: a server that has vanished never ends."""
 
 ROWS_AT_A_TIME: Final = 20_000
 
@@ -134,6 +138,9 @@ async def sealing(url: str) -> AsyncIterator["Connection | None"]:
         "search_path": WHOLE_LEDGER,
     }
     connection = await connect(connect_arguments(url), settings=settings)
+    # The connection is cut off, and nothing is cancelled: a commit may be waiting for its standby.
+    loop = asyncio.get_running_loop()
+    end = loop.call_later(SEALING_SECONDS_MAX, connection.terminate)
     try:
         # Before the transaction, whose snapshot is then taken with the lock held.
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
@@ -143,6 +150,7 @@ async def sealing(url: str) -> AsyncIterator["Connection | None"]:
             yield connection
     finally:
         await connection.close()
+        end.cancel()
 
 
 async def heads(connection: "Connection") -> AsyncIterator[tuple[int, bytes]]:

@@ -60,7 +60,7 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
     if rule.is_cashier and wallet.agent != movement.key.source:
         return Refused(Refusal.ACCOUNT_OF_ANOTHER_AGENT)
     if movement.currency is not None and movement.currency != currency.code:
-        return Refused(Refusal.CURRENCY_DIFFERS, pockets, currency)
+        return _decide_in_other_currency(movement, wallet, changes)
     amount = currency.minor(movement.amount)
     if amount is None:
         return Refused(Refusal.AMOUNT_TOO_FINE, pockets, currency)
@@ -97,6 +97,18 @@ def _decide_next(movement: Movement, facts: Facts, changes: Changes, policy: Pol
     if declined is None:
         return Refused(refusal, pockets, currency, detail=detail)
     return Declined(declined, refusal, detail)
+
+
+def _decide_in_other_currency(
+    movement: Movement, wallet: Wallet, changes: Changes
+) -> Replay | Refused:
+    """Refuse a movement in another currency than the wallet's; under a taken id it is a repeat."""
+    under_this_id = changes.taken.get(movement.key[:2])
+    taken = None if under_this_id is None else _taken_by(movement, under_this_id)
+    if taken is None:
+        return Refused(Refusal.CURRENCY_DIFFERS, wallet.pockets, wallet.currency)
+    amount = wallet.currency.minor(movement.amount) or 0
+    return _decide_repeat(movement, amount, wallet, taken, changes)
 
 
 def _is_outcome(refusal: Refusal, policy: Policy) -> bool:
@@ -205,6 +217,8 @@ def _difference(
     if names is not None and names.parent is not None and entry.is_accepted:
         # Of what a rollback undid, the last is what it named; its amount is that one's.
         return None if entry.reverses[-1].position == names.parent else "parent"
+    if movement.currency is not None and movement.currency != wallet.currency.code:
+        return "currency"
     if amount != entry.amount:
         return "amount"
     return "hold_id" if movement.hold and _is_other_hold(movement.hold, entry, changes) else None

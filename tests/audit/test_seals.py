@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from asyncpg import PostgresConnectionError
 
 from app.cashier.audit import Findings, audit
 from app.cashier.proofs import NoProofError, prove
 from app.cashier.seal_audit import INVARIANTS
 from app.cashier.sealing import Sealer, SealingError, append_seals, read_seals, seal
+from app.ledger import seals as seals_module
 from app.ledger.audit.journal import CANONICAL
 from app.ledger.sealed_lists import LISTS
 from app.ledger.seals import KEPT
@@ -409,6 +411,22 @@ async def test_a_movement_that_was_changed_after_its_seal_has_no_proof(sealed: S
     await as_owner(sealed.db, *RICHER, RESEAL_HEADS)
     with pytest.raises(NoProofError, match="not what was sealed"):
         await prove(sealed.db.service_url, "anna-4")
+
+
+async def test_a_sealing_ends_where_the_database_does_not_answer(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seals_module, "SEALING_SECONDS_MAX", 0.2)
+    async with hands(sealed.db.owner_url) as hand, hand.above.transaction(), asyncio.timeout(10):
+        await hand.above.execute("LOCK TABLE seals IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(PostgresConnectionError):
+            await seal(sealed.db.service_url, sealed.sealer)
+    monkeypatch.undo()
+    # The server notices at its next answer that its client has gone, and lets go of the place.
+    async with asyncio.timeout(10):
+        while await seal(sealed.db.service_url, sealed.sealer) is None:
+            await asyncio.sleep(0.02)
+    assert len(read_seals(sealed.sealer.file)) == 3
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from app.cashier.policy import PolicyInForce
 from app.cashier.turns import Turns
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import DeadlineError, LedgerBusyError, LedgerError
+from app.wallet.alarms import Alarm
 from app.wallet.buckets import bucket_of
 from app.wallet.movement import Movement
 from app.wallet.outcomes import Declined, Posting, Receipt, Replay
@@ -406,17 +407,39 @@ class TestBatchesUnderWay:
     ) -> None:
         slow, other = await till.players(2, "100")
         bet = till.bet(slow)
-        async with held_up(till, slow):
-            (task,) = submit(batcher, [bet], seconds=0.2)
-            await waiting(till)
-            assert isinstance(await batcher.move(till.bet(other)), Posting)
-            with pytest.raises(DeadlineError):
-                await task
-        await batcher.close()
+        with capture_logs() as logged:
+            async with held_up(till, slow):
+                (task,) = submit(batcher, [bet], seconds=0.2)
+                await waiting(till)
+                assert isinstance(await batcher.move(till.bet(other)), Posting)
+                with pytest.raises(DeadlineError):
+                    await task
+            await batcher.close()
+        lines = [(line["event"], line["transaction_id"], line["receipt"]) for line in logged]
+        assert lines == [("decided after its caller gave up", bet.key.transaction_id, "Posting")]
         listed = await till.rows(
             "SELECT delivery FROM unanswered JOIN movements USING (player_id, position)"
         )
         assert [row[0].bytes for row in listed] == [bet.delivery]
+
+
+    async def test_the_alarm_of_a_movement_is_logged_though_its_caller_gave_up(
+        self, till: Till, batcher: Batcher
+    ) -> None:
+        slow, other = await till.players(2, "100")
+        bet = till.bet(other)
+        await batcher.move(bet)
+        another = bet._replace(delivery=till.bet(other).delivery, amount="11")
+        with capture_logs() as logged:
+            async with held_up(till, slow):
+                tasks = submit(batcher, [till.bet(slow), another], seconds=0.2)
+                await waiting(till)
+                await asyncio.wait(tasks)
+            await batcher.close()
+        (alarm,) = [line for line in logged if line["event"] == "alarm"]
+        assert alarm["alarm"] == Alarm.OTHER_CONTENT.value
+        assert (alarm["transaction_id"], alarm["differs"]) == (bet.key.transaction_id, "amount")
+        assert all(isinstance(task.exception(), DeadlineError) for task in tasks)
 
 
 async def test_what_is_in_doubt_is_not_lost_where_it_cannot_be_looked_up(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from app.cashier.adjustments import NotAdjusted, Preview, approve, show_adjustment
 from app.cashier.audit import audit
 from app.ledger.buckets import Copied, NotSplitError
 from app.ledger.buckets.splitting import split
@@ -14,12 +15,14 @@ from app.ledger.citus import IN_EACH
 from app.ledger.citus import splitting as onto_nodes
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.event_log.told import MovementTold
+from app.wallet.adjustments import AdjustmentState
 from app.wallet.balance import Pockets
 from app.wallet.buckets import bucket_of, schema_of
 from app.wallet.outcomes import Posting, Refused, Replay
 from tests.cashier.till import Till, numbers
 from tests.citus.cluster import CITUS_URL, WHY_SKIPPED, Citus, drop, make
 from tests.citus.conftest import BUCKETS, ViaOtherNodes
+from tests.citus.test_adjustments import NOAH, approved, asked
 from tests.citus.test_events import deposit, told_after
 from tests.citus.test_one_time import ask
 from tests.conftest import apart, migrate, run_prefix
@@ -208,3 +211,29 @@ async def test_events_go_on_where_they_were(used: Citus, played: Till) -> None:
     assert sorted(new) == sorted(
         f"{when}-{name}" for when in ("before", "after") for name in names()
     )
+
+
+async def test_an_adjustment_approved_before_hides_no_other_one(used: Citus, played: Till) -> None:
+    """Two were asked for the same movement; the first one's says nothing of its approval."""
+    name, ledger = names()[0], PlacedLedger(used.service_url)
+    till = Till(ledger, used.superuser_url, tokens=dict(played.tokens))
+    await till.one(till.movement(name, "Win", "credit", "7.00", transaction_id="late"))
+    first, second = [await asked(till, name, "7.00", settles="late") for _ in range(2)]
+    done = await approved(till, first)
+    await ledger.close()
+    await split(used.owner_url, BUCKETS, lambda _: None)
+
+    ledger = PlacedLedger(used.service_url)
+    shown = await show_adjustment(ledger, second)
+    assert isinstance(shown, Preview)
+    assert (shown.adjustment.state, shown.adjustment.moved_by) == (AdjustmentState.OPEN, None)
+    refused = await approve(ledger, NOAH, second, solo_max={})
+    assert isinstance(refused, NotAdjusted)
+    assert "meanwhile" in refused.words
+    again = await show_adjustment(ledger, first)
+    assert isinstance(again, Preview)
+    assert (again.adjustment.state, again.adjustment.position) == (
+        AdjustmentState.APPROVED,
+        done.entry.position,
+    )
+    await ledger.close()

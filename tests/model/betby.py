@@ -99,21 +99,18 @@ class WholeModel(Model):
     def _make(self, payload: Mapping[str, Any], now: datetime) -> Expected:
         transaction_id = payload["transaction"]["id"]
         currency, bonus_type = payload["currency"], payload.get("bonus_type")
-        if currency not in SCALES:
-            raise Refused(2002)
-        if payload["amount"] >= 10 ** (DIGITS_MAX + decimals(currency)):
+        if currency in SCALES and payload["amount"] >= 10 ** (DIGITS_MAX + decimals(currency)):
             raise Refused(2004)
         if bonus_type not in {None, *BONUS_TYPES}:
             raise Refused(3001)
         player = self.players.get(payload["player_id"])
         if player is None:
             raise Refused(1006)
-        if currency != player.currency:
-            raise Refused(2002)
         asked = payload["amount"]
         content = {
             "method": "make",
             "user_id": player.user_id,
+            "currency": currency,
             "amount": asked,
             "bonus_type": bonus_type,
             "bonus_id": payload.get("bonus_id"),
@@ -126,6 +123,8 @@ class WholeModel(Model):
             if known.code != DONE:
                 return Expected(known.code, is_repeat_of=known)
             return Expected(DONE, is_repeat_of=known) if self.repeats_make else Expected(2004)
+        if currency != player.currency:
+            raise Refused(2002)
         amount = 0 if bonus_type in NO_DEBIT else asked * unit(currency)
         try:
             pots = self._place(player, amount, payload["session_id"], now)
@@ -159,6 +158,7 @@ class WholeModel(Model):
         content = {
             "method": "no-risk win" if is_snr_lost else "win",
             "bet": slip.our_id,
+            "currency": payload["currency"],
             "amount": payload["amount"],
             "bonus_type": payload.get("bonus_type"),
             "bonus_id": payload.get("bonus_id"),
@@ -169,18 +169,19 @@ class WholeModel(Model):
         if payload["amount"]:
             raise Refused(2004)
         slip = self._slip(payload)
-        return self._settle(slip, payload, {"method": "lost", "bet": slip.our_id}, now)
+        content = {"method": "lost", "bet": slip.our_id, "currency": payload["currency"]}
+        return self._settle(slip, payload, content, now)
 
     def _settle(
         self, slip: Slip, payload: Mapping[str, Any], content: dict[str, Any], now: datetime
     ) -> Expected:
         player, bet = slip.player, slip.bet
-        if payload["currency"] != player.currency:
-            raise Refused(2002)
         transaction_id = payload["transaction"]["id"]
         known = self._repeat_of(transaction_id, content)
         if known is not None:
             return known
+        if payload["currency"] != player.currency:
+            raise Refused(2002)
         if not bet.stands:
             raise Refused(2003)
         amount = payload["amount"] * unit(player.currency)

@@ -25,15 +25,16 @@ class Units:
         return code in self._scales
 
     def major(self, units: str, code: str, theirs: Currency | None = None) -> str:
-        """Return an amount in major units; RefusedError for a currency that nobody has here.
+        """Return an amount in major units; RefusedError for one of too many digits.
 
-        `theirs`: the player's currency, which may be one that no setting names any more.
+        `theirs`: the player's currency, which may be one that no setting names any more. Of a
+        currency that nobody has here it is 0: the ledger refuses its movement whatever the amount.
         """
         scale = self._scales.get(code)
         if scale is None and theirs is not None and theirs.code == code:
             scale = theirs.scale
         if scale is None:
-            raise RefusedError(Code.CURRENCY, "currency is none of this wallet's")
+            return "0"
         digits = units.zfill(scale + 1)
         whole, fraction = digits[: len(digits) - scale], digits[len(digits) - scale :]
         text = f"{whole.lstrip('0') or '0'}.{fraction}" if scale else whole.lstrip("0") or "0"

@@ -325,6 +325,7 @@ def test_a_repeat_hears_the_first_answer_whatever_has_happened_since(
 
 
 OTHER_CONTENT = [
+    *((method, "currency", code) for method in ("make", "win", "lost") for code in ("THB", "XXX")),
     *(("make", "amount", 1001), ("make", "bonus_id", "7"), ("make", "bonus_type", "snr")),
     *(("make", "bonus_type", "freebet_refund"), ("win", "amount", 701), ("win", "amount", 0)),
     *(("win", "bonus_id", "7"), ("win", "bonus_type", "snr"), ("win", "is_snr_lost", True)),
