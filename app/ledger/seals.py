@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+import asyncpg
+
 from app.database_url import connect_arguments
 from app.ledger.connecting import connect
 from app.ledger.money.rows import entry_of
@@ -25,8 +27,6 @@ from app.proof.seal import SignedSeal
 from app.wallet.journal import JournalEntry
 
 if TYPE_CHECKING:
-    import asyncpg
-
     Connection = asyncpg.Connection[asyncpg.Record]
 
 LOCK_KEY: Final = 0x7365616C
@@ -129,6 +129,8 @@ async def sealing(url: str) -> AsyncIterator["Connection | None"]:
 
     It is REPEATABLE READ: what is read is every wallet, which no movement should have to wait or
     run again for, and what is written has a number of its own that nobody else can take.
+
+    Raises TimeoutError after SEALING_SECONDS_MAX, or the driver's errors.
     """
     settings = {
         **SETTINGS,
@@ -148,6 +150,10 @@ async def sealing(url: str) -> AsyncIterator["Connection | None"]:
             return
         async with connection.transaction(isolation="repeatable_read"):
             yield connection
+    except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+        if loop.time() < end.when():
+            raise
+        raise TimeoutError("the database did not answer in the time that a sealing has") from error
     finally:
         await connection.close()
         end.cancel()

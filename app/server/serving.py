@@ -1,27 +1,25 @@
 """The server: uvicorn with our own connections and listening socket, and a bounded shutdown.
 
 1. The address is bound first, so that one in use is reported before anything starts.
-2. One process serves, or several share the socket.
+2. One process serves, or several share the address.
 3. On Ctrl-C or SIGTERM nothing new is accepted, and requests in progress are finished in bounds.
 """
 
 import functools
-import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 
 import uvicorn
 from typing_extensions import override
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
-from uvicorn.supervisors.multiprocess import Process
 
 from app.server.connections import connections_max
 from app.server.errors import AddressTakenError, ServerFailedError
 from app.server.port import Port, Served
+from app.server.workers import Workers
 from app.settings import Settings
 
 BACKLOG = 2048
@@ -32,10 +30,6 @@ The kernel lowers it to its bound (net.core.somaxconn, 4096 on Linux).
 
 GOODBYE_SECONDS = 5
 """How long a shutdown may take beyond the deadline of the requests it waits for."""
-
-POLL_SECONDS = 0.05
-"""The interval at which a supervisor looks whether its workers have started; people wait for it."""
-
 
 BuildApp = Callable[[Settings, str], Served]
 """Builds what is served from a database; other processes import it by its module and name."""
@@ -55,50 +49,6 @@ class AnnouncingServer(uvicorn.Server):
             self._announce()
 
 
-class Workers(Multiprocess):
-    """Several processes on one socket, which are announced once and end together.
-
-    Ctrl-C in a terminal reaches every process of its group. The workers ignore it, and end when
-    this process sends them SIGTERM.
-    """
-
-    def __init__(
-        self, config: uvicorn.Config, listening: socket.socket, announce: Callable[[], None]
-    ) -> None:
-        super().__init__(config, [listening])
-        self._announce = announce
-
-    @override
-    def init_processes(self) -> None:
-        with _without_interrupts():
-            super().init_processes()
-        if all(self._is_ready(process) for process in self.processes):
-            self._announce()
-
-    @override
-    def keep_subprocess_alive(self) -> None:
-        with _without_interrupts():
-            super().keep_subprocess_alive()
-
-    def _is_ready(self, process: Process) -> bool:
-        """Wait until a worker serves, has failed, or is not needed any more."""
-        while process.process.is_alive() and not self.signal_queue:
-            if process.is_ready(timeout=1):
-                return True
-            time.sleep(POLL_SECONDS)
-        return False
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Block SIGINT; a process started in this block inherits that and never gets it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def take_address(host: str, port: int) -> socket.socket:
     """Listen on an address (port 0: a free port); raise AddressTakenError if it is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -107,6 +57,27 @@ def take_address(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = error.strerror or error
         raise AddressTakenError(f"{host}:{port} cannot be listened on: {reason}.") from error
+
+
+def share_address(listening: socket.socket, count: int) -> list[socket.socket]:
+    """Return `count` sockets that listen on one address, of which this is the first.
+
+    Where the kernel spreads connections over them, each has its share. Over one socket it does not:
+    whichever process wakes first takes all that wait, and one of four may have most callers and
+    another one none.
+    """
+    if sys.platform != "linux":
+        return [listening]
+    # Only now: another program's socket, and another wallet's, must find the address in use.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    host, port = listening.getsockname()[:2]
+    more = [
+        socket.create_server(
+            (host, port), family=listening.family, backlog=BACKLOG, reuse_port=True
+        )
+        for _ in range(count - 1)
+    ]
+    return [listening, *more]
 
 
 def address_of(listening: socket.socket) -> str:
@@ -138,8 +109,10 @@ def run_server(
         timeout_graceful_shutdown=int(settings.deadline_seconds) + GOODBYE_SECONDS,
     )
     if settings.workers > 1:
-        several = Workers(config, listening, announce)
-        several.run()
+        with ExitStack() as stack:
+            shared = share_address(listening, settings.workers)
+            several = Workers(config, [stack.enter_context(each) for each in shared], announce)
+            several.run()
         failed = any(process.exitcode == STARTUP_FAILURE for process in several.processes)
     else:
         failed = _run_one(AnnouncingServer(config, announce), listening)

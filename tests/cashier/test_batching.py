@@ -422,7 +422,6 @@ class TestBatchesUnderWay:
         )
         assert [row[0].bytes for row in listed] == [bet.delivery]
 
-
     async def test_the_alarm_of_a_movement_is_logged_though_its_caller_gave_up(
         self, till: Till, batcher: Batcher
     ) -> None:
