@@ -217,7 +217,8 @@ async def test_an_adjustment_approved_before_hides_no_other_one(used: Citus, pla
     """Two were asked for the same movement; the first one's says nothing of its approval."""
     name, ledger = names()[0], PlacedLedger(used.service_url)
     till = Till(ledger, used.superuser_url, tokens=dict(played.tokens))
-    await till.one(till.movement(name, "Win", "credit", "7.00", transaction_id="late"))
+    late = till.movement(name, "Win", "credit", "7.00", transaction_id="late", event_id="no-bet")
+    assert isinstance(await till.one(late), Refused)
     first, second = [await asked(till, name, "7.00", settles="late") for _ in range(2)]
     done = await approved(till, first)
     await ledger.close()
