@@ -268,16 +268,18 @@ class Lane:
         batch_stats, unheard = self._batch_stats, []
         for ticket, receipt in decided:
             if not ticket.answer(receipt):
-                log_unheard(ticket.movement, receipt)
-                if _is_ours(receipt):
-                    unheard.append(ticket.movement)
+                unheard.append((ticket.movement, receipt))
             batch_stats.count(ticket.movement, receipt)
         batch_stats.batches.add(len(decided))
         batch_stats.transactions.add(time.perf_counter_ns() - began)
         self._in_doubt.forget(r.entry.key for _, r in decided if isinstance(r, Replay))
-        if unheard:
-            batch_stats.unheard += len(unheard)
-            self._in_doubt.keep(unheard)
+        ours = [movement for movement, receipt in unheard if _is_ours(receipt)]
+        if ours:
+            batch_stats.unheard += len(ours)
+            self._in_doubt.keep(ours)
+        # Last: a log that cannot be written must not keep anybody from an answer, or from the list.
+        for movement, receipt in unheard:
+            log_unheard(movement, receipt)
 
     def _fail(self, batch: Sequence[Ticket], error: LedgerError) -> None:
         """Fail the callers of a batch; its movements in doubt are looked up later."""
@@ -336,8 +338,8 @@ class Batcher:
             # The caller gave up after the receipt was set and before it was read.
             receipt = ticket.receipt
             if receipt.done() and not receipt.cancelled() and receipt.exception() is None:
-                log_unheard(movement, receipt.result())
                 self.unheard(movement, receipt.result())
+                log_unheard(movement, receipt.result())
             raise
 
     def unheard(self, movement: Movement, receipt: Receipt) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from app.cashier.event_log import event_reader
+from app.ledger.errors import LedgerAwayError
 from app.ledger.event_log import webhooks
 from app.ledger.event_log.reading import last_number, numbers_after, numbers_of
 from app.ledger.event_log.told import Told
@@ -101,14 +102,19 @@ async def sign_off(ledger: Ledger, name: str) -> None:
     await ledger.beside_money(work)
 
 
-async def keep(ledger: Ledger, name: str, done: Sequence[Progress]) -> frozenset[tuple[str, int]]:
+async def keep(
+    ledger: Ledger, name: str, done: Sequence[Progress], *, restored: int
+) -> frozenset[tuple[str, int]]:
     """Write down what was done, in one transaction, and return the shards that are still held.
 
     What is tried again is written with the position that has passed it, or neither is. A person who
-    moves an endpoint at this moment does it before all of this, or after.
+    moves an endpoint at this moment does it before all of this, or after. `restored`: the restore
+    after which it was done; LedgerAwayError: there was another one since, and nothing is written.
     """
 
     async def work(book: Book) -> frozenset[tuple[str, int]]:
+        if ledger.timeline.restored != restored:
+            raise LedgerAwayError("the ledger was restored")
         changed = [p.agent for p in done if p.retries or p.endpoint is not None]
         epochs = await webhooks.lock_endpoints(book, changed) if changed else {}
         shards = [shard for progress in done for shard in progress.shards]

@@ -54,7 +54,10 @@ class EventPage(NamedTuple):
 
 
 async def number(ledger: Ledger, *, most: int = NUMBERED_MAX) -> Numbered | None:
-    """Number what could not be seen at the last look; None: another process is at it."""
+    """Number what could not be seen at the last look; None: another process is at it.
+
+    Raises LedgerRestoredError before somebody has said yes to a restored ledger, or a LedgerError.
+    """
     parts = await ledger.parts()
 
     async def work(book: Book) -> Numbered | None:
@@ -64,7 +67,7 @@ async def number(ledger: Ledger, *, most: int = NUMBERED_MAX) -> Numbered | None
 
     # A look leaves its numbers in a commit, which would wait for a standby that is away.
     ledger.standby.refuse_if_silent()
-    return await ledger.beside_money(work)
+    return await ledger.beside_money(work, verifies=True)
 
 
 def nodes_of(parts: Mapping[int, Ledger]) -> AtBucket:
@@ -72,6 +75,8 @@ def nodes_of(parts: Mapping[int, Ledger]) -> AtBucket:
 
     async def at(bucket: int, work: Callable[[Book], Awaitable[T]]) -> T | None:
         try:
+            # Each look leaves a commit that waits for its standby.
+            parts[bucket].standby.refuse_if_silent()
             async with asyncio.timeout(NODE_SECONDS_MAX):
                 return await parts[bucket].beside_money(work)
         except (LedgerError, TimeoutError):

@@ -7,10 +7,12 @@
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final, NamedTuple
 
 from app.cashier.permissions import Act
+from app.ledger.errors import LedgerRestoredError
 from app.ledger.exception_collection import Slice, finish, next_slice, open_in, settle
 from app.ledger.exceptions import (
     change_state,
@@ -48,6 +50,7 @@ async def collect(ledger: Ledger, *, not_within: timedelta = AT_ONCE) -> None:
     """Bring the inbox up to date, unless that was done less than `not_within` ago.
 
     Each slice of time is a transaction of its own, so a run that is cut off goes on where it was.
+    Of a restored ledger nothing is collected before somebody has said yes.
     """
 
     async def work(book: Book) -> Slice | None:
@@ -59,10 +62,11 @@ async def collect(ledger: Ledger, *, not_within: timedelta = AT_ONCE) -> None:
             await finish(book, moments)
         return moments
 
-    for _ in range(SLICES_MAX):
-        looked_at = await ledger.beside_money(work)
-        if looked_at is None or looked_at.is_last:
-            return
+    with suppress(LedgerRestoredError):
+        for _ in range(SLICES_MAX):
+            looked_at = await ledger.beside_money(work, verifies=True)
+            if looked_at is None or looked_at.is_last:
+                return
 
 
 async def inbox(

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app.ledger.guards import guards, schema_label
 from app.ledger.sealed_lists import GRACE, list_since, nodes_of, parts_of_lists
 from app.ledger.seals import (
+    confirm,
     database_clock,
     every_seal,
     heads,
@@ -39,6 +40,9 @@ from app.proof.seal import (
     seals_from_lines,
     sign,
 )
+
+if TYPE_CHECKING:
+    from app.ledger.seals import Connection
 
 logger: Final = structlog.get_logger("seals")
 
@@ -75,37 +79,50 @@ async def seal(url: str, sealer: Sealer, *, older_than: datetime | None = None) 
                 f"The file {sealer.file} has seals that the ledger has not: seals were changed or "
                 f"taken away. Run `wallet audit --against {sealer.file}`."
             )
+        missing = known[len(outside) :]
+        if missing:
+            # What comes into the file must be on the standby: this commit waits for it.
+            await confirm(connection)
         before = None if last is None else last.seal
-        if before is not None and older_than is not None and before.sealed_at >= older_than:
-            await asyncio.to_thread(append_seals, sealer.file, known[len(outside) :])
-            return None
-        now = await database_clock(connection)
-        tree = Tree()
-        async for _, leaf in heads(connection):
-            tree.add(leaf)
-        nodes = await nodes_of(connection, now)
-        upto = {} if before is None else {part.name: part.last_id for part in before.lists}
-        made = Seal(
-            number=1 if before is None else before.number + 1,
-            previous=NONE_BEFORE if last is None else last.hash,
-            sealed_at=now,
-            chains=tree.size,
-            root=tree.finish()[0].hex(),
-            lists=tuple(
-                [
-                    await list_since(connection, part, upto.get(part, 0), nodes.now - GRACE)
-                    for part in sorted({*parts_of_lists(nodes.numbers), *upto})
-                ]
-            ),
-            kept=await kept_rows(connection),
-            schema=await schema_label(connection),
-            guards=await guards(connection),
-        )
-        signed = sign(made, sealer.key)
-        await keep(connection, made.number, now, signed)
+        made = None
+        if before is None or older_than is None or before.sealed_at < older_than:
+            made, signed = await _make(connection, sealer, last)
+            missing = [*missing, signed]
     # Committed.
-    await asyncio.to_thread(append_seals, sealer.file, [*known[len(outside) :], signed])
+    await asyncio.to_thread(append_seals, sealer.file, missing)
     return made
+
+
+async def _make(
+    connection: "Connection", sealer: Sealer, last: SignedSeal | None
+) -> tuple[Seal, SignedSeal]:
+    """Make the next seal, and write it in the transaction."""
+    before = None if last is None else last.seal
+    now = await database_clock(connection)
+    tree = Tree()
+    async for _, leaf in heads(connection):
+        tree.add(leaf)
+    nodes = await nodes_of(connection, now)
+    upto = {} if before is None else {part.name: part.last_id for part in before.lists}
+    made = Seal(
+        number=1 if before is None else before.number + 1,
+        previous=NONE_BEFORE if last is None else last.hash,
+        sealed_at=now,
+        chains=tree.size,
+        root=tree.finish()[0].hex(),
+        lists=tuple(
+            [
+                await list_since(connection, part, upto.get(part, 0), nodes.now - GRACE)
+                for part in sorted({*parts_of_lists(nodes.numbers), *upto})
+            ]
+        ),
+        kept=await kept_rows(connection),
+        schema=await schema_label(connection),
+        guards=await guards(connection),
+    )
+    signed = sign(made, sealer.key)
+    await keep(connection, made.number, now, signed)
+    return made, signed
 
 
 async def seal_every_day(url: str, sealer: Sealer) -> None:

@@ -106,9 +106,9 @@ async def standing(ledger: Ledger) -> Standing:
             waiting[0].why if waiting else None,
         )
 
-    server, inspection, upkeep, waiting, restored = await ledger.read_only(work, confirmed=False)
-    if not server.is_standby:
+    if not (await ledger.read_only(server_state, confirmed=False)).is_standby:
         await collect(ledger)
+    server, inspection, upkeep, waiting, restored = await ledger.read_only(work, confirmed=False)
     return Standing(
         server,
         inspection,

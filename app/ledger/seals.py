@@ -19,7 +19,7 @@ import asyncpg
 from app.database_url import connect_arguments
 from app.ledger.connecting import connect
 from app.ledger.money.rows import entry_of
-from app.ledger.money.statements import ENTRY_COLUMNS
+from app.ledger.money.statements import CONFIRM, ENTRY_COLUMNS
 from app.ledger.pools import WHOLE_LEDGER
 from app.ledger.snapshot import SETTINGS
 from app.ledger.sources import SOURCES
@@ -148,15 +148,30 @@ async def sealing(url: str) -> AsyncIterator["Connection | None"]:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
             yield None
             return
-        async with connection.transaction(isolation="repeatable_read"):
-            yield connection
+        transaction = connection.transaction(isolation="repeatable_read")
+        await transaction.start()
+        yield connection
+        commit = asyncio.ensure_future(transaction.commit())
+        # Who is stopped leaves it to its end; what it ends with is nobody's concern then.
+        commit.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.wait([commit])
+        commit.result()
     except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
         if loop.time() < end.when():
             raise
         raise TimeoutError("the database did not answer in the time that a sealing has") from error
+    except BaseException:
+        # Who stops the service waits for no answer; the server rolls back what was not committed.
+        connection.terminate()
+        raise
     finally:
         await connection.close()
         end.cancel()
+
+
+async def confirm(connection: "Connection") -> None:
+    """Let the commit wait for the synchronous standby, though nothing else is written."""
+    await connection.execute(CONFIRM)
 
 
 async def heads(connection: "Connection") -> AsyncIterator[tuple[int, bytes]]:

@@ -34,9 +34,12 @@ LOOK_NANOSECONDS: Final = 10**9
 
 IS_WANTED: Final = "SELECT current_setting('synchronous_standby_names') <> ''"
 
-COMMITS_WAITING: Final = """
-SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND wait_event = 'SyncRep'
-"""
+COMMITS_WAITING: Final = f"""
+SELECT count(*) FROM pg_stat_activity
+WHERE usename = current_user AND wait_event = 'SyncRep'
+  AND state_change < clock_timestamp() - interval '{CONFIRM_SECONDS} s'
+"""  # noqa: S608 - our own constant
+"""Those that wait for longer than they should: others may be waiting for a standby that answers."""
 
 COMMITS_WAITING_MAX: Final = 20
 """How many commits may wait on the server before no further confirmation is sent: a fifth of the

@@ -33,6 +33,7 @@ from app.ledger.money.book import Book, Claims, MoneyBook
 from app.ledger.money.statements import (
     ADJUSTMENT_NOT_OPEN,
     CONFIRM,
+    FENCE,
     SETTINGS_DIFFER,
     WHOLE,
     Statements,
@@ -288,7 +289,9 @@ class Ledger(OneServer):
     async def _fence(self, book: MoneyBook) -> None:
         """Make sure that what this book sent is committed by now, or never will be."""
         async with lent(self._pools.whole.write) as raw:
-            await Book(raw, self._clock).fence(book.user_ids)
+            if book.user_ids:
+                write = self._pools.whole.write
+                await self._send(write, raw, FENCE, list(book.user_ids))
 
     async def serializable(
         self,
@@ -307,12 +310,16 @@ class Ledger(OneServer):
         self.standby.refuse_if_silent()
         return await self._bounded(work, SERIALIZABLE, deadline or self.deadline, of=of)
 
-    async def beside_money(self, work: Callable[[Book], Awaitable[T]]) -> T:
+    async def beside_money(
+        self, work: Callable[[Book], Awaitable[T]], *, verifies: bool = False
+    ) -> T:
         """Run work that reads money and writes none, at READ COMMITTED, and commit.
 
         It leaves no predicate locks, so it cannot make a movement run again, however much it reads.
+        With `verifies` it runs on a ledger that may be served only, whoever asks: for work that
+        leaves a sign of life, by which a restored ledger would be taken for one that went on.
         """
-        return await self._bounded(work, READ_COMMITTED, self.deadline)
+        return await self._bounded(work, READ_COMMITTED, self.deadline, verifies=verifies)
 
     async def read_only(
         self,
@@ -355,10 +362,11 @@ class Ledger(OneServer):
                         async with lent(connections) as raw:
                             await raw.execute(begin + self._above)
                             # This connection may have been opened just now, and lead elsewhere.
+                            must_verify = self._serves or verifies
                             if self.standby.must_look or (
-                                self._serves and self.timeline.is_in_doubt
+                                must_verify and self.timeline.is_in_doubt
                             ):
-                                await self._look(raw)
+                                await self._look(raw, must_verify=must_verify)
                             done = await work(Book(raw, self._clock))
                             if begin is SERIALIZABLE and self.standby.is_wanted:
                                 # The work may have written nothing, and tell of what it found.
@@ -376,10 +384,10 @@ class Ledger(OneServer):
         except TimeoutError as error:
             raise DeadlineError from error
 
-    async def _look(self, raw: Raw) -> None:
+    async def _look(self, raw: Raw, *, must_verify: bool) -> None:
         """Ask from time to time what movements are told with their facts."""
         is_wanted: bool = await raw.fetchval(IS_WANTED)
-        if self._serves:
+        if must_verify:
             self.timeline.note(*await here(raw))
         self.standby.note(is_wanted=is_wanted)
 

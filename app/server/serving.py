@@ -6,15 +6,17 @@
 """
 
 import functools
+import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 import uvicorn
 from typing_extensions import override
 from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import SIGNALS
 
 from app.server.connections import connections_max
 from app.server.errors import AddressTakenError, ServerFailedError
@@ -70,14 +72,20 @@ def share_address(listening: socket.socket, count: int) -> list[socket.socket]:
         return [listening]
     # Only now: another program's socket, and another wallet's, must find the address in use.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    host, port = listening.getsockname()[:2]
-    more = [
-        socket.create_server(
-            (host, port), family=listening.family, backlog=BACKLOG, reuse_port=True
-        )
-        for _ in range(count - 1)
-    ]
-    return [listening, *more]
+    shared, address = [listening], listening.getsockname()
+    try:
+        while len(shared) < count:
+            more = socket.create_server(
+                address, family=listening.family, backlog=BACKLOG, reuse_port=True
+            )
+            shared.append(more)
+    except OSError as error:
+        for each in shared:
+            each.close()
+        raise AddressTakenError(
+            f"{address[0]}:{address[1]} cannot be listened on {count} times: {error.strerror}."
+        ) from error
+    return shared
 
 
 def address_of(listening: socket.socket) -> str:
@@ -93,7 +101,7 @@ def run_server(
     listening: socket.socket,
     announce: Callable[[], None],
 ) -> None:
-    """Serve until a signal; the signal is raised again after the shutdown."""
+    """Serve until a signal; if one process serves, it is raised again after the shutdown."""
     port = Port(
         functools.partial(build_app, settings, database_url),
         connections=connections_max(settings.pool_size + settings.lanes),
@@ -112,12 +120,24 @@ def run_server(
         with ExitStack() as stack:
             shared = share_address(listening, settings.workers)
             several = Workers(config, [stack.enter_context(each) for each in shared], announce)
-            several.run()
-        failed = any(process.exitcode == STARTUP_FAILURE for process in several.processes)
+            with _handlers_restored():
+                several.run()
+        failed = several.has_failed
     else:
         failed = _run_one(AnnouncingServer(config, announce), listening)
     if failed:
         raise ServerFailedError(ServerFailedError.__doc__)
+
+
+@contextmanager
+def _handlers_restored() -> Iterator[None]:
+    """Undo what uvicorn's supervisor does to signals, so that a second Ctrl-C ends a slow end."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run_alone(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.cashier.audit import audit
+from app.cashier.event_log import number
 from app.cashier.inbox import collect, inbox
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.readiness import why_not_ready
@@ -80,6 +81,11 @@ def is_a_yes(told: Accepted | NotDone) -> bool:
 async def restore(till: Till, money_for: timedelta = DAY) -> None:
     """Mark the ledger as restored, and say yes."""
     assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
+    await restore_is_answered(till, money_for)
+
+
+async def restore_is_answered(till: Till, money_for: timedelta = DAY) -> None:
+    """Say yes."""
     assert is_a_yes(await accept(till.ledger, MIRA, "the disk was lost", money_for))
     await hear(till)
 
@@ -109,6 +115,26 @@ class TestNobodyIsServed:
         till.ledger.timeline._refused_at = -(10**12)
         assert isinstance(await till.one(till.bet()), Posting)
         assert (await audit(db.superuser_url)).is_clean
+
+    async def test_whoever_else_looks_first_leaves_no_sign_of_life(
+        self, till: Till, db: Database
+    ) -> None:
+        """By one, a restored ledger that nobody has noticed would be taken for a standby's."""
+        assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
+        signs = (
+            "SELECT c.ran_at, e.looked_at FROM exception_collections c CROSS JOIN"
+            " event_log_progress e"
+        )
+        before = await till.rows(signs)
+        console = PlacedLedger(db.service_url)
+        await collect(console)
+        with pytest.raises(LedgerRestoredError):
+            await number(console)
+        await console.close()
+        assert await till.rows(signs) == before
+        await restore_is_answered(till)
+        await collect(till.ledger)
+        assert await till.rows(signs) != before
 
     @pytest.mark.one_server("on nodes the yes has more to do, and half an hour for it")
     async def test_a_yes_that_cannot_be_written_is_given_up_within_the_deadline(

@@ -270,7 +270,7 @@ class Deliverer:
         if not done:
             return
         try:
-            held = await deliveries.keep(self._ledger, self._name, done)
+            held = await deliveries.keep(self._ledger, self._name, done, restored=self._restored)
         except BaseException:
             for progress in done:
                 self._streams[progress.agent].was_not_written(progress)

@@ -107,9 +107,9 @@ class BucketLedger(Ledger):
         await asyncio.gather(super().close(), self.claiming.close(), self._looking.close())
 
     @override
-    async def _look(self, raw: Raw) -> None:
+    async def _look(self, raw: Raw, *, must_verify: bool) -> None:
         is_wanted: bool = await raw.fetchval(IS_WANTED)
-        if self._serves:
+        if must_verify:
             self.timeline.note(await started(raw), 0)
         self.standby.note(is_wanted=is_wanted)
 

@@ -177,9 +177,11 @@ class PlacedLedger(Ledger):
         return await part.read_only(work, confirmed=confirmed)
 
     @override
-    async def beside_money(self, work: Callable[[Book], Awaitable[T]]) -> T:
+    async def beside_money(
+        self, work: Callable[[Book], Awaitable[T]], *, verifies: bool = False
+    ) -> T:
         await self._part_of(None)
-        return await super().beside_money(work)
+        return await super().beside_money(work, verifies=verifies)
 
     @override
     async def placed(self, user_ids: Collection[str]) -> list[tuple[str | None, set[str]]]:

@@ -22,6 +22,7 @@ from app.edges.webhooks import health, stream
 from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
 from app.edges.webhooks.attempts import NO_ANSWER
 from app.edges.webhooks.deliverer import NUMBER_EVERY, Deliverer, pause_after
+from app.ledger.errors import LedgerAwayError
 from app.ledger.event_log.webhooks import LEASE
 from app.telemetry.spare import SpareTime
 from app.wallet.event_log import LoggedType, RetryState
@@ -720,6 +721,18 @@ class TestARestore:
         assert yes == Accepted([2], None, ())
         again = await heard_of(receiver, 2 * len(first))
         assert sorted(again[len(first) :]) == sorted(first)
+
+    async def test_nor_where_the_restore_is_noticed_as_they_are_written(
+        self, till: Till, deliver: Deliver
+    ) -> None:
+        deliverer = await deliver()
+        ledger = deliverer._ledger
+        assert await deliveries.keep(ledger, "me", [], restored=0) == frozenset()
+        assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
+        await accept(till.ledger, MIRA, "the disk was lost", timedelta(0))
+        ledger.timeline.doubt()
+        with pytest.raises(LedgerAwayError, match="was restored"):
+            await deliveries.keep(ledger, "me", [], restored=0)
 
 
 async def noticed(deliverer: Deliverer) -> None:
