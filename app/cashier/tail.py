@@ -49,6 +49,8 @@ async def follow(
         fresh = [line for line in lines if _key(line) not in seen]
         seen |= {_key(line): _moment(line) for line in lines}
         if fresh:
+            # Nobody is shown what a promotion of the standby would lose.
+            await ledger.confirm()
             yield fresh
         latest = max(seen.values(), default=since)
         since = max(since, latest - (OVERLAP if is_whole else timedelta(0)))
@@ -82,8 +84,6 @@ async def _look(ledger: Ledger, since: datetime, wanted: TailFilter) -> tuple[li
         lists = [lines for lists in found for lines in lists]
     else:
         lists = await ledger.beside_money(work)
-    # Nobody is shown what a promotion of the standby would lose.
-    await ledger.confirm()
     # What is beyond the end of a list that is full may be in it later than what is in the others.
     ends = [_moment(lines[-1]) for lines in lists if len(lines) == LOOKED_AT_MAX]
     lines = [line for lines in lists for line in lines if not ends or _moment(line) <= min(ends)]

@@ -2,10 +2,16 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from app.cashier.readiness import why_not_ready
 from app.cashier.sealing import Sealer, read_seals, seal
+from app.cashier.tail import follow
+from app.ledger.errors import LedgerError
+from app.ledger.tail import TailFilter
 from app.ledger.transaction import Ledger
 from app.postgres.cluster import SERVICE
 from app.proof.keys import make_key
@@ -202,6 +208,25 @@ async def test_no_seal_comes_into_the_file_outside_before_the_standby_has_it(
     async with asyncio.timeout(20):
         assert await looking is None
     assert [each.seal.number for each in read_seals(sealer.file)] == [1, 2]
+
+
+async def test_whoever_follows_movements_sees_none_that_the_standby_lacks(
+    bank: Bank, pair: Pair
+) -> None:
+    player, deposit = bank.player("100"), unique("cash")
+    pair.standby.freeze()
+    assert bank.move("account/deposit", player, "5", deposit).code == AWAY
+    pair.primary.kill()
+    pair.primary.start()
+    ledger, wanted = Ledger(pair.url_for(SERVICE)), TailFilter(user_id=player)
+    with pytest.raises(LedgerError):
+        await anext(follow(ledger, wanted, back=timedelta(hours=1)))
+    await ledger.close()
+    pair.standby.thaw()
+    until(lambda: is_told_again(bank, player))
+    ledger = Ledger(pair.url_for(SERVICE))
+    assert len(await anext(follow(ledger, wanted, back=timedelta(hours=1)))) == 2
+    await ledger.close()
 
 
 async def test_readiness_says_that_the_standby_does_not_confirm(pair: Pair) -> None:
