@@ -162,11 +162,18 @@ class Ledger(OneServer):
 
         Raises LedgerRestoredError while a restore waits for somebody to say yes, or a LedgerError.
         """
+        self.timeline.doubt()
+        await self.settle_doubt()
+
+    async def settle_doubt(self) -> None:
+        """Return when the ledger is known to be one that may be served, as `verify_timeline` does.
+
+        It looks only if nobody else has meanwhile: many may meet the same doubt.
+        """
 
         async def nothing(_book: Book) -> None:
             return None
 
-        self.timeline.doubt()
         await self._bounded(nothing, SNAPSHOT, self.deadline, verifies=True)
 
     def _was_opened(self) -> None:

@@ -130,7 +130,7 @@ class PlacedLedger(Ledger):
         if part is None:
             return await super().optimistic(work, of=of, deadline=deadline)
         if self.timeline.is_in_doubt:
-            await self.verify_timeline()
+            await self.settle_doubt()
         return await part.optimistic(work, deadline=deadline)
 
     @override
@@ -278,7 +278,7 @@ class PlacedLedger(Ledger):
     async def _verify_if_serving(self) -> None:
         """Tell callers nothing of a bucket while a restore waits for somebody."""
         if self._serves and self.timeline.is_in_doubt:
-            await self.verify_timeline()
+            await self.settle_doubt()
 
     async def _look_first(self) -> None:
         async with self._asking:
