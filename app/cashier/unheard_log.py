@@ -16,16 +16,7 @@ logger: Final = structlog.get_logger("batching")
 
 def log_unheard(movement: Movement, receipt: Receipt) -> None:
     """Log one such movement, and its alarm if it raises one."""
-    facts = {
-        "source": movement.key.source,
-        "transaction_id": movement.key.transaction_id,
-        "event_type": movement.event_type.value,
-        "direction": movement.direction.value,
-        "amount": movement.amount,
-        "user_id": movement.user_id,
-        "event_id": movement.event_id,
-        "delivery": movement.delivery.hex(),
-    }
+    facts = {"source": movement.key.source, **movement.facts()}
     kind = type(receipt).__name__
     logger.warning("decided after its caller gave up", receipt=kind, **facts)
     alarm = alarm_of(movement, receipt)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from app.database_url import connect_arguments
 from app.ledger.citus import REMOTE_PUBLIC
 from app.ledger.connecting import NO_SETTINGS
-from app.ledger.connections import CONNECT_MAX, Connections, Refused
+from app.ledger.connections import CONNECT_MAX, Connections, PoolUse, Refused
 from app.ledger.outage import Outage
 from app.wallet.buckets import bucket_of, schema_of
 
@@ -112,6 +112,16 @@ class LedgerPools:
         `was_opened`: what is called for these instead.
         """
         return self._connections(most, "read committed", WHOLE_LEDGER, was_opened)
+
+    def use(self) -> PoolUse:
+        """Count the connections that work, those that wait for work, and how many there may be."""
+        uses = [pool.use() for pool in self.working()]
+        return PoolUse(*map(sum, zip(*uses, strict=True)))
+
+    @property
+    def outlasting(self) -> int:
+        """The number of commits that may still be under way though their callers have left."""
+        return sum(pool.outlasting for pool in self.every())
 
     def working(self) -> Iterator[Connections]:
         """Yield every pool that works for callers."""

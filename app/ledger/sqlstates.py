@@ -4,6 +4,8 @@ from typing import Final
 
 import asyncpg
 
+from app.ledger.errors import AdjustmentNotOpenError, SettingsDifferError
+from app.ledger.money import statements
 from app.ledger.money.statements import FACTS_STALE, NOT_SERIALIZABLE
 
 CONFLICTS: Final = frozenset({"40001", "40P01", "55P03", FACTS_STALE, NOT_SERIALIZABLE})
@@ -53,6 +55,17 @@ def sqlstate(error: BaseException) -> str | None:
     """The SQLSTATE of a database error, also one that the migrations' engine has wrapped."""
     state: str | None = getattr(getattr(error, "orig", None) or error, "sqlstate", None)
     return state
+
+
+def refusal_of(error: BaseException) -> Exception | None:
+    """Return what it means that the recording function refuses whatever the facts; else None."""
+    match sqlstate(error):
+        case statements.SETTINGS_DIFFER:
+            return SettingsDifferError()
+        case statements.ADJUSTMENT_NOT_OPEN:
+            return AdjustmentNotOpenError()
+        case _:
+            return None
 
 
 def is_conflict(error: BaseException) -> bool:

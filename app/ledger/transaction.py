@@ -27,27 +27,18 @@ from app.ledger.buckets.reading import count_buckets
 from app.ledger.confirming import commit_once
 from app.ledger.connecting import NO_SETTINGS
 from app.ledger.connections import Connections, PoolUse, Raw
-from app.ledger.errors import AdjustmentNotOpenError, DeadlineError, SettingsDifferError
+from app.ledger.errors import DeadlineError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book, Claims, MoneyBook
-from app.ledger.money.statements import (
-    ADJUSTMENT_NOT_OPEN,
-    CONFIRM,
-    FENCE,
-    SETTINGS_DIFFER,
-    WHOLE,
-    Statements,
-    of_bucket,
-)
+from app.ledger.money.statements import CONFIRM, FENCE, Statements, of_player
 from app.ledger.one_server import OneServer
 from app.ledger.outage import Outage
 from app.ledger.pools import LedgerPools
 from app.ledger.retries import CommitOutcome, Retries, RunAgainError
-from app.ledger.sqlstates import LOST, sqlstate
+from app.ledger.sqlstates import LOST, refusal_of
 from app.ledger.standby import IS_WANTED, Standby
 from app.ledger.timeline_guard import TimelineGuard
 from app.ledger.timelines import here
-from app.wallet.buckets import bucket_of, schema_of
 
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
@@ -106,8 +97,7 @@ class Ledger(OneServer):
 
     def pool_use(self) -> PoolUse:
         """Count the connections that work, those that wait for work, and how many there may be."""
-        uses = [pool.use() for pool in self._pools.working()]
-        return PoolUse(*map(sum, zip(*uses, strict=True)))
+        return self._pools.use()
 
     async def bucket_count(self) -> int:
         """Return how many buckets the ledger has."""
@@ -123,10 +113,7 @@ class Ledger(OneServer):
 
     async def _statements_of(self, user_id: str | None) -> Statements:
         """Return the statements that move money in a player's bucket."""
-        count = await self.bucket_count()
-        if user_id is None or count == 1:
-            return WHOLE
-        return of_bucket(schema_of(bucket_of(user_id, count), count))
+        return of_player(user_id, await self.bucket_count())
 
     def alone(self, name: str) -> AbstractAsyncContextManager[StillAlone]:
         """Do work that nobody else of this name does meanwhile, within the deadline."""
@@ -135,7 +122,7 @@ class Ledger(OneServer):
     @property
     def commits_let_go(self) -> int:
         """The number of commits that may still be under way though their callers have left."""
-        return sum(pool.outlasting for pool in self._pools.every())
+        return self._pools.outlasting
 
     async def close(self) -> None:
         """Give all connections back to the database."""
@@ -263,10 +250,9 @@ class Ledger(OneServer):
                     self.timeline.remember(book.witness)
                     return result
             except LOST as error:
-                if sqlstate(error) == SETTINGS_DIFFER:
-                    raise SettingsDifferError from error
-                if sqlstate(error) == ADJUSTMENT_NOT_OPEN:
-                    raise AdjustmentNotOpenError from error
+                refusal = refusal_of(error)
+                if refusal is not None:
+                    raise refusal from error
                 if retries.outcome_after(error) is CommitOutcome.UNKNOWN and book is not None:
                     in_doubt = book if book.is_writing else None
             except RunAgainError as error:

@@ -83,8 +83,7 @@ class Workers(Multiprocess):
                 process.kill()
                 process.join()
                 failed = process.exitcode == STARTUP_FAILURE
-                is_alone = not any(map(self._is_serving, self.processes))
-                if failed and (is_alone or not self._has_started):
+                if failed and not (self._has_started and any(map(_is_serving, self.processes))):
                     logger.error("Child process [%s] failed to start, stopping.", process.pid)
                     self.has_failed = True
                     self.should_exit.set()
@@ -137,9 +136,6 @@ class Workers(Multiprocess):
             process.process.kill()
             process.process.join()
 
-    def _is_serving(self, process: Process) -> bool:
-        return process.process.is_alive() and process.is_ready(timeout=1)
-
     def _is_ready(self, process: Process) -> bool:
         """Wait until a worker serves, has failed, or is not needed any more."""
         while process.process.is_alive() and not ENDS & {*self.signal_queue}:
@@ -147,6 +143,10 @@ class Workers(Multiprocess):
                 return True
             time.sleep(POLL_SECONDS)
         return False
+
+
+def _is_serving(process: Process) -> bool:
+    return process.process.is_alive() and process.is_ready(timeout=1)
 
 
 @contextmanager

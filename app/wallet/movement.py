@@ -91,3 +91,15 @@ class Movement(NamedTuple):
     def rule(self) -> Rule:
         """The row of the event table for this movement."""
         return RULES[self.event_type]
+
+    def facts(self) -> dict[str, object]:
+        """What a log line says of it; never its token."""
+        return {
+            "transaction_id": self.key.transaction_id,
+            "event_type": self.event_type.value,
+            "direction": self.direction.value,
+            "amount": self.amount,
+            "user_id": self.user_id,
+            "event_id": self.event_id,
+            "delivery": self.delivery.hex(),
+        }

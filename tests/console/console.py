@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from app.postgres import EmbeddedPostgres
+from app.postgres.cluster import OWNER, SERVICE
 from tests.conftest import BUCKETS
 from tests.data_folders import copy_migrated
 from tests.ports import free_port
@@ -36,6 +38,16 @@ def wallet(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
         errors="replace",
         timeout=50,
     )
+
+
+def on(named: EmbeddedPostgres, workers: str) -> dict[str, str]:
+    """The settings of so many processes on a database that is named, and not made by them."""
+    return {
+        "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
+        "WALLET_DATABASE_URL": named.url_for(SERVICE),
+        "WALLET_OWNER_DATABASE_URL": named.url_for(OWNER),
+        "WALLET_WORKERS": workers,
+    }
 
 
 @dataclass

@@ -16,9 +16,8 @@ import pytest
 
 from app.cashier.sealing import read_seals
 from app.postgres import EmbeddedPostgres
-from app.postgres.cluster import OWNER, SERVICE
 from tests.conftest import Database
-from tests.console.console import ENVIRONMENT, WALLET, Serving, wallet
+from tests.console.console import ENVIRONMENT, WALLET, Serving, on, wallet
 from tests.data_folders import copy_migrated
 from tests.ports import free_port
 
@@ -158,13 +157,7 @@ def test_serve_on_a_named_database_starts_no_other(tmp_path: Path, workers: str)
     # The wallet serves no database that may lose what it committed, so this one keeps it.
     copy_migrated(tmp_path / "named")
     with EmbeddedPostgres.start_or_join(tmp_path / "named") as named:
-        settings = {
-            "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
-            "WALLET_DATABASE_URL": named.url_for(SERVICE),
-            "WALLET_OWNER_DATABASE_URL": named.url_for(OWNER),
-            "WALLET_WORKERS": workers,
-        }
-        with Serving(tmp_path, settings=settings) as serving:
+        with Serving(tmp_path, settings=on(named, workers)) as serving:
             url = f"http://127.0.0.1:{serving.port}/getBalance"
             assert httpx2.get(url, timeout=20).status_code == 200
             assert serving.stop() == 0

@@ -13,11 +13,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.postgres.cluster import OWNER, SERVICE
 from app.postgres.embedded import EmbeddedPostgres
 from app.server.errors import AddressTakenError
 from app.server.serving import share_address, take_address
-from tests.console.console import Serving
+from tests.console.console import Serving, on
 from tests.data_folders import copy_migrated
 from tests.ports import free_port
 
@@ -144,13 +143,7 @@ def test_two_that_die_at_once_leave_no_socket_without_a_process(serving: Serving
 def test_a_successor_that_cannot_start_does_not_end_who_serves(tmp_path: Path) -> None:
     copy_migrated(tmp_path / "named")
     with EmbeddedPostgres.start_or_join(tmp_path / "named") as named:
-        settings = {
-            "WALLET_CALLBACK_KEYS": "a-key-of-the-operator",
-            "WALLET_DATABASE_URL": named.url_for(SERVICE),
-            "WALLET_OWNER_DATABASE_URL": named.url_for(OWNER),
-            "WALLET_WORKERS": "2",
-        }
-        with Serving(tmp_path, settings=settings) as serving:
+        with Serving(tmp_path, settings=on(named, "2")) as serving:
             gone, stays = sorted(pids(serving))
             named.stop()
             os.kill(gone, signal.SIGKILL)

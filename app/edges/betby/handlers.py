@@ -320,7 +320,7 @@ class Handlers:
                 if is_compared and self._is_repeat(receipt):
                     differs = difference(entry, call.payload.kept())
                     if differs is not None:
-                        facts = log.facts_of(movement)
+                        facts = movement.facts()
                         self._alarm(Alarm.OTHER_CONTENT, differs=differs, **facts)
                         return refused_by(Refusal.MOVEMENT_DIFFERS)
                 if entry.refusal is not None:

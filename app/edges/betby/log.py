@@ -18,7 +18,7 @@ logger: Final = structlog.get_logger("betby")
 
 def decided(movement: Movement, receipt: Receipt, answer: Answer) -> None:
     """Log one decided movement, and its alarm if it raises one."""
-    facts = facts_of(movement)
+    facts = movement.facts()
     logger.info(
         "movement",
         code=answer.code.value,
@@ -41,19 +41,6 @@ _FIELDS: Final = {
     "parent": "parent_transaction_id",
 }
 """This contract's names of the fields in which a repeat may differ."""
-
-
-def facts_of(movement: Movement) -> dict[str, object]:
-    """Return what a line says of a movement."""
-    return {
-        "transaction_id": movement.key.transaction_id,
-        "event_type": movement.event_type.value,
-        "direction": movement.direction.value,
-        "amount": movement.amount,
-        "user_id": movement.user_id,
-        "event_id": movement.event_id,
-        "delivery": movement.delivery.hex(),
-    }
 
 
 def raise_alarm(alarm: Alarm, **facts: object) -> None:

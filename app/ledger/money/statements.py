@@ -32,6 +32,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from app.ledger.buckets import TABLES
+from app.wallet.buckets import bucket_of, schema_of
 
 ENTRY_COLUMNS: Final = """
     m.player_id, m.position, m.version, m.source, m.transaction_id, m.facet, m.delivery,
@@ -300,6 +301,13 @@ def of_bucket(schema: str) -> Statements:
     Its functions are copies that look for their tables in its schema: `buckets.functions`.
     """
     return Statements(*(_OWN.sub(rf"\g<0>{schema}.", statement) for statement in WHOLE))
+
+
+def of_player(user_id: str | None, buckets: int) -> Statements:
+    """Return the statements that move a player's money; None: those of all buckets together."""
+    if user_id is None or buckets == 1:
+        return WHOLE
+    return of_bucket(schema_of(bucket_of(user_id, buckets), buckets))
 
 
 FACTS_STALE: Final = "WF001"
