@@ -156,13 +156,15 @@ def test_serve_without_a_named_database_migrates_its_own(tmp_path: Path) -> None
 def test_serve_on_a_named_database_starts_no_other(tmp_path: Path, workers: str) -> None:
     # The wallet serves no database that may lose what it committed, so this one keeps it.
     copy_migrated(tmp_path / "named")
-    with EmbeddedPostgres.start_or_join(tmp_path / "named") as named:
-        with Serving(tmp_path, settings=on(named, workers)) as serving:
-            url = f"http://127.0.0.1:{serving.port}/getBalance"
-            assert httpx2.get(url, timeout=20).status_code == 200
-            assert serving.stop() == 0
-            assert serving.said().endswith("Stopped.\n")
-            assert "Traceback" not in serving.said()
+    with (
+        EmbeddedPostgres.start_or_join(tmp_path / "named") as named,
+        Serving(tmp_path, settings=on(named, workers)) as serving,
+    ):
+        url = f"http://127.0.0.1:{serving.port}/getBalance"
+        assert httpx2.get(url, timeout=20).status_code == 200
+        assert serving.stop() == 0
+        assert serving.said().endswith("Stopped.\n")
+        assert "Traceback" not in serving.said()
     assert not (tmp_path / ".wallet").exists()
 
 

@@ -142,18 +142,20 @@ def test_two_that_die_at_once_leave_no_socket_without_a_process(serving: Serving
 
 def test_a_successor_that_cannot_start_does_not_end_who_serves(tmp_path: Path) -> None:
     copy_migrated(tmp_path / "named")
-    with EmbeddedPostgres.start_or_join(tmp_path / "named") as named:
-        with Serving(tmp_path, settings=on(named, "2")) as serving:
-            gone, stays = sorted(pids(serving))
-            named.stop()
-            os.kill(gone, signal.SIGKILL)
-            for _ in range(600):
-                if "failed" in serving.said() or serving.process.poll() is not None:
-                    break
-                time.sleep(0.05)
-            assert serving.process.poll() is None, serving.said()
-            assert stays in pids(serving)
-            assert serving.stop() == 0
+    with (
+        EmbeddedPostgres.start_or_join(tmp_path / "named") as named,
+        Serving(tmp_path, settings=on(named, "2")) as serving,
+    ):
+        gone, stays = sorted(pids(serving))
+        named.stop()
+        os.kill(gone, signal.SIGKILL)
+        for _ in range(600):
+            if "failed" in serving.said() or serving.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        assert serving.process.poll() is None, serving.said()
+        assert stays in pids(serving)
+        assert serving.stop() == 0
 
 
 def test_an_address_that_is_shared_is_in_use_for_everybody_else() -> None:
