@@ -3,54 +3,17 @@
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 
 import httpx2
 
-from app.cashier.players import issue_token, open_account
-from app.ledger.citus.ledger import PlacedLedger
 from app.postgres import EmbeddedPostgres
 from app.postgres.cluster import SERVICE
-from app.wallet.money import ISO_CURRENCIES
-from app.wallet.refusals import Refusal
+from tests.console.anna import bet, seat
 from tests.console.console import Serving
 from tests.edges.callback.house import sign
 
 KEY = "a-callback-key-nobody-may-read"
-
-
-async def seat(url: str) -> str:
-    """Open anna's account, and return a token of hers."""
-    ledger = PlacedLedger(url, pool_size=1)
-    try:
-        await open_account(
-            ledger,
-            user_id="anna",
-            agent="house",
-            currency=ISO_CURRENCIES["USD"],
-            nickname="Anna",
-            language="en",
-        )
-        issued = await issue_token(ledger, "anna", timedelta(hours=1))
-        assert not isinstance(issued, Refusal)
-        return issued.token
-    finally:
-        await ledger.close()
-
-
-def bet(token: str, transaction_id: str, amount: str) -> dict[str, str]:
-    return {
-        "token": token,
-        "userId": "anna",
-        "gameId": "1",
-        "extraData": "{}",
-        "eventId": "round-1",
-        "direction": "debit",
-        "transactionId": transaction_id,
-        "eventType": "BetPlacing",
-        "amount": amount,
-    }
 
 
 def test_a_decided_movement_is_one_line_and_no_line_has_a_secret(tmp_path: Path) -> None:
