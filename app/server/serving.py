@@ -23,6 +23,7 @@ from app.server.errors import AddressTakenError, ServerFailedError
 from app.server.port import Port, Served
 from app.server.workers import Workers
 from app.settings import Settings
+from app.telemetry.logs import configure_logs
 
 BACKLOG = 2048
 """The number of connections that may wait to be accepted during a burst; uvicorn's own default.
@@ -117,6 +118,8 @@ def run_server(
         timeout_graceful_shutdown=int(settings.deadline_seconds) + GOODBYE_SECONDS,
     )
     if settings.workers > 1:
+        # What this process says of the others is for the log, too.
+        configure_logs(only_warnings=settings.demo)
         with ExitStack() as stack:
             shared = share_address(listening, settings.workers)
             several = Workers(config, [stack.enter_context(each) for each in shared], announce)

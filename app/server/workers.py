@@ -1,7 +1,7 @@
 """Several serving processes on one address, announced once, replaced when they die, ended together.
 
 Each has a place with a listening socket of its own, which the parent keeps: what is waiting at the
-socket of a process that dies is served by its successor.
+socket of a process that dies, or that is killed since it is stuck, is served by its successor.
 """
 
 import logging
@@ -16,7 +16,8 @@ import uvicorn
 from typing_extensions import override
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
-from uvicorn.supervisors.multiprocess import Process
+
+from app.server.worker import NANOSECONDS, Worker
 
 logger: Final = logging.getLogger("uvicorn.error")
 
@@ -28,8 +29,6 @@ STOP_SECONDS_MORE: Final = 10
 
 AGAIN_SECONDS: Final = 5
 """How long a place is left without a process whose start has failed, before the next attempt."""
-
-NANOSECONDS: Final = 10**9
 
 ENDS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 """The signals that end the service; any other leaves those who are starting alone."""
@@ -51,6 +50,7 @@ class Workers(Multiprocess):
         """Start nothing yet; the processes share the sockets evenly."""
         super().__init__(config, list(listening))
         self._listening = listening
+        self._workers: list[Worker] = []
         self._announce = announce
         self._stop_seconds = (config.timeout_graceful_shutdown or 0) + STOP_SECONDS_MORE
         self._has_started = False
@@ -62,39 +62,38 @@ class Workers(Multiprocess):
     @override
     def init_processes(self) -> None:
         for place in range(self.processes_num):
-            self.processes.append(self._started(place))
-        self._has_started = all(self._is_ready(process) for process in self.processes)
-        if self._has_started:
-            self._announce()
+            self._workers.append(self._started(place))
+        for worker in self._workers:
+            self._await_start(worker)
+        self._announce_once()
 
     @override
     def keep_subprocess_alive(self) -> None:
-        """Replace the processes that have died or hang.
+        """Look at every process, and replace those that have ended.
 
         A start that fails at first ends the service: its settings or its database are wrong. Later
         the database may be away for a while, and the processes that serve go on.
         """
-        for place, process in enumerate(self.processes):
+        now = time.monotonic_ns()
+        for place, worker in enumerate(self._workers):
             if self.should_exit.is_set():
                 return
-            if process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+            if worker.exitcode is None:
+                worker.look(now)
                 continue
             if place not in self._empty_until:
-                process.kill()
-                process.join()
-                failed = process.exitcode == STARTUP_FAILURE
-                if failed and not (self._has_started and any(map(_is_serving, self.processes))):
-                    logger.error("Child process [%s] failed to start, stopping.", process.pid)
+                failed = worker.exitcode == STARTUP_FAILURE
+                if failed and not (self._has_started and any(w.is_serving for w in self._workers)):
+                    logger.error("Child process [%s] failed to start, stopping.", worker.pid)
                     self.has_failed = True
                     self.should_exit.set()
                     return
-                logger.info("Child process [%s] died", process.pid)
-                self._empty_until[place] = time.monotonic_ns() + (
-                    AGAIN_SECONDS * NANOSECONDS if failed else 0
-                )
-            if time.monotonic_ns() >= self._empty_until[place]:
+                logger.info("Child process [%s] died", worker.pid)
+                self._empty_until[place] = now + (AGAIN_SECONDS * NANOSECONDS if failed else 0)
+            if now >= self._empty_until[place]:
                 del self._empty_until[place]
-                self.processes[place] = self._started(place)
+                self._workers[place] = self._started(place)
+        self._announce_once()
 
     @override
     def handle_hup(self) -> None:
@@ -104,7 +103,8 @@ class Workers(Multiprocess):
     @override
     def terminate_all(self) -> None:
         """Ask all to end; who calls from now on is refused, and does not wait in vain."""
-        super().terminate_all()
+        for worker in self._workers:
+            worker.terminate()
         for each in self._listening:
             each.close()
 
@@ -112,8 +112,8 @@ class Workers(Multiprocess):
     def join_all(self) -> None:
         """Wait until all have ended, within what their requests may take."""
         until = time.monotonic_ns() + self._stop_seconds * NANOSECONDS
-        for process in self.processes:
-            self._end(process, until)
+        for worker in self._workers:
+            self._end(worker, until)
 
     @override
     def handle_ttin(self) -> None:
@@ -123,30 +123,33 @@ class Workers(Multiprocess):
     def handle_ttou(self) -> None:
         """End none: callers would wait at its socket."""
 
-    def _started(self, place: int) -> Process:
-        process = Process(self.config, [self._listening[place % len(self._listening)]])
+    def _started(self, place: int) -> Worker:
+        listening = self._listening[place % len(self._listening)]
+        worker = Worker(self.config, listening, stop_seconds=self._stop_seconds)
         with _without_interrupts():
-            process.start()
-        return process
+            worker.start()
+        return worker
 
-    def _end(self, process: Process, until: int) -> None:
-        process.process.join(max(until - time.monotonic_ns(), 0) / NANOSECONDS)
-        if process.exitcode is None:
-            logger.error("Child process [%s] does not end, it is killed.", process.pid)
-            process.process.kill()
-            process.process.join()
+    def _end(self, worker: Worker, until: int) -> None:
+        worker.process.join(max(until - time.monotonic_ns(), 0) / NANOSECONDS)
+        if worker.exitcode is None:
+            logger.error("Child process [%s] does not end, it is killed.", worker.pid)
+            worker.process.kill()
+            worker.process.join()
 
-    def _is_ready(self, process: Process) -> bool:
-        """Wait until a worker serves, has failed, or is not needed any more."""
-        while process.process.is_alive() and not ENDS & {*self.signal_queue}:
-            if process.is_ready(timeout=1):
-                return True
+    def _await_start(self, worker: Worker) -> None:
+        """Look at a worker until it serves, has ended, or is not needed any more."""
+        while worker.exitcode is None and not ENDS & {*self.signal_queue}:
+            worker.look(time.monotonic_ns())
+            if worker.is_serving:
+                return
             time.sleep(POLL_SECONDS)
-        return False
 
-
-def _is_serving(process: Process) -> bool:
-    return process.process.is_alive() and process.is_ready(timeout=1)
+    def _announce_once(self) -> None:
+        """Say that the service has started, as soon as all serve."""
+        if not self._has_started and all(worker.is_serving for worker in self._workers):
+            self._has_started = True
+            self._announce()
 
 
 @contextmanager
