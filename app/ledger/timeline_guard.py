@@ -25,7 +25,7 @@ import structlog
 from app.ledger.connections import Raw
 from app.ledger.errors import LedgerAwayError, LedgerRestoredError
 from app.ledger.retries import RunAgainError
-from app.ledger.timelines import BEGIN, Look, Witness, count_missing, look, row_of
+from app.ledger.timelines import BEGIN, Look, Witness, count_missing, here, look, row_of
 from app.wallet.timelines import beginning
 
 logger: Final = structlog.get_logger("ledger")
@@ -93,6 +93,13 @@ class TimelineGuard:
             self.is_in_doubt = True
             raise TimelineChangedError
         self._heard_at = time.monotonic_ns()
+
+    async def check(self, raw: Raw) -> None:
+        """Ask a connection that may be new where it leads; raise TimelineChangedError as `note`.
+
+        Another server may have the same revisions as those that the facts were read with.
+        """
+        self.note(*await here(raw))
 
     def remember(self, witness: Witness | None) -> None:
         """Remember a movement that is committed, and is about to be answered."""

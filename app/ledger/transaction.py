@@ -38,7 +38,6 @@ from app.ledger.retries import CommitOutcome, Retries, RunAgainError
 from app.ledger.sqlstates import LOST, refusal_of
 from app.ledger.standby import IS_WANTED, Standby
 from app.ledger.timeline_guard import TimelineGuard
-from app.ledger.timelines import here
 
 T = TypeVar("T")
 Lend: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
@@ -381,7 +380,7 @@ class Ledger(OneServer):
         """Ask from time to time what movements are told with their facts."""
         is_wanted: bool = await raw.fetchval(IS_WANTED)
         if must_verify:
-            self.timeline.note(*await here(raw))
+            await self.timeline.check(raw)
         self.standby.note(is_wanted=is_wanted)
 
     async def _commit(self, raw: Raw, connections: Connections) -> None:

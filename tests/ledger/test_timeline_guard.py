@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from app.cashier.restored import Marked, mark
+from app.ledger import connections
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.connections import Raw
 from app.ledger.errors import LedgerRestoredError
 from app.ledger.money.book import Book
 from app.ledger.timeline_guard import TimelineGuard
 from app.wallet.operators import Operator, Role, Via
+from tests.cashier.till import Till, meanwhile
 from tests.conftest import Database
 
 MIRA = Operator("mira", True, frozenset({Role.ADMIN}), Via.CONSOLE, "pts/1")  # noqa: FBT003
@@ -64,6 +66,36 @@ async def test_a_read_on_a_new_connection_tells_nothing_of_a_restored_ledger(
     may_end.set()
     await asyncio.wait({first})
     await asyncio.gather(ledger.close(), other.close())
+
+
+@pytest.mark.one_server("another node is told by the start of its server alone")
+async def test_nothing_is_recorded_over_a_connection_opened_after_the_facts_were_read(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may lead to a restored ledger, where the wallets have the same revisions."""
+    ledger = PlacedLedger(db.service_url, serves=True)
+    till = Till(ledger, db.superuser_url)
+    await till.player("anna", "100")
+    marked: list[object] = []
+
+    async def restored_elsewhere() -> None:
+        other = PlacedLedger(db.service_url)
+        marked.append(await mark(other, MIRA, "a disk"))
+        await other.close()
+
+    def meanwhile_once() -> None:
+        if not marked:
+            meanwhile(restored_elsewhere())
+            monkeypatch.setattr(connections, "AGE_SECONDS_MAX", -1)
+
+    bet = till.bet()
+    with pytest.raises(LedgerRestoredError):
+        await till.move(bet, has_decided=meanwhile_once)
+    assert isinstance(marked[0], Marked)
+    assert not await till.rows_of(
+        "anna", "SELECT FROM movements WHERE transaction_id = $1", bet.key.transaction_id
+    )
+    await ledger.close()
 
 
 @pytest.mark.one_server("a bucket's node is looked at by a guard of its own")

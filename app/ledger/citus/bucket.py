@@ -21,8 +21,8 @@ from app.ledger.citus.claims import (
     claim_of,
     columns_of,
 )
-from app.ledger.citus.node_guard import NodeGuard, started
-from app.ledger.connections import Connections, Raw
+from app.ledger.citus.node_guard import NodeGuard
+from app.ledger.connections import Connections
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book
@@ -105,13 +105,6 @@ class BucketLedger(Ledger):
             self._returning.cancel()
             await asyncio.wait({self._returning})
         await asyncio.gather(super().close(), self.claiming.close(), self._looking.close())
-
-    @override
-    async def _look(self, raw: Raw, *, must_verify: bool) -> None:
-        is_wanted: bool = await raw.fetchval(IS_WANTED)
-        if must_verify:
-            self.timeline.note(await started(raw), 0)
-        self.standby.note(is_wanted=is_wanted)
 
     @override
     def _was_opened(self) -> None:

@@ -128,6 +128,10 @@ class NodeGuard(TimelineGuard):
         self._heard_at = time.monotonic_ns()
 
     @override
+    async def check(self, raw: Raw) -> None:
+        self.note(await started(raw), 0)
+
+    @override
     async def verify(self) -> None:
         async with self._verifying:
             if not self.is_in_doubt:

@@ -286,20 +286,22 @@ class MoneyBook:
         if self._claims is not None:
             await self._claims.take(self._movements, decisions.receipts)
         returned = _returned(known, decisions)
+        arguments: tuple[object, ...] = ()
         if decisions.wallets or refusals or known.renewals or returned:
             arguments = _arguments(known, decisions, policy, refusals, returned)
-            self.is_writing = True
-            self.witness = _witness(decisions)
-            async with self._write() as connection:
-                if approval is None:
-                    await self._send(connection, self._statements.record, *arguments)
-                else:
-                    if self._claims is None:
-                        arguments = (*arguments, *approval)
-                    await self._send(connection, self._statements.record_adjustment, *arguments)
+            statement = self._statements.record
+            if approval is not None:
+                statement = self._statements.record_adjustment
+                arguments = (*arguments, *approval) if self._claims is None else arguments
         elif known.waits_for_standby and any(map(_tells_of_what_stands, decisions.receipts)):
-            async with self._write() as connection:
-                await self._send(connection, statements.CONFIRM)
+            statement = statements.CONFIRM
+        else:
+            return
+        async with self._write() as connection:
+            if self._timeline.is_in_doubt:
+                await self._timeline.check(connection)
+            self.is_writing, self.witness = bool(arguments), _witness(decisions)
+            await self._send(connection, statement, *arguments)
 
 
 def _witness(decisions: Decisions) -> Witness | None:
