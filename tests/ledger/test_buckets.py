@@ -329,17 +329,37 @@ class TestTheTables:
 
 
 class TestStatistics:
-    async def test_a_table_is_analysed_above_when_it_was_in_a_bucket(
+    async def test_a_table_is_analysed_above_when_it_was_in_half_of_the_buckets(
         self, till: Till, four: Database
     ) -> None:
         await till.player("anna", "100")
         watch = Watch(till.ledger)
+        await run(four.superuser_url, "ANALYZE b03_of_04.players")
         await watch.look()
         assert await analysed(four) == set()
-        await run(four.superuser_url, "ANALYZE b03_of_04.players")
+        await run(four.superuser_url, "ANALYZE b01_of_04.players")
         for _ in range(3):
             await watch.look()
             assert await analysed(four) == {"players"}
+
+    async def test_its_parts_are_left_to_autovacuum(self, till: Till, four: Database) -> None:
+        """Analysed with the whole, they would be later than it, and it would be out of date."""
+        await till.player("anna", "100")
+        await run(four.superuser_url, "ANALYZE b02_of_04.players, b03_of_04.players")
+        before = await analyses_of_parts(four)
+        await Watch(till.ledger).look()
+        assert await analysed(four) == {"players"}
+        assert await analyses_of_parts(four) == before
+
+
+async def analyses_of_parts(four: Database) -> dict[str, int]:
+    """How often each bucket's table of players was analysed by a command."""
+    rows = await run(
+        four.superuser_url,
+        "SELECT schemaname::text, analyze_count FROM pg_stat_user_tables"
+        " WHERE relname = 'players' AND schemaname <> 'public'",
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def analysed(four: Database) -> set[str]:
