@@ -10,6 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from app.ledger.account_statement import find_movements
+from app.ledger.deadlines import within
 from app.ledger.errors import LedgerError
 from app.ledger.event_log.told import MovementTold
 from app.ledger.history import PageKey, RoundState, RoundSummary, find_rounds
@@ -58,19 +59,20 @@ async def check_transaction(
     None is not final: a request with this id may still be on its way, and one that was committed is
     not told before a synchronous standby, if there is one, has it. The lookup is by the whole key,
     so it serves the ids of an agent (transfer contract, transaction/check), and the callback's ids
-    only where the transaction id alone is the key.
+    only where the transaction id alone is the key. All of it ends within the ledger's deadline.
     """
 
     async def work(book: Book) -> KnownMovement | None:
         return await _known_movement(book, source, transaction_id)
 
-    of = await ledger.holder_of(source, transaction_id)
-    known = await ledger.read_only(work, of=of, confirmed=False)
-    if known is not None:
-        try:
-            await ledger.confirm(of=of)
-        except LedgerError:
-            return None
+    async with within(ledger.deadline):
+        of = await ledger.holder_of(source, transaction_id)
+        known = await ledger.read_only(work, of=of, confirmed=False)
+        if known is not None:
+            try:
+                await ledger.confirm(of=of)
+            except LedgerError:
+                return None
     return known
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
+from app.ledger.deadlines import within
 from app.ledger.errors import LedgerError
 from app.ledger.money.book import Book
 from app.ledger.request_ids import (
@@ -69,7 +70,8 @@ async def run_once(
 ) -> T:
     """Run a player's work in one SERIALIZABLE transaction that takes the request's id, if any.
 
-    RepeatedRequestError, RequestIdTakenError: nothing was done.
+    RepeatedRequestError, RequestIdTakenError: nothing was done. All of it ends within the ledger's
+    deadline.
     """
     if request is None:
         return await ledger.serializable(work, of=of)
@@ -90,26 +92,28 @@ async def run_once(
     async def attempt() -> T:
         return await ledger.serializable(work_with_id, of=of)
 
-    try:
-        return await (attempt() if claim is None else claim.hold(attempt))
-    except RequestTakenError:
-        await check_free(ledger, key)
-        raise AssertionError("an id that was taken stays taken") from None
+    async with within(ledger.deadline):
+        try:
+            return await (attempt() if claim is None else claim.hold(attempt))
+        except RequestTakenError:
+            await check_free(ledger, key)
+            raise AssertionError("an id that was taken stays taken") from None
 
 
 async def check_free(ledger: Ledger, key: RequestKey) -> None:
-    """Return if the id is free; else RepeatedRequestError or RequestIdTakenError."""
+    """Return if the id is free, within the deadline; RepeatedRequestError, RequestIdTakenError."""
 
     async def work(book: Book) -> KeptRequest | None:
         return await find_request(book, key.agent, key.request_id)
 
-    of = await ledger.holder_of(claimed_by(key.agent), key.request_id)
-    kept = await ledger.read_only(work, of=of, confirmed=False)
-    if kept is None:
-        return
-    if kept.answer is None or kept.content != key.content:
-        raise RequestIdTakenError
-    await ledger.confirm(of=of)
+    async with within(ledger.deadline):
+        of = await ledger.holder_of(claimed_by(key.agent), key.request_id)
+        kept = await ledger.read_only(work, of=of, confirmed=False)
+        if kept is None:
+            return
+        if kept.answer is None or kept.content != key.content:
+            raise RequestIdTakenError
+        await ledger.confirm(of=of)
     raise RepeatedRequestError(kept.answer)
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from app.ledger.deadlines import within
 from app.ledger.lookups import OwnedEntry
 from app.ledger.money.book import Book
 from app.ledger.tail import (
@@ -45,12 +46,14 @@ async def follow(
     loop = asyncio.get_running_loop()
     ends_at = None if seconds_max is None else loop.time() + seconds_max
     while True:
-        lines, is_whole = await _look(ledger, since, wanted)
-        fresh = [line for line in lines if _key(line) not in seen]
+        async with within(ledger.deadline):
+            lines, is_whole = await _look(ledger, since, wanted)
+            fresh = [line for line in lines if _key(line) not in seen]
+            if fresh:
+                # Nobody is shown what a promotion of the standby would lose.
+                await ledger.confirm()
         seen |= {_key(line): _moment(line) for line in lines}
         if fresh:
-            # Nobody is shown what a promotion of the standby would lose.
-            await ledger.confirm()
             yield fresh
         latest = max(seen.values(), default=since)
         since = max(since, latest - (OVERLAP if is_whole else timedelta(0)))

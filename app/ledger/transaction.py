@@ -27,6 +27,7 @@ from app.ledger.buckets.reading import count_buckets
 from app.ledger.confirming import commit_once
 from app.ledger.connecting import NO_SETTINGS
 from app.ledger.connections import Connections, PoolUse, Raw
+from app.ledger.deadlines import within
 from app.ledger.errors import DeadlineError
 from app.ledger.lending import lent
 from app.ledger.money.book import Book, Claims, MoneyBook
@@ -131,12 +132,12 @@ class Ledger(OneServer):
     async def confirm(self, *, of: str | None = None) -> None:
         """Return when the synchronous standby, if there is one, has all that was visible before.
 
-        With `of`, a player: all that was visible in that one's bucket.
-
-        Raises DeadlineError or LedgerAwayError: it is not known to have it.
+        With `of`, a player: all that was visible in that one's bucket. Within the deadline; raises
+        DeadlineError or LedgerAwayError: it is not known to have it.
         """
         del of
-        await self.confirm_here()
+        async with within(self.deadline):
+            await self.confirm_here()
 
     async def confirm_here(self) -> None:
         """Do the same for this server alone, where buckets are on others."""
@@ -314,23 +315,20 @@ class Ledger(OneServer):
         return await self._bounded(work, READ_COMMITTED, self.deadline, verifies=verifies)
 
     async def read_only(
-        self,
-        work: Callable[[Book], Awaitable[T]],
-        *,
-        of: str | None = None,
-        confirmed: bool = True,
+        self, work: Callable[[Book], Awaitable[T]], *, of: str | None = None, confirmed: bool = True
     ) -> T:
         """Run work that writes nothing on one consistent snapshot; no retry is ever asked of it.
 
         With `of`, a player, it sees the rows of that one's bucket only, which costs less.
 
         It returns when the synchronous standby, if there is one, has all that was read, unless
-        `confirmed` is False: for what tells nobody of money.
+        `confirmed` is False: for what tells nobody of money. Both end within the deadline.
         """
-        if confirmed:
-            self.standby.refuse_if_silent()
-        done = await self._bounded(work, SNAPSHOT, self.deadline, of=of)
-        if confirmed:
+        if not confirmed:
+            return await self._bounded(work, SNAPSHOT, self.deadline, of=of)
+        self.standby.refuse_if_silent()
+        async with within(self.deadline):
+            done = await self._bounded(work, SNAPSHOT, self.deadline, of=of)
             await self.confirm()
         return done
 
