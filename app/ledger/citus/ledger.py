@@ -15,6 +15,7 @@ from app.ledger.citus.places import find_places
 from app.ledger.citus.request_claims import RequestClaim
 from app.ledger.citus.restoring import LastOfNodes, Rebuilding, Rebuilt, last_of_all
 from app.ledger.connections import PoolUse
+from app.ledger.deadlines import within
 from app.ledger.errors import LedgerAwayError, LedgerError
 from app.ledger.money.book import AboveWork, Book, MoneyBook
 from app.ledger.pools import ABOVE_NODES, WRITERS_MIN
@@ -114,7 +115,8 @@ class PlacedLedger(Ledger):
         part = await self._part_of(of)
         if part is not None:
             await part.confirm()
-        else:
+            return
+        async with within(self.deadline):
             await super().confirm()
             await together(each.confirm() for each in self._buckets.values())
 
@@ -129,9 +131,10 @@ class PlacedLedger(Ledger):
         part = await self._part_of(of)
         if part is None:
             return await super().optimistic(work, of=of, deadline=deadline)
-        if self.timeline.is_in_doubt:
-            await self.settle_doubt()
-        return await part.optimistic(work, deadline=deadline)
+        async with within(deadline or self.deadline):
+            if self.timeline.is_in_doubt:
+                await self.settle_doubt()
+            return await part.optimistic(work, deadline=deadline)
 
     @override
     async def serializable(
@@ -144,7 +147,6 @@ class PlacedLedger(Ledger):
         part = await self._part_of(of)
         if part is None:
             return await super().serializable(work, of=of, deadline=deadline)
-        await self._verify_if_serving()
         above = super().serializable
         is_done_above = False
 
@@ -160,7 +162,9 @@ class PlacedLedger(Ledger):
                 is_done_above = bool(first)
             return done
 
-        return await part.serializable(of_node, deadline=deadline)
+        async with within(deadline or self.deadline):
+            await self._verify_if_serving()
+            return await part.serializable(of_node, deadline=deadline)
 
     @override
     async def read_only(
@@ -173,8 +177,9 @@ class PlacedLedger(Ledger):
         part = await self._part_of(of)
         if part is None:
             return await super().read_only(work, of=of, confirmed=confirmed)
-        await self._verify_if_serving()
-        return await part.read_only(work, confirmed=confirmed)
+        async with within(self.deadline):
+            await self._verify_if_serving()
+            return await part.read_only(work, confirmed=confirmed)
 
     @override
     async def beside_money(
@@ -222,7 +227,7 @@ class PlacedLedger(Ledger):
     async def claim_request(self, agent: str, request_id: str, of: str) -> RequestClaim | None:
         if await self._part_of(of) is None:
             return None
-        return RequestClaim(self, agent, request_id, of)
+        return RequestClaim(self, agent, request_id, of, deadline=self.deadline)
 
     @override
     async def last_of_nodes(self) -> LastOfNodes | None:
