@@ -2,9 +2,10 @@
 
 1. A process that serves notices a restore (`ledger.timeline_guard`), or a person marks it.
 2. `state` says what to ask, from which moment on.
-3. `accept` is the yes of a named person, with a reason; every process goes on by itself after it.
-   If the ledger was served between its restore and the yes, only people know what it was restored
-   to: they name it, and it stands in the list as a time line of its own.
+3. `accept` is the yes of a named person, with a reason, to the time lines that they were shown: if
+   one was noticed since, nothing is accepted. Every process goes on by itself after it. If the
+   ledger was served between its restore and the yes, only people know what it was restored to: they
+   name it, and it stands in the list as a time line of its own.
 4. For a stated time from then on money is taken under unknown tokens, and flagged in the inbox.
 """
 
@@ -40,6 +41,7 @@ LISTED_MAX: Final = 50
 SEALS: Final = "the file of seals"
 """Who noticed a restore, where no process could."""
 
+NOBODY_WAITS: Final = "No time line waits for somebody: `wallet restored show` lists them."
 ALREADY: Final = "The ledger is marked already: `wallet restored show`."
 ALREADY_TO: Final = (
     "The ledger is marked already: `wallet restored accept` takes the moment it was restored to."
@@ -71,7 +73,12 @@ class RestoredState(NamedTuple):
     @property
     def is_waiting(self) -> bool:
         """Whether nobody is served before somebody says yes."""
-        return any(line.is_waiting for line in self.timelines)
+        return self.waiting is not None
+
+    @property
+    def waiting(self) -> int | None:
+        """The latest time line that waits, by which the yes names what was shown."""
+        return _waiting(self.timelines)
 
 
 class Accepted(NamedTuple):
@@ -88,6 +95,8 @@ class Accepted(NamedTuple):
 class Marked(NamedTuple):
     """Nobody is served before somebody says yes."""
 
+    number: int
+    """of the time line that waits for it"""
     not_asked: Sequence[Place]
     """nodes that are away, and did not say how far they go"""
 
@@ -121,12 +130,16 @@ async def state(ledger: Ledger) -> RestoredState:
 async def accept(
     ledger: Ledger,
     operator: Operator,
+    shown: int,
     reason: str,
     money_for: timedelta,
     *,
     restored_to: datetime | None = None,
 ) -> Accepted | NotDone:
     """Say that the restored ledger may be served.
+
+    `shown`: the latest time line that waited when the person looked. The yes is for it and for what
+    waited before it; if another one was noticed since, nothing is accepted.
 
     Where buckets are on several nodes, what a node that was restored by itself lacks of others is
     made whole before. Raises LedgerError: nobody is served, and it may be said again.
@@ -137,15 +150,14 @@ async def accept(
     if fault is not None:
         return NotDone(fault)
 
-    nobody_waits = NotDone("No time line waits for somebody: `wallet restored show` lists them.")
-
     async def known(book: Book) -> list[Timeline]:
         return await list_timelines(book, LISTED_MAX)
 
-    waiting = [one for one in await ledger.read_only(known, confirmed=False) if one.is_waiting]
-    if not waiting:
-        return nobody_waits
-    said = [one.last_movement_at for one in waiting]
+    timelines = await ledger.read_only(known, confirmed=False)
+    fault = _fault_of(timelines, shown)
+    if fault is not None:
+        return NotDone(fault)
+    said = [one.last_movement_at for one in timelines if one.is_waiting]
     claims = await ledger.rebuild_claims(_earliest(restored_to, *said))
     # A node that was away when somebody marked the ledger has been asked by now.
     ends_at = _earliest(restored_to, said[0] or (None if claims is None else claims.last))
@@ -156,11 +168,14 @@ async def accept(
     )
 
     async def work(book: Book) -> Accepted | NotDone:
+        # The list may have grown while claims were made again. One that is appended after this
+        # snapshot is not in what is answered, and waits.
+        fault = _fault_of(await known(book), shown)
+        if fault is not None:
+            return NotDone(fault)
         if ends_at != said[0]:
             await begin(book, Beginning(TimelineKind.RESTORED, why), operator.noted_as, ends_at)
         numbers = await answer(book, operator, reason, money_for)
-        if not numbers:
-            return nobody_waits
         await act.note(book, reason, max(numbers))
         if claims is None:
             return Accepted(numbers, None, ())
@@ -168,6 +183,23 @@ async def accept(
         return Accepted(numbers, claims, await void(book, claims.lost, claims.ends))
 
     return await ledger.serializable(work, deadline=None if claims is None else VOID_MAX)
+
+
+def _waiting(timelines: Sequence[Timeline]) -> int | None:
+    return max((line.number for line in timelines if line.is_waiting), default=None)
+
+
+def _fault_of(timelines: Sequence[Timeline], shown: int) -> str | None:
+    """Return why a yes to the time line that was shown is not one to those that wait, if so."""
+    waiting = _waiting(timelines)
+    if waiting is None:
+        return NOBODY_WAITS
+    if waiting != shown:
+        return (
+            f"Nothing was accepted: the latest time line that waits is {waiting}, not {shown}; look"
+            " again, `wallet restored show`."
+        )
+    return None
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:
@@ -188,14 +220,14 @@ async def mark(
         return NotDone(fault)
     nodes = await ledger.last_of_nodes()
     ends_at = _earliest(None if nodes is None else nodes.moment, restored_to)
-    marked = Marked(() if nodes is None else nodes.away)
 
     async def work(book: Book) -> Marked | NotDone:
         if any(line.is_waiting for line in await list_timelines(book, LISTED_MAX)):
             return NotDone(ALREADY if restored_to is None else ALREADY_TO)
-        await begin(book, Beginning(TimelineKind.RESTORED, reason), operator.noted_as, ends_at)
+        begun = Beginning(TimelineKind.RESTORED, reason)
+        number = await begin(book, begun, operator.noted_as, ends_at)
         await act.note(book, reason)
-        return marked
+        return Marked(number, () if nodes is None else nodes.away)
 
     return await ledger.serializable(work)
 

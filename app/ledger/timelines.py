@@ -202,7 +202,7 @@ async def count_missing(connection: "Connection", witnesses: Sequence[Witness]) 
 
 def row_of(
     seen: Look, begun: Beginning, noticed_by: str, last_movement_at: datetime | None = None
-) -> tuple[object, ...]:
+) -> tuple[int, str, int, int, str, str, datetime | None]:
     """Return the arguments of BEGIN: the time line after the one that is known.
 
     `last_movement_at`: where movements are on several nodes, or people name a moment.
@@ -222,10 +222,11 @@ def row_of(
 
 async def begin(
     book: "Book", begun: Beginning, noticed_by: str, last_movement_at: datetime | None = None
-) -> None:
-    """Append a time line that a person, or a file outside, tells of."""
-    seen = await look(book.connection)
-    await book.connection.execute(BEGIN, *row_of(seen, begun, noticed_by, last_movement_at))
+) -> int:
+    """Append a time line that a person, or a file outside, tells of; return its number."""
+    number, *rest = row_of(await look(book.connection), begun, noticed_by, last_movement_at)
+    await book.connection.execute(BEGIN, number, *rest)
+    return number
 
 
 async def list_timelines(book: "Book", count_max: int) -> list[Timeline]:

@@ -11,7 +11,7 @@ from app.cashier.event_log import number
 from app.cashier.inbox import collect, inbox
 from app.cashier.policy import LedgerUnfitError, PolicyInForce
 from app.cashier.readiness import why_not_ready
-from app.cashier.restored import Accepted, Marked, NotDone, accept, mark, state
+from app.cashier.restored import Accepted, Marked, NotDone, mark, state
 from app.cashier.startup_checks import check_startup
 from app.ledger import exception_collection
 from app.ledger.citus.ledger import PlacedLedger
@@ -29,6 +29,7 @@ from app.wallet.refusals import Refusal
 from app.wallet.timelines import TimelineKind
 from tests.cashier.homes import homes
 from tests.cashier.till import Till, connect
+from tests.cashier.yes import look_and_accept
 from tests.conftest import BUCKETS, Database
 
 MIRA = Operator("mira", True, frozenset({Role.ADMIN}), Via.CONSOLE, "pts/1")  # noqa: FBT003
@@ -86,7 +87,7 @@ async def restore(till: Till, money_for: timedelta = DAY) -> None:
 
 async def restore_is_answered(till: Till, money_for: timedelta = DAY) -> None:
     """Say yes."""
-    assert is_a_yes(await accept(till.ledger, MIRA, "the disk was lost", money_for))
+    assert is_a_yes(await look_and_accept(till.ledger, MIRA, "the disk was lost", money_for))
     await hear(till)
 
 
@@ -109,7 +110,7 @@ class TestNobodyIsServed:
         with pytest.raises(LedgerUnfitError, match="nobody has said that it may be served"):
             await check_startup(newcomer, PolicyInForce(Policy()), require_durability=False)
         await newcomer.close()
-        assert is_a_yes(await accept(till.ledger, MIRA, "the disk was lost", DAY))
+        assert is_a_yes(await look_and_accept(till.ledger, MIRA, "the disk was lost", DAY))
         await until_served(serving)
         assert isinstance(await served.one(served.bet()), Posting)
         till.ledger.timeline._refused_at = -(10**12)
@@ -148,7 +149,7 @@ class TestNobodyIsServed:
                 await held.execute("LOCK TABLE ledger_timeline_answers IN EXCLUSIVE MODE")
                 async with asyncio.timeout(4):
                     with pytest.raises(LedgerError):
-                        await accept(console, MIRA, "the disk was lost", DAY)
+                        await look_and_accept(console, MIRA, "the disk was lost", DAY)
         finally:
             await held.close()
             await console.close()
@@ -162,12 +163,12 @@ class TestNobodyIsServed:
         assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
         twice = await mark(till.ledger, MIRA, "again")
         assert isinstance(twice, NotDone)
-        refused = await accept(till.ledger, NOAH, "I want to go home", DAY)
+        refused = await look_and_accept(till.ledger, NOAH, "I want to go home", DAY)
         assert isinstance(refused, NotDone)
         assert "None of the roles of noah" in refused.words
         assert (await state(till.ledger)).is_waiting
-        assert is_a_yes(await accept(till.ledger, MIRA, "the disk was lost", DAY))
-        assert isinstance(await accept(till.ledger, MIRA, "again", DAY), NotDone)
+        assert is_a_yes(await look_and_accept(till.ledger, MIRA, "the disk was lost", DAY))
+        assert isinstance(await look_and_accept(till.ledger, MIRA, "again", DAY), NotDone)
         line, first = (await state(till.ledger)).timelines
         assert (line.kind, line.by, line.reason) == (
             TimelineKind.RESTORED,
@@ -202,7 +203,7 @@ class TestNobodyIsServed:
         await hear(till)
         with pytest.raises(LedgerRestoredError):
             await till.one(till.bet())
-        await accept(till.ledger, MIRA, "it was one deposit, and it was paid by hand", DAY)
+        await look_and_accept(till.ledger, MIRA, "it was one deposit, and it was paid by hand", DAY)
         await until_served(serving)
         assert isinstance(await served.one(served.bet()), Posting)
 
@@ -354,7 +355,7 @@ async def test_a_ledger_that_was_served_since_its_restore_is_asked_from_the_mome
     named = datetime.now(UTC) - timedelta(hours=3)
     marks, accepts = (named, None) if says == "mark" else (None, named)
     assert isinstance(await mark(till.ledger, MIRA, "its disk", restored_to=marks), Marked)
-    done = await accept(till.ledger, MIRA, "it was served", DAY, restored_to=accepts)
+    done = await look_and_accept(till.ledger, MIRA, "it was served", DAY, restored_to=accepts)
     assert isinstance(done, Accepted)
     found = await state(till.ledger)
     assert not found.is_waiting
@@ -369,7 +370,7 @@ async def test_a_moment_after_the_last_movement_says_nothing_new(till: Till) -> 
         await till.player(name, "100")
     now = datetime.now(UTC)
     assert isinstance(await mark(till.ledger, MIRA, "its disk", restored_to=now), Marked)
-    done = await accept(till.ledger, MIRA, "not served", DAY, restored_to=now)
+    done = await look_and_accept(till.ledger, MIRA, "not served", DAY, restored_to=now)
     assert isinstance(done, Accepted)
     assert done.numbers == [2]
     assert ((await state(till.ledger)).timelines[0].last_movement_at or now) < now

@@ -15,7 +15,7 @@ from app.cashier.audit import audit
 from app.cashier.deliveries import feed
 from app.cashier.event_log import page_after
 from app.cashier.readiness import why_not_ready
-from app.cashier.restored import Accepted, Marked, accept, mark, state
+from app.cashier.restored import Accepted, Marked, mark, state
 from app.cashier.sealing import Sealer, seal
 from app.edges.event_json import event_body
 from app.ledger.citus.ledger import PlacedLedger
@@ -30,6 +30,7 @@ from app.wallet.movement import Movement
 from app.wallet.outcomes import Posting, Receipt, Refused, Replay
 from tests.cashier.test_restored import DAY, MIRA
 from tests.cashier.till import AGENT, Till, numbers
+from tests.cashier.yes import look_and_accept
 from tests.citus.conftest import BUCKETS
 from tests.citus.own import OwnCluster, own_cluster
 from tests.console.console import wallet
@@ -196,7 +197,7 @@ async def test_no_id_is_given_to_two_players_and_nothing_is_paid_twice(own: OwnC
         found = await state(people.ledger)
         assert found.ask_from is not None
         assert found.ask_from < found.timelines[0].noticed_at
-        done = await accept(people.ledger, MIRA, "the disk of a node", DAY)
+        done = await look_and_accept(people.ledger, MIRA, "the disk of a node", DAY)
         assert isinstance(done, Accepted)
         assert done.claims is not None
         assert done.claims.claimed >= 1
@@ -240,7 +241,7 @@ async def test_a_node_that_lacks_nothing_but_claims_is_not_served(own: OwnCluste
         with pytest.raises(LedgerError):
             await served.one(deposit(served, local, claim_lost))
         await until_noticed(served)
-        assert isinstance(await accept(people.ledger, MIRA, "its disk", DAY), Accepted)
+        assert isinstance(await look_and_accept(people.ledger, MIRA, "its disk", DAY), Accepted)
         refused = await answered(served, deposit(served, local, claim_lost))
         assert isinstance(refused, Refused)
         assert refused.differs == "userId"
@@ -263,7 +264,7 @@ async def test_an_id_that_was_given_twice_before_anybody_noticed_is_named(own: O
             receipt = await answered(newcomer, deposit(newcomer, local, claim_lost))
             assert isinstance(receipt, (Posting, Replay))
         assert isinstance(await mark(people.ledger, MIRA, "node 1 was restored"), Marked)
-        done = await accept(people.ledger, MIRA, "nobody had noticed", DAY)
+        done = await look_and_accept(people.ledger, MIRA, "nobody had noticed", DAY)
         assert isinstance(done, Accepted)
         assert done.claims is not None
         twice = {each.transaction_id: set(each.user_ids) for each in done.claims.twice}
@@ -289,12 +290,14 @@ async def test_what_was_lost_long_before_anybody_noticed_is_found_from_the_momen
             for name in (there, local):
                 await served.player(name, "100")
             assert isinstance(await mark(people.ledger, MIRA, "node 1 was restored"), Marked)
-            done = await accept(people.ledger, MIRA, "nobody had noticed", DAY)
+            done = await look_and_accept(people.ledger, MIRA, "nobody had noticed", DAY)
             assert isinstance(done, Accepted)
             assert done.claims is not None
             assert done.claims.claimed == 0
             assert isinstance(await mark(people.ledger, MIRA, "an hour ago, they say"), Marked)
-            done = await accept(people.ledger, MIRA, "as it says", DAY, restored_to=restored_to)
+            done = await look_and_accept(
+                people.ledger, MIRA, "as it says", DAY, restored_to=restored_to
+            )
             assert isinstance(done, Accepted)
             assert done.claims is not None
             assert done.claims.claimed >= 1
@@ -329,7 +332,7 @@ async def test_a_node_that_is_away_keeps_nobody_from_marking_and_is_asked_with_t
         before = await state(people.ledger)
         assert before.is_waiting
         assert before.timelines[0].last_movement_at is None
-        done = await accept(people.ledger, MIRA, "its disk", DAY)
+        done = await look_and_accept(people.ledger, MIRA, "its disk", DAY)
         assert isinstance(done, Accepted)
         found = await state(people.ledger)
         assert not found.is_waiting
@@ -353,7 +356,7 @@ async def test_the_audit_goes_on_to_name_what_was_sealed_and_is_lost(
         assert await seal(own.citus.service_url, sealer) is not None
         await put_back(own, kept)
         assert isinstance(await mark(people.ledger, MIRA, "its disk"), Marked)
-        assert isinstance(await accept(people.ledger, MIRA, "its disk", DAY), Accepted)
+        assert isinstance(await look_and_accept(people.ledger, MIRA, "its disk", DAY), Accepted)
         for _ in range(2):
             breaches = (await audit(own.citus.service_url)).breaches
             assert "sealed_head_stands" in {breach.invariant for breach in breaches}

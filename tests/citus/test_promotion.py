@@ -12,7 +12,7 @@ import pytest
 from app.cashier.lookups import check_transaction
 from app.cashier.players import find_account
 from app.cashier.readiness import why_not_ready
-from app.cashier.restored import Accepted, accept, state
+from app.cashier.restored import Accepted, state
 from app.cashier.watch import Watch
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerError, LedgerRestoredError
@@ -23,6 +23,7 @@ from app.wallet.outcomes import Posting, Receipt, Replay
 from app.wallet.timelines import CLOCKS_APART_MAX, TimelineKind
 from tests.cashier.test_restored import DAY, MIRA
 from tests.cashier.till import AGENT, Till, numbers
+from tests.cashier.yes import look_and_accept
 from tests.citus.conftest import BUCKETS
 from tests.citus.load import Load, say
 from tests.citus.own import Machine, OwnCluster, own_cluster
@@ -179,7 +180,9 @@ async def test_a_standby_that_lacks_what_was_answered_waits_for_a_person(own: Ow
             with pytest.raises(LedgerRestoredError):
                 await find_account(served.ledger, each)
         async with serving(own, serves=False) as people:
-            assert isinstance(await accept(people.ledger, MIRA, "asked for it", DAY), Accepted)
+            assert isinstance(
+                await look_and_accept(people.ledger, MIRA, "asked for it", DAY), Accepted
+            )
         await until_ready(served, is_ready=True)
         assert isinstance(await served.one(movement), Posting), "it was lost, and comes again"
 

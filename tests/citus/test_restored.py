@@ -9,7 +9,7 @@ import pytest
 from app.cashier.event_log import number_all
 from app.cashier.lookups import check_transaction
 from app.cashier.readiness import why_not_ready
-from app.cashier.restored import Accepted, Marked, accept, mark, state
+from app.cashier.restored import Accepted, Marked, mark, state
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.errors import LedgerError, LedgerRestoredError
 from app.ledger.event_log import voiding
@@ -20,6 +20,7 @@ from app.wallet.journal import Flag
 from app.wallet.outcomes import Posting
 from tests.cashier.test_restored import DAY, LOST, MIRA
 from tests.cashier.till import AGENT, Till, connect, numbers
+from tests.cashier.yes import look_and_accept
 from tests.citus.cluster import Citus
 from tests.citus.conftest import BUCKETS
 
@@ -67,7 +68,7 @@ async def test_nobody_is_served_in_any_bucket_before_somebody_says_yes(
             await check_transaction(served.ledger, AGENT, "any")
         assert (await state(till.ledger)).is_waiting
     finally:
-        numbers_of = await accept(till.ledger, MIRA, "asked for all", DAY)
+        numbers_of = await look_and_accept(till.ledger, MIRA, "asked for all", DAY)
     assert isinstance(numbers_of, Accepted)
     await until_ready(served, is_ready=True)
     for name in names:
@@ -103,7 +104,7 @@ async def test_a_node_that_lacks_what_was_told_is_not_served(
         for other in (name, "somebody else"):
             with pytest.raises(LedgerRestoredError):
                 await served.one(served.bet(other))
-        assert isinstance(await accept(till.ledger, MIRA, "asked for it", DAY), Accepted)
+        assert isinstance(await look_and_accept(till.ledger, MIRA, "asked for it", DAY), Accepted)
         await until_ready(served, is_ready=True)
         assert isinstance(await served.one(served.bet(name)), Posting)
         await until_ready(fresh, is_ready=True)
@@ -127,7 +128,7 @@ async def test_a_node_that_lacks_what_was_answered_is_not_served(till: Till, ser
     guard._started_at = None
     with pytest.raises(LedgerRestoredError, match="lacks 1 of"):
         await served.one(served.bet(name))
-    assert isinstance(await accept(till.ledger, MIRA, "asked for it", DAY), Accepted)
+    assert isinstance(await look_and_accept(till.ledger, MIRA, "asked for it", DAY), Accepted)
     await until_ready(served, is_ready=True)
     assert isinstance(await served.one(served.bet(name)), Posting)
 

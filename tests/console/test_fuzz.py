@@ -8,6 +8,7 @@ streams by turns, and then several hostile values at once; CONSOLE_FUZZ=product 
 every stream, and takes six times as long.
 """
 
+import json
 import os
 import random
 from collections.abc import Iterator
@@ -134,8 +135,11 @@ def test_no_input_ends_in_a_traceback(path: str, stage: Stage) -> None:
         ]
     if path == "restored mark":
         # The other commands are tried on a ledger that moves money.
-        yes = stage.console.run(("restored", "accept", "--reason", "on"), "narrow", stage.folder)
-        assert yes.code == 0
+        show = ("restored", "show", "--json")
+        shown = json.loads(stage.console.run(show, "ascii", stage.folder).output)
+        waiting = next(str(one["number"]) for one in shown["timelines"] if one["waiting"])
+        yes = ("restored", "accept", waiting, "--reason", "on")
+        assert stage.console.run(yes, "narrow", stage.folder).code == 0
     assert not found, f"{len(found)}\n" + "\n".join(found[:40])
 
 

@@ -214,8 +214,9 @@ class StandbyLeftBehind(Event):
         try:
             while time.monotonic() < deadline:
                 with contextlib.suppress(LedgerError):
-                    if (await state(ledger)).is_waiting:
-                        await accept(ledger, by, "a test of what is lost", timedelta(0))
+                    shown = (await state(ledger)).waiting
+                    if shown is not None:
+                        await accept(ledger, by, shown, "a test of what is lost", timedelta(0))
                         return
                 await asyncio.sleep(0.2)
         finally:

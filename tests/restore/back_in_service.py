@@ -117,7 +117,8 @@ class Gambler:
         ahead = [breach["offender"]["number"] for breach in json.loads(against.stdout)["breaches"]]
         if ahead != [2]:
             self.complaints.append(f"audit --against: {against.stdout}")
-        yes = await self._console(url, "restored", "accept", "--reason", "the drill")
+        waiting = next(str(one["number"]) for one in shown["timelines"] if one["waiting"])
+        yes = await self._console(url, "restored", "accept", waiting, "--reason", "the drill")
         if yes.returncode:
             self.complaints.append(f"restored accept: {yes.stderr}")
         file = self.folder / "seals-after.jsonl"

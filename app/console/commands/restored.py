@@ -15,19 +15,28 @@ from app.console.output.printer import AsJson, hint, outcome_stands, print_json,
 from app.console.output.printer import show as show_parts
 from app.ledger.event_log.voiding import Lost
 from app.ledger.timelines import Timeline
+from app.ledger.transaction import Ledger
 from app.wallet.timelines import MONEY_HOURS_MAX, MONEY_HOURS_USUAL, REASON_LENGTH_MAX
 from app.wallet.words import moment
 
 restored: Final = commands("restored", "A ledger that was restored to a moment.")
 
 
+Shown = Annotated[
+    int,
+    typer.Argument(
+        metavar="NUMBER",
+        min=1,
+        max=2**63 - 1,
+        help="The latest time line that waits, as `show` lists it: the yes is for what you saw.",
+    ),
+]
+
 SERVED_SINCE: Final = (
     "If it was served between its restore and now, and nobody has named the moment of the restore:"
     " `wallet restored mark --restored-to MOMENT`, then `wallet restored accept` again."
 )
-IF_SERVED_SINCE: Final = (
-    "wallet restored accept --restored-to MOMENT: from then on it looks for what is lost, and asks"
-)
+IF_SERVED_SINCE: Final = "with --restored-to MOMENT: from then on what is lost is looked for"
 
 
 def _checked_reason(value: str) -> str:
@@ -76,6 +85,7 @@ def show(as_json: AsJson = False) -> None:
 
 @restored.command("accept")
 def accept_(
+    number: Shown,
     reason: Reason,
     money_for: MoneyFor = MONEY_HOURS_USUAL,
     restored_to: RestoredTo = None,
@@ -84,7 +94,11 @@ def accept_(
     """Say that the restored ledger may be served; servers go on by themselves."""
     by = operator()
     hours, to = timedelta(hours=money_for), _moment(restored_to)
-    done = ask(lambda ledger: accept(ledger, by, reason, hours, restored_to=to), changes=True)
+
+    async def work(ledger: Ledger) -> Accepted | NotDone:
+        return await accept(ledger, by, number, reason, hours, restored_to=to)
+
+    done = ask(work, changes=True)
     if isinstance(done, NotDone):
         raise ConsoleError(done.words)
     with outcome_stands():
@@ -113,9 +127,13 @@ def mark_(reason: Reason, restored_to: RestoredTo = None, as_json: AsJson = Fals
     with outcome_stands():
         if as_json:
             not_asked = [str(place) for place in done.not_asked]
-            print_json({"marked": True, **_named(to), "not_asked": not_asked})
+            told = {"marked": True, "time_line": done.number}
+            print_json({**told, **_named(to), "not_asked": not_asked})
             return
-        say("The ledger is marked as restored: `wallet restored accept` lets it be served.")
+        say(
+            f"The ledger is marked as restored: `wallet restored accept {done.number}` lets it be"
+            " served."
+        )
         for place in done.not_asked:
             hint(f"{place} did not answer: how far it goes is asked by `accept`, which needs it.")
 
@@ -172,7 +190,7 @@ def _say_claims(done: Accepted) -> None:
 
 def _shown(found: RestoredState) -> list[RenderableType]:
     rows = (
-        (line.number, _kind(line), moment(line.noticed_at), line.why, _answer(line))
+        (line.number, _kind(line), moment(line.noticed_at), line.why, _answer(found, line))
         for line in found.timelines
     )
     parts: list[RenderableType] = [
@@ -190,9 +208,12 @@ def _shown(found: RestoredState) -> list[RenderableType]:
 
 def _to_ask(found: RestoredState, since: str) -> dict[str, object]:
     open_ = ", ".join(f"{o.rounds} of {o.staked:f} {o.currency}" for o in found.open_rounds)
-    served_since = {"if it was served since": (IF_SERVED_SINCE,)}
+    yes = {
+        "to let it be served": (f"wallet restored accept {found.waiting} --reason …",),
+        "if it was served since": (IF_SERVED_SINCE,),
+    }
     return {
-        **(served_since if found.is_waiting else {}),
+        **(yes if found.is_waiting else {}),
         "of the aggregator": (f"a report of every movement since {since}",),
         "then": ("wallet reconcile REPORT --profile NAME --from … --propose; two people decide",),
         "bets that wait": open_ or "none",
@@ -207,9 +228,9 @@ def _kind(line: Timeline) -> str:
     return line.kind.value.replace("_", " ")
 
 
-def _answer(line: Timeline) -> str:
+def _answer(found: RestoredState, line: Timeline) -> str:
     if line.is_waiting:
-        return "waits for `wallet restored accept`"
+        return f"waits for `wallet restored accept {found.waiting}`"
     if line.answered_at is None:
         return ""
     by = f"{line.by}" + ("" if line.is_verified else " (not verified)")

@@ -16,7 +16,7 @@ import pytest
 from app.cashier import deliveries
 from app.cashier.deliveries import Standing
 from app.cashier.event_log import number, page_after
-from app.cashier.restored import Accepted, Marked, accept, mark
+from app.cashier.restored import Accepted, Marked, mark
 from app.edges.webhooks import deliverer as delivering_module
 from app.edges.webhooks import health, stream
 from app.edges.webhooks.addresses import AddressRefusedError, addresses_of, place_of
@@ -29,6 +29,7 @@ from app.wallet.event_log import LoggedType, RetryState
 from app.wallet.movement import Key
 from tests.cashier.test_restored import MIRA
 from tests.cashier.till import AGENT, Till
+from tests.cashier.yes import look_and_accept
 from tests.conftest import Database, in_buckets
 from tests.edges.webhooks.conftest import Deliver, delivering, endpoint
 from tests.edges.webhooks.receiver import Heard, Receiver
@@ -717,7 +718,7 @@ class TestARestore:
         await noticed(deliverer)
         # As the restored ledger has them; a lease of that moment has ended long ago.
         await till.rows("UPDATE webhook_shards SET delivered_to = 0, held_until = 'epoch'")
-        yes = await accept(till.ledger, MIRA, "the disk was lost", timedelta(0))
+        yes = await look_and_accept(till.ledger, MIRA, "the disk was lost", timedelta(0))
         assert yes == Accepted([2], None, ())
         again = await heard_of(receiver, 2 * len(first))
         assert sorted(again[len(first) :]) == sorted(first)
@@ -729,7 +730,7 @@ class TestARestore:
         ledger = deliverer._ledger
         assert await deliveries.keep(ledger, "me", [], restored=0) == frozenset()
         assert isinstance(await mark(till.ledger, MIRA, "storage was rolled back"), Marked)
-        await accept(till.ledger, MIRA, "the disk was lost", timedelta(0))
+        await look_and_accept(till.ledger, MIRA, "the disk was lost", timedelta(0))
         ledger.timeline.doubt()
         with pytest.raises(LedgerAwayError, match="was restored"):
             await deliveries.keep(ledger, "me", [], restored=0)
