@@ -57,8 +57,7 @@ class Standby:
         self._confirm = confirm
         self.is_wanted = False
         """whether commits wait for a standby, by the latest look"""
-        self.was_wanted = False
-        """whether they ever did: then no commit is cancelled"""
+        self._was_wanted = False
         self._looked_at = -LOOK_NANOSECONDS
         self._silent_since: int | None = None
         self._begun = 0
@@ -71,6 +70,14 @@ class Standby:
         return self._silent_since is not None
 
     @property
+    def was_wanted(self) -> bool:
+        """Whether commits may wait, so that none is cancelled: they ever did, or nobody knows.
+
+        What appends a time line is sent before anybody has looked, and so may be waiting unseen.
+        """
+        return self._was_wanted or self.must_look
+
+    @property
     def must_look(self) -> bool:
         """Whether it is too long ago that the server said whether commits wait."""
         return time.monotonic_ns() - self._looked_at >= LOOK_NANOSECONDS
@@ -78,7 +85,7 @@ class Standby:
     def note(self, *, is_wanted: bool) -> None:
         """Note what the server has just said."""
         self.is_wanted = is_wanted
-        self.was_wanted |= is_wanted
+        self._was_wanted |= is_wanted
         self._looked_at = time.monotonic_ns()
 
     def refuse_if_silent(self) -> None:
