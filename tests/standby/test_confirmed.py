@@ -11,13 +11,16 @@ from app.cashier.readiness import why_not_ready
 from app.cashier.sealing import Sealer, read_seals, seal
 from app.cashier.tail import follow
 from app.ledger.errors import LedgerError
+from app.ledger.money.statements import CONFIRM
+from app.ledger.standby import COMMITS_WAITING, CONFIRM_SECONDS
 from app.ledger.tail import TailFilter
 from app.ledger.transaction import Ledger
 from app.postgres.cluster import SERVICE
 from app.proof.keys import make_key
+from tests.cashier.homes import connect
 from tests.edges.transfer.bank import CALLBACK_KEY, Bank, unique
 from tests.model.caller import sign
-from tests.standby.pair import Pair, until
+from tests.standby.pair import WAIT_SECONDS_MAX, Pair, PairDatabase, until
 
 AWAY = 103
 AT_ONCE_SECONDS = 0.5
@@ -96,6 +99,24 @@ def test_a_row_that_a_restart_has_shown_is_told_once_the_standby_has_it(
     assert bank.move("account/deposit", player, "5", deposit).pockets == ("105.00", "0.00")
     assert bank.balance(player) == ("105.00", "0.00")
     assert pair.given_up() == []
+
+
+async def test_a_commit_counts_as_waiting_once_it_waits_for_longer_than_it_should(
+    bank: Bank, pair: Pair
+) -> None:
+    """Many that have just begun to wait must not keep a confirmation from being sent."""
+    del bank
+    sender, asker = [await connect(PairDatabase(pair).service_url) for _ in range(2)]
+    pair.standby.freeze()
+    began = time.monotonic()
+    commit = asyncio.create_task(sender.execute(CONFIRM))
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not await asker.fetchval(COMMITS_WAITING):  # noqa: ASYNC110 - PostgreSQL tells nobody
+            await asyncio.sleep(0.02)
+    assert time.monotonic() - began >= CONFIRM_SECONDS
+    pair.standby.thaw()
+    await commit
+    await asyncio.gather(sender.close(), asker.close())
 
 
 def test_every_repeat_of_what_the_standby_lacks_is_unknown_until_it_has_it(
