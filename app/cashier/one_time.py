@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 
 from app.ledger.deadlines import within
 from app.ledger.errors import LedgerError
-from app.ledger.money.book import Book
+from app.ledger.money.book import Book, RequestClaim
 from app.ledger.request_ids import (
     KeptRequest,
     RequestKey,
@@ -77,7 +77,7 @@ async def run_once(
         return await ledger.serializable(work, of=of)
 
     key = request.key
-    claim = await ledger.claim_request(key.agent, key.request_id, of)
+    claim: RequestClaim | None = None
 
     async def work_with_id(book: Book) -> T:
         done = await work(book)
@@ -93,6 +93,7 @@ async def run_once(
         return await ledger.serializable(work_with_id, of=of)
 
     async with within(ledger.deadline):
+        claim = await ledger.claim_request(key.agent, key.request_id, of)
         try:
             return await (attempt() if claim is None else claim.hold(attempt))
         except RequestTakenError:

@@ -55,7 +55,7 @@ class Standing(NamedTuple):
         if self.restored is not None:
             yield (
                 f"The ledger was restored ({self.restored}), and nobody is served: "
-                "`wallet restored show`, then `wallet restored accept`."
+                "`wallet restored show`, then `wallet restored accept NUMBER`."
             )
         if self.server.is_standby:
             yield "The database is a standby: it only reads."

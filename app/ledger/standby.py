@@ -57,7 +57,8 @@ class Standby:
         self._confirm = confirm
         self.is_wanted = False
         """whether commits wait for a standby, by the latest look"""
-        self._was_wanted = False
+        self.was_wanted = False
+        """whether they ever did"""
         self._looked_at = -LOOK_NANOSECONDS
         self._silent_since: int | None = None
         self._begun = 0
@@ -70,12 +71,12 @@ class Standby:
         return self._silent_since is not None
 
     @property
-    def was_wanted(self) -> bool:
+    def may_be_wanted(self) -> bool:
         """Whether commits may wait, so that none is cancelled: they ever did, or nobody knows.
 
         What appends a time line is sent before anybody has looked, and so may be waiting unseen.
         """
-        return self._was_wanted or self.must_look
+        return self.was_wanted or self.must_look
 
     @property
     def must_look(self) -> bool:
@@ -85,7 +86,7 @@ class Standby:
     def note(self, *, is_wanted: bool) -> None:
         """Note what the server has just said."""
         self.is_wanted = is_wanted
-        self._was_wanted |= is_wanted
+        self.was_wanted |= is_wanted
         self._looked_at = time.monotonic_ns()
 
     def refuse_if_silent(self) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import ClassVar, Final
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -73,6 +74,8 @@ class TimelineGuard:
         self.money_until: datetime | None = None
         """until when money is taken under tokens that the ledger does not know"""
         self._started_at: datetime | None = None
+        self._leads_to: WeakKeyDictionary[Raw, datetime] = WeakKeyDictionary()
+        """when the server of a connection was started, of those that were asked"""
         self.witnesses: deque[Witness] = deque(maxlen=WITNESSES_MAX)
         """the movements that were answered last"""
         self._witnessed_at = 0
@@ -90,16 +93,29 @@ class TimelineGuard:
     def note(self, started_at: datetime, number: int) -> None:
         """Note what came with the facts; raise TimelineChangedError if it is not as verified."""
         if (started_at, number) != (self._started_at, self.number):
-            self.is_in_doubt = True
+            self.doubt()
             raise TimelineChangedError
         self._heard_at = time.monotonic_ns()
 
+    def knows(self, raw: Raw) -> bool:
+        """Whether this connection is known to lead to the server that was verified."""
+        return self._started_at is not None and self._leads_to.get(raw) == self._started_at
+
     async def check(self, raw: Raw) -> None:
-        """Ask a connection that may be new where it leads; raise TimelineChangedError as `note`.
+        """Ask a connection where it leads; raise TimelineChangedError as `note`, and close it.
 
         Another server may have the same revisions as those that the facts were read with.
         """
-        self.note(*await here(raw))
+        started_at, number = await self._where(raw)
+        try:
+            self.note(started_at, number)
+        except TimelineChangedError:
+            raw.terminate()
+            raise
+        self._leads_to[raw] = started_at
+
+    async def _where(self, raw: Raw) -> tuple[datetime, int]:
+        return await here(raw)
 
     def remember(self, witness: Witness | None) -> None:
         """Remember a movement that is committed, and is about to be answered."""
@@ -150,6 +166,7 @@ class TimelineGuard:
                 return False
         # Not while a connection is lent: one that meets such an error is closed.
         self._take(seen)
+        self._leads_to[raw] = seen.server.started_at
         # A connection that was opened meanwhile may lead elsewhere than this look.
         self.is_in_doubt = self.doubts != doubts
         return True
@@ -166,7 +183,7 @@ class TimelineGuard:
             self._refused_at = time.monotonic_ns()
             why = (
                 f"this ledger was restored ({seen.why}), and nobody has said that it may be served:"
-                " `wallet restored show`, then `wallet restored accept`"
+                " `wallet restored show`, then `wallet restored accept NUMBER`"
             )
             if self._why is None and self._is_logged:
                 logger.critical("restored ledger", reason=why)

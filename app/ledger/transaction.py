@@ -169,7 +169,7 @@ class Ledger(OneServer):
 
     def _was_let_go(self) -> None:
         """A commit took longer than its caller had: see whether others are confirmed."""
-        if not self.standby.is_silent:
+        if self.standby.was_wanted and not self.standby.is_silent:
             self.standby.probe()
 
     async def _confirm(self) -> None:
@@ -180,7 +180,7 @@ class Ledger(OneServer):
         self, connections: Connections, raw: Raw, statement: str, *arguments: object
     ) -> None:
         """Run a statement that commits by itself, and never cancel it if that may be waited for."""
-        if self.standby.was_wanted:
+        if self.standby.may_be_wanted:
             await connections.commit(raw, statement, *arguments)
         else:
             await raw.execute(statement, *arguments)
@@ -282,6 +282,8 @@ class Ledger(OneServer):
     async def _fence(self, book: MoneyBook) -> None:
         """Make sure that what this book sent is committed by now, or never will be."""
         async with lent(self._pools.whole.write) as raw:
+            if not self.timeline.knows(raw):
+                await self.timeline.check(raw)
             if book.user_ids:
                 write = self._pools.whole.write
                 await self._send(write, raw, FENCE, list(book.user_ids))
@@ -354,7 +356,7 @@ class Ledger(OneServer):
                             # This connection may have been opened just now, and lead elsewhere.
                             must_verify = self._serves or verifies
                             if self.standby.must_look or (
-                                must_verify and self.timeline.is_in_doubt
+                                must_verify and not self.timeline.knows(raw)
                             ):
                                 await self._look(raw, must_verify=must_verify)
                             done = await work(Book(raw, self._clock))
@@ -383,7 +385,7 @@ class Ledger(OneServer):
 
     async def _commit(self, raw: Raw, connections: Connections) -> None:
         """Commit; PostgreSQL says ROLLBACK, and no error, where the transaction failed before."""
-        if self.standby.was_wanted:
+        if self.standby.may_be_wanted:
             said = await connections.commit(raw, "COMMIT;")
         else:
             said = await raw.execute("COMMIT;")

@@ -74,6 +74,7 @@ class Worker(Process):
         self._stop_seconds = stop_seconds
         self._is_asked = False
         """whether it owes an answer; it is asked one question at a time, so the pipe never fills"""
+        self._has_answered = False
         self._is_told = False
         """whether it was silent for too long, and told to end"""
         self._looked_at: int | None = None
@@ -95,7 +96,7 @@ class Worker(Process):
             self.phase = self.parent_conn.recv()
         except (EOFError, OSError):
             return False  # It has ended.
-        self._is_asked = False
+        self._is_asked, self._has_answered = False, True
         return True
 
     def look(self, now_ns: int) -> None:
@@ -132,7 +133,8 @@ class Worker(Process):
                 TOLD_SECONDS,
             )
             self._is_told = True
-            if self.pid is not None:
+            # Before it has answered once it may not know this signal, and would end by it.
+            if self.pid is not None and self._has_answered:
                 os.kill(self.pid, TELL_WHERE)
             self.process.terminate()
 
@@ -156,10 +158,16 @@ class AnsweringServer(uvicorn.Server):
         """`parent` is the pipe over which the parent asks."""
         super().__init__(config)
         self._parent = parent
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def log_soon(self, words: str, *values: object) -> None:
+        """Log an error from another thread: the log is the event loop's."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(logger.error, words, *values)
 
     @override
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         loop.add_reader(self._parent.fileno(), self._answer)
         try:
             await super().serve(sockets)
@@ -180,10 +188,14 @@ class AnsweringServer(uvicorn.Server):
         return Phase.SERVING if self.started else Phase.STARTING
 
 
-def _end_with_parent(server: uvicorn.Server, stop_seconds: int) -> None:
+def _end_with_parent(server: AnsweringServer, stop_seconds: int) -> None:
     """Wait until the parent is gone, then end in order, in bounds; who has not served just ends."""
     multiprocessing.parent_process().join()  # type: ignore[union-attr]  # it was spawned
-    logger.error("The parent process is gone, process [%s] ends.", os.getpid())
+    if not server.started:
+        os.kill(os.getpid(), signal.SIGKILL)
     # By then the kernel ends it whatever hangs; nobody else would.
     signal.alarm(stop_seconds)
-    os.kill(os.getpid(), signal.SIGTERM if server.started else signal.SIGKILL)
+    try:
+        server.log_soon("The parent process is gone, process [%s] ends.", os.getpid())
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -14,44 +14,7 @@ down_revision = "20261222_laws"
 branch_labels = None
 depends_on = None
 
-# A table of which half of the parts were analysed later than the whole, the longest ago first: a
-# part is when a tenth of it has changed. Who finds another process at it has nothing to do.
-ANALYZE = """
-CREATE OR REPLACE FUNCTION analyze_above_buckets_v1() RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    command text := CASE WHEN current_setting('server_version_num')::integer >= 180000
-                         THEN 'ANALYZE ONLY' ELSE 'ANALYZE' END;
-    stale regclass;
-BEGIN
-    IF NOT pg_try_advisory_xact_lock(hashtext('analyze_above_buckets')) THEN
-        RETURN NULL;
-    END IF;
-    SELECT above.relid INTO stale
-    FROM pg_stat_user_tables above
-    CROSS JOIN LATERAL (
-        SELECT coalesce(greatest(above.last_analyze, above.last_autoanalyze), '-infinity') AS at
-    ) last
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS number,
-               count(*) FILTER (
-                   WHERE greatest(part.last_analyze, part.last_autoanalyze) > last.at) AS later
-        FROM pg_inherits i JOIN pg_stat_user_tables part ON part.relid = i.inhrelid
-        WHERE i.inhparent = above.relid
-    ) parts
-    WHERE above.schemaname = 'public' AND last.at < clock_timestamp() - interval '1 minute'
-      AND parts.later > 0 AND parts.later * 2 >= parts.number
-    ORDER BY last.at, above.relid LIMIT 1;
-    IF stale IS NOT NULL THEN
-        EXECUTE format('%s %s', command, stale);
-    END IF;
-    RETURN stale;
-END
-$$
-"""
-
-# As before: one part is enough, and parts are analysed with the whole.
-BEFORE = """
+FUNCTION = """
 CREATE OR REPLACE FUNCTION analyze_above_buckets_v1() RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -72,19 +35,23 @@ BEGIN
             AND greatest(part.last_analyze, part.last_autoanalyze) > last.at)
     ORDER BY last.at, above.relid LIMIT 1;
     IF stale IS NOT NULL THEN
-        EXECUTE format('ANALYZE %s', stale);
+        EXECUTE format({command}, stale);
     END IF;
     RETURN stale;
 END
 $$
 """
 
+BEFORE = "'ANALYZE %s'"
+ONLY = """CASE WHEN current_setting('server_version_num')::integer >= 180000
+                            THEN 'ANALYZE ONLY %s' ELSE 'ANALYZE %s' END"""
+
 
 def upgrade() -> None:
     """Replace the function; its callers and its privileges stay."""
-    op.get_bind().exec_driver_sql(ANALYZE)
+    op.get_bind().exec_driver_sql(FUNCTION.format(command=ONLY))
 
 
 def downgrade() -> None:
     """Bring the function back as it was."""
-    op.get_bind().exec_driver_sql(BEFORE)
+    op.get_bind().exec_driver_sql(FUNCTION.format(command=BEFORE))

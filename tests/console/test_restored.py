@@ -40,7 +40,7 @@ def test_marked_shown_and_accepted(console: Console) -> None:
     assert refused.code != 0
     assert refused.complaint == (
         f"Nothing was done: this ledger was restored (a disk was put back), and {WAITS}:"
-        " `wallet restored show`, then `wallet restored accept`."
+        " `wallet restored show`, then `wallet restored accept NUMBER`."
     )
     assert console("player", "show", "anna").code == 0, "people look at it"
     shown = console("restored", "show")

@@ -142,7 +142,15 @@ def is_free(serving: Serving) -> bool:
 
 
 def are_gone(left: set[int]) -> bool:
-    return not any(Path(f"/proc/{pid}").exists() for pid in left)
+    """Whether all have ended; who adopts them may not have noticed yet."""
+    return not any(state_of(pid) not in {"", "Z"} for pid in left)
+
+
+def state_of(pid: int) -> str:
+    """Return the letter of a process's state as Linux tells it; nothing: it is gone."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    return ""
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,13 @@ from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.connections import Raw
 from app.ledger.errors import LedgerRestoredError
 from app.ledger.money.book import Book
-from app.ledger.timeline_guard import TimelineGuard
+from app.ledger.timeline_guard import TimelineChangedError, TimelineGuard
+from app.postgres import EmbeddedPostgres
+from app.postgres.cluster import SERVICE
 from app.wallet.operators import Operator, Role, Via
-from tests.cashier.till import Till, meanwhile
+from tests.cashier.till import Till, connect, meanwhile
 from tests.conftest import Database
+from tests.data_folders import copy_migrated
 
 MIRA = Operator("mira", True, frozenset({Role.ADMIN}), Via.CONSOLE, "pts/1")  # noqa: FBT003
 
@@ -95,6 +99,28 @@ async def test_nothing_is_recorded_over_a_connection_opened_after_the_facts_were
     assert not await till.rows_of(
         "anna", "SELECT FROM movements WHERE transaction_id = $1", bet.key.transaction_id
     )
+    await ledger.close()
+
+
+@pytest.mark.one_server("another node is told by the start of its server alone")
+async def test_a_connection_that_leads_to_another_server_is_not_used_again(
+    db: Database, tmp_path: Path
+) -> None:
+    """Two servers may answer at one address for a while, each on connections of its own."""
+    ledger = PlacedLedger(db.service_url)
+    await ledger.verify_timeline()
+    copy_migrated(tmp_path / "other")
+    with EmbeddedPostgres.start_or_join(tmp_path / "other") as other:
+        raw = await connect(other.url_for(SERVICE))
+        assert not ledger.timeline.knows(raw)
+        with pytest.raises(TimelineChangedError):
+            await ledger.timeline.check(raw)
+        assert raw.is_closed()
+        assert ledger.timeline.is_in_doubt
+    async with ledger.lend_writer() as raw:
+        await ledger.timeline.verify()
+        await ledger.timeline.check(raw)
+        assert ledger.timeline.knows(raw)
     await ledger.close()
 
 

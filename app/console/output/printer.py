@@ -39,7 +39,7 @@ def prepare_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             # The lowest free number is given out, which is this one.
-            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until we end
     if sys.stderr is None:

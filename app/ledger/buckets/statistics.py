@@ -13,7 +13,7 @@ _ANALYZE: Final = "SELECT analyze_above_buckets_v1()"
 
 
 async def analyze_above(book: Book) -> str | None:
-    """Analyse one table if autovacuum has in half of the buckets since; return which, if any.
+    """Analyse one table if autovacuum has analysed it in a bucket since; return which, if any.
 
     The function runs with the rights of the tables' owner, one process at a time, and a table at
     most once a minute.

@@ -179,7 +179,7 @@ class BucketLedger(Ledger):
                 if self.standby.must_look:
                     self.standby.note(is_wanted=await raw.fetchval(IS_WANTED))
                 sent = raw.fetch(statement, *arguments)
-                if not self.standby.was_wanted:
+                if not self.standby.may_be_wanted:
                     return await sent
                 return await self.claiming.uncancelled(raw, sent)
         except LOST as error:

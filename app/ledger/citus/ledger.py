@@ -286,7 +286,7 @@ class PlacedLedger(Ledger):
             await self.settle_doubt()
 
     async def _look_first(self) -> None:
-        async with self._asking:
+        async with within(self.deadline), self._asking:
             if self._places is not None:
                 return
             if self._bucket_count is None:

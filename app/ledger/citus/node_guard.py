@@ -128,8 +128,8 @@ class NodeGuard(TimelineGuard):
         self._heard_at = time.monotonic_ns()
 
     @override
-    async def check(self, raw: Raw) -> None:
-        self.note(await started(raw), 0)
+    async def _where(self, raw: Raw) -> tuple[datetime, int]:
+        return await started(raw), 0
 
     @override
     async def verify(self) -> None:

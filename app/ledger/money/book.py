@@ -298,7 +298,7 @@ class MoneyBook:
         else:
             return
         async with self._write() as connection:
-            if self._timeline.is_in_doubt:
+            if not self._timeline.knows(connection):
                 await self._timeline.check(connection)
             self.is_writing, self.witness = bool(arguments), _witness(decisions)
             await self._send(connection, statement, *arguments)
