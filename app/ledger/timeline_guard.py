@@ -2,7 +2,8 @@
 
 1. Each batch reads, with its facts, when the server was started and which time line the ledger is
    in. If either is not what was verified, nothing is recorded, and `verify` comes first; so it does
-   on every new connection, and before the first work.
+   before the first work, and after a connection was opened. Each connection that records is asked
+   itself, once, where it leads: two servers may answer at one address for a while.
 2. `verify` looks whether the movements that this process answered last are still there, and which
    timeline of PostgreSQL writes; a change is appended to the list of time lines, by whoever is
    first.

@@ -40,8 +40,8 @@ is thirty. Twice the default deadline: whoever asked a process that is stuck has
 """
 
 START_SECONDS: Final = 60
-"""How long one may be silent that has not served yet: it imports for two seconds with a core of its
-own, and all may start at once on a cold disk."""
+"""How long one may be silent that has not served yet: its imports take seconds, and all may start
+at once on a cold disk."""
 
 TOLD_SECONDS: Final = 5
 """How long one that was silent may be so still after it was told to end; then it is killed."""
@@ -75,6 +75,7 @@ class Worker(Process):
         self._is_asked = False
         """whether it owes an answer; it is asked one question at a time, so the pipe never fills"""
         self._has_answered = False
+        """whether it ever did: then it knows the signal that asks it what it is doing"""
         self._is_told = False
         """whether it was silent for too long, and told to end"""
         self._looked_at: int | None = None
@@ -133,7 +134,7 @@ class Worker(Process):
                 TOLD_SECONDS,
             )
             self._is_told = True
-            # Before it has answered once it may not know this signal, and would end by it.
+            # Who does not know this signal would end by it at once.
             if self.pid is not None and self._has_answered:
                 os.kill(self.pid, TELL_WHERE)
             self.process.terminate()
