@@ -2,21 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from typing_extensions import override
 
+from app.cashier.one_time import OneTimeRequest, run_once
 from app.database_url import connect_arguments
 from app.ledger.citus import Place
 from app.ledger.citus.ledger import PlacedLedger
 from app.ledger.citus.making import CLAIM, CLAIMS
-from app.ledger.citus.request_claims import ContestedError
 from app.ledger.errors import DeadlineError
 from app.ledger.money.book import Book
-from app.ledger.request_ids import claimed_by
+from app.ledger.request_ids import RequestKey, claimed_by
 from app.postgres.cluster import SERVICE
 from app.wallet.buckets import bucket_of, schema_of
 from tests.cashier.till import connect
@@ -99,19 +98,18 @@ async def test_a_request_whose_id_stays_contested_is_given_up_at_the_deadline(
     claimed: Database,
 ) -> None:
     ledger = OneServerForAll(claimed.service_url, buckets=COUNT, deadline=HURRY)
-    claim = await ledger.claim_request(AGENT, ONCE, ANNA)
-    assert claim is not None
-    # What is connected at first takes longer than an attempt.
-    with suppress(DeadlineError, ContestedError):
-        await ledger.serializable(claim.take, of=ANNA)
+    key = RequestKey(AGENT, ONCE, "account/session", bytes(32), bytes(16))
+    request: OneTimeRequest[None] = OneTimeRequest(key, lambda _: "sealed")
     attempts = 0
 
-    async def attempt() -> None:
+    async def work(_book: Book) -> None:
         nonlocal attempts
         attempts += 1
-        await ledger.serializable(claim.take, of=ANNA)
 
-    with pytest.raises(DeadlineError):
-        await claim.hold(attempt)
+    # What is connected at first takes longer than an attempt.
+    for _ in range(2):
+        attempts = 0
+        with pytest.raises(DeadlineError):
+            await run_once(ledger, work, request, of=ANNA)
     assert attempts > 1
     await ledger.close()

@@ -227,7 +227,7 @@ class PlacedLedger(Ledger):
     async def claim_request(self, agent: str, request_id: str, of: str) -> RequestClaim | None:
         if await self._part_of(of) is None:
             return None
-        return RequestClaim(self, agent, request_id, of, deadline=self.deadline)
+        return RequestClaim(self, agent, request_id, of)
 
     @override
     async def last_of_nodes(self) -> LastOfNodes | None:

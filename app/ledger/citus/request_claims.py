@@ -20,7 +20,6 @@ claim of its own player, which is no obstacle to them.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from random import SystemRandom
 from typing import Final, TypeVar
 from uuid import uuid4
@@ -33,7 +32,6 @@ from app.ledger.citus.claims import (
     Ask,
     Homes,
 )
-from app.ledger.deadlines import within
 from app.ledger.errors import LedgerBusyError
 from app.ledger.money.book import Book
 from app.ledger.request_ids import RequestTakenError, claimed_by
@@ -66,12 +64,9 @@ class ContestedError(NothingStandsError):
 class RequestClaim:
     """The claim of one request's id, over all its attempts."""
 
-    def __init__(
-        self, homes: Homes, agent: str, request_id: str, user_id: str, *, deadline: timedelta
-    ) -> None:
-        """Claim nothing yet. `deadline`: of all attempts together, and of what is between them."""
+    def __init__(self, homes: Homes, agent: str, request_id: str, user_id: str) -> None:
+        """Claim nothing yet."""
         self._homes = homes
-        self._deadline = deadline
         self._agent = agent
         self._request_id = request_id
         self._user_id = user_id
@@ -95,18 +90,17 @@ class RequestClaim:
             raise RunAgainError
 
     async def hold(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Run the work, and again when it is known what stood in the way, within the deadline.
+        """Run the work, and again when it is known what stood in the way.
 
         Raises RequestTakenError, where another player's request has the id, or a LedgerError: as
         with an attempt of its own, it is unknown whether it was committed.
         """
-        async with within(self._deadline):
-            for _ in range(ATTEMPTS_MAX):
-                try:
-                    return await attempt()
-                except ContestedError:
-                    await self._settle()
-                await asyncio.sleep(_jitter.uniform(0, WAIT_MAX_MS) / 1000)
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                return await attempt()
+            except ContestedError:
+                await self._settle()
+            await asyncio.sleep(_jitter.uniform(0, WAIT_MAX_MS) / 1000)
         raise LedgerBusyError
 
     async def _settle(self) -> None:
